@@ -1,0 +1,162 @@
+#pragma once
+/// @file  The rows that `ringworld attention` records.
+
+#include <cstdint>
+
+#include "io/row.hpp"
+
+namespace ringworld {
+
+/// One point of a sweep.
+struct AttentionRow {
+  static constexpr std::string_view path = "/attention";
+  static constexpr std::string_view meaning =
+      "one point of the ring attention sweep; times are medians over repeats of the slowest rank";
+
+  std::int64_t context_length = 0;
+  std::int64_t tokens_per_rank = 0;
+  std::int64_t ranks = 0;
+  FixedString<16> layout;
+  FixedString<16> backend;
+  FixedString<16> dtype;
+  FixedString<16> wire_dtype;
+  std::int64_t heads = 0;
+  std::int64_t kv_heads = 0;
+  std::int64_t head_size = 0;
+  std::int64_t batch = 0;
+  bool causal = false;
+  FixedString<24> pass;
+  FixedString<8> backward_rotation;
+  bool polling = true;
+  std::int64_t repeats = 0;
+  double step_time = 0;
+  double step_time_min = 0;
+  double step_time_max = 0;
+  double flop_causal = 0;
+  double flop_full = 0;
+  double flops_per_second_per_rank = 0;
+  double peak_flops_per_second = 0;
+  double mfu_measured_peak = 0;
+  double nominal_flops_per_second = 0;
+  double mfu_nominal_peak = 0;
+  double tokens_per_second = 0;
+  double layout_efficiency_bound = 0;
+  std::int64_t hops = 0;
+  std::int64_t wire_bytes = 0;
+  std::int64_t wire_bytes_model = 0;
+  std::int64_t peak_bytes = 0;
+  std::int64_t peak_bytes_model = 0;
+  std::int64_t peak_resident_bytes = 0;
+  double error = 0;
+  double error_rms = 0;
+  double error_tolerance = 0;
+  bool valid = false;
+  FixedString<240> reason;
+  std::int64_t seed = 0;
+
+  static constexpr auto fields() {
+    using R = AttentionRow;
+    return std::tuple{
+        Field{"context_length", &R::context_length, "token", "tokens of one sequence, over all ranks (S)"},
+        Field{"tokens_per_rank", &R::tokens_per_rank, "token", "tokens of the rank that holds most (T)"},
+        Field{"ranks", &R::ranks, "rank", "ring size (P)"},
+        Field{"layout", &R::layout, "", "which tokens a rank holds: contiguous, striped or zigzag"},
+        Field{"backend", &R::backend, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"dtype", &R::dtype, "", "type of q, k, v and dout in memory"},
+        Field{"wire_dtype", &R::wire_dtype, "", "type of activations while they travel round the ring"},
+        Field{"heads", &R::heads, "", "query heads (H)"},
+        Field{"kv_heads", &R::kv_heads, "", "key/value heads (Hkv)"},
+        Field{"head_size", &R::head_size, "", "elements of one head (D)"},
+        Field{"batch", &R::batch, "", "sequences a step (B)"},
+        Field{"causal", &R::causal, "", "whether a query sees earlier tokens only"},
+        Field{"pass", &R::pass, "", "forward, backward or forward_backward"},
+        Field{"backward_rotation", &R::backward_rotation, "", "what travels in backward: kv or q; none in forward"},
+        Field{"polling", &R::polling, "", "whether kernels drive communication between tiles"},
+        Field{"repeats", &R::repeats, "", "timed repeats; their raw samples are in /samples"},
+        Field{"step_time", &R::step_time, "s", "median over repeats of the slowest rank's time"},
+        Field{"step_time_min", &R::step_time_min, "s", "smallest over repeats of the slowest rank's time"},
+        Field{"step_time_max", &R::step_time_max, "s", "largest over repeats of the slowest rank's time"},
+        Field{"flop_causal", &R::flop_causal, "FLOP", "work of all ranks, visible (query, key) pairs under a causal mask only"},
+        Field{"flop_full", &R::flop_full, "FLOP", "work of all ranks, every (query, key) pair counted"},
+        Field{"flops_per_second_per_rank", &R::flops_per_second_per_rank, "FLOP/s",
+              "flop_causal (flop_full when causal is false) / step_time / ranks"},
+        Field{"peak_flops_per_second", &R::peak_flops_per_second, "FLOP/s",
+              "FMA peak of one rank, measured in this run with this many ranks busy"},
+        Field{"mfu_measured_peak", &R::mfu_measured_peak, "1", "flops_per_second_per_rank / peak_flops_per_second"},
+        Field{"nominal_flops_per_second", &R::nominal_flops_per_second, "FLOP/s",
+              "FMA peak of one rank by its instruction set and rated clock; 0 where the clock is unknown"},
+        Field{"mfu_nominal_peak", &R::mfu_nominal_peak, "1",
+              "flops_per_second_per_rank / nominal_flops_per_second; 0 where the latter is"},
+        Field{"tokens_per_second", &R::tokens_per_second, "token/s", "batch * context_length / step_time"},
+        Field{"layout_efficiency_bound", &R::layout_efficiency_bound, "1",
+              "largest possible share of busy ranks for this layout and mask, ring steps in lockstep"},
+        Field{"hops", &R::hops, "", "neighbour transfers of activations that a rank made in one pass"},
+        Field{"wire_bytes", &R::wire_bytes, "B", "bytes that all ranks together sent round the ring in one pass, counted"},
+        Field{"wire_bytes_model", &R::wire_bytes_model, "B", "the same by the byte model; a difference makes the row invalid"},
+        Field{"peak_bytes", &R::peak_bytes, "B", "largest over ranks of the memory held in buffers at once"},
+        Field{"peak_bytes_model", &R::peak_bytes_model, "B", "the same by the memory formula of src/perf"},
+        Field{"peak_resident_bytes", &R::peak_resident_bytes, "B",
+              "largest over ranks of the growth of the process's resident memory, libraries included"},
+        Field{"error", &R::error, "1", "largest error of sampled rows against fp64, over the largest exact value"},
+        Field{"error_rms", &R::error_rms, "1", "root mean square error of sampled rows over that of the exact values"},
+        Field{"error_tolerance", &R::error_tolerance, "1", "bound that error must keep for the row to be valid"},
+        Field{"valid", &R::valid, "", "whether the result was checked and right, and counts agreed with their models"},
+        Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"},
+        Field{"seed", &R::seed, "", "seed of the random inputs"}};
+  }
+};
+
+/// One timed repeat on one rank.
+struct SampleRow {
+  static constexpr std::string_view path = "/samples";
+  static constexpr std::string_view meaning = "raw timings behind /attention: one row a repeat and rank";
+
+  std::int64_t attention_row = 0;
+  std::int64_t repeat = 0;
+  std::int64_t rank = 0;
+  double seconds = 0;
+
+  static constexpr auto fields() {
+    using R = SampleRow;
+    return std::tuple{Field{"attention_row", &R::attention_row, "", "index of the row of /attention"},
+                      Field{"repeat", &R::repeat, "", "timed repeat, counted from 0"},
+                      Field{"rank", &R::rank, "", "rank in its ring"},
+                      Field{"seconds", &R::seconds, "s", "wall time of the pass on this rank"}};
+  }
+};
+
+/// One hop of one rank, measured three ways.
+struct HopRow {
+  static constexpr std::string_view path = "/overlap/hops";
+  static constexpr std::string_view meaning =
+      "compute only, communication only and both, for each hop of each rank; medians over repeats";
+
+  std::int64_t attention_row = 0;
+  std::int64_t rank = 0;
+  std::int64_t hop = 0;
+  double t_compute = 0;
+  double t_comm = 0;
+  double t_both = 0;
+  double exposed = 0;
+  double overlap = 0;
+  std::int64_t bytes = 0;
+  bool polling = true;
+
+  static constexpr auto fields() {
+    using R = HopRow;
+    return std::tuple{
+        Field{"attention_row", &R::attention_row, "", "index of the row of /attention that this probe belongs to"},
+        Field{"rank", &R::rank, "", "rank in its ring"},
+        Field{"hop", &R::hop, "", "neighbour transfer, counted from 0"},
+        Field{"t_compute", &R::t_compute, "s", "time of the ring step without its transfer"},
+        Field{"t_comm", &R::t_comm, "s", "time of the transfer without compute"},
+        Field{"t_both", &R::t_both, "s", "time of the ring step with its transfer"},
+        Field{"exposed", &R::exposed, "s", "t_both - t_compute: communication that compute did not hide"},
+        Field{"overlap", &R::overlap, "1",
+              "(t_compute + t_comm - t_both) / min(t_compute, t_comm): 1 = all hidden, 0 = none"},
+        Field{"bytes", &R::bytes, "B", "bytes that this rank sent in the hop"},
+        Field{"polling", &R::polling, "", "whether kernels drove communication between tiles"}};
+  }
+};
+
+}  // namespace ringworld

@@ -1,0 +1,140 @@
+#pragma once
+/// @file  Block attention: the contract that every backend keeps.
+/// Source: Liu, Zaharia, Abbeel, "Ring Attention with Blockwise Transformers for Near-Infinite Context",
+/// arXiv:2310.01889, section 3; running softmax after Milakov, Gimelshein, arXiv:1805.02867; backward pass after
+/// Dao, "FlashAttention-2", arXiv:2307.08691, algorithm 2.
+/// Shapes: B batch, Tq / Tk query / key tokens of this block, H query heads, Hkv key/value heads, D head size;
+/// row major, last index fastest. Query head h reads key/value head h / (H / Hkv).
+///
+///            keys of one block (Tk)                     state, one row a query and head (fp32)
+///          +-----------------------+        accumulate    maximum  m = max(m, max_j s_ij)
+///  queries | s_ij = scale * q_i.k_j| ------------------>  sum      l = l e^(m_old-m) + sum_j e^(s_ij-m)
+///   (Tq)   | -inf where not visible|                      output   o = o e^(m_old-m) + sum_j e^(s_ij-m) v_j
+///          +-----------------------+        finalize      out = o / l,  lse = m + log l
+///
+/// The state is folded block after block, so a ring never holds more than one. A row that has seen no key is a
+/// legal state (m = -inf, l = 0, o = 0) and ends as out = 0, lse = -inf, with zero gradients and no NaN.
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "core/tensor_view.hpp"
+#include "device/backend.hpp"
+
+namespace ringworld {
+
+/// The head sizes that every backend is instantiated for.
+inline constexpr std::array<std::int64_t, 8> supported_head_sizes{16, 32, 64, 80, 96, 100, 128, 256};
+
+/// Which keys of a block a query sees: all, unless the diagonal or the documents say otherwise.
+///
+/// With equal token strides of queries and keys every sequence layout reduces to one integer: key j of the block is
+/// visible to query i of the block iff j <= i + diagonal.
+struct BlockMask {
+  bool is_causal = false;
+  std::int64_t diagonal = 0;
+  /// Document of each query (B, Tq) and key (B, Tk); both null when there are no documents. A query sees the keys
+  /// of its own document only. A negative id is padding: it sees nothing and nothing sees it.
+  TensorView<const std::int32_t, 2> query_segments;
+  TensorView<const std::int32_t, 2> key_segments;
+
+  [[nodiscard]] bool has_segments() const { return !query_segments.is_null(); }
+};
+
+/// One block of the forward pass.
+struct ForwardBlock {
+  ConstActivationView q;  ///< (B, Tq, H, D), unscaled
+  ConstActivationView k;  ///< (B, Tk, Hkv, D)
+  ConstActivationView v;  ///< (B, Tk, Hkv, D), same type as k; k may differ in type from q
+  BlockMask mask;
+};
+
+/// The running softmax of the queries, always fp32.
+struct AttentionState {
+  TensorView<float, 3> maximum;  ///< (B, H, Tq), of the scaled scores; -inf before the first visible key
+  TensorView<float, 3> sum;      ///< (B, H, Tq), of exp(score - maximum)
+  TensorView<float, 4> output;   ///< (B, H, Tq, D), not yet divided by the sum
+
+  /// The state of queries `begin <= i < begin + count`.
+  [[nodiscard]] AttentionState token_range(std::int64_t begin, std::int64_t count) const {
+    return {maximum.slice(2, begin, count), sum.slice(2, begin, count), output.slice(2, begin, count)};
+  }
+};
+
+/// One block of the backward pass.
+struct BackwardBlock {
+  ConstActivationView q;              ///< (B, Tq, H, D)
+  ConstActivationView k;              ///< (B, Tk, Hkv, D)
+  ConstActivationView v;              ///< (B, Tk, Hkv, D)
+  ConstActivationView dout;           ///< (B, Tq, H, D)
+  TensorView<const float, 3> lse;     ///< (B, H, Tq), natural logarithm, over all keys of the sequence
+  TensorView<const float, 3> delta;   ///< (B, H, Tq), sum over D of out * dout
+  BlockMask mask;
+};
+
+/// Sums that `backward` adds into, fp32.
+struct BlockGradients {
+  TensorView<float, 4> dq;  ///< (B, Tq, H, D)
+  TensorView<float, 4> dk;  ///< (B, Tk, Hkv, D)
+  TensorView<float, 4> dv;  ///< (B, Tk, Hkv, D)
+};
+
+/// Called between tiles: drives communication, and returns false to stop the block early. May be empty.
+using Progress = std::function<bool()>;
+
+struct BlockAttentionOptions {
+  std::int64_t head_size = 0;
+  float scale = 1.0F;  ///< applied once, to the scores, in fp32; usually 1 / sqrt(D)
+};
+
+/// Attention of one block of queries with one block of keys.
+///
+/// An object owns its scratch memory and serves one thread at a time.
+class BlockAttention {
+ public:
+  virtual ~BlockAttention() = default;
+
+  /// Makes `state` that of queries which have seen no key.
+  virtual void reset(const AttentionState& state) = 0;
+
+  /// Folds one block of keys and values into `state`.
+  /// @return false when `progress` stopped it, and `state` is then worthless.
+  /// @throws Error when a shape contradicts another.
+  /// Cost: 4 D FLOP a visible (query, key, head).
+  virtual bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) = 0;
+
+  /// Divides, and writes the result.
+  /// @param out (B, Tq, H, D), overwritten     @param lse (B, H, Tq), natural logarithm, overwritten
+  virtual void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse) = 0;
+
+  /// delta = sum over D of out * dout, (B, H, Tq), overwritten.
+  virtual void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                                   const TensorView<float, 3>& delta) = 0;
+
+  /// Adds this block's share to the gradients.
+  /// @return false when `progress` stopped it, and the gradients are then worthless.
+  /// Cost: 10 D FLOP a visible (query, key, head), the recomputed scores included.
+  virtual bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) = 0;
+
+  /// Scratch memory that the object holds, in bytes; does not depend on the number of tokens.
+  [[nodiscard]] virtual std::int64_t workspace_bytes() const = 0;
+};
+
+/// @throws Error(bad_input) when the head size has no instantiation, or the backend was not built.
+[[nodiscard]] std::unique_ptr<BlockAttention> make_block_attention(Backend backend,
+                                                                   const BlockAttentionOptions& options);
+
+/// Each is defined in its own folder; a backend that was not built throws and names the option to set.
+[[nodiscard]] std::unique_ptr<BlockAttention> make_reference_block_attention(const BlockAttentionOptions& options);
+[[nodiscard]] std::unique_ptr<BlockAttention> make_kokkos_block_attention(const BlockAttentionOptions& options);
+[[nodiscard]] std::unique_ptr<BlockAttention> make_host_block_attention(const BlockAttentionOptions& options);
+[[nodiscard]] std::unique_ptr<BlockAttention> make_cuda_block_attention(const BlockAttentionOptions& options);
+
+/// Checks that the shapes of a block fit each other and `head_size`; every backend calls these first.
+/// @throws Error(internal) naming the operand that does not fit.
+void check_block(const ForwardBlock& block, const AttentionState& state, std::int64_t head_size);
+void check_block(const BackwardBlock& block, const BlockGradients& gradients, std::int64_t head_size);
+
+}  // namespace ringworld

@@ -1,0 +1,55 @@
+# Third-party packages, and the repairs that some distributions' packages need.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(MPI REQUIRED COMPONENTS C)
+set(HDF5_PREFER_PARALLEL ON)
+find_package(HDF5 REQUIRED COMPONENTS C)
+find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
+find_path(HWLOC_INCLUDE_DIR hwloc.h REQUIRED)
+find_library(HWLOC_LIBRARY hwloc REQUIRED)
+
+# System headers are not ours to warn about.
+function(ringworld_external name)
+  cmake_parse_arguments(arg "" "" "INCLUDES;LIBRARIES;DEFINITIONS" ${ARGN})
+  add_library(${name} INTERFACE)
+  target_include_directories(${name} SYSTEM INTERFACE ${arg_INCLUDES})
+  target_link_libraries(${name} INTERFACE ${arg_LIBRARIES})
+  target_compile_definitions(${name} INTERFACE ${arg_DEFINITIONS})
+endfunction()
+
+ringworld_external(ringworld_random123 INCLUDES ${RANDOM123_INCLUDE_DIR})
+ringworld_external(ringworld_hwloc INCLUDES ${HWLOC_INCLUDE_DIR} LIBRARIES ${HWLOC_LIBRARY})
+# The MPI C++ bindings are gone from the standard; Open MPI still pulls them in unless told not to.
+ringworld_external(ringworld_mpi LIBRARIES MPI::MPI_C DEFINITIONS OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
+ringworld_external(ringworld_hdf5 INCLUDES ${HDF5_C_INCLUDE_DIRS} LIBRARIES ${HDF5_C_LIBRARIES} ringworld_mpi)
+
+set(RINGWORLD_LIBRARY_VERSIONS "MPI ${MPI_C_VERSION}, HDF5 ${HDF5_VERSION}, fmt ${fmt_VERSION}")
+set(RINGWORLD_BACKENDS "reference,host")
+
+if(RINGWORLD_ENABLE_KOKKOS)
+  find_package(Kokkos REQUIRED)
+  # Debian's package exports an include path that does not exist; its headers lie under include/trilinos.
+  find_path(KOKKOS_INCLUDE_DIR Kokkos_Core.hpp
+    HINTS ${Kokkos_INCLUDE_DIRS} ${Kokkos_DIR}/../../../include PATH_SUFFIXES trilinos kokkos)
+  if(TARGET Kokkos::kokkos)
+    ringworld_external(ringworld_kokkos LIBRARIES Kokkos::kokkos)
+  else()
+    foreach(target kokkoscore kokkoscontainers kokkosalgorithms Kokkos::all_libs)
+      if(TARGET ${target})
+        set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "")
+      endif()
+    endforeach()
+    ringworld_external(ringworld_kokkos INCLUDES ${KOKKOS_INCLUDE_DIR} LIBRARIES ${Kokkos_LIBRARIES})
+  endif()
+  string(APPEND RINGWORLD_BACKENDS ",kokkos")
+  string(APPEND RINGWORLD_LIBRARY_VERSIONS ", Kokkos ${Kokkos_VERSION}")
+endif()
+
+if(RINGWORLD_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(RINGWORLD_BUILD_BENCH)
+  find_package(benchmark REQUIRED)
+endif()

@@ -1,0 +1,117 @@
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <string>
+
+#include "device/device.hpp"
+
+namespace ringworld {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class HostStream final : public Stream {
+ public:
+  void synchronize() override {}
+};
+
+class HostEvent final : public Event {
+ public:
+  void record(Stream& /*stream*/) override { moment_ = Clock::now(); }
+  [[nodiscard]] double seconds_since(const Event& earlier) const override {
+    return std::chrono::duration<double>(moment_ - dynamic_cast<const HostEvent&>(earlier).moment_).count();
+  }
+
+ private:
+  Clock::time_point moment_;
+};
+
+/// The value, in bytes, of a line `key   N kB` of /proc/meminfo, or the largest number when there is none.
+std::int64_t meminfo_bytes(const std::string& key) {
+  std::ifstream file("/proc/meminfo");
+  for (std::string word; file >> word;) {
+    if (word == key) {
+      std::int64_t kib = 0;
+      file >> kib;
+      return kib * 1024;
+    }
+  }
+  return std::numeric_limits<std::int64_t>::max();
+}
+
+/// A cgroup's one-number file; the largest number when it is absent or says "max".
+std::int64_t cgroup_bytes(const char* path) {
+  std::ifstream file(path);
+  std::int64_t value = 0;
+  return file >> value ? value : std::numeric_limits<std::int64_t>::max();
+}
+
+std::int64_t cgroup_available_bytes() {
+  const std::int64_t limit = cgroup_bytes("/sys/fs/cgroup/memory.max");
+  const std::int64_t used = cgroup_bytes("/sys/fs/cgroup/memory.current");
+  const bool is_limited = limit != std::numeric_limits<std::int64_t>::max();
+  return is_limited && used <= limit ? limit - used : std::numeric_limits<std::int64_t>::max();
+}
+
+class HostDevice final : public Device {
+ public:
+  [[nodiscard]] DeviceKind kind() const override { return DeviceKind::host; }
+
+  [[nodiscard]] std::string name() const override {
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with("model name")) {
+        return line.substr(line.find(':') + 2);
+      }
+    }
+    return "unknown CPU";
+  }
+
+  [[nodiscard]] std::int64_t available_bytes() const override {
+    return std::min(meminfo_bytes("MemAvailable:"), cgroup_available_bytes());
+  }
+
+  [[nodiscard]] void* allocate(std::int64_t bytes) override {
+    // Large blocks come from the kernel and go back to it at once, on huge pages where it has them; malloc would
+    // keep them and blur the resident size that a run reports.
+    if (bytes >= mapped_from) {
+      void* data = mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (data == MAP_FAILED) {
+        return nullptr;
+      }
+      madvise(data, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);
+      return data;
+    }
+    const auto rounded = static_cast<std::size_t>((bytes + alignment - 1) / alignment * alignment);
+    return std::aligned_alloc(alignment, rounded);
+  }
+
+  void release(void* data, std::int64_t bytes) noexcept override {
+    if (bytes >= mapped_from) {
+      munmap(data, static_cast<std::size_t>(bytes));
+    } else {
+      std::free(data);
+    }
+  }
+
+  [[nodiscard]] std::unique_ptr<Stream> make_stream() override { return std::make_unique<HostStream>(); }
+  [[nodiscard]] std::unique_ptr<Event> make_event() override { return std::make_unique<HostEvent>(); }
+
+ private:
+  static constexpr std::int64_t alignment = 64;
+  static constexpr std::int64_t mapped_from = std::int64_t{1} << 20;
+};
+
+}  // namespace
+
+Device& host_device() {
+  static HostDevice instance;
+  return instance;
+}
+
+}  // namespace ringworld
