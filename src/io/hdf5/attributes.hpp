@@ -1,0 +1,19 @@
+#pragma once
+/// @file  Attributes of HDF5 objects. Private to src/io.
+
+#include <optional>
+#include <string>
+
+#include "io/attribute.hpp"
+#include "io/hdf5/handles.hpp"
+
+namespace ringworld::hdf5 {
+
+/// Sets an attribute, in place of one of the same name.
+void write_attribute(hid_t object, const std::string& name, const AttributeValue& value);
+
+/// The attribute, or nothing when the object has none of this name.
+/// @throws ringworld::Error (internal) when it holds something that `AttributeValue` cannot.
+[[nodiscard]] std::optional<AttributeValue> read_attribute(hid_t object, const std::string& name);
+
+}  // namespace ringworld::hdf5

@@ -1,0 +1,71 @@
+#include "io/hdf5/handles.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+
+namespace ringworld::hdf5 {
+
+namespace {
+
+/// H5E_walk2_t: keeps the description of the first error met.
+herr_t keep_description(unsigned /*position*/, const H5E_error2_t* error, void* kept) {
+  if (error->desc != nullptr) {
+    *static_cast<std::string*>(kept) = error->desc;
+  }
+  return 1;  // stop
+}
+
+}  // namespace
+
+void silence_error_printing() {
+  H5open();
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+std::string last_message() {
+  std::string message;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_description, &message);
+  return message.empty() ? "no message from HDF5" : message;
+}
+
+std::string library_version() {
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned release = 0;
+  check(H5get_libversion(&major, &minor, &release), "HDF5 version");
+  return fmt::format("{}.{}.{}", major, minor, release);
+}
+
+void throw_last_error(std::string_view what, std::source_location where) {
+  throw Error(ErrorKind::internal, fmt::format("HDF5: {}: {}", what, last_message()), where);
+}
+
+bool exists(hid_t file, std::string_view path) {
+  // H5Lexists fails, instead of answering no, when a group on the way is missing: ask for one link after another.
+  std::string prefix;
+  while (true) {
+    const auto begin = path.find_first_not_of('/');
+    if (begin == std::string_view::npos) {
+      return true;
+    }
+    path.remove_prefix(begin);
+    const auto name = path.substr(0, path.find('/'));
+    path.remove_prefix(name.size());
+    prefix.append("/").append(name);
+    // A dangling link exists but leads nowhere; a link below something that is not a group cannot be asked for.
+    if (H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0 ||
+        H5Oexists_by_name(file, prefix.c_str(), H5P_DEFAULT) <= 0) {
+      return false;
+    }
+  }
+}
+
+PropertyList intermediate_groups() {
+  PropertyList list(check(H5Pcreate(H5P_LINK_CREATE), "link creation"));
+  check(H5Pset_create_intermediate_group(list.get(), 1), "link creation");
+  check(H5Pset_char_encoding(list.get(), H5T_CSET_UTF8), "link creation");
+  return list;
+}
+
+}  // namespace ringworld::hdf5

@@ -1,0 +1,59 @@
+#pragma once
+/// @file  Where a rank ran: the per-rank half of a record's provenance.
+
+#include <cstdint>
+#include <iosfwd>
+#include <span>
+#include <string>
+
+#include "io/row.hpp"
+
+namespace ringworld {
+
+/// One rank of one run.
+struct RankRow {
+  static constexpr std::string_view path = "/provenance/ranks";
+  static constexpr std::string_view meaning = "where each rank ran";
+
+  std::int64_t run = 0;
+  std::int64_t rank = 0;
+  FixedString<64> host;
+  FixedString<96> cpu;
+  FixedString<16> isa;
+  FixedString<128> cpu_features;
+  FixedString<128> binding;
+  FixedString<96> device;
+  std::int64_t pid = 0;
+
+  static constexpr auto fields() {
+    using R = RankRow;
+    return std::tuple{
+        Field{"run", &R::run, "", "0 for the run that started the record, n for the n-th that resumed it"},
+        Field{"rank", &R::rank, "", "rank in the job"},
+        Field{"host", &R::host, "", "name of the node"},
+        Field{"cpu", &R::cpu, "", "model of the processor"},
+        Field{"isa", &R::isa, "", "instruction set that the kernels ran on: portable, avx2 or avx512"},
+        Field{"cpu_features", &R::cpu_features, "", "vector instruction sets of the processor"},
+        Field{"binding", &R::binding, "", "logical CPUs that the rank may run on, as in 0-3,8; all when not bound"},
+        Field{"device", &R::device, "", "what computes: host, or the model of the accelerator"},
+        Field{"pid", &R::pid, "", "process number on its node"}};
+  }
+};
+
+/// The row of the calling process. `run` is left 0 and `device` "host".
+/// @throws ringworld::Error (bad_input) when RINGWORLD_ISA names no instruction set of this CPU.
+[[nodiscard]] RankRow describe_this_process(std::int64_t rank);
+
+/// What /proc/cpuinfo says of the first processor.
+struct CpuDescription {
+  std::string model;
+  std::string features;  ///< vector instruction sets, blank-separated, in the order in which the file names them
+};
+
+/// Reads the x86 and the Arm flavour of the file; fields it cannot find stay empty.
+[[nodiscard]] CpuDescription parse_cpuinfo(std::istream& cpuinfo);
+
+/// {0, 1, 2, 8} -> "0-2,8"; the numbers must ascend.
+[[nodiscard]] std::string format_cpu_list(std::span<const int> cpus);
+
+}  // namespace ringworld
