@@ -24,3 +24,30 @@ if(RINGWORLD_SANITIZE)
     -fno-sanitize-recover=all)
   target_link_options(ringworld_options INTERFACE -fsanitize=${RINGWORLD_SANITIZE})
 endif()
+
+# Files named *_avx2.cpp and *_avx512.cpp are the only ones compiled for more than the baseline, chosen at run time by
+# core/isa.hpp. Contraction to FMA is what they are for; nothing else of fast-math is on.
+string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+if(processor MATCHES "x86_64|amd64")
+  set(RINGWORLD_TARGET_IS_X86 ON)
+else()
+  set(RINGWORLD_TARGET_IS_X86 OFF)
+endif()
+
+# Sets the per-file flags of this directory's ISA-specific sources.
+function(ringworld_isa_flags)
+  get_property(targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
+  foreach(target ${targets})
+    get_target_property(sources ${target} SOURCES)
+    foreach(source ${sources})
+      if(source MATCHES "_portable\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast")
+      elseif(source MATCHES "_avx2\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast;-mavx2;-mfma")
+      elseif(source MATCHES "_avx512\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+          "-O3;-ffp-contract=fast;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
+      endif()
+    endforeach()
+  endforeach()
+endfunction()

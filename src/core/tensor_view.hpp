@@ -47,10 +47,10 @@ struct TensorView {
       : data(data_in), shape(shape_in), strides(strides_in) {}
 
   /// A view of mutable elements reads as a view of constant ones.
+  template <class Mutable>
+    requires(std::is_const_v<T> && std::is_same_v<const Mutable, T>)
   // NOLINTNEXTLINE(google-explicit-constructor)
-  TensorView(const TensorView<std::remove_const_t<T>, N>& other)
-    requires(std::is_const_v<T>)
-      : data(other.data), shape(other.shape), strides(other.strides) {}
+  TensorView(const TensorView<Mutable, N>& other) : data(other.data), shape(other.shape), strides(other.strides) {}
 
   template <class... Index>
   [[nodiscard]] T& operator()(Index... index) const {
@@ -98,9 +98,10 @@ struct BasicActivationView {
   // NOLINTNEXTLINE(google-explicit-constructor)
   BasicActivationView(const TensorView<T, 4>& view)
       : data(view.data), dtype(dtype_of<std::remove_const_t<T>>), shape(view.shape), strides(view.strides) {}
+  template <bool OtherIsConst>
+    requires(IsConst && !OtherIsConst)
   // NOLINTNEXTLINE(google-explicit-constructor)
-  BasicActivationView(const BasicActivationView<false>& other)
-    requires(IsConst)
+  BasicActivationView(const BasicActivationView<OtherIsConst>& other)
       : data(other.data), dtype(other.dtype), shape(other.shape), strides(other.strides) {}
 
   [[nodiscard]] std::int64_t batch() const { return shape[0]; }

@@ -1,0 +1,94 @@
+"""The command line: `report` and `compare`. Exit codes: 0 ok, 1 a check failed, 2 bad usage or input."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ringworld_analysis import __version__
+from ringworld_analysis.errors import InputError
+
+OK, CHECK_FAILED, BAD_INPUT = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _report(options) if options.verb == "report" else _compare(options)
+    except InputError as problem:
+        print(f"ringworld_analysis: error: {problem}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:  # the reader of our output, such as `head`, has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _report(options: argparse.Namespace) -> int:
+    # Imported here so that `compare` does not wait for matplotlib.
+    from ringworld_analysis import report, run
+
+    print(report.write(run.load(options.files), options.output, options.title))
+    return OK
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from ringworld_analysis import compare
+    from ringworld_analysis.reading import read_source
+
+    lower = -options.threshold if options.lower is None else options.lower
+    upper = options.threshold if options.upper is None else options.upper
+    base, new = read_source(options.base), read_source(options.new)
+    outcomes = compare.compare(base, new, lower, upper)
+    print(compare.render(base, new, outcomes, lower, upper, options.allow_missing))
+    if options.csv is not None:
+        try:
+            options.csv.write_text(compare.to_data(outcomes).to_csv(), encoding="utf-8")
+        except OSError as problem:
+            raise InputError(f"{options.csv}: cannot be written ({problem.strerror})") from problem
+    return CHECK_FAILED if compare.failed(outcomes, options.allow_missing) else OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ringworld_analysis", description="Report pages and regression checks from Ringworld's HDF5 records."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+
+    report = verbs.add_parser("report", help="write one HTML page, and each figure as PNG and its numbers as CSV")
+    report.add_argument("files", nargs="+", type=Path, metavar="RUN.h5", help="one sweep, or one spread over files")
+    report.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to write; made if need be")
+    report.add_argument("--title", default="Ringworld: ring attention report", help="heading of the page")
+
+    compare = verbs.add_parser(
+        "compare", help="hold the step times of one run against another; exit code 1 when a point leaves its limits"
+    )
+    compare.add_argument("base", type=Path, metavar="A.h5", help="the reference")
+    compare.add_argument("new", type=Path, metavar="B.h5", help="the run to judge")
+    compare.add_argument(
+        "--threshold", type=_fraction, default=0.1, metavar="X",
+        help="largest relative change of step_time that passes, either way (default 0.1)",
+    )  # fmt: skip
+    compare.add_argument("--lower", type=_lower, metavar="X", help="limit for faster, -1 to 0 (default -threshold)")
+    compare.add_argument("--upper", type=_fraction, metavar="X", help="limit for slower, >= 0 (default threshold)")
+    compare.add_argument("--allow-missing", action="store_true", help="points that B does not have do not fail")
+    compare.add_argument("--csv", type=Path, metavar="FILE", help="write the comparison as CSV too")
+    return parser
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a fraction >= 0")
+    return value
+
+
+def _lower(text: str) -> float:
+    value = float(text)
+    if not -1 <= value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not between -1 and 0")
+    return value

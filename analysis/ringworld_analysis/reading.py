@@ -1,0 +1,174 @@
+"""From HDF5 to tables and provenance trees. The only module that knows h5py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ringworld_analysis.errors import InputError
+from ringworld_analysis.table import Column, Table
+
+ATTENTION = "/attention"
+PROVENANCE = "/provenance"
+
+#: Columns of /attention without which there is nothing to report.
+REQUIRED_ATTENTION_COLUMNS = (
+    "context_length", "tokens_per_rank", "ranks", "layout", "backend", "dtype", "wire_dtype", "heads", "kv_heads",
+    "head_size", "batch", "causal", "pass", "backward_rotation", "polling", "step_time", "step_time_min",
+    "step_time_max", "flops_per_second_per_rank", "mfu_measured_peak", "tokens_per_second",
+    "layout_efficiency_bound", "hops", "wire_bytes", "wire_bytes_model", "peak_bytes", "peak_bytes_model",
+    "peak_resident_bytes", "error", "error_tolerance", "valid", "reason",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Node:
+    """One group of the provenance: whatever the file holds, in file order."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    children: Mapping[str, Node] = field(default_factory=dict)
+
+    def find(self, *names: str) -> str | None:
+        """Return the first value, here or below, whose name is one of those given; earlier names win."""
+        for name in names:
+            if name in self.values:
+                return self.values[name]
+            for child in self.children.values():
+                found = child.find(name)
+                if found is not None:
+                    return found
+        return None
+
+    def find_table(self, name: str) -> Table | None:
+        """Return the first table of that name, here or below."""
+        if name in self.tables:
+            return self.tables[name]
+        for child in self.children.values():
+            found = child.find_table(name)
+            if found is not None:
+                return found
+        return None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One opened file: its name, its sweep and where it came from."""
+
+    path: Path
+    label: str
+    attention: Table
+    provenance: Node | None
+
+    def table(self, name: str) -> Table | None:
+        """Return another table of the file, or None where the file has none of that name."""
+        with _open(self.path) as file:
+            return _read_table(file, name, self.path)
+
+
+def read_source(path: Path, label: str | None = None) -> Source:
+    """Read /attention and /provenance of a file.
+
+    :raises InputError: when the file is missing, not HDF5, cut off, or lacks /attention or columns of it.
+    """
+    with _open(path) as file:
+        try:
+            attention = _read_table(file, ATTENTION, path)
+            if attention is None:
+                raise InputError(f"{path}: no table {ATTENTION}; is it a record of 'ringworld attention'?")
+            provenance = _read_node(file[PROVENANCE]) if isinstance(file.get(PROVENANCE), h5py.Group) else None
+        except (OSError, RuntimeError, KeyError) as problem:
+            raise InputError(f"{path}: damaged HDF5 file ({_first_line(problem)})") from problem
+    missing = [name for name in REQUIRED_ATTENTION_COLUMNS if name not in attention]
+    if missing:
+        raise InputError(f"{path}: {ATTENTION} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
+    return Source(path, label or path.name, attention, provenance)
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory, not an HDF5 file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as problem:
+        kind = "cannot be opened" if h5py.is_hdf5(path) else "not an HDF5 file"
+        raise InputError(f"{path}: {kind} ({_first_line(problem)})") from problem
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).strip("'\"").splitlines() or [type(problem).__name__])[0]
+
+
+def _read_table(file: h5py.File, name: str, path: Path) -> Table | None:
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.names is None or dataset.ndim != 1:
+        return None
+    try:
+        return _to_table(dataset)
+    except (OSError, RuntimeError, ValueError) as problem:
+        raise InputError(f"{path}: {name} cannot be read ({_first_line(problem)})") from problem
+
+
+def _to_table(dataset: h5py.Dataset) -> Table:
+    data = dataset[()]
+    columns = {
+        str(name): _plain(data[name], h5py.check_enum_dtype(dataset.dtype[name])) for name in dataset.dtype.names
+    }
+    return Table(columns, _described(dataset, "units"), _described(dataset, "meanings"))
+
+
+def _described(dataset: h5py.Dataset, attribute: str) -> dict[str, str]:
+    """Pair the optional, aligned attributes `columns` and `units` (or `meanings`)."""
+    names, texts = dataset.attrs.get("columns"), dataset.attrs.get(attribute)
+    if texts is None:
+        return {}
+    keys = [_text(name) for name in np.atleast_1d(names)] if names is not None else list(dataset.dtype.names)
+    values = [_text(value) for value in np.atleast_1d(texts)]
+    return dict(zip(keys, values)) if len(keys) == len(values) else {}
+
+
+def _plain(values: Column, members: Mapping[str, int] | None) -> Column:
+    """Turn bytes into text, and an enumeration of FALSE and TRUE into bool."""
+    if members is not None and {name.upper() for name in members} == {"FALSE", "TRUE"}:
+        false = next(value for name, value in members.items() if name.upper() == "FALSE")
+        return np.not_equal(values, false)
+    if values.dtype.kind in "SO":
+        texts = [_text(value) for value in values.ravel()]
+        return np.array(texts, dtype=np.str_).reshape(values.shape) if texts else np.empty(values.shape, dtype="U1")
+    return values
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - HDF5 attributes hold anything
+    if isinstance(value, bytes):
+        return value.split(b"\0", 1)[0].decode("utf-8", "replace")
+    if isinstance(value, np.ndarray):
+        return ", ".join(_text(item) for item in value.ravel()) if value.shape else _text(value.item())
+    if isinstance(value, np.generic):
+        return _text(value.item())
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, h5py.Empty):
+        return ""
+    return str(value)
+
+
+def _read_node(group: h5py.Group) -> Node:
+    values = {str(name): _text(value) for name, value in group.attrs.items()}
+    tables: dict[str, Table] = {}
+    children: dict[str, Node] = {}
+    for name, item in group.items():
+        if isinstance(item, h5py.Group):
+            children[name] = _read_node(item)
+        elif isinstance(item, h5py.Dataset):
+            if item.dtype.names is not None and item.ndim == 1:
+                tables[name] = _to_table(item)
+            else:
+                values[name] = _text(item[()])
+    return Node(values, tables, children)

@@ -1,0 +1,199 @@
+"""The report: one self-contained page, and each figure and data set as a file beside it."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from ringworld_analysis import __version__, formatting, markup
+from ringworld_analysis.content import DataSet, Finding, Grid, Section
+from ringworld_analysis.definitions import DEFINITIONS
+from ringworld_analysis.errors import InputError
+from ringworld_analysis.run import Run
+from ringworld_analysis.sections import SECTIONS
+
+_ADDED = ("source", "file", "pass_label")
+
+
+def write(run: Run, folder: Path, title: str = "Ringworld: ring attention report") -> Path:
+    """Write index.html, *.png and *.csv; return the path of the page.
+
+    :raises InputError: when the folder cannot be made or written.
+    """
+    sections = [part for part in (build(run) for build in SECTIONS) if part is not None]
+    files: dict[str, bytes] = {"index.html": page(run, sections, title).encode("utf-8")}
+    for part in sections:
+        files.update({f"{picture.name}.png": picture.png for picture in part.pictures})
+        files.update({f"{data.name}.csv": data.to_csv().encode("utf-8") for data in part.data})
+    files["attention.csv"] = _all_rows(run).to_csv().encode("utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    except OSError as problem:
+        raise InputError(f"{folder}: cannot write the report ({problem.strerror})") from problem
+    return folder / "index.html"
+
+
+def page(run: Run, sections: list[Section], title: str) -> str:
+    """Return the whole page as HTML."""
+    links = [("summary", "Summary"), *((part.key, part.title) for part in sections), ("rows", "All rows"),
+             ("definitions", "Definitions"), ("provenance", "Provenance")]  # fmt: skip
+    nav = "".join(f'<a href="#{escape(key)}">{escape(name)}</a>' for key, name in links)
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="soft">{escape(_subtitle(run))}</p>',
+        f"<nav>{nav}</nav>",
+        _summary(run, sections),
+        *(markup.section(part) for part in sections),
+        _rows(run),
+        f'<section id="definitions"><h2>Definitions</h2>{markup.terms(DEFINITIONS)}</section>',
+        _provenance(run),
+        f'<p class="soft">Made by ringworld_analysis {escape(__version__)}.</p>',
+    ]
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{_asset("page.css")}</style></head>'
+        f"<body><main>{''.join(body)}</main><script>{_asset('page.js')}</script></body></html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return (resources.files("ringworld_analysis") / name).read_text(encoding="utf-8")
+
+
+def _subtitle(run: Run) -> str:
+    parts = [", ".join(source.label for source in run.sources)]
+    for source in run.sources[:1]:
+        if source.provenance is None:
+            continue
+        when = source.provenance.find("start", "utc_start", "start_utc", "started")
+        revision = source.provenance.find("git_revision", "revision", "git")
+        parts += [f"started {when}"] if when else []
+        parts += [f"revision {revision}"] if revision else []
+    return " · ".join(parts)
+
+
+def _summary(run: Run, sections: list[Section]) -> str:
+    total, invalid = len(run.attention), len(run.invalid)
+    counts = f"**{total - invalid}** of {formatting.counted(total, 'row')} {'is' if total == 1 else 'are'} valid"
+    if not total:
+        first = Finding("`/attention` has no rows: the run ended before its first point was complete.", "bad")
+    elif invalid:
+        first = Finding(f"{counts}; the other {invalid} and the reasons are listed below and never plotted.", "warn")
+    else:
+        first = Finding(f"{counts}: each result was checked against exact attention.", "good")
+    found = [first, *(finding for part in sections for finding in part.findings)]
+    if run.repeated_points:
+        found.append(
+            Finding(
+                f"{formatting.counted(run.repeated_points, 'valid row')} left out of the figures because a later row "
+                "measured the same point.",
+                "warn",
+            )
+        )
+    missing = [f"{part.title} ({part.missing})" for part in sections if part.missing]
+    if missing:
+        found.append(Finding(f"Not in this report: {'; '.join(missing)}", "warn"))
+    html = [f'<section id="summary"><h2>Summary</h2><p>{escape(_scope(run))}</p>', markup.findings(found)]
+    if invalid:
+        html.append(markup.grid(_invalid_grid(run)))
+    return "".join([*html, "</section>"])
+
+
+def _scope(run: Run) -> str:
+    table = run.attention
+    if not len(table):
+        return "The sweep is empty."
+
+    def spread(values: list[int], write: object = str) -> str:
+        texts = [formatting.tokens(value) if write is formatting.tokens else str(value) for value in values]
+        return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+    parts = [
+        f"Context lengths {spread(table.distinct('context_length'), formatting.tokens)} tokens",
+        f"ring sizes {spread(table.distinct('ranks'))}",
+        f"layouts {spread(table.distinct('layout'))}",
+        f"passes {spread(table.distinct('pass'))}",
+        f"{spread(table.distinct('dtype'))} on the {spread(table.distinct('backend'))} backend",
+    ]
+    same = [
+        f"{name} {table.distinct(name)[0]}"
+        for name in ("heads", "kv_heads", "head_size", "batch")
+        if len(table.distinct(name)) == 1
+    ]
+    masks = {True: "causal mask", False: "no mask"}
+    same += [" and ".join(masks[bool(value)] for value in table.distinct("causal"))]
+    return f"{'; '.join(parts)}. {', '.join(same).capitalize()}."
+
+
+def _invalid_grid(run: Run) -> Grid:
+    rows = [
+        [row["context_length"], row["ranks"], row["layout"], row["pass_label"], run.describe(row),
+         row["reason"] or "no reason given"]
+        for row in run.invalid.rows()
+    ]  # fmt: skip
+    return Grid(
+        "Rows that are not valid", ("context_length", "ranks", "layout", "pass", "configuration", "reason"), rows,
+        {"context_length": "token"}, caption="From `valid` and `reason` of `/attention`.",
+    )  # fmt: skip
+
+
+def _rows(run: Run) -> str:
+    table = run.attention
+    names = [name for name in table.names if name not in _ADDED]
+    if len(run.sources) > 1:
+        labels = np.array([source.label for source in run.sources])
+        table = table.with_column("file", labels[table["source"]])
+        names.insert(0, "file")
+    same = [name for name in names if len(table) > 1 and len(np.unique(table[name])) == 1]
+    varying = [name for name in names if name not in same]
+    html = ['<section id="rows"><h2>All rows</h2>']
+    if not len(table):
+        return "".join([*html, '<p class="missing">There are none.</p></section>'])
+    first = table.rows()[0]
+    if same:
+        html.append("<h3>The same in every row</h3>")
+        shown = [(name, formatting.plain(first[name], table.units.get(name, "")) or "(empty)") for name in same]
+        html.append(markup.pairs(shown))
+    cells = [[row[name] for name in varying] for row in table.rows()]
+    invalid = frozenset(np.flatnonzero(~table["valid"].astype(bool)).tolist())
+    html.append(
+        markup.grid(
+            Grid(
+                "Rows", varying, cells, table.units, table.meanings,
+                "Click a column head to sort; hover over it for its meaning. Rows that are not valid are marked. All "
+                "columns with full digits are in `attention.csv`.",
+                invalid,
+            )
+        )
+    )  # fmt: skip
+    return "".join([*html, "</section>"])
+
+
+def _all_rows(run: Run) -> DataSet:
+    names = [name for name in run.attention.names if name not in _ADDED]
+    labels = [source.label for source in run.sources]
+    rows = [[labels[row["source"]], *(row[name] for name in names)] for row in run.attention.rows()]
+    return DataSet("attention", ["file", *names], rows)
+
+
+def _provenance(run: Run) -> str:
+    html = ['<section id="provenance"><h2>Provenance</h2>']
+    for index, source in enumerate(run.sources):
+        if source.provenance is None:
+            body = '<p class="missing">The file has no group <code>/provenance</code>.</p>'
+        else:
+            body = markup.node(source.provenance) or '<p class="missing">The group is empty.</p>'
+        if len(run.sources) == 1:
+            html.append(body)
+        else:
+            is_open = " open" if index == 0 else ""
+            html.append(f"<details{is_open}><summary>{escape(source.label)}</summary>{body}</details>")
+    return "".join([*html, "</section>"])

@@ -1,0 +1,228 @@
+"""What a report is about: the rows of one or more files, told apart by a `file` column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ringworld_analysis.reading import Source, read_source
+from ringworld_analysis.table import Row, Table, concatenate
+
+#: Columns that together name one point of a sweep.
+POINT = (
+    "context_length", "ranks", "layout", "pass", "backend", "dtype", "wire_dtype", "heads", "kv_heads", "head_size",
+    "batch", "causal", "backward_rotation", "polling",
+)  # fmt: skip
+
+#: Columns that a figure holds constant. What varies inside a figure: context_length, ranks, layout, pass.
+CONFIGURATION = (
+    "file", "backend", "dtype", "wire_dtype", "heads", "kv_heads", "head_size", "batch", "causal", "polling",
+)  # fmt: skip
+
+_PASS_ORDER = ("forward", "backward", "forward_backward")
+_LAYOUT_ORDER = ("contiguous", "striped", "zigzag")
+
+
+class Run:
+    """The rows of all files, with two columns added.
+
+    `file` is the label of the file a row came from where the files measured the same points, else empty (one sweep
+    spread over several files); `pass_label` is `pass`, with the rotation where the run has both.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        """Join the sources; rows keep their order."""
+        self.sources = tuple(sources)
+        self._offsets = np.cumsum([0] + [len(source.attention) for source in sources]).tolist()
+        joined = concatenate([source.attention for source in sources])
+        origin = np.repeat(np.arange(len(sources)), [len(source.attention) for source in sources])
+        labels = np.array([source.label for source in sources])
+        shown = labels[origin] if self._share_points() else np.full(len(joined), "", dtype=labels.dtype)
+        self.attention = (
+            joined.with_column("source", origin)
+            .with_column("file", shown)
+            .with_column("pass_label", self._pass_labels(joined))
+        )
+
+    @cached_property
+    def plotted(self) -> Table:
+        """Rows that figures may use: valid ones, the last of each point."""
+        last: dict[tuple[Any, ...], int] = {}
+        for index, row in enumerate(self.attention.rows()):
+            if row["valid"]:
+                last[(row["file"], *(row[name] for name in POINT))] = index
+        return self.attention.take(np.array(sorted(last.values()), dtype=np.intp))
+
+    @cached_property
+    def repeated_points(self) -> int:
+        """Valid rows that figures leave out because a later row measured the same point."""
+        return int(np.count_nonzero(self.attention["valid"])) - len(self.plotted)
+
+    @cached_property
+    def invalid(self) -> Table:
+        """Rows that are listed, never plotted."""
+        return self.attention.take(~self.attention["valid"].astype(bool))
+
+    def table(self, name: str) -> Table | None:
+        """Return a table of all files that have it; `attention_row` counts through all files."""
+        found = []
+        for index, source in enumerate(self.sources):
+            table = source.table(name)
+            if table is None:
+                continue
+            if "attention_row" in table:
+                shifted = table["attention_row"] + self._offsets[index]
+                table = table.with_column("attention_row", shifted, meaning=table.meanings.get("attention_row", ""))
+            found.append(table)
+        return concatenate(found) if found else None
+
+    @cached_property
+    def layouts(self) -> list[str]:
+        """Layouts in the order of the documentation, then any others."""
+        return ordered(self.plotted.distinct("layout"), _LAYOUT_ORDER)
+
+    @cached_property
+    def pass_labels(self) -> list[str]:
+        """Passes in the order forward, backward, both."""
+        return ordered(self.plotted.distinct("pass_label"), _PASS_ORDER)
+
+    @cached_property
+    def ring_sizes(self) -> list[int]:
+        """Ring sizes of the plotted rows."""
+        return [int(size) for size in self.plotted.distinct("ranks")]
+
+    @cached_property
+    def context_lengths(self) -> list[int]:
+        """Context lengths of the plotted rows."""
+        return [int(length) for length in self.plotted.distinct("context_length")]
+
+    def describe(self, row: Row, names: Sequence[str] = CONFIGURATION) -> str:
+        """Say what sets a row's configuration apart from the others of the run; empty when nothing does."""
+        parts = []
+        for name in names:
+            if name == "wire_dtype" and not self._has_chosen_wire:
+                continue
+            if len(self._distinct[name]) > 1 and row[name] != "":
+                parts.append(_say(name, row[name]))
+        return ", ".join(parts)
+
+    @cached_property
+    def _distinct(self) -> dict[str, list[Any]]:
+        return {name: self.attention.distinct(name) for name in CONFIGURATION}
+
+    @cached_property
+    def _has_chosen_wire(self) -> bool:
+        """Whether the wire dtype says more than the dtype does."""
+        pairs = set(zip(self.attention["dtype"].tolist(), self.attention["wire_dtype"].tolist()))
+        return len(pairs) > len({dtype for dtype, _ in pairs}) or any(dtype != wire for dtype, wire in pairs)
+
+    @cached_property
+    def is_oversubscribed(self) -> dict[int, bool | None]:
+        """By ring size: whether it ran more ranks than cores on any source; None where the files do not say."""
+        cores = [available_cores(source) for source in self.sources]
+        answer: dict[int, bool | None] = {}
+        for size in (int(value) for value in self.attention.distinct("ranks")):
+            known = [
+                size > of_source[min(size, len(of_source)) - 1]
+                for index, of_source in enumerate(cores)
+                if of_source and np.any((self.attention["source"] == index) & (self.attention["ranks"] == size))
+            ]
+            answer[size] = any(known) if known else None
+        return answer
+
+    def _share_points(self) -> bool:
+        seen: set[tuple[Any, ...]] = set()
+        for source in self.sources:
+            points = set(zip(*(source.attention[name].tolist() for name in POINT)))
+            if seen & points:
+                return True
+            seen |= points
+        return False
+
+    @staticmethod
+    def _pass_labels(table: Table) -> np.ndarray[Any, np.dtype[np.str_]]:
+        labels = table["pass"].astype(np.str_)
+        for name in set(labels.tolist()) - {"forward"}:
+            of_pass = labels == name
+            if len(np.unique(table["backward_rotation"][of_pass])) > 1:
+                rotations = table["backward_rotation"].tolist()
+                labels = np.array(
+                    [f"{label}, {way} travels" if hit else label for label, way, hit in zip(labels, rotations, of_pass)]
+                )
+        return labels
+
+
+def load(paths: Sequence[Path]) -> Run:
+    """Read the files of a report; labels are file names, made unique by their folder where need be."""
+    names = [path.name for path in paths]
+    labels = [path.name if names.count(path.name) == 1 else str(path) for path in paths]
+    return Run([read_source(path, label) for path, label in zip(paths, labels)])
+
+
+def ordered(found: Sequence[str], first: Sequence[str]) -> list[str]:
+    """Sort names: by the known one they begin with, then alphabetically."""
+
+    def rank(name: str) -> tuple[int, str]:
+        known = name.split(",")[0]
+        return (first.index(known) if known in first else len(first), name)
+
+    return sorted(found, key=rank)
+
+
+def available_cores(source: Source) -> list[int]:
+    """Return, for ring sizes 1, 2, ..., the cores that the first so many ranks may run on; empty when unknown.
+
+    Read from the `binding` (or `cpu`) column of /provenance/ranks: the union of the ranks' CPU lists, host by host.
+    Ranks that a launcher left unbound list every core of the host, so the union is right for them too.
+    """
+    ranks = source.provenance.find_table("ranks") if source.provenance else None
+    if ranks is None or not len(ranks):
+        return []
+    for column in ("binding", "cpus", "cpu_list", "affinity"):
+        if column not in ranks:
+            continue
+        lists = [parse_cpu_list(str(text)) for text in ranks[column].tolist()]
+        if any(cpus is None for cpus in lists):
+            continue
+        hosts = ranks["host"].tolist() if "host" in ranks else ["" for _ in lists]
+        whole: dict[str, set[int]] = {}
+        for host, cpus in zip(hosts, lists):
+            whole.setdefault(host, set()).update(cpus or ())
+        return [sum(len(whole[host]) for host in set(hosts[: count + 1])) for count in range(len(hosts))]
+    return []
+
+
+def parse_cpu_list(text: str) -> set[int] | None:
+    """Read '0-3,8' or a hexadecimal mask '0x0f'; None for anything else.
+
+    >>> sorted(parse_cpu_list("0-2,8") or ())
+    [0, 1, 2, 8]
+    """
+    text = text.strip()
+    if re.fullmatch(r"0x[0-9a-fA-F]+", text):
+        mask = int(text, 16)
+        return {bit for bit in range(mask.bit_length()) if mask >> bit & 1} or None
+    if not re.fullmatch(r"\d+(-\d+)?([, ]+\d+(-\d+)?)*", text):
+        return None
+    cpus: set[int] = set()
+    for part in re.split(r"[, ]+", text):
+        low, _, high = part.partition("-")
+        cpus.update(range(int(low), int(high or low) + 1))
+    return cpus
+
+
+def _say(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return {"causal": ("not causal", "causal"), "polling": ("polling off", "polling on")}.get(
+            name, (f"{name} off", f"{name} on")
+        )[value]
+    if name in ("file", "backend", "dtype", "layout"):
+        return str(value)
+    if name == "wire_dtype":
+        return f"{value} on the wire"
+    return f"{name} {value}"

@@ -1,0 +1,10 @@
+#include "kernels/attention/host/tile_kernels_impl.hpp"
+
+namespace ringworld::host_attention {
+
+const TileKernels& avx512_tile_kernels() {
+  static constexpr TileKernels kernels = make_tile_kernels<16, 8, 2>();
+  return kernels;
+}
+
+}  // namespace ringworld::host_attention

@@ -1,0 +1,60 @@
+#pragma once
+/// @file  What is done once a row, before and after the blocks: reset, finalize, output . gradient.
+
+#include <Kokkos_Core.hpp>
+#include <cstdint>
+
+#include "kernels/attention/kokkos/math.hpp"
+#include "kernels/attention/kokkos/views.hpp"
+
+namespace ringworld::kokkos {
+
+/// Rows (batch, head, token), a thread each.
+using RowPolicy = Kokkos::MDRangePolicy<ExecutionSpace, Kokkos::Rank<3>>;
+
+/// The state of a query that has seen no key.
+struct ResetKernel {
+  StateViews state;
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t b, std::int64_t h, std::int64_t i) const {
+    state.maximum(b, h, i) = minus_infinity;
+    state.sum(b, h, i) = 0.0F;
+    for (std::size_t d = 0; d < state.output.extent(3); ++d) {
+      state.output(b, h, i, d) = 0.0F;
+    }
+  }
+};
+
+/// out = output / sum, lse = maximum + log(sum); 0 and -inf where no key was seen.
+struct FinalizeKernel {
+  StateViews state;
+  ActivationWriter out;       ///< (B, Tq, H, D)
+  StridedView<float, 3> lse;  ///< (B, H, Tq)
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t b, std::int64_t h, std::int64_t i) const {
+    const float sum = state.sum(b, h, i);
+    const bool has_seen_a_key = sum > 0.0F;
+    for (std::size_t d = 0; d < state.output.extent(3); ++d) {
+      out(b, i, h, static_cast<std::int64_t>(d), has_seen_a_key ? state.output(b, h, i, d) / sum : 0.0F);
+    }
+    lse(b, h, i) = has_seen_a_key ? state.maximum(b, h, i) + logarithm(sum) : minus_infinity;
+  }
+};
+
+/// delta = sum over D of out * dout.
+struct OutputDotGradientKernel {
+  ActivationReader out;         ///< (B, Tq, H, D)
+  ActivationReader dout;        ///< (B, Tq, H, D)
+  StridedView<float, 3> delta;  ///< (B, H, Tq)
+  std::int64_t head_size;
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t b, std::int64_t h, std::int64_t i) const {
+    float sum = 0.0F;
+    for (std::int64_t d = 0; d < head_size; ++d) {
+      sum += out(b, i, h, d) * dout(b, i, h, d);
+    }
+    delta(b, h, i) = sum;
+  }
+};
+
+}  // namespace ringworld::kokkos

@@ -1,0 +1,127 @@
+#pragma once
+/// @file  The operands of the contract as Kokkos views, without copying them.
+
+#include <Kokkos_Core.hpp>
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "core/tensor_view.hpp"
+
+namespace ringworld::kokkos {
+
+using ExecutionSpace = Kokkos::DefaultExecutionSpace;
+
+// Operands lie in host memory (device/buffer.hpp). A Kokkos whose default space is a GPU with memory of its own would
+// need device buffers first; failing here beats failing at the first access.
+static_assert(Kokkos::SpaceAccessibility<ExecutionSpace, Kokkos::HostSpace>::accessible,
+              "ringworld's kokkos kernels work on host memory: use a Kokkos whose default execution space can read it "
+              "(Serial, OpenMP, Threads, or a GPU with unified memory), or set RINGWORLD_ENABLE_KOKKOS=OFF");
+
+/// `Element`, followed by `Rank` stars: how Kokkos spells a run-time shape.
+template <class Element, std::size_t Rank>
+struct PointerOfRank {
+  using type = typename PointerOfRank<Element, Rank - 1>::type*;
+};
+template <class Element>
+struct PointerOfRank<Element, 0> {
+  using type = Element;
+};
+
+/// A strided view of memory that someone else owns.
+template <class Element, std::size_t Rank>
+using StridedView = Kokkos::View<typename PointerOfRank<Element, Rank>::type, Kokkos::LayoutStride,
+                                 typename ExecutionSpace::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+
+template <std::size_t Rank>
+[[nodiscard]] Kokkos::LayoutStride layout_of(const std::array<std::int64_t, Rank>& shape,
+                                             const std::array<std::int64_t, Rank>& strides) {
+  Kokkos::LayoutStride layout;
+  for (std::size_t axis = 0; axis < Rank; ++axis) {
+    layout.dimension[axis] = static_cast<std::size_t>(shape[axis]);
+    layout.stride[axis] = static_cast<std::size_t>(strides[axis]);
+  }
+  return layout;
+}
+
+template <class Element, std::size_t Rank>
+[[nodiscard]] StridedView<Element, Rank> view_of(const TensorView<Element, Rank>& tensor) {
+  return StridedView<Element, Rank>(tensor.data, layout_of(tensor.shape, tensor.strides));
+}
+
+/// Activations (B, T, H, D) read as float, whatever their type.
+///
+/// The type is asked for at run time: kernels read each element once into a tile of floats, where the branch is lost
+/// in the arithmetic, and one instantiation serves every combination of types of q, k, v and dout.
+class ActivationReader {
+ public:
+  explicit ActivationReader(const ConstActivationView& tensor) : is_float32_(tensor.dtype == DType::float32) {
+    const Kokkos::LayoutStride layout = layout_of(tensor.shape, tensor.strides);
+    if (is_float32_) {
+      float32_ = StridedView<const float, 4>(static_cast<const float*>(tensor.data), layout);
+    } else {
+      bfloat16_ = StridedView<const std::uint16_t, 4>(static_cast<const std::uint16_t*>(tensor.data), layout);
+    }
+  }
+
+  KOKKOS_INLINE_FUNCTION float operator()(std::int64_t b, std::int64_t t, std::int64_t h, std::int64_t d) const {
+    return is_float32_ ? float32_(b, t, h, d) : widen(bfloat16_(b, t, h, d));
+  }
+
+ private:
+  // bf16's own conversions are not compiled for devices.
+  KOKKOS_INLINE_FUNCTION static float widen(std::uint16_t bits) {
+    const std::uint32_t word = static_cast<std::uint32_t>(bits) << 16U;
+    float value;
+    std::memcpy(&value, &word, sizeof(value));
+    return value;
+  }
+
+  bool is_float32_;
+  StridedView<const float, 4> float32_;
+  StridedView<const std::uint16_t, 4> bfloat16_;
+};
+
+/// Activations (B, T, H, D) written from float, rounded to nearest, ties to even.
+class ActivationWriter {
+ public:
+  explicit ActivationWriter(const ActivationView& tensor) : is_float32_(tensor.dtype == DType::float32) {
+    const Kokkos::LayoutStride layout = layout_of(tensor.shape, tensor.strides);
+    if (is_float32_) {
+      float32_ = StridedView<float, 4>(static_cast<float*>(tensor.data), layout);
+    } else {
+      bfloat16_ = StridedView<std::uint16_t, 4>(static_cast<std::uint16_t*>(tensor.data), layout);
+    }
+  }
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t b, std::int64_t t, std::int64_t h, std::int64_t d,
+                                         float value) const {
+    if (is_float32_) {
+      float32_(b, t, h, d) = value;
+    } else {
+      bfloat16_(b, t, h, d) = narrow(value);
+    }
+  }
+
+ private:
+  KOKKOS_INLINE_FUNCTION static std::uint16_t narrow(float value) {
+    std::uint32_t word;
+    std::memcpy(&word, &value, sizeof(word));
+    const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
+    const std::uint32_t half_minus_ties = 0x7fffU + ((word >> 16U) & 1U);
+    return static_cast<std::uint16_t>(is_nan ? (word >> 16U) | 0x0040U : (word + half_minus_ties) >> 16U);
+  }
+
+  bool is_float32_;
+  StridedView<float, 4> float32_;
+  StridedView<std::uint16_t, 4> bfloat16_;
+};
+
+/// The running softmax, see AttentionState.
+struct StateViews {
+  StridedView<float, 3> maximum;  ///< (B, H, Tq)
+  StridedView<float, 3> sum;      ///< (B, H, Tq)
+  StridedView<float, 4> output;   ///< (B, H, Tq, D)
+};
+
+}  // namespace ringworld::kokkos

@@ -1,0 +1,32 @@
+#pragma once
+/// @file  Ownership of MPI handles, and the check of MPI's return codes. Included by src/comm/mpi only.
+
+#include <mpi.h>
+
+#include <source_location>
+
+#include "comm/communicator.hpp"
+#include "core/unique_handle.hpp"
+
+namespace ringworld {
+
+/// Throws Error(internal) with MPI's own text unless `code` is success.
+void check_mpi(int code, std::source_location where = std::source_location::current());
+
+struct MpiCommunicatorTraits {
+  using Handle = MPI_Comm;
+  static Handle null() noexcept { return MPI_COMM_NULL; }
+  static void close(Handle handle) noexcept;
+};
+
+using MpiCommunicatorHandle = UniqueHandle<MpiCommunicatorTraits>;
+
+struct Communicator::Impl {
+  MpiCommunicatorHandle handle;
+  int rank = 0;
+  int size = 1;
+
+  explicit Impl(MPI_Comm owned);
+};
+
+}  // namespace ringworld

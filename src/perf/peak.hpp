@@ -1,0 +1,28 @@
+#pragma once
+/// @file  What this machine can do at most, measured now: the denominators of every utilisation figure.
+
+#include <cstdint>
+
+#include "core/isa.hpp"
+
+namespace ringworld {
+
+/// FLOP/s of one thread in chains of independent fp32 fused multiply-adds held in registers.
+/// @param seconds  how long to measure; the best slice counts
+[[nodiscard]] double measure_fma_peak(Isa isa, double seconds);
+
+/// FLOP/s by instruction set and rated clock: 2 FMA units x 2 x lanes x clock. 0 where the rated clock is unknown.
+[[nodiscard]] double nominal_fma_peak(Isa isa);
+
+/// Bytes/s of one thread in `a = b + s * c` over arrays of `bytes` each (24 bytes moved an element of three doubles).
+/// Source: McCalpin, STREAM, kernel Triad.
+[[nodiscard]] double measure_triad(std::int64_t bytes, double seconds);
+
+/// FMA chains, compiled once an instruction set. Runs `rounds` and returns the FLOP done; `sink` keeps the result
+/// alive.
+using FmaChain = double (*)(std::int64_t rounds, float* sink);
+[[nodiscard]] FmaChain portable_fma_chain();
+[[nodiscard]] FmaChain avx2_fma_chain();
+[[nodiscard]] FmaChain avx512_fma_chain();
+
+}  // namespace ringworld

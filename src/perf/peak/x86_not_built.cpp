@@ -1,0 +1,11 @@
+#include "core/error.hpp"
+#include "perf/peak.hpp"
+
+namespace ringworld {
+
+FmaChain avx2_fma_chain() { throw Error(ErrorKind::internal, "AVX2 is not an instruction set of this architecture"); }
+FmaChain avx512_fma_chain() {
+  throw Error(ErrorKind::internal, "AVX-512 is not an instruction set of this architecture");
+}
+
+}  // namespace ringworld

@@ -1,0 +1,371 @@
+#include "ring/ring_attention.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "core/error.hpp"
+#include "perf/clock.hpp"
+#include "ring/travelling_block.hpp"
+
+namespace ringworld {
+namespace {
+
+BlockAttentionOptions kernel_options(const AttentionProblem& problem) {
+  require_input(problem.kv_heads > 0 && problem.heads % problem.kv_heads == 0,
+                fmt::format("{} heads are not divisible by {} kv heads", problem.heads, problem.kv_heads));
+  return {.head_size = problem.head_size,
+          .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(problem.head_size)))};
+}
+
+/// The runs of a block pair, cut out of the tensors of two ranks.
+BlockMask make_mask(const BlockPair& pair, bool is_causal, const TensorView<const std::int32_t, 2>& query_segments,
+                    const TensorView<const std::int32_t, 2>& key_segments) {
+  BlockMask mask{.is_causal = is_causal, .diagonal = pair.diagonal, .query_segments = {}, .key_segments = {}};
+  if (!query_segments.is_null()) {
+    mask.query_segments = query_segments.slice(1, pair.queries.token_local, pair.queries.count);
+    mask.key_segments = key_segments.slice(1, pair.keys.token_local, pair.keys.count);
+  }
+  return mask;
+}
+
+template <class View>
+View run_of(const View& view, const Segment& run) {
+  return view.token_range(run.token_local, run.count);
+}
+
+TensorView<float, 4> run_of(const TensorView<float, 4>& view, const Segment& run) {
+  return view.slice(1, run.token_local, run.count);
+}
+
+TensorView<const float, 3> run_of(const TensorView<const float, 3>& view, const Segment& run) {
+  return view.slice(2, run.token_local, run.count);
+}
+
+void fill_zero(const TensorView<float, 4>& view) { std::fill_n(view.data, view.size(), 0.0F); }
+
+void copy_segments(const TensorView<const std::int32_t, 2>& from, const TensorView<std::int32_t, 2>& to) {
+  for (std::int64_t b = 0; b < to.shape[0]; ++b) {
+    for (std::int64_t t = 0; t < to.shape[1]; ++t) {
+      to(b, t) = from(b, t);
+    }
+  }
+}
+
+void copy_rows(const TensorView<const float, 3>& from, const TensorView<float, 3>& to) {
+  for (std::int64_t b = 0; b < to.shape[0]; ++b) {
+    for (std::int64_t h = 0; h < to.shape[1]; ++h) {
+      for (std::int64_t t = 0; t < to.shape[2]; ++t) {
+        to(b, h, t) = from(b, h, t);
+      }
+    }
+  }
+}
+
+std::span<const float> as_floats(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
+}
+
+std::span<float> as_floats(std::span<std::byte> bytes) {
+  return {reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float)};
+}
+
+std::span<float> as_floats(const TensorView<float, 4>& view) {
+  return {view.data, static_cast<std::size_t>(view.size())};
+}
+
+void require_dense(const TensorView<float, 4>& view) {
+  require(view.strides == row_major_strides(view.shape), "ring attention: dq, dk and dv must be dense");
+}
+
+std::int64_t state_bytes(const AttentionProblem& problem, std::int64_t tokens) {
+  return problem.batch * tokens * problem.heads * (problem.head_size + 2) *
+         static_cast<std::int64_t>(sizeof(float));
+}
+
+std::int64_t backward_operand_bytes(const AttentionProblem& problem, BackwardRotation rotation, std::int64_t tokens) {
+  return rotation == BackwardRotation::kv ? view_key_value_block(problem, tokens, nullptr).bytes
+                                          : view_query_block(problem, tokens, nullptr).bytes;
+}
+
+std::int64_t arena_bytes(const RingAttentionOptions& options, BackwardRotation rotation, int ranks,
+                         std::int64_t tokens) {
+  const AttentionProblem& problem = options.problem;
+  const bool is_ring = ranks > 1;
+  std::int64_t forward = state_bytes(problem, tokens);
+  if (is_ring) {
+    forward += 2 * view_key_value_block(problem, tokens, nullptr).bytes;
+  }
+  std::int64_t backward = 0;
+  if (is_ring && options.pass != AttentionPass::forward) {
+    backward = 2 * backward_operand_bytes(problem, rotation, tokens) +
+               3 * view_gradient_block(problem, rotation, tokens, nullptr).bytes;
+  }
+  return std::max(forward, backward);
+}
+
+}  // namespace
+
+RingAttention::RingAttention(const Ring& ring, const RingAttentionOptions& options)
+    : ring_(ring),
+      options_(options),
+      partition_(options.layout, options.problem.context_length, ring.size()),
+      rotation_(options.backward_rotation.value_or(cheaper_rotation(options.problem))),
+      tokens_(partition_.tokens(ring.rank())),
+      tokens_max_(partition_.tokens_per_rank()),
+      operand_shift_(ring, options.message_limit),
+      gradient_shift_(ring, options.message_limit),
+      deadline_(std::numeric_limits<double>::infinity()) {
+  kernel_ = make_block_attention(options.backend, kernel_options(options.problem));
+  arena_ = Buffer(arena_bytes(options, rotation_, ring.size(), tokens_max_));
+  progress_ = [this] {
+    if (options_.is_polling) {
+      operand_shift_.test();
+      gradient_shift_.test();
+    }
+    has_missed_deadline_ = has_missed_deadline_ || now_seconds() > deadline_;
+    return !has_missed_deadline_;
+  };
+}
+
+RingTraffic RingAttention::traffic() const { return {operand_shift_.traffic(), gradient_shift_.traffic()}; }
+
+void RingAttention::reset_traffic() {
+  operand_shift_.reset_traffic();
+  gradient_shift_.reset_traffic();
+  has_missed_deadline_ = false;
+}
+
+void RingAttention::for_each_visible_pair(int query_rank, int key_rank,
+                                          const std::function<bool(const BlockPair&)>& function) {
+  for (const BlockPair& pair : visible_pairs_of_runs(partition_, query_rank, key_rank, options_.is_causal)) {
+    if (has_missed_deadline_ || !function(pair)) {
+      return;
+    }
+  }
+}
+
+AttentionState RingAttention::state() const {
+  const AttentionProblem& problem = options_.problem;
+  BlockCursor cursor(arena_.as<std::byte>());
+  const std::array rows{problem.batch, problem.heads, tokens_};
+  AttentionState state;
+  state.maximum = cursor.tensor<float, 3>(rows);
+  state.sum = cursor.tensor<float, 3>(rows);
+  state.output = cursor.tensor<float, 4>({rows[0], rows[1], rows[2], problem.head_size});
+  return state;
+}
+
+OperandBuffers RingAttention::operand_buffers(std::int64_t block_bytes, std::byte* memory) const {
+  if (ring_.size() == 1) {
+    return {};
+  }
+  const auto size = static_cast<std::size_t>(block_bytes);
+  return {.current = {memory, size}, .incoming = {memory + size, size}};
+}
+
+void RingAttention::forward(const RingForward& pass, const RotationOptions& rotation) {
+  reset_traffic();
+  const AttentionProblem& problem = options_.problem;
+  const OperandBuffers buffers =
+      operand_buffers(view_key_value_block(problem, tokens_max_, nullptr).bytes,
+                      arena_.as<std::byte>() + state_bytes(problem, tokens_max_));
+  const AttentionState state = this->state();
+  kernel_->reset(state);
+  if (ring_.size() > 1) {
+    const KeyValueBlock own = view_key_value_block(problem, tokens_, buffers.current.data());
+    copy_activations(pass.k, own.k);
+    copy_activations(pass.v, own.v);
+    if (problem.has_segments) {
+      copy_segments(pass.segments, own.segments);
+    }
+  }
+
+  const auto attend = [&](int origin, const ConstActivationView& k, const ConstActivationView& v,
+                          const TensorView<const std::int32_t, 2>& key_segments) {
+    for_each_visible_pair(ring_.rank(), origin, [&](const BlockPair& pair) {
+      return kernel_->accumulate({.q = run_of(pass.q, pair.queries),
+                                  .k = run_of(k, pair.keys),
+                                  .v = run_of(v, pair.keys),
+                                  .mask = make_mask(pair, options_.is_causal, pass.segments, key_segments)},
+                                 run_of(state, pair.queries), progress_);
+    });
+  };
+  const RotationSteps steps{
+      .operand_bytes = [&](int origin) {
+        return view_key_value_block(problem, partition_.tokens(origin), nullptr).bytes;
+      },
+      .gradient_bytes = {},
+      .compute =
+          [&](int origin, std::span<std::byte> operands, std::span<std::byte> /*sums*/) {
+            if (operands.empty() && origin == ring_.rank()) {
+              attend(origin, pass.k, pass.v, pass.segments);
+              return;
+            }
+            const KeyValueBlock block = view_key_value_block(problem, partition_.tokens(origin), operands.data());
+            attend(origin, block.k, block.v, block.segments);
+          },
+      .add = {}};
+  rotate(ring_, operand_shift_, buffers, gradient_shift_, nullptr, steps, rotation);
+  kernel_->finalize(state, pass.out, pass.lse);
+}
+
+void RingAttention::backward(const RingBackward& pass, const RotationOptions& rotation) {
+  require(options_.pass != AttentionPass::forward, "ring attention was planned for the forward pass only");
+  require_dense(pass.dq);
+  require_dense(pass.dk);
+  require_dense(pass.dv);
+  reset_traffic();
+  kernel_->output_dot_gradient(pass.out, pass.dout, pass.delta);
+  fill_zero(pass.dq);
+  fill_zero(pass.dk);
+  fill_zero(pass.dv);
+  if (rotation_ == BackwardRotation::kv) {
+    backward_rotating_keys(pass, rotation);
+  } else {
+    backward_rotating_queries(pass, rotation);
+  }
+}
+
+namespace {
+
+/// Three gradient blocks behind the two operand blocks of an arena.
+GradientBuffers gradient_buffers(std::byte* arena, std::int64_t operand_bytes, std::int64_t gradient_bytes) {
+  std::byte* begin = arena + 2 * operand_bytes;
+  const auto size = static_cast<std::size_t>(gradient_bytes);
+  return {.work = {begin, size}, .outgoing = {begin + size, size}, .incoming = {begin + 2 * size, size}};
+}
+
+}  // namespace
+
+void RingAttention::backward_rotating_keys(const RingBackward& pass, const RotationOptions& rotation) {
+  const AttentionProblem& problem = options_.problem;
+  const std::int64_t operand_bytes = view_key_value_block(problem, tokens_max_, nullptr).bytes;
+  const OperandBuffers operands = operand_buffers(operand_bytes, arena_.as<std::byte>());
+  const GradientBuffers gradients = gradient_buffers(
+      arena_.as<std::byte>(), operand_bytes, view_gradient_block(problem, rotation_, tokens_max_, nullptr).bytes);
+  if (ring_.size() > 1) {
+    const KeyValueBlock own = view_key_value_block(problem, tokens_, operands.current.data());
+    copy_activations(pass.k, own.k);
+    copy_activations(pass.v, own.v);
+    if (problem.has_segments) {
+      copy_segments(pass.segments, own.segments);
+    }
+  }
+
+  const auto attend = [&](int origin, const ConstActivationView& k, const ConstActivationView& v,
+                          const TensorView<const std::int32_t, 2>& key_segments, const TensorView<float, 4>& dk,
+                          const TensorView<float, 4>& dv) {
+    for_each_visible_pair(ring_.rank(), origin, [&](const BlockPair& pair) {
+      return kernel_->backward(
+          {.q = run_of(pass.q, pair.queries),
+           .k = run_of(k, pair.keys),
+           .v = run_of(v, pair.keys),
+           .dout = run_of(pass.dout, pair.queries),
+           .lse = run_of(pass.lse, pair.queries),
+           .delta = run_of(TensorView<const float, 3>(pass.delta), pair.queries),
+           .mask = make_mask(pair, options_.is_causal, pass.segments, key_segments)},
+          {.dq = run_of(pass.dq, pair.queries), .dk = run_of(dk, pair.keys), .dv = run_of(dv, pair.keys)}, progress_);
+    });
+  };
+  const RotationSteps steps{
+      .operand_bytes = [&](int origin) {
+        return view_key_value_block(problem, partition_.tokens(origin), nullptr).bytes;
+      },
+      .gradient_bytes = [&](int origin) {
+        return view_gradient_block(problem, rotation_, partition_.tokens(origin), nullptr).bytes;
+      },
+      .compute =
+          [&](int origin, std::span<std::byte> held, std::span<std::byte> sums) {
+            if (origin == ring_.rank()) {
+              attend(origin, pass.k, pass.v, pass.segments, pass.dk, pass.dv);
+              return;
+            }
+            const std::int64_t tokens = partition_.tokens(origin);
+            const KeyValueBlock block = view_key_value_block(problem, tokens, held.data());
+            const GradientBlock share = view_gradient_block(problem, rotation_, tokens, sums.data());
+            fill_zero(share.first);
+            fill_zero(share.second);
+            attend(origin, block.k, block.v, block.segments, share.first, share.second);
+          },
+      .add =
+          [&](std::span<const std::byte> from_previous, std::span<std::byte> sums) {
+            if (!sums.empty()) {
+              add_floats(as_floats(from_previous), as_floats(sums));
+              return;
+            }
+            const std::span<const float> all = as_floats(from_previous);
+            add_floats(all.first(all.size() / 2), as_floats(pass.dk));
+            add_floats(all.last(all.size() / 2), as_floats(pass.dv));
+          }};
+  rotate(ring_, operand_shift_, operands, gradient_shift_, &gradients, steps, rotation);
+}
+
+void RingAttention::backward_rotating_queries(const RingBackward& pass, const RotationOptions& rotation) {
+  const AttentionProblem& problem = options_.problem;
+  const std::int64_t operand_bytes = view_query_block(problem, tokens_max_, nullptr).bytes;
+  const OperandBuffers operands = operand_buffers(operand_bytes, arena_.as<std::byte>());
+  const GradientBuffers gradients = gradient_buffers(
+      arena_.as<std::byte>(), operand_bytes, view_gradient_block(problem, rotation_, tokens_max_, nullptr).bytes);
+  if (ring_.size() > 1) {
+    const QueryBlock own = view_query_block(problem, tokens_, operands.current.data());
+    copy_rows(pass.lse, own.lse);
+    copy_rows(pass.delta, own.delta);
+    copy_activations(pass.q, own.q);
+    copy_activations(pass.dout, own.dout);
+    if (problem.has_segments) {
+      copy_segments(pass.segments, own.segments);
+    }
+  }
+
+  struct Queries {
+    ConstActivationView q;
+    ConstActivationView dout;
+    TensorView<const float, 3> lse;
+    TensorView<const float, 3> delta;
+    TensorView<const std::int32_t, 2> segments;
+  };
+  const auto attend = [&](int origin, const Queries& queries, const TensorView<float, 4>& dq) {
+    for_each_visible_pair(origin, ring_.rank(), [&](const BlockPair& pair) {
+      return kernel_->backward(
+          {.q = run_of(queries.q, pair.queries),
+           .k = run_of(pass.k, pair.keys),
+           .v = run_of(pass.v, pair.keys),
+           .dout = run_of(queries.dout, pair.queries),
+           .lse = run_of(queries.lse, pair.queries),
+           .delta = run_of(queries.delta, pair.queries),
+           .mask = make_mask(pair, options_.is_causal, queries.segments, pass.segments)},
+          {.dq = run_of(dq, pair.queries), .dk = run_of(pass.dk, pair.keys), .dv = run_of(pass.dv, pair.keys)},
+          progress_);
+    });
+  };
+  const RotationSteps steps{
+      .operand_bytes = [&](int origin) {
+        return view_query_block(problem, partition_.tokens(origin), nullptr).bytes;
+      },
+      .gradient_bytes = [&](int origin) {
+        return view_gradient_block(problem, rotation_, partition_.tokens(origin), nullptr).bytes;
+      },
+      .compute =
+          [&](int origin, std::span<std::byte> held, std::span<std::byte> sums) {
+            if (origin == ring_.rank()) {
+              attend(origin, {pass.q, pass.dout, pass.lse, pass.delta, pass.segments}, pass.dq);
+              return;
+            }
+            const std::int64_t tokens = partition_.tokens(origin);
+            const QueryBlock block = view_query_block(problem, tokens, held.data());
+            const GradientBlock share = view_gradient_block(problem, rotation_, tokens, sums.data());
+            fill_zero(share.first);
+            attend(origin, {block.q, block.dout, block.lse, block.delta, block.segments}, share.first);
+          },
+      .add =
+          [&](std::span<const std::byte> from_previous, std::span<std::byte> sums) {
+            add_floats(as_floats(from_previous), sums.empty() ? as_floats(pass.dq) : as_floats(sums));
+          }};
+  rotate(ring_, operand_shift_, operands, gradient_shift_, &gradients, steps, rotation);
+}
+
+}  // namespace ringworld

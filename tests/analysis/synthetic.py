@@ -1,0 +1,248 @@
+"""Runs made up for the tests: the tables of experiments/attention/rows.hpp, filled with plausible numbers.
+
+The row types are read from the C++ header itself, so a renamed column breaks the tests and not a user's report.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+ROWS_HPP = Path(__file__).resolve().parents[2] / "experiments" / "attention" / "rows.hpp"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RowType:
+    """One row type of the header."""
+
+    path: str
+    columns: tuple[str, ...]
+    units: tuple[str, ...]
+    meanings: tuple[str, ...]
+    dtype: np.dtype[Any]
+
+
+def row_types(header: Path = ROWS_HPP) -> dict[str, RowType]:
+    """Read the row types of the header, by HDF5 path."""
+    found = {}
+    text = header.read_text(encoding="utf-8")
+    for body in re.findall(r"^struct \w+ \{\n(.*?)^\};", text, flags=re.MULTILINE | re.DOTALL):
+        path = re.search(r'path = "([^"]+)"', body)
+        assert path is not None
+        kinds = {
+            name: kind
+            for kind, name in re.findall(
+                r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = \w+)?;", body, re.M
+            }
+        )
+        fields = re.findall(r'Field\{"(\w+)",\s*&R::(\w+),\s*"([^"]*)",\s*"([^"]*)"\}', body)
+        assert len(fields) == len(kinds) > 0, f"{path.group(1)}: {len(fields)} fields, {len(kinds)} members"
+        found[path.group(1)] = RowType(
+            path.group(1),
+            tuple(name for name, *_ in fields),
+            tuple(unit for _, _, unit, _ in fields),
+            tuple(meaning for *_, meaning in fields),
+            np.dtype([(name, _numpy_type(kinds[member])) for name, member, *_ in fields]),
+        )
+    return found
+
+
+def _numpy_type(kind: str) -> str:
+    text = re.fullmatch(r"FixedString<(\d+)>", kind)
+    return f"S{text.group(1)}" if text else {"std::int64_t": "<i8", "double": "<f8", "bool": "?"}[kind]
+
+
+def attention_rows(
+    contexts: tuple[int, ...] = (2048, 4096, 8192, 16384, 32768),
+    ring_sizes: tuple[int, ...] = (1, 2, 4),
+    dtypes: tuple[str, ...] = ("fp32", "bf16"),
+    passes: tuple[str, ...] = ("forward", "backward"),
+    cores: int = 4,
+    seed: int = 7,
+) -> list[Row]:
+    """Return the rows of a sweep on a machine of so many cores; they obey every model exactly or nearly."""
+    rng = np.random.default_rng(seed)
+    heads, kv_heads, head_size = 8, 2, 64
+    rows = []
+    for dtype in dtypes:
+        for direction in passes:
+            for layout in ("contiguous", "striped", "zigzag"):
+                for ranks in ring_sizes:
+                    for context in contexts:
+                        rows.append(
+                            _row(rng, dtype, direction, layout, ranks, context, heads, kv_heads, head_size, cores)
+                        )
+    return rows
+
+
+def _row(
+    rng: np.random.Generator, dtype: str, direction: str, layout: str, ranks: int, context: int, heads: int,
+    kv_heads: int, head_size: int, cores: int,
+) -> Row:  # fmt: skip
+    element = 2 if dtype == "bf16" else 4
+    tokens = context // ranks
+    factor = 4 if direction == "forward" else 10
+    flop = factor * heads * head_size * context * (context + 1) / 2
+    bound = ranks / 2 / (ranks - 0.5) if layout == "contiguous" else 1.0
+    peak = 900e9 * min(1.0, cores / ranks)
+    reached = peak * (0.62 if dtype == "bf16" else 0.71) * tokens / (tokens + 400) * (0.93 if ranks > 1 else 1.0)
+    time = flop / (ranks * reached * bound) * float(rng.normal(1.0, 0.008)) + 1e-5 * (ranks - 1)
+    slow, fast = 1 + abs(float(rng.normal(0, 0.025))), 1 - abs(float(rng.normal(0, 0.015)))
+    per_token = 2 * kv_heads * head_size * element + (0 if direction == "forward" else 2 * kv_heads * head_size * 4)
+    wire = (ranks - 1) * context * per_token
+    held = tokens * (2 * heads * head_size * element + 2 * kv_heads * head_size * element + heads * 4)
+    held += tokens * heads * (head_size + 2) * 4 + (2 * tokens * per_token if ranks > 1 else 0)
+    held *= 1 if direction == "forward" else 2
+    throughput = flop / time / ranks
+    return {
+        "context_length": context, "tokens_per_rank": tokens, "ranks": ranks, "layout": layout, "backend": "host",
+        "dtype": dtype, "wire_dtype": dtype, "heads": heads, "kv_heads": kv_heads, "head_size": head_size, "batch": 1,
+        "causal": True, "pass": direction, "backward_rotation": "none" if direction == "forward" else "kv",
+        "polling": True, "repeats": 5, "step_time": time, "step_time_min": time * fast, "step_time_max": time * slow,
+        "flop_causal": flop, "flop_full": flop * 2 * context / (context + 1),
+        "flops_per_second_per_rank": throughput, "peak_flops_per_second": peak, "mfu_measured_peak": throughput / peak,
+        "nominal_flops_per_second": 0.0, "mfu_nominal_peak": 0.0, "tokens_per_second": context / time,
+        "layout_efficiency_bound": bound, "hops": ranks - 1, "wire_bytes": wire, "wire_bytes_model": wire,
+        "peak_bytes": int(held * 1.002) + 4096, "peak_bytes_model": held,
+        "peak_resident_bytes": int(held * 1.15) + 3_500_000,
+        "error": (3e-3 if dtype == "bf16" else 4e-7) * float(rng.uniform(0.7, 1.3)) * (1 + 0.04 * ranks),
+        "error_rms": 1e-7, "error_tolerance": 1.6e-2 if dtype == "bf16" else 5e-6, "valid": True, "reason": "",
+        "seed": 42,
+    }  # fmt: skip
+
+
+def invalidate(row: Row, reason: str, measured: bool = True) -> Row:
+    """Return the row as a failed one; without a measurement its numbers are zero."""
+    changed = {**row, "valid": False, "reason": reason}
+    if not measured:
+        for name, value in row.items():
+            if name.startswith(
+                ("step_time", "flops", "mfu", "tokens_per_second", "wire_bytes", "peak", "hops", "error")
+            ):
+                changed[name] = type(value)(0)
+    return changed
+
+
+def hop_rows(rows: list[Row], wanted: Callable[[Row], bool], seed: int = 11, bandwidth: float = 2e8) -> list[Row]:
+    """Return hops, with polling on and off, of the rows wanted."""
+    rng = np.random.default_rng(seed)
+    hops = []
+    for index, row in enumerate(rows):
+        ranks = row["ranks"]
+        if ranks == 1 or row["step_time"] == 0 or not wanted(row):
+            continue
+        sent = row["wire_bytes"] // (ranks * (ranks - 1))
+        for polling in (True, False):
+            for rank in range(ranks):
+                for hop in range(ranks - 1):
+                    compute = row["step_time"] / ranks * float(rng.normal(1, 0.03))
+                    if row["layout"] == "contiguous" and rank <= hop:
+                        compute *= 0.02
+                    comm = (3e-5 + sent / bandwidth) * float(rng.normal(1, 0.05))
+                    hidden = min(compute, comm) * float(np.clip(rng.normal(0.92 if polling else 0.08, 0.04), -0.1, 1.0))
+                    both = compute + comm - hidden
+                    hops.append(
+                        {
+                            "attention_row": index, "rank": rank, "hop": hop, "t_compute": compute, "t_comm": comm,
+                            "t_both": both, "exposed": both - compute, "overlap": hidden / min(compute, comm),
+                            "bytes": sent, "polling": polling,
+                        }
+                    )  # fmt: skip
+    return hops
+
+
+def sample_rows(rows: list[Row]) -> list[Row]:
+    """Return one raw timing for each row, repeat and rank."""
+    return [
+        {"attention_row": index, "repeat": repeat, "rank": rank, "seconds": row["step_time"]}
+        for index, row in enumerate(rows)
+        for repeat in range(row["repeats"])
+        for rank in range(row["ranks"])
+    ]
+
+
+def write_table(file: h5py.File, kind: RowType, rows: list[Row], described: bool = True) -> None:
+    """Write rows as a compound table; a row with too few or too many columns is an error."""
+    data = np.zeros(len(rows), dtype=kind.dtype)
+    for index, row in enumerate(rows):
+        assert set(row) == set(kind.columns), f"{kind.path}: {set(row) ^ set(kind.columns)}"
+        for name, value in row.items():
+            data[name][index] = value.encode() if isinstance(value, str) else value
+    dataset = file.create_dataset(kind.path, data=data, chunks=(64,), maxshape=(None,))
+    if described:
+        for name in ("columns", "units", "meanings"):
+            dataset.attrs[name] = np.array([text.encode() for text in getattr(kind, name)])
+
+
+def write_provenance(
+    file: h5py.File, ranks: int = 4, cores: int = 4, host: str = "node0417", revision: str = "1f2e3d4c"
+) -> None:
+    """Write provenance as the program does, with a table of ranks."""
+    group = file.create_group("provenance")
+    group.attrs["git_revision"] = revision
+    group.attrs["git_dirty"] = False
+    group.attrs["argv"] = "ringworld attention --context-length 2K,4K --ranks 1,2,4 --output run.h5"
+    group.attrs["utc_start"] = "2025-03-04T05:06:07Z"
+    group.attrs["utc_end"] = "2025-03-04T05:16:07Z"
+    group.attrs["seed"] = 42
+    group.create_dataset(
+        "configuration", data='context_length = [2048, 4096]\nranks = [1, 2, 4]\nlayout = ["zigzag"]\n'
+    )
+    build = group.create_group("build")
+    build.attrs["compiler"] = "GNU 12.2.0"
+    build.attrs["flags"] = "-O3 -DNDEBUG"
+    environment = group.create_group("environment")
+    environment.attrs["OMP_NUM_THREADS"] = "1"
+    table = np.zeros(
+        ranks, dtype=[("rank", "<i8"), ("host", "S64"), ("cpu", "S64"), ("binding", "S64"), ("device", "S32")]
+    )
+    for rank in range(ranks):
+        table[rank] = (rank, host.encode(), b"Imaginary CPU 9000", f"{rank % cores}".encode(), b"")
+    group.create_dataset("ranks", data=table)
+
+
+def write_run(
+    path: Path, rows: list[Row], hops: list[Row] | None = None, *, provenance: bool = True, cores: int = 4,
+    described: bool = True, **origin: Any,
+) -> Path:  # fmt: skip
+    """Write a whole file."""
+    kinds = row_types()
+    with h5py.File(path, "w") as file:
+        write_table(file, kinds["/attention"], rows, described)
+        if hops is not None:
+            write_table(file, kinds["/overlap/hops"], hops, described)
+        write_table(file, kinds["/samples"], sample_rows(rows), described)
+        if provenance:
+            write_provenance(file, max([row["ranks"] for row in rows], default=1), cores, **origin)
+    return path
+
+
+def typical(path: Path, *, cores: int = 2) -> Path:
+    """Write a run with all that a report shows: three invalid rows, a contiguous ring that is too fast, hops."""
+    rows = attention_rows(cores=cores)
+    rows[14] = invalidate(rows[14], "out of memory: 3.1 GiB asked, 2.0 GiB left on rank 3", measured=False)
+    rows[40] = invalidate(rows[40], "error 2.1e-02 above tolerance 5.0e-06")
+    rows[77] = invalidate(
+        {**rows[77], "wire_bytes": rows[77]["wire_bytes"] + 128}, "wire_bytes differs from its model by 128 B"
+    )
+    quick = next(
+        row for row in rows
+        if (row["layout"], row["ranks"], row["context_length"], row["dtype"]) == ("contiguous", 2, 16384, "fp32")
+    )  # fmt: skip
+    for name in ("step_time", "step_time_min", "step_time_max"):
+        quick[name] *= 0.78
+    hops = hop_rows(rows, lambda row: row["context_length"] >= 8192 and row["dtype"] == "fp32")
+    return write_run(path, rows, hops, cores=cores)
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(typical(Path(sys.argv[1])))

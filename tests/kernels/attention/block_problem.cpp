@@ -1,0 +1,186 @@
+#include "kernels/attention/block_problem.hpp"
+
+#include <string_view>
+
+#include "core/error.hpp"
+
+namespace ringworld::test {
+
+std::vector<Backend> tested_backends() { return {Backend::reference, Backend::kokkos, Backend::host}; }
+
+std::unique_ptr<BlockAttention> make_if_built(Backend backend, const BlockAttentionOptions& options) {
+  try {
+    return make_block_attention(backend, options);
+  } catch (const Error& error) {
+    if (std::string_view(error.what()).find("not in this build") != std::string_view::npos) {
+      return nullptr;
+    }
+    throw;
+  }
+}
+
+BlockMask causal_mask(std::int64_t diagonal) {
+  BlockMask mask;
+  mask.is_causal = true;
+  mask.diagonal = diagonal;
+  return mask;
+}
+
+BlockOperands BlockOperands::key_range(std::int64_t begin, std::int64_t count) const {
+  BlockOperands part = *this;
+  part.k = k.token_range(begin, count);
+  part.v = v.token_range(begin, count);
+  if (mask.is_causal) {
+    part.mask.diagonal = mask.diagonal - begin;
+  }
+  if (mask.has_segments()) {
+    part.mask.key_segments = mask.key_segments.slice(1, begin, count);
+  }
+  return part;
+}
+
+namespace {
+
+/// Calls `function(operands of the part)` for `parts` ranges of keys, the last ones first: the order must not matter.
+template <class Function>
+void for_each_part(const BlockOperands& operands, std::int64_t parts, Function&& function) {
+  const std::int64_t tokens = operands.k.tokens();
+  for (std::int64_t part = parts; part-- > 0;) {
+    const std::int64_t begin = tokens * part / parts;
+    function(operands.key_range(begin, tokens * (part + 1) / parts - begin), begin);
+  }
+}
+
+}  // namespace
+
+void run_forward(BlockAttention& attention, const BlockOperands& operands, const BlockResults& results,
+                 std::int64_t parts) {
+  attention.reset(results.state);
+  for_each_part(operands, parts, [&](const BlockOperands& part, std::int64_t /*begin*/) {
+    const ForwardBlock block{.q = part.q, .k = part.k, .v = part.v, .mask = part.mask};
+    EXPECT_TRUE(attention.accumulate(block, results.state, {}));
+  });
+  attention.finalize(results.state, results.out, results.lse);
+}
+
+void run_backward(BlockAttention& attention, const BlockOperands& operands, const BlockResults& results,
+                  std::int64_t parts) {
+  attention.output_dot_gradient(results.out, operands.dout, results.delta);
+  for_each_part(operands, parts, [&](const BlockOperands& part, std::int64_t begin) {
+    const BackwardBlock block{.q = part.q,
+                              .k = part.k,
+                              .v = part.v,
+                              .dout = part.dout,
+                              .lse = results.lse,
+                              .delta = results.delta,
+                              .mask = part.mask};
+    const BlockGradients gradients{.dq = results.gradients.dq,
+                                   .dk = results.gradients.dk.slice(1, begin, part.k.tokens()),
+                                   .dv = results.gradients.dv.slice(1, begin, part.k.tokens())};
+    EXPECT_TRUE(attention.backward(block, gradients, {}));
+  });
+}
+
+ExpectedBlock expected_of(const BlockOperands& operands, float scale) {
+  const BlockMask mask = operands.mask;
+  const DenseAttention problem{.batch = operands.q.batch(),
+                               .query_tokens = operands.q.tokens(),
+                               .key_tokens = operands.k.tokens(),
+                               .heads = operands.q.heads(),
+                               .kv_heads = operands.k.heads(),
+                               .head_size = operands.q.head_size(),
+                               .scale = static_cast<double>(scale),
+                               .is_visible =
+                                   [mask](std::int64_t b, std::int64_t i, std::int64_t j) {
+                                     const bool is_below = !mask.is_causal || j - i <= mask.diagonal;
+                                     const bool is_same_document =
+                                         !mask.has_segments() ||
+                                         (mask.query_segments(b, i) >= 0 && mask.key_segments(b, j) >= 0 &&
+                                          mask.query_segments(b, i) == mask.key_segments(b, j));
+                                     return is_below && is_same_document;
+                                   },
+                               .q = to_doubles(operands.q),
+                               .k = to_doubles(operands.k),
+                               .v = to_doubles(operands.v)};
+  return {.output = dense_forward(problem), .gradients = dense_backward(problem, to_doubles(operands.dout))};
+}
+
+void expect_forward(const BlockResults& results, const ExpectedBlock& expected, Tolerance tolerance) {
+  EXPECT_TRUE(
+      is_close("out", to_doubles(ConstActivationView(results.out)), expected.output.out, tolerance, smallest_output));
+  EXPECT_TRUE(is_close("lse", to_doubles(results.lse), expected.output.lse, tolerance, smallest_output));
+}
+
+void expect_backward(const BlockResults& results, const ExpectedBlock& expected, Tolerance tolerance) {
+  EXPECT_TRUE(is_close("dq", to_doubles(results.gradients.dq), expected.gradients.dq, tolerance, smallest_gradient));
+  EXPECT_TRUE(is_close("dk", to_doubles(results.gradients.dk), expected.gradients.dk, tolerance, smallest_gradient));
+  EXPECT_TRUE(is_close("dv", to_doubles(results.gradients.dv), expected.gradients.dv, tolerance, smallest_gradient));
+}
+
+namespace {
+
+constexpr std::uint64_t seed = 20240213;
+
+float untouched() { return Tensor<float, 1>::guard(); }
+
+}  // namespace
+
+BlockProblem::BlockProblem(const BlockCase& c)
+    : case_(c),
+      q_(c.query_dtype, {c.batch, c.query_tokens, c.heads, c.head_size}),
+      k_(c.key_dtype, {c.batch, c.key_tokens, c.kv_heads, c.head_size}),
+      v_(c.key_dtype, {c.batch, c.key_tokens, c.kv_heads, c.head_size}),
+      dout_(c.query_dtype, {c.batch, c.query_tokens, c.heads, c.head_size}),
+      query_segments_({c.batch, c.query_tokens}),
+      key_segments_({c.batch, c.key_tokens}),
+      maximum_({c.batch, c.heads, c.query_tokens}, untouched()),
+      sum_({c.batch, c.heads, c.query_tokens}, untouched()),
+      output_({c.batch, c.heads, c.query_tokens, c.head_size}, untouched()),
+      out_(DType::float32, {c.batch, c.query_tokens, c.heads, c.head_size}),
+      lse_({c.batch, c.heads, c.query_tokens}, untouched()),
+      delta_({c.batch, c.heads, c.query_tokens}, untouched()),
+      dq_({c.batch, c.query_tokens, c.heads, c.head_size}),
+      dk_({c.batch, c.key_tokens, c.kv_heads, c.head_size}),
+      dv_({c.batch, c.key_tokens, c.kv_heads, c.head_size}) {
+  fill_normal(q_.view(), seed, 0);
+  fill_normal(k_.view(), seed, 1);
+  fill_normal(v_.view(), seed, 2);
+  fill_normal(dout_.view(), seed, 3);
+  if (c.query_document) {
+    for (std::int64_t b = 0; b < c.batch; ++b) {
+      for (std::int64_t t = 0; t < c.query_tokens; ++t) {
+        query_segments_.view()(b, t) = c.query_document(b, t);
+      }
+      for (std::int64_t t = 0; t < c.key_tokens; ++t) {
+        key_segments_.view()(b, t) = c.key_document(b, t);
+      }
+    }
+  }
+}
+
+BlockOperands BlockProblem::operands() {
+  BlockMask mask = case_.diagonal ? causal_mask(*case_.diagonal) : BlockMask{};
+  if (case_.query_document) {
+    mask.query_segments = query_segments_.view();
+    mask.key_segments = key_segments_.view();
+  }
+  return {.q = q(), .k = k(), .v = v(), .dout = dout(), .mask = mask};
+}
+
+BlockResults BlockProblem::results() {
+  return {.state = {.maximum = maximum_.view(), .sum = sum_.view(), .output = output_.view()},
+          .out = out_.view(),
+          .lse = lse_.view(),
+          .delta = delta_.view(),
+          .gradients = {.dq = dq_.view(), .dk = dk_.view(), .dv = dv_.view()}};
+}
+
+bool BlockProblem::guards_are_intact() const {
+  return q_.guards_are_intact() && k_.guards_are_intact() && v_.guards_are_intact() && dout_.guards_are_intact() &&
+         query_segments_.guards_are_intact() && key_segments_.guards_are_intact() && maximum_.guards_are_intact() &&
+         sum_.guards_are_intact() && output_.guards_are_intact() && out_.guards_are_intact() &&
+         lse_.guards_are_intact() && delta_.guards_are_intact() && dq_.guards_are_intact() && dk_.guards_are_intact() &&
+         dv_.guards_are_intact();
+}
+
+}  // namespace ringworld::test

@@ -1,0 +1,177 @@
+/// @file  Every backend against the dense oracle, over types, head sizes, shapes, diagonals and documents.
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <tuple>
+
+#include "kernels/attention/block_problem.hpp"
+
+namespace ringworld::test {
+namespace {
+
+using CaseParameter = std::tuple<Backend, BlockCase>;
+
+class BlockAttentionCase : public ::testing::TestWithParam<CaseParameter> {};
+
+TEST_P(BlockAttentionCase, EqualsDenseAttention) {
+  const auto& [backend, block_case] = GetParam();
+  const auto attention = make_if_built(backend, {.head_size = block_case.head_size, .scale = block_case.scale()});
+  if (attention == nullptr) {
+    GTEST_SKIP() << "backend '" << name_of(backend) << "' is not in this build";
+  }
+  BlockProblem problem(block_case);
+  const BlockOperands operands = problem.operands();
+  const BlockResults results = problem.results();
+  const ExpectedBlock expected = expected_of(operands, block_case.scale());
+  const Tolerance tolerance = tolerance_of(backend, block_case.narrowest());
+
+  run_forward(*attention, operands, results, block_case.parts);
+  expect_forward(results, expected, tolerance);
+  run_backward(*attention, operands, results, block_case.parts);
+  expect_backward(results, expected, tolerance);
+  EXPECT_TRUE(problem.guards_are_intact());
+}
+
+std::string case_name(const ::testing::TestParamInfo<CaseParameter>& info) {
+  return std::string(name_of(std::get<0>(info.param))) + "_" + std::get<1>(info.param).name;
+}
+
+auto on_every_backend(const std::vector<BlockCase>& cases) {
+  return ::testing::Combine(::testing::ValuesIn(tested_backends()), ::testing::ValuesIn(cases));
+}
+
+std::vector<BlockCase> types_and_head_sizes() {
+  constexpr DType float32 = DType::float32;
+  constexpr DType bfloat16 = DType::bfloat16;
+  std::vector<BlockCase> cases;
+  for (const std::int64_t head_size : supported_head_sizes) {
+    const std::string suffix = "_d" + std::to_string(head_size);
+    const BlockCase base{.head_size = head_size, .diagonal = 40};
+    for (auto [name, query, key] :
+         {std::tuple("fp32", float32, float32), std::tuple("bf16", bfloat16, bfloat16),
+          std::tuple("q_fp32_kv_bf16", float32, bfloat16), std::tuple("q_bf16_kv_fp32", bfloat16, float32)}) {
+      BlockCase next = base;
+      next.name = name + suffix;
+      next.query_dtype = query;
+      next.key_dtype = key;
+      cases.push_back(next);
+    }
+  }
+  return cases;
+}
+
+std::vector<BlockCase> shapes() {
+  return {
+      {.name = "tiny", .query_tokens = 5, .key_tokens = 3, .heads = 3, .kv_heads = 3},
+      {.name = "one_token", .query_tokens = 1, .key_tokens = 1, .heads = 1, .kv_heads = 1, .diagonal = 0},
+      {.name = "one_query", .query_tokens = 1, .key_tokens = 77},
+      {.name = "one_key", .query_tokens = 77, .key_tokens = 1},
+      {.name = "no_queries", .query_tokens = 0, .key_tokens = 9},
+      {.name = "no_keys", .query_tokens = 9, .key_tokens = 0},
+      {.name = "nothing", .query_tokens = 0, .key_tokens = 0, .diagonal = 0},
+      {.name = "no_batch", .batch = 0},
+      {.name = "several_tiles", .batch = 2, .query_tokens = 200, .key_tokens = 333, .head_size = 32},
+      {.name = "whole_tiles", .query_tokens = 128, .key_tokens = 256, .head_size = 64, .diagonal = 128},
+      {.name = "gqa_4_2", .batch = 2, .heads = 4, .kv_heads = 2, .diagonal = 62},
+      {.name = "gqa_3_1", .batch = 2, .heads = 3, .kv_heads = 1},
+      {.name = "gqa_8_2", .batch = 2, .heads = 8, .kv_heads = 2, .head_size = 80, .diagonal = 62},
+      // Longer than what the Kokkos backend hands to one launch, on either side.
+      {.name = "long_keys", .query_tokens = 33, .key_tokens = 2100, .heads = 1, .kv_heads = 1, .diagonal = 2067},
+      {.name = "long_queries", .query_tokens = 2100, .key_tokens = 33, .heads = 1, .kv_heads = 1, .diagonal = -1024},
+  };
+}
+
+std::vector<BlockCase> diagonals() {
+  std::vector<BlockCase> cases;
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  // Square and not, with the diagonal on, next to and between the edges of tiles of any usual size.
+  for (const std::int64_t diagonal :
+       {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1}, std::int64_t{31}, std::int64_t{32}, std::int64_t{33},
+        std::int64_t{-17}, std::int64_t{-64}, std::int64_t{100}, std::int64_t{127}, std::int64_t{-129},
+        std::int64_t{-130}, std::int64_t{1000}, std::int64_t{-100000}, most, -most}) {
+    const std::string sign = diagonal < 0 ? "minus_" : "";
+    const std::string number = std::to_string(diagonal < 0 ? -diagonal : diagonal);
+    cases.push_back({.name = "square_" + sign + number, .query_tokens = 130, .key_tokens = 130, .diagonal = diagonal});
+    cases.push_back({.name = "wide_" + sign + number, .diagonal = diagonal});
+  }
+  return cases;
+}
+
+std::vector<BlockCase> documents() {
+  const auto make = [](const std::string& name, const DocumentOf& query, const DocumentOf& key) {
+    return BlockCase{.name = name,
+                     .batch = 2,
+                     .query_tokens = 130,
+                     .key_tokens = 130,
+                     .heads = 4,
+                     .kv_heads = 2,
+                     .query_document = query,
+                     .key_document = key};
+  };
+  using Index = std::int64_t;
+  const auto id = [](Index value) { return static_cast<std::int32_t>(value); };
+  const std::vector<std::tuple<std::string, DocumentOf, DocumentOf>> patterns{
+      {"one_token", [=](Index, Index t) { return id(t); }, [=](Index, Index t) { return id(t); }},
+      {"sevens", [=](Index b, Index t) { return id((t + 3 * b) / 7); },
+       [=](Index b, Index t) { return id((t + 3 * b) / 7); }},
+      {"tiles", [=](Index, Index t) { return id(t / 32); }, [=](Index, Index t) { return id(t / 32); }},
+      {"unsorted", [=](Index b, Index t) { return id((t * 7 + b) % 5); },
+       [=](Index b, Index t) { return id((t * 7 + b) % 5); }},
+      {"padded_tail", [=](Index b, Index t) { return id(t < 70 + 9 * b ? t / 40 : -1); },
+       [=](Index b, Index t) { return id(t < 70 + 9 * b ? t / 40 : -1); }},
+      {"padded_head", [=](Index, Index t) { return id(t < 65 ? -1 - t : 4); },
+       [=](Index, Index t) { return id(t < 65 ? -1 - t : 4); }},
+      {"padded_holes", [=](Index, Index t) { return id(t % 3 == 0 ? -1 : 0); },
+       [=](Index, Index t) { return id(t % 5 == 0 ? -1 : 0); }},
+      {"only_padding", [=](Index, Index) { return id(-1); }, [=](Index, Index) { return id(-1); }},
+      {"padded_row", [=](Index b, Index) { return id(b == 0 ? -1 : 0); }, [=](Index, Index) { return id(0); }},
+      {"strangers", [=](Index, Index t) { return id(t); }, [=](Index, Index t) { return id(1000 + t); }},
+      {"large_ids", [=](Index, Index t) { return std::numeric_limits<std::int32_t>::max() - id(t / 50); },
+       [=](Index, Index t) { return std::numeric_limits<std::int32_t>::max() - id(t / 50); }},
+  };
+  std::vector<BlockCase> cases;
+  for (const auto& [name, query, key] : patterns) {
+    cases.push_back(make(name, query, key));
+    BlockCase causal = make(name + "_causal", query, key);
+    causal.diagonal = 0;
+    cases.push_back(causal);
+  }
+  return cases;
+}
+
+std::vector<BlockCase> parts() {
+  const auto document = [](std::int64_t /*b*/, std::int64_t t) { return static_cast<std::int32_t>(t / 45); };
+  return {
+      {.name = "halves", .batch = 2, .parts = 2},
+      {.name = "sevenths", .query_tokens = 200, .key_tokens = 333, .parts = 7},
+      {.name = "single_keys", .query_tokens = 40, .key_tokens = 19, .parts = 19},
+      {.name = "some_empty", .query_tokens = 40, .key_tokens = 5, .parts = 8},
+      // Some rows see no key of the ranges that are folded first, or of any.
+      {.name = "causal", .query_tokens = 130, .key_tokens = 130, .diagonal = 0, .parts = 5},
+      {.name = "causal_empty_rows", .query_tokens = 130, .key_tokens = 130, .diagonal = -70, .parts = 5},
+      {.name = "causal_documents",
+       .query_tokens = 130,
+       .key_tokens = 130,
+       .diagonal = 0,
+       .query_document = document,
+       .key_document = document,
+       .parts = 6},
+      {.name = "bf16",
+       .query_tokens = 130,
+       .key_tokens = 130,
+       .query_dtype = DType::bfloat16,
+       .key_dtype = DType::bfloat16,
+       .diagonal = 0,
+       .parts = 16},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(TypesAndHeadSizes, BlockAttentionCase, on_every_backend(types_and_head_sizes()), case_name);
+INSTANTIATE_TEST_SUITE_P(Shapes, BlockAttentionCase, on_every_backend(shapes()), case_name);
+INSTANTIATE_TEST_SUITE_P(Diagonals, BlockAttentionCase, on_every_backend(diagonals()), case_name);
+INSTANTIATE_TEST_SUITE_P(Documents, BlockAttentionCase, on_every_backend(documents()), case_name);
+INSTANTIATE_TEST_SUITE_P(FoldedInParts, BlockAttentionCase, on_every_backend(parts()), case_name);
+
+}  // namespace
+}  // namespace ringworld::test

@@ -1,0 +1,124 @@
+/// @file  What the contract says besides the numbers: progress, errors, scratch memory.
+
+#include <gtest/gtest.h>
+
+#include "core/error.hpp"
+#include "device/buffer.hpp"
+#include "kernels/attention/block_problem.hpp"
+
+namespace ringworld::test {
+namespace {
+
+class BlockAttentionContract : public BackendTest {};
+
+ForwardBlock forward_block(const BlockOperands& operands) {
+  return {.q = operands.q, .k = operands.k, .v = operands.v, .mask = operands.mask};
+}
+
+BackwardBlock backward_block(const BlockOperands& operands, const BlockResults& results) {
+  return {.q = operands.q,
+          .k = operands.k,
+          .v = operands.v,
+          .dout = operands.dout,
+          .lse = results.lse,
+          .delta = results.delta,
+          .mask = operands.mask};
+}
+
+constexpr std::int64_t many_tokens = 400;
+
+TEST_P(BlockAttentionContract, ProgressIsCalledBetweenTiles) {
+  BlockProblem problem({.query_tokens = many_tokens, .key_tokens = many_tokens, .heads = 4, .diagonal = 0});
+  const BlockResults results = problem.results();
+  const auto attention = make(16);
+  std::int64_t calls = 0;
+  const Progress progress = [&] {
+    ++calls;
+    return true;
+  };
+  attention->reset(results.state);
+  EXPECT_TRUE(attention->accumulate(forward_block(problem.operands()), results.state, progress));
+  EXPECT_GE(calls, 4);
+  attention->finalize(results.state, results.out, results.lse);
+  attention->output_dot_gradient(results.out, problem.dout(), results.delta);
+  calls = 0;
+  EXPECT_TRUE(attention->backward(backward_block(problem.operands(), results), results.gradients, progress));
+  EXPECT_GE(calls, 4);
+}
+
+TEST_P(BlockAttentionContract, ProgressThatReturnsFalseStopsTheBlock) {
+  BlockProblem problem({.query_tokens = many_tokens, .key_tokens = many_tokens, .heads = 4, .diagonal = 0});
+  const BlockResults results = problem.results();
+  const auto attention = make(16);
+  for (const std::int64_t allowed : {0, 2}) {
+    std::int64_t calls = 0;
+    const Progress progress = [&] { return ++calls <= allowed; };
+    attention->reset(results.state);
+    EXPECT_FALSE(attention->accumulate(forward_block(problem.operands()), results.state, progress));
+    EXPECT_EQ(calls, allowed + 1) << "the forward pass went on after it was stopped";
+    run_forward(*attention, problem.operands(), results);
+    attention->output_dot_gradient(results.out, problem.dout(), results.delta);
+    calls = 0;
+    EXPECT_FALSE(attention->backward(backward_block(problem.operands(), results), results.gradients, progress));
+    EXPECT_EQ(calls, allowed + 1) << "the backward pass went on after it was stopped";
+  }
+}
+
+TEST_P(BlockAttentionContract, AnObjectCanBeUsedAgainAfterItWasStopped) {
+  const BlockCase block_case{.query_tokens = many_tokens, .key_tokens = 70, .heads = 4};
+  BlockProblem problem(block_case);
+  const BlockResults results = problem.results();
+  const auto attention = make(16);
+  attention->reset(results.state);
+  EXPECT_FALSE(attention->accumulate(forward_block(problem.operands()), results.state, [] { return false; }));
+  run_forward(*attention, problem.operands(), results);
+  expect_forward(results, expected_of(problem.operands(), block_case.scale()), computed_in_fp32);
+}
+
+TEST_P(BlockAttentionContract, ScratchMemoryDoesNotGrowWithTheBlock) {
+  const auto attention = make(16);
+  const std::int64_t before = memory_account().current;
+  const std::int64_t workspace = attention->workspace_bytes();
+  BlockProblem problem({.query_tokens = many_tokens, .key_tokens = many_tokens});
+  run_forward(*attention, problem.operands(), problem.results());
+  run_backward(*attention, problem.operands(), problem.results());
+  EXPECT_EQ(attention->workspace_bytes(), workspace);
+  EXPECT_EQ(memory_account().current, before);
+}
+
+TEST_P(BlockAttentionContract, ShapesThatContradictEachOtherAreRefused) {
+  BlockProblem problem({.query_tokens = 9, .key_tokens = 8});
+  const BlockOperands operands = problem.operands();
+  const BlockResults results = problem.results();
+  const auto attention = make(16);
+  attention->reset(results.state);
+  ForwardBlock block = forward_block(operands);
+  block.v = block.v.token_range(0, 7);
+  EXPECT_THROW(attention->accumulate(block, results.state, {}), Error);
+  EXPECT_THROW(attention->accumulate(forward_block(operands), results.state.token_range(0, 8), {}), Error);
+  BlockGradients gradients = results.gradients;
+  gradients.dk = gradients.dk.slice(1, 0, 7);
+  EXPECT_THROW(attention->backward(backward_block(operands, results), gradients, {}), Error);
+  EXPECT_THROW(make(32)->accumulate(forward_block(operands), results.state, {}), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, BlockAttentionContract, ::testing::ValuesIn(tested_backends()), backend_test_name);
+
+TEST(MakeBlockAttention, RefusesAHeadSizeWithoutInstantiation) {
+  for (const Backend backend : tested_backends()) {
+    EXPECT_THROW(static_cast<void>(make_block_attention(backend, {.head_size = 48, .scale = 1.0F})), Error);
+  }
+}
+
+TEST(ReferenceBlockAttention, CallsProgressOnceAQueryRow) {
+  BlockProblem problem({.batch = 2, .query_tokens = 9, .key_tokens = 4, .heads = 3, .kv_heads = 1, .diagonal = -3});
+  const auto attention = make_block_attention(Backend::reference, {.head_size = 16, .scale = 0.25F});
+  const BlockResults results = problem.results();
+  std::int64_t calls = 0;
+  attention->reset(results.state);
+  EXPECT_TRUE(attention->accumulate(forward_block(problem.operands()), results.state, [&] { return ++calls > 0; }));
+  EXPECT_EQ(calls, 2 * 3 * 9);
+}
+
+}  // namespace
+}  // namespace ringworld::test

@@ -1,0 +1,125 @@
+/// @file  Scores at the ends of the range, and rows without any key.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/attention/block_problem.hpp"
+
+namespace ringworld::test {
+namespace {
+
+class BlockAttentionExtremes : public BackendTest {};
+
+TEST_P(BlockAttentionExtremes, HugeScoresNeitherOverflowNorLoseTheirDifferences) {
+  // Whole numbers keep scores of some 1e4 exact in fp32, and exact as bf16 operands: the usual bounds hold for the
+  // forward pass.
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    for (const std::int64_t parts : {1, 4}) {
+      const BlockCase block_case{.head_size = 128, .query_dtype = dtype, .key_dtype = dtype, .diagonal = 62};
+      BlockProblem problem(block_case);
+      fill_integers(problem.q(), 5, 0, 28);
+      fill_integers(problem.k(), 5, 1, 28);
+      fill_integers(problem.v(), 5, 2, 4);
+      fill_integers(problem.dout(), 5, 3, 4);
+      const auto attention = make(block_case.head_size, 1.0F);
+      const BlockResults results = problem.results();
+      const ExpectedBlock expected = expected_of(problem.operands(), 1.0F);
+      const Tolerance forward_tolerance = tolerance_of(GetParam(), dtype);
+      const Tolerance gradient_tolerance =
+          forward_tolerance.rms < gradients_of_huge_scores.rms ? gradients_of_huge_scores : forward_tolerance;
+      ASSERT_GT(std::ranges::max(expected.output.lse), 9e3);
+      ASSERT_LT(std::ranges::min(expected.output.lse), 5e3);
+
+      run_forward(*attention, problem.operands(), results, parts);
+      expect_forward(results, expected, forward_tolerance);
+      run_backward(*attention, problem.operands(), results, parts);
+      expect_backward(results, expected, gradient_tolerance);
+    }
+  }
+}
+
+TEST_P(BlockAttentionExtremes, HugeNegativeScoresDoNotUnderflowToNothing) {
+  BlockProblem problem({.query_tokens = 40, .key_tokens = 70, .head_size = 64});
+  for_each_element(problem.q().as<float>(), [](std::uint64_t /*index*/, float& element) { element = 12.0F; });
+  for_each_element(problem.k().as<float>(), [](std::uint64_t index, float& element) {
+    const std::uint64_t token_and_head = index / 64;
+    element = -13.0F - static_cast<float>(token_and_head % 3) / 1024.0F;
+  });
+  const auto attention = make(64, 1.0F);
+  const BlockResults results = problem.results();
+  const ExpectedBlock expected = expected_of(problem.operands(), 1.0F);
+  ASSERT_LT(std::ranges::max(expected.output.lse), -9e3);
+
+  run_forward(*attention, problem.operands(), results);
+  expect_forward(results, expected, computed_in_fp32);
+}
+
+TEST_P(BlockAttentionExtremes, ZeroOperandsGiveTheMeanOfTheValues) {
+  BlockProblem problem({.query_tokens = 3, .key_tokens = 64});
+  fill_integers(problem.q(), 0, 0, 0);
+  const auto attention = make(16);
+  const BlockResults results = problem.results();
+  run_forward(*attention, problem.operands(), results);
+  EXPECT_FLOAT_EQ(results.lse(0, 1, 2), std::log(64.0F));
+  expect_forward(results, expected_of(problem.operands(), 0.25F), computed_in_fp32);
+}
+
+TEST_P(BlockAttentionExtremes, RowsWithoutAKeyEndAsZeroAndGiveNoGradient) {
+  constexpr std::int64_t hidden = 50;
+  const BlockCase block_case{.query_tokens = 130, .key_tokens = 130, .diagonal = -hidden};
+  BlockProblem problem(block_case);
+  const auto attention = make(16);
+  const BlockResults results = problem.results();
+  run_forward(*attention, problem.operands(), results);
+  run_backward(*attention, problem.operands(), results);
+  for (std::int64_t h = 0; h < block_case.heads; ++h) {
+    for (std::int64_t i = 0; i < hidden; ++i) {
+      EXPECT_EQ(results.state.sum(0, h, i), 0.0F);
+      EXPECT_EQ(results.state.maximum(0, h, i), -std::numeric_limits<float>::infinity());
+      EXPECT_EQ(results.lse(0, h, i), -std::numeric_limits<float>::infinity());
+      for (std::int64_t d = 0; d < 16; ++d) {
+        EXPECT_EQ(results.out.as<float>()(0, i, h, d), 0.0F);
+        EXPECT_EQ(results.gradients.dq(0, i, h, d), 0.0F);
+        // And the last keys are seen by nobody.
+        EXPECT_EQ(results.gradients.dk(0, 129 - i, h, d), 0.0F);
+        EXPECT_EQ(results.gradients.dv(0, 129 - i, h, d), 0.0F);
+      }
+    }
+    EXPECT_TRUE(std::isfinite(results.lse(0, h, hidden)));
+  }
+}
+
+TEST_P(BlockAttentionExtremes, ARowThatSawNothingInTheWholeSequenceGivesNoGradientEvenWhereTheMaskShowsKeys) {
+  // lse = -inf can meet a visible key only through a caller's mistake or a score of -inf; neither may make a NaN.
+  BlockProblem problem({.query_tokens = 33, .key_tokens = 40});
+  const auto attention = make(16);
+  const BlockResults results = problem.results();
+  run_forward(*attention, problem.operands(), results);
+  attention->output_dot_gradient(results.out, problem.dout(), results.delta);
+  for (std::int64_t h = 0; h < 2; ++h) {
+    for (std::int64_t i = 0; i < 33; ++i) {
+      results.lse(0, h, i) = -std::numeric_limits<float>::infinity();
+    }
+  }
+  const BlockOperands operands = problem.operands();
+  const BackwardBlock block{.q = operands.q,
+                            .k = operands.k,
+                            .v = operands.v,
+                            .dout = operands.dout,
+                            .lse = results.lse,
+                            .delta = results.delta,
+                            .mask = operands.mask};
+  EXPECT_TRUE(attention->backward(block, results.gradients, {}));
+  const auto is_zero = [](double value) { return value == 0.0; };
+  EXPECT_TRUE(std::ranges::all_of(to_doubles(results.gradients.dq), is_zero));
+  EXPECT_TRUE(std::ranges::all_of(to_doubles(results.gradients.dk), is_zero));
+  EXPECT_TRUE(std::ranges::all_of(to_doubles(results.gradients.dv), is_zero));
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, BlockAttentionExtremes, ::testing::ValuesIn(tested_backends()), backend_test_name);
+
+}  // namespace
+}  // namespace ringworld::test
