@@ -75,11 +75,9 @@ python_wishes() {
 }
 
 install_python_packages() {
-  if ! "$root/.venv/bin/python" -c 'import pip' 2>/dev/null; then
-    "$python" -m venv --clear "$root/.venv"
-  fi
-  "$root/.venv/bin/python" -m pip install --disable-pip-version-check --quiet --editable "$root/analysis" pytest
-  python_wishes >"$root/.venv/made_from"
+  "$python" -m venv --clear "$root/.venv" &&
+    "$root/.venv/bin/python" -m pip install --disable-pip-version-check --quiet --editable "$root/analysis" pytest &&
+    python_wishes >"$root/.venv/made_from"
 }
 
 set_up_python() {
@@ -92,17 +90,14 @@ set_up_python() {
   require_step "python environment .venv" install_python_packages
 }
 
-configure() { cmake --preset "$preset"; }
-build() { cmake --build --preset "$preset" --parallel "$jobs"; }
-
 main() {
   parse "$@"
   cd "$root"
   set_up_packages
   set_up_python
   [[ $wants_build == true ]] || return 0
-  require_step "configure $preset" configure
-  require_step "build $preset with $jobs jobs" build
+  require_step "configure $preset" cmake --preset "$preset"
+  require_step "build $preset with $jobs jobs" cmake --build --preset "$preset" --parallel "$jobs"
   echo "==== ready: build/$preset/bin/ringworld"
 }
 

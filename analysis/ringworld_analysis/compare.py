@@ -153,11 +153,11 @@ def _by_point(source: Source) -> dict[tuple[Any, ...], Row]:
 def _origin(source: Source) -> str:
     parts = [str(source.path)]
     if source.provenance is not None:
-        revision = source.provenance.find("git_revision", "revision", "git")
+        revision = source.provenance.find("git_revision")
         if revision:
-            is_dirty = source.provenance.find("git_dirty", "dirty") in ("true", "1", "yes")
+            is_dirty = source.provenance.find("git_is_dirty") == "true"
             parts.append(f"revision {revision}{' (dirty)' if is_dirty else ''}")
-        when = source.provenance.find("start", "utc_start", "start_utc", "started")
+        when = source.provenance.find("utc_start")
         parts += [f"started {when}"] if when else []
     return ", ".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,6 +162,8 @@ def _text(value: Any) -> str:  # noqa: ANN401 - HDF5 attributes hold anything
 
 def _read_node(group: h5py.Group) -> Node:
     values = {str(name): _text(value) for name, value in group.attrs.items()}
+    if isinstance(group.attrs.get("argv"), np.ndarray):
+        values["argv"] = shlex.join(_text(word) for word in group.attrs["argv"].ravel())  # ready to be pasted
     tables: dict[str, Table] = {}
     children: dict[str, Node] = {}
     for name, item in group.items():

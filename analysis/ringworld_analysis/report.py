@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from ringworld_analysis import __version__, formatting, markup
 from ringworld_analysis.content import DataSet, Finding, Grid, Section
 from ringworld_analysis.definitions import DEFINITIONS
 from ringworld_analysis.errors import InputError
-from ringworld_analysis.run import Run
+from ringworld_analysis.reading import Source
+from ringworld_analysis.run import PASS_ORDER, Run, ordered
 from ringworld_analysis.sections import SECTIONS
 
 _ADDED = ("source", "file", "pass_label")
@@ -73,10 +75,11 @@ def _subtitle(run: Run) -> str:
     for source in run.sources[:1]:
         if source.provenance is None:
             continue
-        when = source.provenance.find("start", "utc_start", "start_utc", "started")
-        revision = source.provenance.find("git_revision", "revision", "git")
+        when = source.provenance.find("utc_start")
+        revision = source.provenance.find("git_revision")
         parts += [f"started {when}"] if when else []
-        parts += [f"revision {revision}"] if revision else []
+        is_dirty = source.provenance.find("git_is_dirty") == "true"
+        parts += [f"revision {revision}{' with local changes' if is_dirty else ''}"] if revision else []
     return " · ".join(parts)
 
 
@@ -98,6 +101,7 @@ def _summary(run: Run, sections: list[Section]) -> str:
                 "warn",
             )
         )
+    found += [finding for source in run.sources for finding in _origin_findings(source)]
     missing = [f"{part.title} ({part.missing})" for part in sections if part.missing]
     if missing:
         found.append(Finding(f"Not in this report: {'; '.join(missing)}", "warn"))
@@ -107,21 +111,38 @@ def _summary(run: Run, sections: list[Section]) -> str:
     return "".join([*html, "</section>"])
 
 
+def _origin_findings(source: Source) -> list[Finding]:
+    """Say what the provenance itself warns of: a run cut short, rows by different builds."""
+    if source.provenance is None:
+        return []
+    resumed = [node for name, node in source.provenance.children.items() if name.startswith("resume_")]
+    runs = [source.provenance, *sorted(resumed, key=lambda node: node.values.get("utc_start", ""))]
+    findings = []
+    if runs[-1].values.get("utc_end") == "":
+        findings.append(Finding(f"{source.label}: the run did not reach its end (`utc_end` is empty).", "warn"))
+    revisions = {node.values["git_revision"] for node in runs if "git_revision" in node.values}
+    if len(revisions) > 1:
+        findings.append(Finding(f"{source.label}: rows were made by {len(revisions)} different revisions.", "warn"))
+    return findings
+
+
 def _scope(run: Run) -> str:
     table = run.attention
     if not len(table):
         return "The sweep is empty."
 
-    def spread(values: list[int], write: object = str) -> str:
-        texts = [formatting.tokens(value) if write is formatting.tokens else str(value) for value in values]
-        return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+    def spread(noun: str, values: list[Any], plural: str = "") -> str:
+        texts = [str(value) for value in values]
+        joined = texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+        return f"{noun if len(texts) == 1 else plural or noun + 's'} {joined}"
 
     parts = [
-        f"Context lengths {spread(table.distinct('context_length'), formatting.tokens)} tokens",
-        f"ring sizes {spread(table.distinct('ranks'))}",
-        f"layouts {spread(table.distinct('layout'))}",
-        f"passes {spread(table.distinct('pass'))}",
-        f"{spread(table.distinct('dtype'))} on the {spread(table.distinct('backend'))} backend",
+        spread("context length", [formatting.tokens(value) for value in table.distinct("context_length")]),
+        spread("ring size", table.distinct("ranks")),
+        spread("layout", table.distinct("layout")),
+        spread("pass", ordered(table.distinct("pass"), PASS_ORDER), "passes"),
+        spread("dtype", table.distinct("dtype")),
+        spread("backend", table.distinct("backend")),
     ]
     same = [
         f"{name} {table.distinct(name)[0]}"
@@ -130,7 +151,8 @@ def _scope(run: Run) -> str:
     ]
     masks = {True: "causal mask", False: "no mask"}
     same += [" and ".join(masks[bool(value)] for value in table.distinct("causal"))]
-    return f"{'; '.join(parts)}. {', '.join(same).capitalize()}."
+    first = "; ".join(parts)
+    return f"{first[0].upper()}{first[1:]}; {', '.join(same)}."
 
 
 def _invalid_grid(run: Run) -> Grid:
@@ -162,6 +184,7 @@ def _rows(run: Run) -> str:
         html.append("<h3>The same in every row</h3>")
         shown = [(name, formatting.plain(first[name], table.units.get(name, "")) or "(empty)") for name in same]
         html.append(markup.pairs(shown))
+    html.append('<p class="print-only">The table of rows is too wide for paper; it is in attention.csv.</p>')
     cells = [[row[name] for name in varying] for row in table.rows()]
     invalid = frozenset(np.flatnonzero(~table["valid"].astype(bool)).tolist())
     html.append(

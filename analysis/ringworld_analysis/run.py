@@ -24,8 +24,11 @@ CONFIGURATION = (
     "file", "backend", "dtype", "wire_dtype", "heads", "kv_heads", "head_size", "batch", "causal", "polling",
 )  # fmt: skip
 
-_PASS_ORDER = ("forward", "backward", "forward_backward")
-_LAYOUT_ORDER = ("contiguous", "striped", "zigzag")
+#: Bytes of the `binding` column; text that fills it was cut.
+_BINDING_WIDTH = 128
+
+PASS_ORDER = ("forward", "backward", "forward_backward")
+LAYOUT_ORDER = ("contiguous", "striped", "zigzag")
 
 
 class Run:
@@ -84,12 +87,12 @@ class Run:
     @cached_property
     def layouts(self) -> list[str]:
         """Layouts in the order of the documentation, then any others."""
-        return ordered(self.plotted.distinct("layout"), _LAYOUT_ORDER)
+        return ordered(self.plotted.distinct("layout"), LAYOUT_ORDER)
 
     @cached_property
     def pass_labels(self) -> list[str]:
         """Passes in the order forward, backward, both."""
-        return ordered(self.plotted.distinct("pass_label"), _PASS_ORDER)
+        return ordered(self.plotted.distinct("pass_label"), PASS_ORDER)
 
     @cached_property
     def ring_sizes(self) -> list[int]:
@@ -177,33 +180,36 @@ def ordered(found: Sequence[str], first: Sequence[str]) -> list[str]:
 def available_cores(source: Source) -> list[int]:
     """Return, for ring sizes 1, 2, ..., the cores that the first so many ranks may run on; empty when unknown.
 
-    Read from the `binding` (or `cpu`) column of /provenance/ranks: the union of the ranks' CPU lists, host by host.
-    Ranks that a launcher left unbound list every core of the host, so the union is right for them too.
+    Read from the `binding` column of /provenance/ranks: the union of the ranks' CPU lists, host by host. Ranks that a
+    launcher left unbound list every core of the host, so the union is right for them too. Ranks that compute on an
+    accelerator are not limited by cores: unknown. Of a resumed record, the run with most ranks counts.
     """
     ranks = source.provenance.find_table("ranks") if source.provenance else None
-    if ranks is None or not len(ranks):
+    if ranks is None or not len(ranks) or "binding" not in ranks:
         return []
-    for column in ("binding", "cpus", "cpu_list", "affinity"):
-        if column not in ranks:
-            continue
-        lists = [parse_cpu_list(str(text)) for text in ranks[column].tolist()]
-        if any(cpus is None for cpus in lists):
-            continue
-        hosts = ranks["host"].tolist() if "host" in ranks else ["" for _ in lists]
-        whole: dict[str, set[int]] = {}
-        for host, cpus in zip(hosts, lists):
-            whole.setdefault(host, set()).update(cpus or ())
-        return [sum(len(whole[host]) for host in set(hosts[: count + 1])) for count in range(len(hosts))]
-    return []
+    if "run" in ranks:
+        _most, ranks = max(((len(of_run), of_run) for _, of_run in ranks.groups(["run"])), key=lambda pair: pair[0])
+    if "device" in ranks and not set(ranks["device"].tolist()) <= {"", "host"}:
+        return []
+    lists = [parse_cpu_list(str(text)) for text in ranks["binding"].tolist()]
+    if any(cpus is None for cpus in lists):
+        return []
+    hosts = ranks["host"].tolist() if "host" in ranks else ["" for _ in lists]
+    whole: dict[str, set[int]] = {}
+    for host, cpus in zip(hosts, lists):
+        whole.setdefault(host, set()).update(cpus or ())
+    return [sum(len(whole[host]) for host in set(hosts[: count + 1])) for count in range(len(hosts))]
 
 
 def parse_cpu_list(text: str) -> set[int] | None:
-    """Read '0-3,8' or a hexadecimal mask '0x0f'; None for anything else.
+    """Read '0-3,8' or a hexadecimal mask '0x0f'; None for anything else, or for a list that filled its column.
 
     >>> sorted(parse_cpu_list("0-2,8") or ())
     [0, 1, 2, 8]
     """
     text = text.strip()
+    if len(text) >= _BINDING_WIDTH - 1:
+        return None
     if re.fullmatch(r"0x[0-9a-fA-F]+", text):
         mask = int(text, 16)
         return {bit for bit in range(mask.bit_length()) if mask >> bit & 1} or None

@@ -52,14 +52,14 @@ missing_debian_packages() {
 }
 
 may_install_packages() {
-  ((EUID == 0)) || command -v sudo >/dev/null
+  ((EUID == 0)) || { command -v sudo >/dev/null && sudo --validate; }
 }
 
 install_debian_packages() {
   local as_root=(env DEBIAN_FRONTEND=noninteractive)
   ((EUID == 0)) || as_root=(sudo "${as_root[@]}")
-  "${as_root[@]}" apt-get update --quiet
-  "${as_root[@]}" apt-get install --yes --quiet --no-install-recommends "$@"
+  "${as_root[@]}" apt-get update --quiet &&
+    "${as_root[@]}" apt-get install --yes --quiet --no-install-recommends "$@"
 }
 
 # The interpreter for .venv. On Debian it is Debian's own: another one that comes first in PATH may lack venv or be
@@ -80,18 +80,20 @@ print_missing() {
   printf '  missing %-16s %-40s spack: %s\n' "$1" "$2" "$3"
 }
 
-# The libraries that CMake does not find here, one name a line.
-missing_libraries() {
+# Asks CMake for each library: "found NAME" or "missing NAME", one a line.
+look_for_libraries() {
   local scratch
   scratch=$(mktemp -d)
-  cmake -S "$root/scripts/dependency_check" -B "$scratch" >"$scratch/log" 2>&1 || true
-  sed -n 's/^missing //p' "$scratch/dependencies.txt" 2>/dev/null || true
+  # A package that is there but broken stops CMake: what it had not yet found then counts as missing.
+  cmake -G Ninja -S "$root/scripts/dependency_check" -B "$scratch" >"$scratch/log" 2>&1 ||
+    grep -A 4 'CMake Error' "$scratch/log" | sed 's/^/  | /' >&2 || true
+  cat "$scratch/dependencies.txt" 2>/dev/null || true
   rm -rf "$scratch"
 }
 
 # Prints what is missing and how to get it; succeeds when nothing is.
 report_missing_dependencies() {
-  local wants_dev=$1 entry name module spec missing_names is_missing=false
+  local wants_dev=$1 entry name module spec libraries is_missing=false
   local commands=("${command_dependencies[@]}")
   [[ $wants_dev == false ]] || commands+=("${dev_command_dependencies[@]}")
   for entry in "${commands[@]}"; do
@@ -100,19 +102,22 @@ report_missing_dependencies() {
       print_missing "$name" "$module" "$spec" && is_missing=true
     fi
   done
-  if command -v cmake >/dev/null && command -v c++ >/dev/null; then
-    missing_names=$'\n'$(missing_libraries)$'\n'
+  if [[ $(command -v c++ cmake ninja | wc -l) == 3 ]]; then
+    libraries=$'\n'$(look_for_libraries)$'\n'
     for entry in "${library_dependencies[@]}"; do
       IFS='|' read -r name module spec <<<"$entry"
-      if [[ $missing_names == *$'\n'"$name"$'\n'* ]]; then
+      if [[ $libraries != *$'\n'"found $name"$'\n'* ]]; then
         print_missing "$name" "$module" "$spec" && is_missing=true
       fi
     done
   else
-    echo "  libraries are not looked for without cmake and c++"
+    echo "  libraries can be looked for once c++, cmake and ninja are there" && is_missing=true
   fi
   [[ $is_missing == true ]] || return 0
-  printf '\nload the modules named above (names differ between sites: `module avail`), or take all of it from Spack:\n'
-  printf '  spack env activate . && spack install\n'
+  cat <<'HINT'
+
+load the modules named above (their names differ between sites, see `module avail`), or take all of it from Spack:
+  spack env activate . && spack install
+HINT
   return 1
 }

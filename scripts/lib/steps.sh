@@ -8,22 +8,26 @@ seconds_now() { date +%s; }
 
 step_log() { echo "$log_directory/${1//[^A-Za-z0-9]/_}.log"; }
 
-# Shows the last line of the log every half minute, so that a long step is seen to move.
+# Shows the last line of the log every half minute, so that a long step is seen to move. Runs beside the step.
 watch_log() {
-  local log=$1 started=$2 line
-  while sleep 30; do
+  local log=$1 started=$2 sleeper="" line
+  trap '[[ -z $sleeper ]] || kill "$sleeper" 2>/dev/null; exit 0' TERM
+  while true; do
+    sleep 30 >/dev/null 2>&1 &
+    sleeper=$!
+    wait "$sleeper"
     line=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-90) || true
     printf '     ... %d s: %s\n' "$(($(seconds_now) - started))" "$line"
   done
 }
 
-# The watcher's `sleep` would outlive it, and hold the console of whoever waits for us to end.
 stop_watching() {
   kill "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true
 }
 
-# run_step NAME COMMAND...: returns COMMAND's exit code, with the end of its log shown when that is not 0.
+# run_step NAME COMMAND...: sets step_seconds and returns COMMAND's exit code, with the end of its log shown when that is
+# not 0. A COMMAND that is a function has to stop by itself at its first failure (`&&`): errexit is off inside.
 run_step() {
   local name=$1 log code=0 started watcher
   shift
@@ -32,13 +36,7 @@ run_step() {
   started=$(seconds_now)
   : >"$log"
   printf '==== %s\n' "$name"
-  (
-    sleeper=""
-    # shellcheck disable=SC2064  # the process of this moment
-    sleep() { command sleep "$@" >/dev/null 2>&1 & sleeper=$!; wait "$sleeper"; }
-    trap '[[ -z $sleeper ]] || kill "$sleeper" 2>/dev/null; exit 0' TERM
-    watch_log "$log" "$started"
-  ) &
+  watch_log "$log" "$started" &
   watcher=$!
   "$@" >"$log" 2>&1 </dev/null || code=$?
   stop_watching "$watcher"

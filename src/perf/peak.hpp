@@ -8,7 +8,8 @@
 namespace ringworld {
 
 /// FLOP/s of one thread in chains of independent fp32 fused multiply-adds held in registers.
-/// @param seconds  how long to measure; the best slice counts
+/// @param seconds  how long to measure; the best slice of about 50 ms counts, which is long enough that threads which
+/// share a core share the figure
 [[nodiscard]] double measure_fma_peak(Isa isa, double seconds);
 
 /// FLOP/s by instruction set and rated clock: 2 FMA units x 2 x lanes x clock. 0 where the rated clock is unknown.

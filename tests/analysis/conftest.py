@@ -10,9 +10,9 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / "analysis"), str(HERE)]
 
-import synthetic  # noqa: E402
-
 from ringworld_analysis import cli  # noqa: E402
+
+import synthetic  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,8 @@ def row_types(header: Path = ROWS_HPP) -> dict[str, RowType]:
             name: kind
             for kind, name in re.findall(
                 r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = \w+)?;", body, re.M
-            }
-        )
+            )
+        }
         fields = re.findall(r'Field\{"(\w+)",\s*&R::(\w+),\s*"([^"]*)",\s*"([^"]*)"\}', body)
         assert len(fields) == len(kinds) > 0, f"{path.group(1)}: {len(fields)} fields, {len(kinds)} members"
         found[path.group(1)] = RowType(
@@ -187,24 +187,20 @@ def write_provenance(
     """Write provenance as the program does, with a table of ranks."""
     group = file.create_group("provenance")
     group.attrs["git_revision"] = revision
-    group.attrs["git_dirty"] = False
-    group.attrs["argv"] = "ringworld attention --context-length 2K,4K --ranks 1,2,4 --output run.h5"
+    group.attrs["git_is_dirty"] = False
+    group.attrs["argv"] = ["ringworld", "attention", "--context-length", "2048,4096", "--output", "run.h5"]
     group.attrs["utc_start"] = "2025-03-04T05:06:07Z"
     group.attrs["utc_end"] = "2025-03-04T05:16:07Z"
-    group.attrs["seed"] = 42
-    group.create_dataset(
-        "configuration", data='context_length = [2048, 4096]\nranks = [1, 2, 4]\nlayout = ["zigzag"]\n'
-    )
-    build = group.create_group("build")
-    build.attrs["compiler"] = "GNU 12.2.0"
-    build.attrs["flags"] = "-O3 -DNDEBUG"
+    group.attrs["seeds"] = [42]
+    group.attrs["configuration"] = 'context_length = [2048, 4096]\nranks = [1, 2, 4]\nlayout = ["zigzag"]\n'
+    group.attrs["compiler"] = "GNU 12.2.0"
+    group.attrs["compiler_flags"] = "-O3 -DNDEBUG"
     environment = group.create_group("environment")
     environment.attrs["OMP_NUM_THREADS"] = "1"
-    table = np.zeros(
-        ranks, dtype=[("rank", "<i8"), ("host", "S64"), ("cpu", "S64"), ("binding", "S64"), ("device", "S32")]
-    )
+    kinds = [("run", "<i8"), ("rank", "<i8"), ("host", "S64"), ("cpu", "S96"), ("binding", "S128"), ("device", "S96")]
+    table = np.zeros(ranks, dtype=kinds)
     for rank in range(ranks):
-        table[rank] = (rank, host.encode(), b"Imaginary CPU 9000", f"{rank % cores}".encode(), b"")
+        table[rank] = (0, rank, host.encode(), b"Imaginary CPU 9000", f"{rank % cores}".encode(), b"host")
     group.create_dataset("ranks", data=table)
 
 

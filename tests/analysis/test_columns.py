@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from synthetic import row_types
-
 from ringworld_analysis import reading, run
 from ringworld_analysis.sections import memory, overlap, sweep, throughput
+
+from synthetic import row_types
 
 
 def test_header_declares_the_three_tables() -> None:

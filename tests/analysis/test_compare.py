@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import synthetic
-from synthetic import Row
-
 from ringworld_analysis import cli
 from ringworld_analysis.compare import Reference
+
+import synthetic
+from synthetic import Row
 
 
 def sweep() -> list[Row]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import synthetic
-
 from ringworld_analysis import cli
+
+import synthetic
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import synthetic
-
 from ringworld_analysis import formatting, reading, run
+
+import synthetic
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,15 @@ def test_si(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "cpus"),
-    [("0-3,8", {0, 1, 2, 3, 8}), ("5", {5}), ("0x0f", {0, 1, 2, 3}), ("0 1", {0, 1}), ("core", None), ("", None)],
+    [
+        ("0-3,8", {0, 1, 2, 3, 8}),
+        ("5", {5}),
+        ("0x0f", {0, 1, 2, 3}),
+        ("0 1", {0, 1}),
+        ("core", None),
+        ("", None),
+        ("1," * 63 + "1", None),
+    ],
 )
 def test_cpu_list(text: str, cpus: set[int] | None) -> None:
     assert run.parse_cpu_list(text) == cpus
@@ -84,3 +92,12 @@ def test_provenance_is_read_whatever_it_holds(tmp_path: Path) -> None:
     assert node is not None
     assert node.values == {"empty": "", "list": "a, b", "number": "3.5", "words": "x, yz"}
     assert node.find("nothing", "fixed") == "text"
+
+
+def test_ranks_on_accelerators_have_no_known_cores(tmp_path: Path) -> None:
+    path = synthetic.write_run(tmp_path / "run.h5", synthetic.attention_rows((2048,), (1, 2)))
+    with h5py.File(path, "a") as file:
+        table = file["provenance/ranks"][()]
+        table["device"] = b"NVIDIA H200"
+        file["provenance/ranks"][...] = table
+    assert run.available_cores(reading.read_source(path)) == []

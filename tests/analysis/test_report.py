@@ -11,10 +11,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from ringworld_analysis import cli
+
 import synthetic
 from synthetic import Row
-
-from ringworld_analysis import cli
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -143,7 +143,7 @@ def test_oversubscribed_rings_are_marked_from_bindings(typical_report: Path) -> 
 def test_unknown_cores_are_said_to_be_unknown(tmp_path: Path) -> None:
     out = make(tmp_path, few(), provenance=False)
     assert {row["oversubscribed"] for row in read_csv(out / "efficiency.csv")} == {"unknown"}
-    assert "does not say how many cores" in page(out)
+    assert "does not say how many cores the ranks shared" in page(out)
     assert "no group <code>/provenance</code>" in page(out)
 
 
@@ -246,3 +246,17 @@ def test_report_is_the_same_twice(tmp_path: Path) -> None:
 
 def test_descriptions_are_optional(tmp_path: Path) -> None:
     make(tmp_path, few(), described=False)
+
+
+def test_run_cut_short_and_mixed_builds_are_said(tmp_path: Path) -> None:
+    run = synthetic.write_run(tmp_path / "run.h5", few())
+    with h5py.File(run, "a") as file:
+        resumed = file["provenance"].create_group("resume_1")
+        resumed.attrs["utc_start"] = "2025-03-05T00:00:00Z"
+        resumed.attrs["utc_end"] = ""
+        resumed.attrs["git_revision"] = "00ff00ff"
+    assert cli.main(["report", str(run), "--output", str(tmp_path / "out")]) == 0
+    text = page(tmp_path / "out")
+    assert "did not reach its end" in text
+    assert "2 different revisions" in text
+    assert "00ff00ff" in text

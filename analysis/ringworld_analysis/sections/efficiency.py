@@ -225,7 +225,7 @@ def _caption(run: Run, has_named: bool) -> str:
             "there, so their efficiency says nothing about the ring."
         )
     elif any(is_crowded is None for is_crowded in run.is_oversubscribed.values()):
-        text += " The file does not say how many cores the ranks had, so oversubscribed rings are not marked."
+        text += " The file does not say how many cores the ranks shared, so oversubscribed rings are not marked."
     return text
 
 

@@ -41,7 +41,7 @@ def section(run: Run) -> Section | None:
         pictures.append(
             Picture(
                 f"memory-ratio{suffix}", sweep.titled("Counted memory over the model", apart),
-                "1 means that the formula accounts for every byte. Above 1 (log scale) something is allocated that the "
+                "1 means that the formula accounts for every byte. Above 1 something is allocated that the "
                 "formula does not know; below 1 the formula is too pessimistic.",
                 "`peak_bytes` / `peak_bytes_model` over `context_length`, by `ranks`, `layout`, `pass` of `/attention`",
                 png, width, KEY, is_folded=index > 0,

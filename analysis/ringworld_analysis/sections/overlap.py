@@ -64,6 +64,7 @@ def _without_polling() -> list[str]:
 
 def _overview(run: Run, hops: Table) -> list[Picture]:
     names = _without_polling()
+    lengths = [int(length) for length in hops.distinct("context_length")]
     pictures = []
     for index, (suffix, apart, part) in enumerate(sweep.configurations(run, hops, names)):
         lowest = min(0.0, float(part["overlap"].min()))
@@ -72,14 +73,14 @@ def _overview(run: Run, hops: Table) -> list[Picture]:
             axes.axhline(1.0, color=drawing.INK, linestyle=(0, (4, 2)), linewidth=0.9)
             axes.axhline(0.0, color=drawing.INK, linewidth=0.9)
             for (ranks, polling), line in cell.groups(["ranks", "polling"]):
-                _overview_line(run, axes, int(ranks), bool(polling), line)
+                _overview_line(run, axes, lengths, int(ranks), bool(polling), line)
 
         with drawing.style():
             figure = sweep.small_multiples(
                 part, draw, x="context length S (token)", y="overlap (1 = all hidden)", sharey=True
             )
             for axes in figure.axes:
-                drawing.context_axis(axes, run.context_lengths)
+                drawing.context_axis(axes, lengths)
                 axes.set_ylim(max(lowest, -1.0) - 0.08, 1.14)
             sizes = [int(size) for size in part.distinct("ranks")]
             handles = [
@@ -88,12 +89,12 @@ def _overview(run: Run, hops: Table) -> list[Picture]:
                 for size in sizes
             ]  # fmt: skip
             modes = part.distinct("polling")
-            handles += [
+            kinds = [
                 Line2D([], [], color=drawing.GREY, marker="o", linestyle="-" if mode else ":",
                        markerfacecolor=drawing.GREY if mode else "white", label=f"polling {'on' if mode else 'off'}")
                 for mode in reversed(modes)
             ]  # fmt: skip
-            drawing.legend(figure, handles)
+            drawing.legend(figure, handles, kinds)
             png, width = drawing.to_png(figure)
         pictures.append(
             Picture(
@@ -110,10 +111,14 @@ def _overview(run: Run, hops: Table) -> list[Picture]:
     return pictures
 
 
-def _overview_line(run: Run, axes: Axes, ranks: int, polling: bool, line: Table) -> None:
+def _overview_line(run: Run, axes: Axes, lengths: list[int], ranks: int, polling: bool, line: Table) -> None:
+    # A small shift by ring size keeps markers and bars apart.
+    sizes = run.ring_sizes
+    place = sizes.index(ranks) / max(1, len(sizes) - 1) - 0.5
+    shift = 2 ** (min(0.3, 0.06 * np.log2(max(lengths) / min(lengths))) * place)
     x, middle, low, high = [], [], [], []
     for (length,), at in line.groups(["context_length"]):
-        x.append(length)
+        x.append(length * shift)
         middle.append(float(np.median(at["overlap"])))
         low.append(float(np.percentile(at["overlap"], 10)))
         high.append(float(np.percentile(at["overlap"], 90)))
@@ -204,7 +209,7 @@ def _bars(point: Table) -> tuple[bytes, int, str]:
             Patch(color=drawing.COMPUTE, label="compute"),
             Line2D([], [], color="black", linewidth=2.0, label="both at once"),
         ]
-        drawing.legend(figure, handles)
+        drawing.legend(figure, handles[:2], handles[2:])
         png, width = drawing.to_png(figure)
     if is_cut:
         length = " and carry their length" if len(hops) <= MOST_NUMBERED_HOPS else ""

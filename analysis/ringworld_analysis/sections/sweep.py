@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ringworld_analysis import drawing, formatting
-from ringworld_analysis.run import CONFIGURATION, Run, ordered
+from ringworld_analysis.run import CONFIGURATION, LAYOUT_ORDER, PASS_ORDER, Run, ordered
 from ringworld_analysis.table import Row, Table
 
 NO_ROWS = "There is no valid row to plot."
@@ -33,8 +33,8 @@ def titled(title: str, apart: str) -> str:
 
 def layouts_and_passes(rows: Table) -> tuple[list[str], list[str]]:
     """Return the layouts and pass labels of some rows, in reading order."""
-    layouts = ordered(rows.distinct("layout"), ("contiguous", "striped", "zigzag"))
-    passes = ordered(rows.distinct("pass_label"), ("forward", "backward", "forward_backward"))
+    layouts = ordered(rows.distinct("layout"), LAYOUT_ORDER)
+    passes = ordered(rows.distinct("pass_label"), PASS_ORDER)
     return layouts, passes
 
 

@@ -72,9 +72,8 @@ class TileMask {
     if (is_disjoint || queries.max_val < 0) {
       return Cover::none;
     }
-    // Ranges overlap, so one document in each means the same document; padding is negative, and excluded here.
-    const bool is_one_document =
-        queries.min_val == queries.max_val && keys.min_val == keys.max_val && queries.min_val >= 0;
+    // Ranges overlap, so one document in each means the same document, and not padding.
+    const bool is_one_document = queries.min_val == queries.max_val && keys.min_val == keys.max_val;
     return is_below_diagonal && is_one_document ? Cover::all : Cover::some;
   }
 

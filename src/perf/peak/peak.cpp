@@ -24,15 +24,21 @@ FmaChain fma_chain(Isa isa) {
 
 double lanes_of(Isa isa) { return isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4; }
 
-/// The best rate of slices of work repeated for `seconds`; `slice()` returns how much it did.
-template <class Slice>
-double best_rate(double seconds, Slice&& slice) {
+/// The best rate of slices of at least `slice_seconds`, over `seconds`; `work()` returns how much it did.
+template <class Work>
+double best_rate(double seconds, Work&& work) {
+  constexpr double slice_seconds = 0.05;
   double best = 0;
   const double end = now_seconds() + seconds;
   do {
     const double start = now_seconds();
-    const double work = slice();
-    best = std::max(best, work / (now_seconds() - start));
+    double done = 0;
+    double elapsed = 0;
+    while (elapsed < slice_seconds) {
+      done += work();
+      elapsed = now_seconds() - start;
+    }
+    best = std::max(best, done / elapsed);
   } while (now_seconds() < end);
   return best;
 }

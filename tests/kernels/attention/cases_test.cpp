@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "kernels/attention/block_problem.hpp"
 

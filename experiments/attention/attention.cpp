@@ -1,0 +1,183 @@
+/// @file  `ringworld attention`: the sweep.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <optional>
+
+#include "comm/environment.hpp"
+#include "core/isa.hpp"
+#include "core/log.hpp"
+#include "experiments/attention/config.hpp"
+#include "experiments/attention/point.hpp"
+#include "experiments/attention/rows.hpp"
+#include "experiments/common/job.hpp"
+#include "experiments/common/progress.hpp"
+#include "io/console_table.hpp"
+#include "io/provenance.hpp"
+#include "io/record_file.hpp"
+#include "perf/peak.hpp"
+
+namespace ringworld {
+namespace {
+
+constexpr const char* description =
+    "Sweeps ring attention over the product of the lists given, checks every result against fp64, and records times,\n"
+    "bytes, memory and errors. One job serves all ring sizes up to its own.";
+
+constexpr double peak_seconds = 0.25;
+
+/// The record, on the root; the other ranks hold none.
+class SweepRecord {
+ public:
+  SweepRecord(const SweepOptions& values, const RunDescription& run)
+      : record_(values.resume && std::filesystem::exists(values.output) ? RecordFile::resume(values.output)
+                                                                        : RecordFile::create(values.output)),
+        group_(begin_provenance(record_, run)),
+        rows_(record_.read<AttentionRow>()) {
+    if (record_.backup().has_value()) {
+      log_info(fmt::format("{} existed and is now {}", values.output, record_.backup()->string()));
+    }
+    record_.commit();
+  }
+
+  /// Whether the record holds the point from a run before.
+  [[nodiscard]] bool holds(const AttentionRow& point) const {
+    return std::ranges::any_of(rows_, [&](const AttentionRow& row) { return is_same_point(row, point); });
+  }
+
+  void add(PointResult result) {
+    const std::int64_t index = record_.append(result.row);
+    for (SampleRow& sample : result.samples) {
+      sample.attention_row = index;
+    }
+    for (HopRow& hop : result.hops) {
+      hop.attention_row = index;
+    }
+    record_.append_all(std::span<const SampleRow>(result.samples));
+    record_.append_all(std::span<const HopRow>(result.hops));
+    record_.commit();
+    rows_.push_back(result.row);
+  }
+
+  void finish() {
+    end_provenance(record_, group_);
+    record_.commit();
+  }
+
+  [[nodiscard]] const std::vector<AttentionRow>& rows() const { return rows_; }
+
+ private:
+  RecordFile record_;
+  std::string group_;
+  std::vector<AttentionRow> rows_;
+};
+
+std::string describe_result(const AttentionRow& row) {
+  const std::string name =
+      fmt::format("S={} P={} {} {} {} {}", row.context_length, row.ranks, row.layout.view(), row.pass.view(),
+                  row.backend.view(), row.dtype.view());
+  if (row.step_time == 0 || !row.valid) {
+    return fmt::format("{}: {}", name, row.reason.view());
+  }
+  return fmt::format("{}: {}s, {}FLOP/s a rank, {:.1f} % of peak, error {:.1e}", name, with_si_prefix(row.step_time),
+                     with_si_prefix(row.flops_per_second_per_rank), 100 * row.mfu_measured_peak, row.error);
+}
+
+void print_summary(const std::vector<AttentionRow>& rows, const std::string& output) {
+  constexpr std::array<std::string_view, 10> columns{
+      "context_length", "ranks", "layout", "pass", "step_time", "flops_per_second_per_rank",
+      "mfu_measured_peak", "peak_bytes", "error", "valid"};
+  fmt::print("{}", console_table(std::span<const AttentionRow>(rows), columns));
+  fmt::print("{} points, {} valid -> {}\n", rows.size(), std::ranges::count_if(rows, &AttentionRow::valid), output);
+  std::fflush(stdout);
+}
+
+/// FMA peak of one rank with all ranks of `ring` at work.
+double measure_peak(const Communicator& ring) {
+  ring.barrier();
+  const double all = ring.all_reduce(measure_fma_peak(selected_isa(), peak_seconds), Reduction::sum);
+  return all / ring.size();
+}
+
+/// The first `ranks` ranks of the job form a ring; the others hold a null communicator.
+class RingSizes {
+ public:
+  explicit RingSizes(const Communicator& world) : world_(world) {}
+
+  /// Collective over the job.
+  const Communicator& of_size(std::int64_t ranks) {
+    const auto found = rings_.find(ranks);
+    if (found != rings_.end()) {
+      return found->second;
+    }
+    return rings_.emplace(ranks, world_.split(world_.rank() < ranks ? 0 : -1, world_.rank())).first->second;
+  }
+
+ private:
+  Communicator world_;
+  std::map<std::int64_t, Communicator> rings_;
+};
+
+}  // namespace
+
+int run_attention(const Job& job) {
+  SweepOptions values;
+  Options options("attention", description);
+  declare(options, values);
+  if (!parse_options(job, options)) {
+    return 0;
+  }
+  const Communicator& world = job.world;
+  std::vector<SweepPoint> points;
+  RankRow mine;
+  on_every_rank(world, [&] {
+    points = make_points(values, world.size());
+    mine = describe_this_process(world.rank());
+  });
+  const RunDescription run{.arguments = job.command_line,
+                           .configuration = options.to_toml(),
+                           .seeds = {values.seed},
+                           .ranks = world.all_gather(mine),
+                           .extra = {{"mpi_library", Environment::library_version()}}};
+  std::optional<SweepRecord> record;
+  on_root(world, [&] { record.emplace(values, run); });
+
+  RingSizes rings(world);
+  std::map<std::int64_t, double> peaks;
+  SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
+  std::int64_t failed_checks = 0;
+  for (const SweepPoint& point : points) {
+    std::int64_t is_done = 0;
+    on_root(world, [&] { is_done = record->holds(describe_point(point, values.seed)) ? 1 : 0; });
+    if (world.all_reduce(is_done, Reduction::max) == 1) {
+      progress.skip();
+      continue;
+    }
+    const Communicator& ring = rings.of_size(point.ranks);
+    if (!ring.is_null()) {
+      if (!peaks.contains(point.ranks)) {
+        peaks[point.ranks] = measure_peak(ring);
+      }
+      PointResult result = run_point(ring, point, values, peaks[point.ranks]);
+      failed_checks += result.has_failed_check ? 1 : 0;
+      if (world.is_root()) {
+        const std::string line = describe_result(result.row);
+        record->add(std::move(result));
+        progress.advance(line);
+      }
+    }
+    // Ranks outside the ring must not spin: they would take the cores of those that compute.
+    world.barrier_asleep();
+  }
+  on_root(world, [&] {
+    record->finish();
+    print_summary(record->rows(), values.output);
+  });
+  failed_checks = world.all_reduce(failed_checks, Reduction::max);
+  return failed_checks == 0 ? 0 : 1;
+}
+
+}  // namespace ringworld

@@ -1,0 +1,54 @@
+#pragma once
+/// @file  What a sweep of `ringworld attention` is asked to do.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "experiments/common/options.hpp"
+#include "ring/ring_attention.hpp"
+
+namespace ringworld {
+
+/// The options as given; lists span the sweep.
+struct SweepOptions {
+  std::vector<std::int64_t> context_length{4096};
+  std::vector<std::int64_t> ranks{0};  // 0: all
+  std::vector<std::string> layout{"zigzag"};
+  std::vector<std::int64_t> heads{8};
+  std::vector<std::int64_t> kv_heads{0};  // 0: as heads
+  std::vector<std::int64_t> head_size{64};
+  std::vector<std::int64_t> batch{1};
+  std::vector<std::string> dtype{"float32"};
+  std::vector<std::string> wire_dtype{"same"};
+  std::vector<bool> causal{true};
+  std::vector<std::string> pass{"forward"};
+  std::vector<std::string> backend{"host"};
+  std::vector<std::string> backward_rotation{"auto"};
+  std::vector<bool> polling{true};
+  bool overlap_probe = false;
+  std::int64_t warmup = 1;
+  std::int64_t repeats = 5;
+  double timeout = 0;
+  std::int64_t memory_limit = 0;
+  std::int64_t seed = 1;
+  bool resume = false;
+  std::string output = "ringworld-attention.h5";
+};
+
+void declare(Options& options, SweepOptions& values);
+
+/// One point of the sweep.
+struct SweepPoint {
+  std::int64_t ranks = 1;
+  RingAttentionOptions plan;
+};
+
+/// The product of the lists, in the order of running: ring sizes innermost, so that what is compared runs close in
+/// time. Points that differ only in what does not concern them (rotation, in a forward pass) appear once.
+/// @throws Error(bad_input) naming the flag whose value cannot be run, before anything runs.
+[[nodiscard]] std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job_ranks);
+
+[[nodiscard]] std::string_view name_of(AttentionPass pass);
+
+}  // namespace ringworld

@@ -1,0 +1,249 @@
+#include "experiments/attention/point.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "core/error.hpp"
+#include "device/buffer.hpp"
+#include "experiments/attention/overlap_probe.hpp"
+#include "experiments/attention/point_data.hpp"
+#include "experiments/attention/sampled_check.hpp"
+#include "experiments/common/names.hpp"
+#include "perf/clock.hpp"
+#include "perf/peak.hpp"
+#include "perf/resident_memory.hpp"
+#include "perf/samples.hpp"
+
+namespace ringworld {
+namespace {
+
+constexpr std::int64_t checked_tokens = 6;
+
+/// What a rank sent in one pass of the plan.
+struct PassTraffic {
+  std::int64_t hops = 0;
+  std::int64_t bytes = 0;
+};
+
+/// Throws out_of_memory when the node cannot hold the point: memory is promised freely and taken back by killing, so
+/// that waiting for an allocation to fail would end the job.
+void require_memory(const Communicator& ring, const SweepPoint& point) {
+  const AttentionProblem& problem = point.plan.problem;
+  const Partition partition(point.plan.layout, problem.context_length, point.ranks);
+  const std::int64_t needed = attention_peak_bytes(problem, point.plan.pass, *point.plan.backward_rotation,
+                                                   point.ranks, partition.tokens_per_rank(), 0);
+  const std::int64_t sharers = ring.split_by_node().size();
+  const std::int64_t available = host_device().available_bytes() / sharers;
+  on_every_rank(ring, [&] {
+    if (needed > available) {
+      throw Error(ErrorKind::out_of_memory,
+                  fmt::format("out of memory: {} bytes needed a rank, {} available", needed, available));
+    }
+  });
+}
+
+/// Runs the timed pass once. For `backward`, the forward pass before it has been run.
+PassTraffic run_pass(PointData& data) {
+  PassTraffic traffic;
+  const auto add = [&] {
+    const RingTraffic sent = data.attention().traffic();
+    traffic.hops += sent.operands.hops;
+    traffic.bytes += sent.bytes();
+  };
+  if (data.options().pass != AttentionPass::backward) {
+    data.attention().forward(data.forward());
+    add();
+  }
+  if (data.has_backward()) {
+    data.attention().backward(data.backward());
+    add();
+  }
+  return traffic;
+}
+
+/// The timed repeats.
+struct Timings {
+  std::vector<double> slowest;      ///< of each repeat
+  std::vector<SampleRow> samples;   ///< of each repeat and rank
+  PassTraffic traffic;              ///< of the last pass
+  bool has_timed_out = false;
+};
+
+Timings time_passes(const Communicator& ring, PointData& data, const SweepOptions& values) {
+  Timings timings;
+  const auto has_missed = [&] { return !ring.all_agree(!data.attention().has_missed_deadline()); };
+  if (data.options().pass == AttentionPass::backward) {
+    data.attention().forward(data.forward());
+  }
+  for (std::int64_t repeat = -values.warmup; repeat < values.repeats; ++repeat) {
+    ring.barrier();
+    const double start = now_seconds();
+    timings.traffic = run_pass(data);
+    const std::vector<double> seconds = ring.all_gather(now_seconds() - start);
+    if (has_missed()) {
+      timings.has_timed_out = true;
+      return timings;
+    }
+    if (repeat < 0) {
+      continue;
+    }
+    double slowest = 0;
+    for (std::size_t rank = 0; rank < seconds.size(); ++rank) {
+      slowest = std::max(slowest, seconds[rank]);
+      timings.samples.push_back({.attention_row = 0,
+                                 .repeat = repeat,
+                                 .rank = static_cast<std::int64_t>(rank),
+                                 .seconds = seconds[rank]});
+    }
+    timings.slowest.push_back(slowest);
+  }
+  return timings;
+}
+
+void fill_timings(AttentionRow& row, const Timings& timings, double peak_flops_per_second) {
+  row.repeats = static_cast<std::int64_t>(timings.slowest.size());
+  if (timings.slowest.empty()) {
+    return;
+  }
+  const SampleSummary summary = summarize(timings.slowest);
+  row.step_time = summary.median;
+  row.step_time_min = summary.min;
+  row.step_time_max = summary.max;
+  const double flop = row.causal ? row.flop_causal : row.flop_full;
+  row.flops_per_second_per_rank = flop / summary.median / static_cast<double>(row.ranks);
+  row.peak_flops_per_second = peak_flops_per_second;
+  row.mfu_measured_peak = row.flops_per_second_per_rank / peak_flops_per_second;
+  row.nominal_flops_per_second = nominal_fma_peak(selected_isa());
+  if (row.nominal_flops_per_second > 0) {
+    row.mfu_nominal_peak = row.flops_per_second_per_rank / row.nominal_flops_per_second;
+  }
+  row.tokens_per_second = static_cast<double>(row.batch * row.context_length) / summary.median;
+}
+
+/// Holds what was measured against what it should be; the first contradiction becomes the reason.
+void judge(PointResult& result) {
+  AttentionRow& row = result.row;
+  const auto fail = [&](const std::string& reason) {
+    if (row.reason.view().empty()) {
+      row.reason = std::string_view(reason);
+      result.has_failed_check = true;
+    }
+  };
+  if (!std::isfinite(row.error)) {
+    fail("the result holds NaN or infinity");
+  }
+  if (row.error > row.error_tolerance) {
+    fail(fmt::format("error {:.3g} is above the tolerance {:.3g}", row.error, row.error_tolerance));
+  }
+  const std::int64_t passes = row.pass == FixedString<24>("forward_backward") ? 2 : 1;
+  if (row.hops != passes * (row.ranks - 1)) {
+    fail(fmt::format("{} hops were made, {} expected", row.hops, passes * (row.ranks - 1)));
+  }
+  if (row.wire_bytes != row.wire_bytes_model) {
+    fail(fmt::format("{} bytes were sent, {} expected", row.wire_bytes, row.wire_bytes_model));
+  }
+  row.valid = row.reason.view().empty();
+}
+
+void measure(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,
+             double peak_flops_per_second, PointResult& result) {
+  AttentionRow& row = result.row;
+  const double deadline =
+      values.timeout > 0 ? now_seconds() + values.timeout : std::numeric_limits<double>::infinity();
+  require_memory(ring, point);
+  set_memory_limit(values.memory_limit);
+  reset_high_water();
+  const ResidentGrowth resident;
+  std::optional<PointData> data;
+  on_every_rank(ring, [&] { data.emplace(Ring(ring), point.plan, static_cast<std::uint64_t>(values.seed)); });
+  data->attention().set_deadline(deadline);
+
+  const Timings timings = time_passes(ring, *data, values);
+  result.samples = timings.samples;
+  fill_timings(row, timings, peak_flops_per_second);
+  row.peak_bytes = ring.all_reduce(memory_account().high_water, Reduction::max);
+  row.peak_bytes_model =
+      attention_peak_bytes(point.plan.problem, point.plan.pass, *point.plan.backward_rotation, point.ranks,
+                           row.tokens_per_rank, data->attention().workspace_bytes());
+  row.peak_resident_bytes = ring.all_reduce(resident.peak_bytes(), Reduction::max);
+  row.hops = ring.all_reduce(timings.traffic.hops, Reduction::max);
+  row.wire_bytes = ring.all_reduce(timings.traffic.bytes, Reduction::sum);
+  if (timings.has_timed_out) {
+    row.reason = std::string_view(fmt::format("timeout after {} s, {} of {} repeats done", values.timeout,
+                                              row.repeats, values.repeats));
+    return;
+  }
+  const SampledError error = check_samples(*data, checked_tokens);
+  row.error = error.largest;
+  row.error_rms = error.rms;
+  judge(result);
+  if (values.overlap_probe && row.valid && point.ranks > 1) {
+    result.hops = probe_overlap(*data, values.repeats);
+    if (!ring.all_agree(!data->attention().has_missed_deadline())) {
+      result.hops.clear();  // the timed passes stand; the probe was cut short
+    }
+  }
+}
+
+}  // namespace
+
+AttentionRow describe_point(const SweepPoint& point, std::int64_t seed) {
+  const RingAttentionOptions& plan = point.plan;
+  const AttentionProblem& problem = plan.problem;
+  const Partition partition(plan.layout, problem.context_length, point.ranks);
+  const bool has_backward = plan.pass != AttentionPass::forward;
+  AttentionRow row;
+  row.context_length = problem.context_length;
+  row.tokens_per_rank = partition.tokens_per_rank();
+  row.ranks = point.ranks;
+  row.layout = name_of(plan.layout);
+  row.backend = name_of(plan.backend);
+  row.dtype = name_of(problem.dtype);
+  row.wire_dtype = name_of(problem.wire_dtype);
+  row.heads = problem.heads;
+  row.kv_heads = problem.kv_heads;
+  row.head_size = problem.head_size;
+  row.batch = problem.batch;
+  row.causal = plan.is_causal;
+  row.pass = name_of(plan.pass);
+  row.backward_rotation = has_backward ? name_of(*plan.backward_rotation) : "none";
+  row.polling = plan.is_polling;
+  row.flop_causal = attention_flop(problem, plan.pass, true);
+  row.flop_full = attention_flop(problem, plan.pass, false);
+  row.layout_efficiency_bound = layout_efficiency_bound(partition, plan.is_causal);
+  row.wire_bytes_model = ring_wire_bytes(problem, plan.pass, *plan.backward_rotation, point.ranks);
+  row.error_tolerance = error_tolerance(problem);
+  row.seed = seed;
+  return row;
+}
+
+bool is_same_point(const AttentionRow& a, const AttentionRow& b) {
+  return a.context_length == b.context_length && a.ranks == b.ranks && a.layout == b.layout &&
+         a.backend == b.backend && a.dtype == b.dtype && a.wire_dtype == b.wire_dtype && a.heads == b.heads &&
+         a.kv_heads == b.kv_heads && a.head_size == b.head_size && a.batch == b.batch && a.causal == b.causal &&
+         a.pass == b.pass && a.backward_rotation == b.backward_rotation && a.polling == b.polling &&
+         a.seed == b.seed;
+}
+
+PointResult run_point(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,
+                      double peak_flops_per_second) {
+  PointResult result;
+  result.row = describe_point(point, values.seed);
+  try {
+    measure(ring, point, values, peak_flops_per_second, result);
+  } catch (const Error& error) {
+    // Only what all ranks met together may become a row; anything else would leave ranks waiting for each other.
+    if (!error.is_collective()) {
+      throw;
+    }
+    result.row.reason = std::string_view(error.what());
+    result.has_failed_check = error.kind() != ErrorKind::out_of_memory;
+  }
+  set_memory_limit(0);
+  return result;
+}
+
+}  // namespace ringworld

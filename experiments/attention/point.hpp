@@ -1,0 +1,29 @@
+#pragma once
+/// @file  Runs one point of a sweep: warm-up, timed repeats, check, counts. What fails becomes a row with a reason.
+
+#include <vector>
+
+#include "experiments/attention/config.hpp"
+#include "experiments/attention/rows.hpp"
+
+namespace ringworld {
+
+struct PointResult {
+  AttentionRow row;
+  std::vector<SampleRow> samples;
+  std::vector<HopRow> hops;
+  bool has_failed_check = false;  ///< a wrong answer or count, as opposed to no answer
+};
+
+/// The columns that are known before the point runs; they also tell whether a record holds the point already.
+[[nodiscard]] AttentionRow describe_point(const SweepPoint& point, std::int64_t seed);
+
+/// True when the rows are of the same point.
+[[nodiscard]] bool is_same_point(const AttentionRow& a, const AttentionRow& b);
+
+/// Collective over `ring`, whose size is that of the point. The result is whole on the root only.
+/// @param peak_flops_per_second  of one rank, with this many at work
+[[nodiscard]] PointResult run_point(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,
+                                    double peak_flops_per_second);
+
+}  // namespace ringworld

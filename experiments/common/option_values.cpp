@@ -1,0 +1,88 @@
+#include "experiments/common/option_values.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "core/error.hpp"
+
+namespace ringworld {
+namespace {
+
+/// The factor of a trailing K, M or G, which is cut off; 1 without one.
+std::int64_t take_binary_suffix(std::string_view& word) {
+  if (word.empty()) {
+    return 1;
+  }
+  const std::string_view suffixes = "KMG";
+  const std::size_t index = suffixes.find(word.back());
+  if (index == std::string_view::npos) {
+    return 1;
+  }
+  word.remove_suffix(1);
+  return std::int64_t{1} << (10 * (index + 1));
+}
+
+template <class Number>
+bool parse_number(std::string_view word, Number& value) {
+  const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
+  return failure == std::errc{} && end == word.data() + word.size();
+}
+
+}  // namespace
+
+void read_value(const std::string& source, const std::string& word, bool& value) {
+  const bool is_true = word == "true" || word == "1";
+  require_input(is_true || word == "false" || word == "0",
+                fmt::format("{}: '{}' is neither true nor false", source, word));
+  value = is_true;
+}
+
+void read_value(const std::string& source, const std::string& word, std::int64_t& value) {
+  std::string_view digits = word;
+  const std::int64_t factor = take_binary_suffix(digits);
+  std::int64_t number = 0;
+  const bool is_number = parse_number(digits, number) && std::abs(number) <= std::numeric_limits<std::int64_t>::max() / factor;
+  require_input(is_number, fmt::format("{}: '{}' is not an integer (4096, or 4K)", source, word));
+  value = number * factor;
+}
+
+void read_value(const std::string& source, const std::string& word, double& value) {
+  require_input(parse_number(word, value) && std::isfinite(value),
+                fmt::format("{}: '{}' is not a number", source, word));
+}
+
+void read_value(const std::string& /*source*/, const std::string& word, std::string& value) { value = word; }
+
+std::string toml_value(bool value) { return value ? "true" : "false"; }
+std::string toml_value(std::int64_t value) { return fmt::format("{}", value); }
+std::string toml_value(double value) {
+  const std::string text = fmt::format("{}", value);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+std::string toml_value(const std::string& value) {
+  std::string quoted = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+    }
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> words;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    words.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) {
+      return words;
+    }
+    text.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace ringworld

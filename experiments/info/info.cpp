@@ -1,0 +1,120 @@
+/// @file  `ringworld info`: what this build is, and what this machine can do.
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+
+#include "comm/environment.hpp"
+#include "core/build_info.hpp"
+#include "core/isa.hpp"
+#include "device/device.hpp"
+#include "experiments/attention/rows.hpp"
+#include "experiments/common/job.hpp"
+#include "experiments/info/ring_link.hpp"
+#include "io/console_table.hpp"
+#include "io/rank_row.hpp"
+#include "io/schema.hpp"
+#include "kernels/attention/attention.hpp"
+#include "perf/peak.hpp"
+
+namespace ringworld {
+namespace {
+
+struct InfoOptions {
+  bool is_schema = false;
+  double seconds = 0.5;
+  std::int64_t hop_bytes = std::int64_t{32} << 20;
+  std::int64_t triad_bytes = std::int64_t{128} << 20;
+};
+
+std::string schema_page() {
+  return "# Record schema\n\n"
+         "One HDF5 file a run. Every table is a compound dataset; its attributes `columns`, `units` and `meanings` say "
+         "the same as this page,\nwhich `ringworld info --schema` prints from the row types. Provenance is in the "
+         "attributes of `/provenance`.\n\n" +
+         schema_section<AttentionRow>() + "\n" + schema_section<SampleRow>() + "\n" + schema_section<HopRow>() + "\n" +
+         schema_section<RankRow>();
+}
+
+/// "yes", or why a backend cannot be used here.
+std::string availability(Backend backend) {
+  try {
+    const auto kernel = make_block_attention(backend, {.head_size = supported_head_sizes.front()});
+    return "yes";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+void print_build() {
+  const BuildInfo& build = build_info();
+  fmt::print("Build\n");
+  fmt::print("  version     {} ({}{})\n", build.version, build.git_revision, build.git_is_dirty ? ", changed" : "");
+  fmt::print("  compiler    {}, {}: {}\n", build.compiler, build.build_type, build.compiler_flags);
+  fmt::print("  libraries   {}\n", build.library_versions);
+  fmt::print("  MPI         {}\n", Environment::library_version());
+  fmt::print("Backends\n");
+  for (std::size_t index = 0; index < backend_names.size(); ++index) {
+    fmt::print("  {:<10}  {}\n", backend_names[index], availability(static_cast<Backend>(index)));
+  }
+}
+
+}  // namespace
+
+int run_info(const Job& job) {
+  InfoOptions values;
+  Options options("info", "Shows the build, its backends, the ranks' devices and measured peaks.");
+  options.add("schema", values.is_schema, "", "print the record schema as Markdown and nothing else");
+  options.add("seconds", values.seconds, "s", "how long to measure each peak");
+  options.add("hop-bytes", values.hop_bytes, "B", "size of a hop for the ring's bandwidth");
+  options.add("triad-bytes", values.triad_bytes, "B", "size of each of the three arrays of the memory triad");
+  if (!parse_options(job, options)) {
+    return 0;
+  }
+  on_every_rank(job.world, [&] {
+    require_input(values.seconds > 0, "--seconds must be positive");
+    require_input(values.hop_bytes > 0 && values.triad_bytes >= 1024,
+                  "--hop-bytes must be positive and --triad-bytes at least 1K");
+  });
+  if (values.is_schema) {
+    if (job.world.is_root()) {
+      fmt::print("{}", schema_page());
+    }
+    return 0;
+  }
+
+  RankRow mine;
+  on_every_rank(job.world, [&] { mine = describe_this_process(job.world.rank()); });
+  const std::vector<RankRow> ranks = job.world.all_gather(mine);
+  const auto sum = [&](double value) { return job.world.all_reduce(value, Reduction::sum); };
+  job.world.barrier();
+  const double fma = sum(measure_fma_peak(selected_isa(), values.seconds));
+  job.world.barrier();
+  const double triad = sum(measure_triad(values.triad_bytes, values.seconds));
+  const RingLink link = measure_ring_link(Ring(job.world), values.hop_bytes);
+  if (!job.world.is_root()) {
+    return 0;
+  }
+
+  print_build();
+  constexpr std::array<std::string_view, 5> columns{"rank", "host", "cpu", "isa", "binding"};
+  fmt::print("Ranks\n{}", console_table(std::span<const RankRow>(ranks), columns));
+  const auto count = static_cast<double>(job.world.size());
+  fmt::print("Measured peaks, a rank, all {} ranks at work\n", job.world.size());
+  fmt::print("  fp32 FMA    {}FLOP/s ({})", with_si_prefix(fma / count), name_of(selected_isa()));
+  const double nominal = nominal_fma_peak(selected_isa());
+  fmt::print("{}\n", nominal > 0 ? fmt::format(", nominal {}FLOP/s", with_si_prefix(nominal)) : "");
+  fmt::print("  memory      {}B/s (triad, 3 x {}B)\n", with_si_prefix(triad / count),
+             with_si_prefix(static_cast<double>(values.triad_bytes)));
+  if (job.world.size() > 1) {
+    fmt::print("  ring        {}B/s each way, {}s a hop (hops of {}B and of 1 B)\n",
+               with_si_prefix(link.bytes_per_second), with_si_prefix(link.latency_seconds),
+               with_si_prefix(static_cast<double>(values.hop_bytes)));
+  } else {
+    fmt::print("  ring        run under mpirun -n 2 or more to measure it\n");
+  }
+  return 0;
+}
+
+}  // namespace ringworld

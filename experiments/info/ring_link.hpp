@@ -1,0 +1,18 @@
+#pragma once
+/// @file  Bandwidth and latency of neighbour transfers in a ring, nothing else running.
+
+#include <cstdint>
+
+#include "comm/ring.hpp"
+
+namespace ringworld {
+
+struct RingLink {
+  double bytes_per_second = 0;  ///< of one rank, each way, all ranks sending at once
+  double latency_seconds = 0;   ///< of a hop of one byte
+};
+
+/// Collective over `ring`. @param bytes  size of a hop for the bandwidth
+[[nodiscard]] RingLink measure_ring_link(const Ring& ring, std::int64_t bytes);
+
+}  // namespace ringworld

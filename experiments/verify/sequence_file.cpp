@@ -1,0 +1,131 @@
+#include "experiments/verify/sequence_file.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
+#include "core/error.hpp"
+
+namespace ringworld {
+namespace {
+
+/// The tokens of `run` in a dataset of which the run's own values have this shape.
+Hyperslab slab_of(const Segment& run, std::size_t token_axis, std::span<const std::int64_t> shape) {
+  Hyperslab slab{.start = std::vector<std::int64_t>(shape.size(), 0),
+                 .count = {shape.begin(), shape.end()},
+                 .stride = std::vector<std::int64_t>(shape.size(), 1)};
+  slab.start[token_axis] = run.token;
+  slab.count[token_axis] = run.count;
+  slab.stride[token_axis] = run.stride;
+  return slab;
+}
+
+std::int64_t product(std::span<const std::int64_t> extents) {
+  return std::accumulate(extents.begin(), extents.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+/// Calls `function(run, shard, offset, length)` for each stretch that is dense both in a run's own values and in the
+/// shard of all runs; `shard` and `run` offsets in elements.
+template <class Function>
+void for_each_stretch(const Segment& run, std::size_t token_axis, std::span<const std::int64_t> shard_shape,
+                      Function&& function) {
+  const std::int64_t outer = product(shard_shape.first(token_axis));
+  const std::int64_t inner = product(shard_shape.subspan(token_axis + 1));
+  for (std::int64_t index = 0; index < outer; ++index) {
+    function(index * run.count * inner, (index * shard_shape[token_axis] + run.token_local) * inner, run.count * inner);
+  }
+}
+
+}  // namespace
+
+ActivationView SequenceReader::read(const std::string& dataset, const std::array<std::int64_t, 4>& shape, DType dtype,
+                                    Buffer& memory) const {
+  memory = Buffer(element_count(shape) * size_of(dtype));
+  const ActivationView view(memory.data(), dtype, shape);
+  std::vector<float> values;
+  for (const Segment& run : runs_) {
+    std::array<std::int64_t, 4> run_shape = shape;
+    run_shape[1] = run.count;
+    values.resize(static_cast<std::size_t>(element_count(run_shape)));
+    file_.read(dataset, slab_of(run, 1, run_shape), std::span<float>(values));
+    with_type(dtype, [&](auto type) {
+      using T = decltype(type);
+      T* shard = memory.as<T>();
+      for_each_stretch(run, 1, shape, [&](std::int64_t from, std::int64_t to, std::int64_t length) {
+        std::transform(values.begin() + from, values.begin() + from + length, shard + to,
+                       [](float value) { return static_cast<T>(value); });
+      });
+    });
+  }
+  return view;
+}
+
+TensorView<std::int32_t, 2> SequenceReader::read_segments(const std::string& dataset, std::int64_t batch,
+                                                          Buffer& memory) const {
+  std::int64_t tokens = 0;
+  for (const Segment& run : runs_) {
+    tokens += run.count;
+  }
+  const auto view = make_tensor<std::int32_t, 2>({batch, tokens}, memory);
+  std::vector<std::int32_t> values;
+  for (const Segment& run : runs_) {
+    values.resize(static_cast<std::size_t>(batch * run.count));
+    file_.read(dataset, slab_of(run, 1, std::array{batch, run.count}), std::span<std::int32_t>(values));
+    for_each_stretch(run, 1, view.shape, [&](std::int64_t from, std::int64_t to, std::int64_t length) {
+      std::copy_n(values.begin() + from, length, view.data + to);
+    });
+  }
+  return view;
+}
+
+SequenceWriter::SequenceWriter(const std::string& path, const AttentionProblem& problem, bool has_backward)
+    : file_(TensorWriter::create(path)) {
+  const std::array q_shape{problem.batch, problem.context_length, problem.heads, problem.head_size};
+  const std::array kv_shape{problem.batch, problem.context_length, problem.kv_heads, problem.head_size};
+  file_.add("out", q_shape, "attention output, (batch, token, head, head_size)");
+  file_.add("lse", std::array{problem.batch, problem.heads, problem.context_length},
+            "natural logarithm of the sum of exponentials of the scaled scores, (batch, head, token)");
+  if (has_backward) {
+    file_.add("dq", q_shape, "gradient of sum(out * dout) with respect to q");
+    file_.add("dk", kv_shape, "gradient of sum(out * dout) with respect to k");
+    file_.add("dv", kv_shape, "gradient of sum(out * dout) with respect to v");
+  }
+}
+
+void SequenceWriter::write(const std::string& dataset, std::size_t token_axis, const Segment& run,
+                           std::span<const std::int64_t> shape, std::span<const float> values) {
+  file_.write(dataset, slab_of(run, token_axis, shape), values);
+}
+
+void SequenceGather::write_shard(const std::string& dataset, std::size_t token_axis,
+                                 std::span<const std::int64_t> shape, std::span<const float> values,
+                                 std::optional<SequenceWriter>& writer) const {
+  constexpr int tag = 1;
+  std::vector<float> run_values;
+  for (int rank = 0; rank < communicator_.size(); ++rank) {
+    for (const Segment& run : partition_.segments(rank)) {
+      std::vector<std::int64_t> run_shape(shape.begin(), shape.end());
+      run_shape[token_axis] = run.count;
+      const bool is_mine = rank == communicator_.rank();
+      if (!is_mine && !communicator_.is_root()) {
+        continue;
+      }
+      run_values.resize(static_cast<std::size_t>(product(run_shape)));
+      if (is_mine) {
+        for_each_stretch(run, token_axis, shape, [&](std::int64_t to, std::int64_t from, std::int64_t length) {
+          std::copy_n(values.begin() + from, length, run_values.begin() + to);
+        });
+      }
+      if (is_mine && !communicator_.is_root()) {
+        communicator_.send(std::as_bytes(std::span(run_values)), 0, tag);
+        continue;
+      }
+      if (!is_mine) {
+        communicator_.receive(std::as_writable_bytes(std::span(run_values)), rank, tag);
+      }
+      writer->write(dataset, token_axis, run, run_shape, run_values);
+    }
+  }
+}
+
+}  // namespace ringworld

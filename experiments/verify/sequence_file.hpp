@@ -1,0 +1,82 @@
+#pragma once
+/// @file  Whole sequences in HDF5 files, read and written by ranks that hold shards of them.
+/// Shapes: B sequences, S tokens in global order, T tokens of one rank.
+
+#include <array>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "core/tensor_view.hpp"
+#include "device/buffer.hpp"
+#include "io/tensor_file.hpp"
+#include "perf/attention_model.hpp"
+#include "ring/partition.hpp"
+
+namespace ringworld {
+
+/// A dense tensor in a new buffer.
+template <class T, std::size_t N>
+[[nodiscard]] TensorView<T, N> make_tensor(const std::array<std::int64_t, N>& shape, Buffer& memory) {
+  memory = Buffer(element_count(shape) * static_cast<std::int64_t>(sizeof(T)));
+  return {memory.as<T>(), shape};
+}
+
+/// Reads one rank's tokens.
+class SequenceReader {
+ public:
+  SequenceReader(const TensorReader& file, const Partition& partition, std::int64_t rank)
+      : file_(file), runs_(partition.segments(rank)) {}
+
+  /// A (B, T, heads, D) shard of a (B, S, heads, D) dataset, rounded to `dtype`.
+  [[nodiscard]] ActivationView read(const std::string& dataset, const std::array<std::int64_t, 4>& shape, DType dtype,
+                                    Buffer& memory) const;
+  /// A (B, T) shard of a (B, S) dataset.
+  [[nodiscard]] TensorView<std::int32_t, 2> read_segments(const std::string& dataset, std::int64_t batch,
+                                                          Buffer& memory) const;
+
+ private:
+  const TensorReader& file_;
+  std::vector<Segment> runs_;
+};
+
+/// The output file, held by one rank.
+class SequenceWriter {
+ public:
+  /// Creates the datasets. @throws Error(bad_input) when the path cannot be written.
+  SequenceWriter(const std::string& path, const AttentionProblem& problem, bool has_backward);
+
+  /// Writes the tokens of a run. `token_axis` is that of the dataset; `shape` that of the dense values.
+  void write(const std::string& dataset, std::size_t token_axis, const Segment& run,
+             std::span<const std::int64_t> shape, std::span<const float> values);
+  void finish() { file_.finish(); }
+
+ private:
+  TensorWriter file_;
+};
+
+/// Brings the shards of all ranks to the root's writer, one run at a time, so that no rank holds a whole tensor.
+class SequenceGather {
+ public:
+  SequenceGather(const Communicator& communicator, const Partition& partition)
+      : communicator_(communicator), partition_(partition) {}
+
+  /// Collective. @param values dense, this rank's tokens on `token_axis`
+  template <class T, std::size_t N>
+  void write(const std::string& dataset, std::size_t token_axis, const TensorView<T, N>& values,
+             std::optional<SequenceWriter>& writer) const {
+    write_shard(dataset, token_axis, values.shape,
+                {values.data, static_cast<std::size_t>(values.size())}, writer);
+  }
+
+ private:
+  void write_shard(const std::string& dataset, std::size_t token_axis, std::span<const std::int64_t> shape,
+                   std::span<const float> values, std::optional<SequenceWriter>& writer) const;
+
+  const Communicator& communicator_;
+  const Partition& partition_;
+};
+
+}  // namespace ringworld

@@ -1,0 +1,215 @@
+#!/usr/bin/env bash
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+log_directory="$root/build/logs/test"
+# shellcheck source=scripts/lib/steps.sh
+source "$root/scripts/lib/steps.sh"
+# shellcheck source=scripts/lib/mpi_environment.sh
+source "$root/scripts/lib/mpi_environment.sh"
+
+jobs=$(nproc)
+is_quick=false
+passed=0
+failed=0
+summary=()
+
+usage() {
+  cat <<'HELP'
+Sets Ringworld up with the tools of its developers, and runs every test and check.
+
+  scripts/test.sh [--quick] [--jobs N]
+
+  --quick    leaves out clang-tidy and the sanitizers
+  --jobs N   compile jobs and tests side by side      (default: all cores)
+
+Stages: release build and its tests, Python tests, shellcheck, clang-format, clang-tidy, the tests again under
+AddressSanitizer and UndefinedBehaviorSanitizer, and the CUDA build where nvcc is found. All stages run, whatever
+fails. A stage of tests counts its tests, any other stage counts as one. The last line reads `N passed, N failed`; the
+exit code is 0 when nothing failed. Logs and JUnit files lie in build/logs/test.
+HELP
+}
+
+fail_usage() {
+  echo "test: $1 (see scripts/test.sh --help)" >&2
+  exit 2
+}
+
+parse() {
+  while (($# > 0)); do
+    case $1 in
+      --help | -h) usage && exit 0 ;;
+      --quick) is_quick=true ;;
+      --jobs | -j) jobs=${2:?--jobs needs a value} && shift ;;
+      *) fail_usage "unknown argument '$1'" ;;
+    esac
+    shift
+  done
+  [[ $jobs =~ ^[1-9][0-9]*$ ]] || fail_usage "--jobs takes a number, not '$jobs'"
+}
+
+# record NAME PASSED FAILED SKIPPED
+record() {
+  local verdict=PASS
+  (($3 == 0)) || verdict=FAIL
+  passed=$((passed + $2))
+  failed=$((failed + $3))
+  summary+=("$(printf '%-4s  %-34s %5d s  %5d passed %4d failed %4d skipped' "$verdict" "$1" "$step_seconds" "$2" "$3" "$4")")
+}
+
+# check NAME COMMAND...: a stage that counts as one.
+check() {
+  if run_step "$@"; then
+    record "$1" 1 0 0
+  else
+    record "$1" 0 1 0
+    return 1
+  fi
+}
+
+# passed, failed and skipped tests of a JUnit file.
+count_tests() {
+  /usr/bin/env python3 - "$1" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as tree
+suites = list(tree.parse(sys.argv[1]).getroot().iter("testsuite"))
+def total(*names):
+    return sum(int(suite.get(name) or 0) for suite in suites for name in names)
+failed, skipped = total("failures", "errors"), total("skipped", "disabled")
+print(total("tests") - failed - skipped, failed, skipped)
+PYTHON
+}
+
+# count NAME COMMAND...: a stage of tests; COMMAND gets the name of the JUnit file to write as its last argument.
+count() {
+  local name=$1 code=0 counts junit
+  junit="${log_directory}/${1//[^A-Za-z0-9]/_}.xml"
+  mkdir -p "$log_directory"
+  rm -f "$junit"
+  run_step "$@" "$junit" || code=$?
+  counts=$(count_tests "$junit" 2>/dev/null) || counts="0 0 0"
+  read -r good bad skipped <<<"$counts"
+  # A stage that broke before it could count, or found no test, has failed as one.
+  if ((code != 0 && bad == 0)) || ((good + bad == 0)); then
+    bad=1
+  fi
+  record "$name" "$good" "$bad" "$skipped"
+}
+
+skip() {
+  printf '==== %s\n     skipped: %s\n' "$1" "$2"
+  summary+=("$(printf '%-4s  %-34s          %s' skip "$1" "$2")")
+}
+
+ctest_junit() {
+  local preset=$1 junit=${*: -1}
+  local options=("${@:2:$#-2}")
+  ctest --test-dir "$root/build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error --timeout 300 \
+    --output-junit "$junit" "${options[@]}"
+}
+
+pytest_junit() {
+  "$root/.venv/bin/python" -m pytest --quiet --junitxml "${*: -1}" "${@:1:$#-1}"
+}
+
+lint_shell() {
+  local scripts
+  mapfile -t scripts < <(git ls-files '*.sh' '*.sbatch' .ci/run)
+  shellcheck --external-sources "${scripts[@]}"
+}
+
+lint_format() {
+  local sources
+  mapfile -t sources < <(git ls-files '*.hpp' '*.cpp' '*.h' '*.cu' '*.cuh')
+  clang-format-19 --dry-run --Werror "${sources[@]}"
+}
+
+lint_tidy() {
+  local tree
+  tree=$(printf '%s' "$root" | sed 's/[][().*^$+?{}|\\]/\\&/g')
+  run-clang-tidy-19 -quiet -j "$jobs" -p "$root/build/release" -config-file "$root/.clang-tidy" \
+    -header-filter "^$tree/(src|kernels|experiments)/" "^$tree/(src|kernels|experiments|tests)/"
+}
+
+find_nvcc() {
+  command -v nvcc || { [[ -x /usr/local/cuda/bin/nvcc ]] && echo /usr/local/cuda/bin/nvcc; }
+}
+
+configure_and_build() {
+  cmake --preset "$1" "${@:2}" && cmake --build --preset "$1" --parallel "$jobs"
+}
+
+stage_release() {
+  check "release: configure and build" configure_and_build release || return 0
+  count "release: ctest" ctest_junit release
+}
+
+# Python tests may run the built program, so they come after it.
+stage_python() {
+  local folder
+  for folder in analysis golden experiments; do
+    if compgen -G "tests/$folder/test_*.py" >/dev/null || compgen -G "tests/$folder/*_test.py" >/dev/null; then
+      count "pytest: tests/$folder" pytest_junit "tests/$folder"
+    fi
+  done
+}
+
+stage_lint() {
+  check "lint: shellcheck" lint_shell || true
+  check "lint: clang-format" lint_format || true
+  if [[ $is_quick == true ]]; then
+    skip "lint: clang-tidy" "--quick"
+  elif [[ ! -f build/release/compile_commands.json ]]; then
+    skip "lint: clang-tidy" "the release preset was not configured"
+  else
+    check "lint: clang-tidy" lint_tidy || true
+  fi
+}
+
+# Open MPI leaves memory behind at exit, much of it from plug-ins that are unloaded by then, which no suppression can
+# name: leaks are looked for in tests that do not start MPI.
+stage_sanitizers() {
+  if [[ $is_quick == true ]]; then
+    skip "asan: ctest" "--quick"
+    return 0
+  fi
+  export UBSAN_OPTIONS=print_stacktrace=1
+  export LSAN_OPTIONS="suppressions=$root/scripts/leaks_of_others.txt:print_suppressions=0"
+  export ASAN_OPTIONS=detect_leaks=0
+  if check "asan: configure and build" configure_and_build asan; then
+    count "asan: ctest under MPI" ctest_junit asan --label-regex '^mpi$'
+    export ASAN_OPTIONS=detect_leaks=1
+    count "asan: ctest with leak check" ctest_junit asan --label-exclude '^(mpi|lint|scripts|python)$'
+  fi
+  unset ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS
+}
+
+stage_cuda() {
+  local nvcc
+  if ! nvcc=$(find_nvcc); then
+    skip "cuda" "no nvcc here"
+    return 0
+  fi
+  check "cuda: configure and build" configure_and_build cuda "-DCMAKE_CUDA_COMPILER=$nvcc" || true
+}
+
+main() {
+  local started
+  parse "$@"
+  cd "$root"
+  started=$(seconds_now)
+  "$root/scripts/setup.sh" --dev --no-build
+  prepare_mpi 4
+  stage_release
+  stage_python
+  stage_lint
+  stage_sanitizers
+  stage_cuda
+  printf '\n'
+  printf '%s\n' "${summary[@]}"
+  printf '%d s in all; logs in build/logs/test\n' "$(($(seconds_now) - started))"
+  printf '%d passed, %d failed\n' "$passed" "$failed"
+  ((failed == 0))
+}
+
+main "$@"

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Checks of the source tree that no compiler makes. usage: lint_tree.py CHECK ROOT
+
+CHECK is include_arrows, third_party_headers, pragma_once or names. Prints one line a finding; exit code 1 when there
+is one.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+from typing import Callable, Iterator
+
+# Modules in layer order, and what each may include directly. What those may include is permitted as well.
+# "kernels" is every family (kernels/attention, kernels/matmul, ...); a family may not include another.
+EVERYTHING = ("*",)
+KERNEL_FAMILY = ("core", "device", "perf")
+MODULES: dict[str, tuple[str, ...]] = {
+    "core": (),
+    "perf": ("core",),
+    "device": ("core",),
+    "comm": ("core", "device"),
+    "io": ("core", "comm"),
+    "kernels": KERNEL_FAMILY,
+    "kernels/bench": ("kernels",),
+    "ring": ("comm", "kernels"),
+    "model": ("ring", "kernels"),
+    "data": ("core", "io"),
+    "train": ("model", "data", "io"),
+    "eval": ("model", "data"),
+    "experiments": EVERYTHING,
+    "tests": EVERYTHING,
+}
+# Nothing depends on these, themselves and EVERYTHING apart.
+ENDS = ("experiments", "tests", "kernels/bench")
+
+# Third-party headers, and the folders that own them.
+OWNERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
+    ("MPI", re.compile(r"mpi(-ext)?\.h"), ("src/comm/mpi",)),
+    ("HDF5", re.compile(r"(hdf5(_hl)?|H5[A-Za-z]*)\.h"), ("src/io", "tests/io")),
+    ("Kokkos", re.compile(r"Kokkos_.*\.hpp|KokkosExp_.*\.hpp"), ("kernels/*/kokkos",)),
+    ("NCCL", re.compile(r"nccl.*\.h"), ("src/comm/nccl",)),
+    ("CUDA", re.compile(r"(cuda|cublas|curand|cutlass|cute|cub|nvtx3?|thrust|mma)([/_A-Za-z0-9]*)(\.h|\.hpp|\.cuh)?"),
+     ("src/*/cuda", "kernels/*/cuda", "tests/*/cuda", "tests/kernels/*/cuda", "src/comm/nccl")),
+    ("hwloc", re.compile(r"hwloc(/.*)?\.h"), ("src/device/host", "src/perf")),
+    ("BLAS", re.compile(r"(cblas|openblas.*|lapacke)\.h"), ("kernels/*/host", "src/perf")),
+]
+
+SOURCES = ("src", "kernels", "experiments", "tests")
+HEADER_SUFFIXES = {".hpp", ".h", ".cuh"}
+CODE_SUFFIXES = HEADER_SUFFIXES | {".cpp", ".c", ".cu"}
+QUOTED = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+ANY_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.MULTILINE)
+
+# Written in two halves, so that this file passes its own check.
+BANNED_TEXT = [
+    (re.compile(r"(?<![\w.])/wo" r"rk(?![\w.-])"), "a path of one machine"),
+    (re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b"), "an open end"),
+]
+BANNED_NAMES = {"utils", "util", "misc", "helpers", "helper"}
+LEFT_OUT = {".git", ".venv", "build", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+
+
+def tracked_files(root: Path) -> list[PurePosixPath]:
+    """What git tracks; in an unpacked archive, every file but the generated ones."""
+    try:
+        listed = subprocess.run(
+            ["git", "-C", str(root), "ls-files", "-z", "--full-name", "."], capture_output=True, check=True
+        ).stdout
+        top = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--show-toplevel"], capture_output=True, check=True, text=True
+        ).stdout.rstrip("\n")
+        if Path(top).resolve() == root.resolve():
+            names = [PurePosixPath(name.decode()) for name in listed.split(b"\0") if name]
+            return [name for name in names if (root / name).is_file()]
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    return sorted(
+        PurePosixPath(path.relative_to(root).as_posix())
+        for path in root.rglob("*")
+        if path.is_file() and not LEFT_OUT & set(path.relative_to(root).parts)
+    )
+
+
+def code_files(root: Path, suffixes: set[str]) -> list[PurePosixPath]:
+    """Every source file, tracked or not: a build compiles either."""
+    return sorted(
+        PurePosixPath(path.relative_to(root).as_posix())
+        for folder in SOURCES
+        for path in (root / folder).rglob("*")
+        if path.is_file() and path.suffix in suffixes
+    )
+
+
+def read(root: Path, name: PurePosixPath) -> str:
+    return (root / name).read_text(encoding="utf-8", errors="replace")
+
+
+def line_of(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+def module_of(name: PurePosixPath) -> str:
+    """core, kernels/attention, kernels/bench, experiments, tests, ..."""
+    parts = name.parts
+    if parts[0] == "src":
+        return parts[1]
+    if parts[0] == "kernels":
+        return "/".join(parts[:2])
+    return parts[0]
+
+
+def is_family(module: str) -> bool:
+    return module.startswith("kernels/") and module != "kernels/bench"
+
+
+def may_include(module: str) -> set[str]:
+    """The entries of MODULES that a module may include, closed over what those may include in turn."""
+    reached: set[str] = set()
+    waiting = list(MODULES["kernels" if is_family(module) else module])
+    while waiting:
+        entry = waiting.pop()
+        if entry not in reached:
+            reached.add(entry)
+            waiting.extend(MODULES.get(entry, ()))
+    return reached
+
+
+def is_permitted(module: str, included: str) -> bool:
+    if module == included:
+        return True
+    allowed = may_include(module)
+    if "*" in allowed:
+        return included not in ENDS or module == "tests"
+    return ("kernels" if is_family(included) else included) in allowed
+
+
+def resolve(root: Path, name: PurePosixPath, include: str) -> PurePosixPath | None:
+    """The file that a quoted include names: beside the includer, or from src/, tests/ or the root."""
+    for base in (root / name.parent, root / "src", root, root / "tests"):
+        candidate = (base / include).resolve()
+        if candidate.is_file() and candidate.is_relative_to(root.resolve()):
+            return PurePosixPath(candidate.relative_to(root.resolve()).as_posix())
+    return None
+
+
+def include_arrows(root: Path) -> Iterator[str]:
+    for name in code_files(root, CODE_SUFFIXES):
+        module = module_of(name)
+        if module not in MODULES and not is_family(module):
+            yield f"{name}: module '{module}' is not in the table of tests/lint/lint_tree.py"
+            continue
+        text = read(root, name)
+        for match in QUOTED.finditer(text):
+            where = f"{name}:{line_of(text, match.start(1))}"
+            target = resolve(root, name, match[1])
+            if target is None:
+                yield f'{where}: "{match[1]}" names no file of the tree; third-party headers go in angle brackets'
+            elif not is_permitted(module, module_of(target)):
+                yield f"{where}: {module} may not include {module_of(target)} ({match[1]})"
+
+
+def is_inside(name: PurePosixPath, folder: str) -> bool:
+    wanted = PurePosixPath(folder).parts
+    return len(name.parts) > len(wanted) and PurePosixPath(*name.parts[: len(wanted)]).match(folder)
+
+
+def third_party_headers(root: Path) -> Iterator[str]:
+    for name in code_files(root, CODE_SUFFIXES):
+        text = read(root, name)
+        for match in ANY_INCLUDE.finditer(text):
+            for library, pattern, folders in OWNERS:
+                if not pattern.fullmatch(match[1]) or resolve(root, name, match[1]) is not None:
+                    continue
+                if not any(is_inside(name, folder) for folder in folders):
+                    where = f"{name}:{line_of(text, match.start(1))}"
+                    yield f"{where}: <{match[1]}> belongs to {library}, which only {', '.join(folders)} may include"
+
+
+def pragma_once(root: Path) -> Iterator[str]:
+    for name in code_files(root, HEADER_SUFFIXES):
+        if not read(root, name).startswith("#pragma once\n"):
+            yield f"{name}:1: a header starts with #pragma once"
+
+
+def names(root: Path) -> Iterator[str]:
+    for name in tracked_files(root):
+        for part in name.parts:
+            if part.split(".")[0].lower() in BANNED_NAMES:
+                yield f"{name}: '{part}' says nothing about what is in it"
+        content = (root / name).read_bytes()
+        if b"\0" in content:
+            continue
+        text = content.decode("utf-8", errors="replace")
+        for pattern, what in BANNED_TEXT:
+            for match in pattern.finditer(text):
+                yield f"{name}:{line_of(text, match.start())}: '{match[0]}' is {what}"
+
+
+CHECKS: dict[str, Callable[[Path], Iterator[str]]] = {
+    "include_arrows": include_arrows,
+    "third_party_headers": third_party_headers,
+    "pragma_once": pragma_once,
+    "names": names,
+}
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 2 or arguments[0] not in CHECKS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    findings = list(CHECKS[arguments[0]](Path(arguments[1])))
+    for finding in findings:
+        print(finding)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""Feeds each check of lint_tree.py good and bad trees: a check that never fails would pass everything."""
+
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import lint_tree
+
+GOOD = {
+    "src/core/error.hpp": "#pragma once\n",
+    "src/comm/ring.hpp": '#pragma once\n#include "core/error.hpp"\n',
+    "src/comm/mpi/ring.cpp": '#include "comm/ring.hpp"\n#include <mpi.h>\n',
+    "src/device/device.hpp": "#pragma once\n",
+    "src/perf/clock.hpp": "#pragma once\n",
+    "kernels/attention/attention.hpp": '#pragma once\n#include "core/error.hpp"\n',
+    "kernels/attention/kokkos/attention.cpp": '#include <Kokkos_Core.hpp>\n#include "kernels/attention/attention.hpp"\n',
+    "kernels/attention/cuda/attention.cu": "#include <cuda_runtime.h>\n",
+    "kernels/norm/norm.hpp": "#pragma once\n",
+    "kernels/bench/attention.cpp": '#include "kernels/attention/attention.hpp"\n#include "perf/clock.hpp"\n',
+    "src/ring/ring_attention.hpp": '#pragma once\n#include "comm/ring.hpp"\n#include "device/device.hpp"\n',
+    "src/io/table.hpp": '#pragma once\n#include "device/device.hpp"\n',
+    "src/io/handle.cpp": "#include <hdf5.h>\n",
+    "src/device/host/pages.cpp": "#include <hwloc.h>\n",
+    "experiments/attention/rows.hpp": "#pragma once\n",
+    "experiments/attention/attention.cpp": '#include "rows.hpp"\n#include "io/table.hpp"\n#include "ring/ring_attention.hpp"\n',
+    "tests/support/ranks.hpp": "#pragma once\n",
+    "tests/ring/forward.cpp": '#include "support/ranks.hpp"\n#include "experiments/attention/rows.hpp"\n',
+    "docs/network.md": "the net/wo" "rk is at hop/wo" "rk or wo" "rk/main\n",
+}
+
+
+class Tree(unittest.TestCase):
+    def findings_of(self, check: str, changed: dict[str, str]) -> list[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in {**GOOD, **changed}.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            return list(lint_tree.CHECKS[check](Path(folder)))
+
+    def assert_found(self, check: str, name: str, text: str, said: str) -> None:
+        findings = self.findings_of(check, {name: text})
+        self.assertEqual(len(findings), 1, findings)
+        self.assertIn(name, findings[0])
+        self.assertIn(said, findings[0])
+
+    def test_a_good_tree_passes_every_check(self) -> None:
+        for check in lint_tree.CHECKS:
+            self.assertEqual(self.findings_of(check, {}), [], check)
+
+
+class IncludeArrows(Tree):
+    def test_a_module_may_not_include_a_later_one(self) -> None:
+        include = '#include "comm/ring.hpp"\n'
+        self.assert_found("include_arrows", "src/core/log.cpp", include, "core may not include comm")
+        self.assert_found("include_arrows", "src/device/x.cpp", include, "device may not include comm")
+
+    def test_device_and_perf_do_not_know_each_other(self) -> None:
+        self.assert_found("include_arrows", "src/device/x.cpp", '#include "perf/clock.hpp"\n', "device may not include perf")
+
+    def test_a_kernel_may_include_neither_another_family_nor_the_ring_nor_comm(self) -> None:
+        for include, said in {
+            "kernels/norm/norm.hpp": "kernels/norm",
+            "ring/ring_attention.hpp": "ring",
+            "comm/ring.hpp": "comm",
+            "io/table.hpp": "io",
+        }.items():
+            said = f"kernels/attention may not include {said}"
+            self.assert_found("include_arrows", "kernels/attention/x.cpp", f'#include "{include}"\n', said)
+
+    def test_the_ring_may_not_include_io(self) -> None:
+        self.assert_found("include_arrows", "src/ring/x.cpp", '#include "io/table.hpp"\n', "ring may not include io")
+
+    def test_nothing_includes_experiments_but_experiments_and_tests(self) -> None:
+        include = '#include "experiments/attention/rows.hpp"\n'
+        self.assert_found("include_arrows", "src/ring/x.cpp", include, "ring may not include experiments")
+        self.assert_found("include_arrows", "kernels/bench/x.cpp", include, "kernels/bench may not include experiments")
+
+    def test_experiments_may_not_include_tests(self) -> None:
+        include = '#include "tests/support/ranks.hpp"\n'
+        self.assert_found("include_arrows", "experiments/info/x.cpp", include, "experiments may not include tests")
+
+    def test_an_unknown_module_is_named(self) -> None:
+        self.assert_found("include_arrows", "src/stuff/x.cpp", "\n", "'stuff' is not in the table")
+
+    def test_a_quoted_include_must_name_a_file(self) -> None:
+        self.assert_found("include_arrows", "src/core/x.cpp", '#include "fmt/format.h"\n', "names no file")
+
+    def test_a_way_round_by_a_relative_path_is_seen(self) -> None:
+        self.assert_found("include_arrows", "src/core/x.cpp", '#include "../comm/ring.hpp"\n', "core may not include comm")
+
+
+class ThirdPartyHeaders(Tree):
+    def test_each_header_stays_with_its_owner(self) -> None:
+        for name, header in [
+            ("src/comm/x.hpp", "mpi.h"),
+            ("src/ring/x.cpp", "mpi.h"),
+            ("tests/ring/x.cpp", "mpi.h"),
+            ("src/core/x.cpp", "hdf5.h"),
+            ("src/comm/x.cpp", "H5Fpublic.h"),
+            ("kernels/attention/x.hpp", "Kokkos_Core.hpp"),
+            ("src/ring/x.cpp", "Kokkos_Core.hpp"),
+            ("src/device/x.hpp", "cuda_runtime.h"),
+            ("kernels/attention/host/x.cpp", "cublas_v2.h"),
+            ("kernels/attention/cuda/x.cu", "nccl.h"),
+            ("src/comm/x.cpp", "nccl.h"),
+            ("src/core/x.cpp", "hwloc.h"),
+            ("kernels/matmul/x.hpp", "cblas.h"),
+        ]:
+            self.assert_found("third_party_headers", name, f"#pragma once\n#include <{header}>\n", f"<{header}>")
+
+    def test_quotes_do_not_hide_it(self) -> None:
+        self.assert_found("third_party_headers", "src/ring/x.cpp", '#include "mpi.h"\n', "<mpi.h>")
+
+
+class PragmaOnce(Tree):
+    def test_a_header_without_it_is_found(self) -> None:
+        self.assert_found("pragma_once", "src/core/x.hpp", "#include <string>\n", "#pragma once")
+        self.assert_found("pragma_once", "src/core/x.hpp", "// first\n#pragma once\n", "#pragma once")
+
+
+class Names(Tree):
+    def test_names_that_say_nothing_are_found(self) -> None:
+        for name in ("src/core/utils.hpp", "src/misc/x.hpp", "tests/helpers/x.cpp", "src/core/Helper.cpp"):
+            self.assert_found("names", name, "#pragma once\n", "says nothing")
+
+    def test_paths_of_one_machine_are_found(self) -> None:
+        self.assert_found("names", "README.md", "see /wo" "rk/main/x\n", "a path of one machine")
+        self.assert_found("names", "README.md", "cd /wo" "rk\n", "a path of one machine")
+
+    def test_open_ends_are_found(self) -> None:
+        self.assert_found("names", "src/core/x.cpp", "\n// TO" "DO later\n", ":2: ")
+        self.assert_found("names", "src/core/x.cpp", "// FIX" "ME\n", "an open end")
+
+
+if __name__ == "__main__":
+    unittest.main()
