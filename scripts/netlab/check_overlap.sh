@@ -13,6 +13,7 @@ repeats=5
 fraction=0.8
 program="$root/build/release/bin/ringworld"
 records=""
+job=""
 
 usage() {
   cat <<HELP
@@ -38,13 +39,25 @@ fail_usage() {
 
 # probe RATE POLLING FILE
 probe() {
+  local code=0
   "$netlab" --rate "$1" -- "$program" attention --ranks 2 --context-length "$context_length" --heads "$heads" \
     --head-size "$head_size" --layout zigzag --pass forward --repeats "$repeats" --overlap-probe true \
-    --polling "$2" --output "$3" >"$3.log" 2>&1 || {
-    local code=$?
+    --polling "$2" --output "$3" >"$3.log" 2>&1 &
+  job=$!
+  wait "$job" || code=$?
+  job=""
+  if ((code != 0)); then
     cat "$3.log" >&2
     exit "$code"
-  }
+  fi
+}
+
+tear_down() {
+  if [[ -n $job ]]; then
+    kill -TERM "$job" 2>/dev/null || true
+    wait "$job" 2>/dev/null || true
+  fi
+  rm -rf "$records"
 }
 
 parse() {
@@ -69,7 +82,9 @@ main() {
   [[ -x $program ]] || fail_usage "$program is not there; run scripts/setup.sh first"
   "$python" -c 'import h5py' 2>/dev/null || fail_usage "$python has no h5py; run scripts/setup.sh first"
   records=$(mktemp -d)
-  trap 'rm -rf "$records"' EXIT
+  trap tear_down EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' HUP TERM
 
   echo "netlab check: S = $context_length, H = $heads, D = $head_size, 2 ranks on two hosts"
   probe unlimited true "$records/unlimited.h5"

@@ -49,6 +49,8 @@ MeshShape parse_mesh(std::string_view text, std::int64_t ranks) {
     }
     require_input(size > 0, fmt::format("mesh '{}': axis {} must be positive or -1", text,
                                         mesh_axis_names[static_cast<std::size_t>(axis)]));
+    // Before the product, which might not fit an integer.
+    require_input(size <= ranks / known, fmt::format("mesh '{}' has more ranks than the job's {}", text, ranks));
     shape.sizes[static_cast<std::size_t>(axis)] = size;
     known *= size;
   }

@@ -47,7 +47,7 @@ Buffer::Buffer(std::int64_t bytes, DeviceKind kind) : kind_(kind) {
   }
   const std::scoped_lock lock(ledger().mutex);
   MemoryAccount& account = account_of(ledger(), kind);
-  if (account.limit > 0 && account.current + bytes > account.limit) {
+  if (account.limit > 0 && bytes > account.limit - account.current) {
     throw Error(ErrorKind::out_of_memory,
                 fmt::format("out of memory: {} bytes asked for, {} held, limit {}", bytes, account.current,
                             account.limit));

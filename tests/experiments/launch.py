@@ -38,7 +38,8 @@ class Finished:
         return [line for line in self.stderr.splitlines() if line.startswith(ERROR_PREFIX)]
 
     def __str__(self) -> str:
-        return f"{self.command}\nexit code {self.code} after {self.seconds:.1f} s\n{self.stdout[-2000:]}{self.stderr[-4000:]}"
+        end = f"exit code {self.code} after {self.seconds:.1f} s"
+        return f"{self.command}\n{end}\n{self.stdout[-2000:]}{self.stderr[-4000:]}"
 
 
 def program() -> Path:

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import launch
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+import launch
 from problem import Problem, write_tensors
 
 TIMEOUT = 30
@@ -25,7 +28,6 @@ class Mistake:
     name: str
     arguments: str  # words; {folder} is where the files of `files_of` lie
     says: tuple[str, ...]  # regular expressions, case ignored, each to be found in the line
-    only_alone: bool = False
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +55,7 @@ def write_inputs(made: Path) -> None:
     write_tensors(made / "good.h5", good)
     for name in ("q", "k", "v"):
         write_tensors(made / f"no_{name}.h5", {other: tensor for other, tensor in good.items() if other != name})
-    changed: dict[str, Callable[[], dict[str, np.ndarray]]] = {  # type: ignore[type-arg]
+    changed: dict[str, Callable[[], dict[str, NDArray[Any]]]] = {
         "q_of_3_dimensions": lambda: {"q": good["q"][0]},
         "k_of_2_dimensions": lambda: {"k": good["k"][0, :, 0]},
         "short_k": lambda: {"k": good["k"][:, :-1]},
@@ -72,7 +74,9 @@ def write_inputs(made: Path) -> None:
     for name, change in changed.items():
         write_tensors(made / f"{name}.h5", {**good, **change()})
     write_tensors(made / "head_size_24.h5", Problem(16, 1, 4, 2, 24).tensors())
-    write_tensors(made / "heads_5_kv_heads_2.h5", {**good, "q": np.ones((1, 16, 5, 16)), "dout": np.ones((1, 16, 5, 16))})
+    write_tensors(
+        made / "heads_5_kv_heads_2.h5", {**good, "q": np.ones((1, 16, 5, 16)), "dout": np.ones((1, 16, 5, 16))}
+    )
     whole = (made / "good.h5").read_bytes()
     (made / "truncated.h5").write_bytes(whole[: len(whole) // 2])
     (made / "empty.h5").write_bytes(b"")
@@ -80,7 +84,8 @@ def write_inputs(made: Path) -> None:
 
 
 VERIFY = "verify --output {folder}/out.h5"
-ATTENTION = "attention --output {folder}/record.h5 --context-length 64 --heads 4 --kv-heads 2 --head-size 16 --repeats 1"
+SWEEP = "attention --context-length 64 --heads 4 --kv-heads 2 --head-size 16 --repeats 1"
+ATTENTION = SWEEP + " --output {folder}/record.h5"
 INPUT = VERIFY + " --input {folder}/"
 
 MISTAKES = [
@@ -88,12 +93,16 @@ MISTAKES = [
     Mistake("no verb", "", ("no verb", "attention", "verify")),
     Mistake("unknown verb", "atention --context-length 64", ("'atention'", "did you mean 'attention'")),
     # flags and keys
-    Mistake("unknown flag", ATTENTION + " --context-lenght 64", ("--context-lenght", "did you mean '--context-length'")),
+    Mistake(
+        "unknown flag", ATTENTION + " --context-lenght 64", ("--context-lenght", "did you mean '--context-length'")
+    ),
     Mistake("unknown flag of verify", INPUT + "good.h5 --layot zigzag", ("--layot", "did you mean '--layout'")),
     Mistake("unknown flag with equals", ATTENTION + " --repeat=3", ("--repeat'", "did you mean '--repeats'")),
     Mistake("a word that belongs to no flag", ATTENTION + " zigzag", ("'zigzag'",)),
     Mistake("flag without its value", ATTENTION + " --layout", ("--layout",)),
-    Mistake("missing config", "attention --config {folder}/absent.toml", (r"absent\.toml", "no such file|not be opened")),
+    Mistake(
+        "missing config", "attention --config {folder}/absent.toml", (r"absent\.toml", "no such file|not be opened")
+    ),
     Mistake("config is a directory", "attention --config {folder}", ("{folder}",)),
     Mistake(
         "unknown key",
@@ -106,7 +115,9 @@ MISTAKES = [
         (r"dashed_key\.toml", "'context-length'", "did you mean 'context_length'"),
     ),
     Mistake("malformed config", ATTENTION + " --config {folder}/malformed.toml", (r"malformed\.toml:[34]\b",)),
-    Mistake("text for a number", "attention --config {folder}/wrong_type.toml", (r"wrong_type\.toml", "repeats", "many")),
+    Mistake(
+        "text for a number", "attention --config {folder}/wrong_type.toml", (r"wrong_type\.toml", "repeats", "many")
+    ),
     Mistake("table in a config", "attention --config {folder}/nested.toml", (r"nested\.toml", "attention")),
     # values of attention
     Mistake("no number", ATTENTION + " --warmup many", ("--warmup", "'many'")),
@@ -141,13 +152,13 @@ MISTAKES = [
     Mistake("unknown rotation", ATTENTION + " --backward-rotation vk", ("'vk'", "did you mean 'kv'")),
     Mistake("absent backend", ATTENTION + " --backend cuda", ("cuda", "RINGWORLD_ENABLE_CUDA")),
     # files of attention
-    Mistake("record in no directory", ATTENTION + " --output {folder}/absent/record.h5", (r"absent",)),
-    Mistake("record is a directory", ATTENTION + " --output {folder}/is_a_directory.h5", (r"is_a_directory\.h5", "direc")),
-    Mistake("record below a file", ATTENTION + " --output {folder}/a_file/record.h5", ("a_file",)),
-    Mistake("empty output", ATTENTION + " --output=", ("--output",)),
-    Mistake("resume what is no HDF5", ATTENTION + " --resume --output {folder}/text.h5", (r"text\.h5",)),
-    Mistake("resume a truncated file", ATTENTION + " --resume --output {folder}/truncated.h5", (r"truncated\.h5",)),
-    Mistake("resume what is no record", ATTENTION + " --resume --output {folder}/good.h5", (r"good\.h5", "record")),
+    Mistake("record in no directory", SWEEP + " --output {folder}/absent/record.h5", (r"absent",)),
+    Mistake("record is a directory", SWEEP + " --output {folder}/is_a_directory.h5", (r"is_a_directory\.h5", "direc")),
+    Mistake("record below a file", SWEEP + " --output {folder}/a_file/record.h5", ("a_file",)),
+    Mistake("empty output", SWEEP + " --output=", ("--output",)),
+    Mistake("resume what is no HDF5", SWEEP + " --resume --output {folder}/text.h5", (r"text\.h5",)),
+    Mistake("resume a truncated file", SWEEP + " --resume --output {folder}/truncated.h5", (r"truncated\.h5",)),
+    Mistake("resume what is no record", SWEEP + " --resume --output {folder}/good.h5", (r"good\.h5", "record")),
     # files of verify
     Mistake("no input", VERIFY, ("--input",)),
     Mistake("no output", "verify --input {folder}/good.h5", ("--output",)),
@@ -222,7 +233,7 @@ def test_under_mpirun(mistake: Mistake, folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-@pytest.mark.parametrize("verb", ["verify --input {folder}/good.h5", ATTENTION])
+@pytest.mark.parametrize("verb", ["verify --input {folder}/good.h5", SWEEP])
 def test_a_folder_without_permission_to_write(verb: str, folder: Path, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
@@ -245,8 +256,8 @@ def test_help_is_no_mistake(arguments: str, ranks: int | None) -> None:
 
 def test_help_of_attention_names_every_flag_with_its_default() -> None:
     text = launch.run_successfully(ALONE, "attention", "--help").stdout
-    flags = """--context-length --ranks --layout --heads --kv-heads --head-size --batch --dtype --wire-dtype --causal --pass
-        --backend --backward-rotation --warmup --repeats --timeout --memory-limit --overlap-probe --polling --seed
+    flags = """--context-length --ranks --layout --heads --kv-heads --head-size --batch --dtype --wire-dtype --causal
+        --pass --backend --backward-rotation --warmup --repeats --timeout --memory-limit --overlap-probe --polling --seed
         --resume --output --config"""
     missing = [flag for flag in flags.split() if not re.search(rf"{flag}\b", text)]
     assert missing == []

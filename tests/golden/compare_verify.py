@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import attention_oracle
 import numpy as np
 from numpy.typing import NDArray
+
+import attention_oracle
 from problem import DOCUMENTS, Problem, read_tensors, write_tensors
 
 Tensors = Mapping[str, NDArray[Any]]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import attention_oracle as oracle
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+import attention_oracle as oracle
 
 Shape = tuple[int, int, int, int, int]  # B, S, H, Hkv, D
 CASES: list[tuple[Shape, bool, bool]] = [
@@ -20,10 +21,10 @@ CASES: list[tuple[Shape, bool, bool]] = [
 ]
 
 
-def tensors(shape: Shape, has_documents: bool) -> dict[str, NDArray[Any]]:
+def tensors(shape: Shape, has_documents: bool) -> dict[str, Any]:
     batch, length, heads, kv_heads, head_size = shape
     rng = np.random.default_rng(11)
-    made: dict[str, NDArray[Any]] = {
+    made: dict[str, Any] = {
         "q": rng.standard_normal((batch, length, heads, head_size)),
         "k": rng.standard_normal((batch, length, kv_heads, head_size)),
         "v": rng.standard_normal((batch, length, kv_heads, head_size)),
@@ -34,9 +35,7 @@ def tensors(shape: Shape, has_documents: bool) -> dict[str, NDArray[Any]]:
     return made
 
 
-def written_out(
-    t: dict[str, NDArray[Any]], causal: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def written_out(t: dict[str, Any], causal: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compute out and lse by plain sums over single numbers."""
     q, k, v = t["q"], t["k"], t["v"]
     batch, length, heads, head_size = q.shape
@@ -48,9 +47,7 @@ def written_out(
         for h in range(heads):
             for i in range(length):
                 keys = [
-                    j
-                    for j in range(length)
-                    if ids[b, i] == ids[b, j] and ids[b, i] >= 0 and (j <= i or not causal)
+                    j for j in range(length) if ids[b, i] == ids[b, j] and ids[b, i] >= 0 and (j <= i or not causal)
                 ]
                 weights = [
                     math.exp(
@@ -68,9 +65,7 @@ def written_out(
 
 @pytest.mark.parametrize(("shape", "causal", "has_documents"), CASES)
 @pytest.mark.parametrize("block_rows", [1, 4, 256])
-def test_forward_equals_the_sums_written_out(
-    shape: Shape, causal: bool, has_documents: bool, block_rows: int
-) -> None:
+def test_forward_equals_the_sums_written_out(shape: Shape, causal: bool, has_documents: bool, block_rows: int) -> None:
     t = tensors(shape, has_documents)
     got = oracle.attention(**t, causal=causal, block_rows=block_rows)
     out, lse = written_out(t, causal)

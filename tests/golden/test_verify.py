@@ -16,12 +16,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import compare_verify
-import launch
 import numpy as np
 import pytest
-from compare_verify import BOUNDS, Bounds, TensorError
 from numpy.typing import NDArray
+
+import compare_verify
+import launch
+from compare_verify import BOUNDS, Bounds, TensorError
 from problem import Problem, read_tensors
 
 LENGTHS = (1, 5, 1021, 4095, 4096)

@@ -1,0 +1,59 @@
+"""Reads the records of `ringworld attention` with plain h5py, and the columns they should have from the C++ header."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from launch import REPOSITORY
+
+ROWS_HPP = REPOSITORY / "experiments" / "attention" / "rows.hpp"
+Table = NDArray[Any]  # structured
+
+
+def declared_columns(header: Path = ROWS_HPP) -> dict[str, dict[str, str]]:
+    """Return {table path: {column: C++ type}}, columns in the order in which the header declares them."""
+    tables = {}
+    text = header.read_text(encoding="utf-8")
+    for body in re.findall(r"^struct \w+ \{\n(.*?)^\};", text, flags=re.MULTILINE | re.DOTALL):
+        path = re.search(r'path = "([^"]+)"', body)
+        assert path is not None
+        members = re.findall(r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [\w.]+)?;", body, re.MULTILINE)
+        types = {name: kind for kind, name in members}
+        fields = re.findall(r'Field\{"(\w+)",\s*&R::(\w+),', body)
+        assert len(fields) == len(types) > 0, f"{header} declares {path.group(1)} in an unknown way"
+        tables[path.group(1)] = {column: types[member] for column, member in fields}
+    return tables
+
+
+def numpy_type(cpp_type: str) -> np.dtype[Any]:
+    """Return the type that a column has in numpy."""
+    text = re.fullmatch(r"FixedString<(\d+)>", cpp_type)
+    return np.dtype(f"S{text.group(1)}" if text else {"std::int64_t": "i8", "double": "f8", "bool": "?"}[cpp_type])
+
+
+def read_table(path: Path, table: str) -> Table:
+    """Return the rows of a table, none when there is no such table."""
+    with h5py.File(path, "r") as file:
+        if table not in file:
+            return np.zeros(0, dtype=[(name, numpy_type(kind)) for name, kind in declared_columns()[table].items()])
+        return np.asarray(file[table][:])
+
+
+def text_of(row: Any, column: str) -> str:
+    """Return a text column of a row."""
+    return bytes(row[column]).decode()
+
+
+TEXT_OF_POINT = ("layout", "backend", "dtype", "wire_dtype", "pass", "backward_rotation")
+NUMBERS_OF_POINT = ("context_length", "ranks", "heads", "kv_heads", "head_size", "batch", "causal", "polling", "seed")
+
+
+def point_of(row: Any) -> tuple[Any, ...]:
+    """Return what tells the points of a sweep apart."""
+    return tuple(text_of(row, name) for name in TEXT_OF_POINT) + tuple(int(row[name]) for name in NUMBERS_OF_POINT)
