@@ -11,6 +11,7 @@
 #include "device/device.hpp"
 #include "experiments/attention/rows.hpp"
 #include "experiments/common/job.hpp"
+#include "experiments/info/gemm_peak.hpp"
 #include "experiments/info/ring_link.hpp"
 #include "io/console_table.hpp"
 #include "io/rank_row.hpp"
@@ -24,6 +25,7 @@ namespace {
 struct InfoOptions {
   bool is_schema = false;
   double seconds = 0.5;
+  std::int64_t gemm_extent = 1024;
   std::int64_t hop_bytes = std::int64_t{32} << 20;
   std::int64_t triad_bytes = std::int64_t{128} << 20;
 };
@@ -67,6 +69,7 @@ int run_info(const Job& job) {
   Options options("info", "Shows the build, its backends, the ranks' devices and measured peaks.");
   options.add("schema", values.is_schema, "", "print the record schema as Markdown and nothing else");
   options.add("seconds", values.seconds, "s", "how long to measure each peak");
+  options.add("gemm-extent", values.gemm_extent, "", "rows, columns and depth of the matrix product");
   options.add("hop-bytes", values.hop_bytes, "B", "size of a hop for the ring's bandwidth");
   options.add("triad-bytes", values.triad_bytes, "B", "size of each of the three arrays of the memory triad");
   if (!parse_options(job, options)) {
@@ -74,6 +77,7 @@ int run_info(const Job& job) {
   }
   on_every_rank(job.world, [&] {
     require_input(values.seconds > 0, "--seconds must be positive");
+    require_input(values.gemm_extent > 0, "--gemm-extent must be positive");
     require_input(values.hop_bytes > 0 && values.triad_bytes >= 1024,
                   "--hop-bytes must be positive and --triad-bytes at least 1K");
   });
@@ -91,6 +95,8 @@ int run_info(const Job& job) {
   job.world.barrier();
   const double fma = sum(measure_fma_peak(selected_isa(), values.seconds));
   job.world.barrier();
+  const double gemm = sum(measure_gemm_peak(values.gemm_extent, values.seconds));
+  job.world.barrier();
   const double triad = sum(measure_triad(values.triad_bytes, values.seconds));
   const RingLink link = measure_ring_link(Ring(job.world), values.hop_bytes);
   if (!job.world.is_root()) {
@@ -105,6 +111,7 @@ int run_info(const Job& job) {
   fmt::print("  fp32 FMA    {}FLOP/s ({})", with_si_prefix(fma / count), name_of(selected_isa()));
   const double nominal = nominal_fma_peak(selected_isa());
   fmt::print("{}\n", nominal > 0 ? fmt::format(", nominal {}FLOP/s", with_si_prefix(nominal)) : "");
+  fmt::print("  fp32 GEMM   {}FLOP/s ({}^3)\n", with_si_prefix(gemm / count), values.gemm_extent);
   fmt::print("  memory      {}B/s (triad, 3 x {}B)\n", with_si_prefix(triad / count),
              with_si_prefix(static_cast<double>(values.triad_bytes)));
   if (job.world.size() > 1) {

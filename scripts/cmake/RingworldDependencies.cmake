@@ -7,8 +7,6 @@ find_package(MPI REQUIRED COMPONENTS C)
 set(HDF5_PREFER_PARALLEL ON)
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
-find_path(HWLOC_INCLUDE_DIR hwloc.h REQUIRED)
-find_library(HWLOC_LIBRARY hwloc REQUIRED)
 
 # System headers are not ours to warn about.
 function(ringworld_external name)
@@ -20,12 +18,15 @@ function(ringworld_external name)
 endfunction()
 
 ringworld_external(ringworld_random123 INCLUDES ${RANDOM123_INCLUDE_DIR})
-ringworld_external(ringworld_hwloc INCLUDES ${HWLOC_INCLUDE_DIR} LIBRARIES ${HWLOC_LIBRARY})
 # The MPI C++ bindings are gone from the standard; Open MPI still pulls them in unless told not to.
 ringworld_external(ringworld_mpi LIBRARIES MPI::MPI_C DEFINITIONS OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
 ringworld_external(ringworld_hdf5 INCLUDES ${HDF5_C_INCLUDE_DIRS} LIBRARIES ${HDF5_C_LIBRARIES} ringworld_mpi)
 
-set(RINGWORLD_LIBRARY_VERSIONS "MPI ${MPI_C_VERSION}, HDF5 ${HDF5_VERSION}, fmt ${fmt_VERSION}")
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+add_library(ringworld_blas ALIAS PkgConfig::OPENBLAS)
+
+set(RINGWORLD_LIBRARY_VERSIONS "MPI ${MPI_C_VERSION}, HDF5 ${HDF5_VERSION}, fmt ${fmt_VERSION}, OpenBLAS ${OPENBLAS_VERSION}")
 set(RINGWORLD_BACKENDS "reference,host")
 
 if(RINGWORLD_ENABLE_KOKKOS)
@@ -58,6 +59,11 @@ if(RINGWORLD_ENABLE_KOKKOS)
   ringworld_external(ringworld_kokkos INCLUDES ${KOKKOS_INCLUDE_DIR} LIBRARIES ${kokkos_libraries})
   string(APPEND RINGWORLD_BACKENDS ",kokkos")
   string(APPEND RINGWORLD_LIBRARY_VERSIONS ", Kokkos ${Kokkos_VERSION}")
+endif()
+
+if(RINGWORLD_ENABLE_CUDA)
+  find_package(CUDAToolkit REQUIRED)
+  string(APPEND RINGWORLD_LIBRARY_VERSIONS ", CUDA ${CUDAToolkit_VERSION}")
 endif()
 
 if(RINGWORLD_BUILD_TESTS)

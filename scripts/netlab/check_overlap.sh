@@ -14,6 +14,7 @@ fraction=0.8
 program="$root/build/release/bin/ringworld"
 records=""
 job=""
+exit_unsteady=3
 
 usage() {
   cat <<HELP
@@ -26,6 +27,8 @@ Tells whether the ring hides its communication behind compute, on a link made ju
 2. sets the link so that communication takes F of compute's time                       (default F = $fraction)
 3. measures compute only, communication only and both, with polling on and off, and demands
    on:  at least 90 % of communication hidden       off: less than 30 % hidden
+
+Wants an otherwise idle machine. Where compute changes its speed meanwhile, it sets the link anew, up to three times.
 
 Defaults: S = $context_length tokens, H = $heads, D = $head_size, R = $repeats repeats, program build/release/bin/ringworld.
 Exit code: 0 both hold, 1 one does not, 2 bad usage or set-up, 77 (skipped) where namespaces cannot be made.
@@ -77,7 +80,7 @@ parse() {
 }
 
 main() {
-  local rate
+  local rate basis attempt code
   parse "$@"
   [[ -x $program ]] || fail_usage "$program is not there; run scripts/setup.sh first"
   "$python" -c 'import h5py' 2>/dev/null || fail_usage "$python has no h5py; run scripts/setup.sh first"
@@ -88,11 +91,19 @@ main() {
 
   echo "netlab check: S = $context_length, H = $heads, D = $head_size, 2 ranks on two hosts"
   probe unlimited true "$records/unlimited.h5"
-  rate=$("$python" "$judge" rate "$records/unlimited.h5" --fraction "$fraction")
-  echo "netlab check: link set to $rate each way, so that communication takes $fraction of compute"
-  probe "$rate" true "$records/polling.h5"
-  probe "$rate" false "$records/no_polling.h5"
-  "$python" "$judge" verdict "$records/polling.h5" "$records/no_polling.h5"
+  for attempt in 1 2 3; do
+    # On a busy machine compute may have changed its speed since: the last probe then sets the link anew.
+    basis="$records/polling$((attempt - 1)).h5"
+    [[ -f $basis ]] || basis="$records/unlimited.h5"
+    rate=$("$python" "$judge" rate "$basis" --fraction "$fraction")
+    echo "netlab check: link set to $rate each way, so that communication takes $fraction of compute"
+    probe "$rate" true "$records/polling$attempt.h5"
+    probe "$rate" false "$records/no_polling$attempt.h5"
+    code=0
+    "$python" "$judge" verdict "$records/polling$attempt.h5" "$records/no_polling$attempt.h5" || code=$?
+    ((code == exit_unsteady)) || exit "$code"
+  done
+  exit 1
 }
 
 main "$@"

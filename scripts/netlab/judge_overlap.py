@@ -1,7 +1,7 @@
 """Reads overlap probes: which link speed to set, and how much of the communication compute has hidden.
 
 usage: judge_overlap.py rate FILE --fraction F
-       judge_overlap.py verdict POLLING_FILE NO_POLLING_FILE
+       judge_overlap.py verdict POLLING_FILE NO_POLLING_FILE      exit code 0 both hold, 1 one does not, 3 unsteady
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ LINK_EFFICIENCY = 0.955
 
 HIDDEN_WITH_POLLING = 0.9
 HIDDEN_WITHOUT_POLLING = 0.3
+
+# t_comm / t_compute in which the shares above mean something: less and there is little to hide, more and compute is
+# too short to hide it.
+FITTING = (0.5, 1.0)
+EXIT_UNSTEADY = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +70,10 @@ def print_verdict(polling_path: str, no_polling_path: str) -> int:
             f"{name:8}{hop.t_compute:13.4f}{hop.t_comm:11.4f}{hop.t_both:11.4f}{hop.exposed:11.4f}"
             f"{hop.hidden:9.0%}{wanted:>9}  {'PASS' if holds else 'FAIL'}"
         )
+    ratios = [hop.t_comm / hop.t_compute for hop in (with_polling, without)]
+    if not all(FITTING[0] <= ratio <= FITTING[1] for ratio in ratios):
+        print(f"unsteady: communication takes {ratios[0]:.2f} and {ratios[1]:.2f} of compute; is the machine busy?")
+        return EXIT_UNSTEADY
     return 0 if all(holds for *_, holds in cases) else 1
 
 

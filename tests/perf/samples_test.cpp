@@ -34,8 +34,8 @@ TEST(Samples, TheSamplesKeepTheirOrder) {
 }
 
 TEST(Samples, NoSamplesAreAnError) {
-  std::vector<double> samples{1.0};
-  samples.clear();
+  const volatile std::size_t none = 0;  // a constant would make the compiler warn of what the error prevents
+  const std::vector<double> samples(none);
   expect_error(ErrorKind::internal, [&] { static_cast<void>(summarize(samples)); }, {"no samples"});
 }
 

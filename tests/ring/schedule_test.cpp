@@ -1,0 +1,162 @@
+/// @file  Which parts of which blocks see each other, against looking at every pair of tokens.
+
+#include "ring/schedule.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+
+namespace ringworld::test {
+namespace {
+
+constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
+
+/// The tokens of a rank, in local order.
+std::vector<std::int64_t> tokens_of(const Partition& partition, std::int64_t rank) {
+  std::vector<std::int64_t> tokens;
+  for (const Segment& run : partition.segments(rank)) {
+    for (std::int64_t index = 0; index < run.count; ++index) {
+      tokens.push_back(run.token + index * run.stride);
+    }
+  }
+  return tokens;
+}
+
+std::int64_t count_visible(const Partition& partition, std::int64_t query_rank, std::int64_t key_rank, bool is_causal) {
+  std::int64_t count = 0;
+  for (const std::int64_t query : tokens_of(partition, query_rank)) {
+    for (const std::int64_t key : tokens_of(partition, key_rank)) {
+      count += !is_causal || key <= query ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+/// Calls `function(partition, is_causal)` for small sequences.
+template <class Function>
+void for_each_small_case(Function&& function) {
+  for (const Layout layout : layouts) {
+    for (const std::int64_t ranks : {1, 2, 3, 4, 5, 8}) {
+      for (const std::int64_t length : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 50, 64}) {
+        for (const bool is_causal : {true, false}) {
+          SCOPED_TRACE(fmt::format("{} S={} P={} causal={}", name_of(layout), length, ranks, is_causal));
+          function(Partition(layout, length, ranks), is_causal);
+        }
+      }
+    }
+  }
+}
+
+template <class Function>
+void for_each_pair_of_ranks(const Partition& partition, Function&& function) {
+  for (std::int64_t query_rank = 0; query_rank < partition.ranks(); ++query_rank) {
+    for (std::int64_t key_rank = 0; key_rank < partition.ranks(); ++key_rank) {
+      function(query_rank, key_rank);
+    }
+  }
+}
+
+TEST(Schedule, VisiblePairsEqualCounting) {
+  for_each_small_case([](const Partition& partition, bool is_causal) {
+    std::int64_t total = 0;
+    for_each_pair_of_ranks(partition, [&](std::int64_t query_rank, std::int64_t key_rank) {
+      const std::int64_t pairs = visible_pairs_between(partition, query_rank, key_rank, is_causal);
+      EXPECT_EQ(pairs, count_visible(partition, query_rank, key_rank, is_causal));
+      total += pairs;
+    });
+    const std::int64_t length = partition.context_length();
+    EXPECT_EQ(total, is_causal ? length * (length + 1) / 2 : length * length);
+  });
+}
+
+TEST(Schedule, DiagonalsShowExactlyTheVisibleKeys) {
+  for_each_small_case([](const Partition& partition, bool is_causal) {
+    for_each_pair_of_ranks(partition, [&](std::int64_t query_rank, std::int64_t key_rank) {
+      const auto queries = tokens_of(partition, query_rank);
+      const auto keys = tokens_of(partition, key_rank);
+      // What the runs show, put together from their local tokens.
+      std::vector<char> shown(queries.size() * keys.size(), 0);
+      for (const BlockPair& pair : visible_pairs_of_runs(partition, query_rank, key_rank, is_causal)) {
+        std::int64_t visible = 0;
+        for (std::int64_t i = 0; i < pair.queries.count; ++i) {
+          for (std::int64_t j = 0; j < pair.keys.count; ++j) {
+            if (is_causal && j > i + pair.diagonal) {
+              continue;
+            }
+            const std::int64_t at = (pair.queries.token_local + i) * static_cast<std::int64_t>(keys.size()) +
+                                    pair.keys.token_local + j;
+            ++shown.at(static_cast<std::size_t>(at));
+            ++visible;
+          }
+        }
+        EXPECT_GT(visible, 0) << "a pair of runs in which nothing is visible is work for nothing";
+      }
+      for (std::size_t i = 0; i < queries.size(); ++i) {
+        for (std::size_t j = 0; j < keys.size(); ++j) {
+          const int expected = !is_causal || keys[j] <= queries[i] ? 1 : 0;
+          ASSERT_EQ(static_cast<int>(shown[i * keys.size() + j]), expected)
+              << "query " << queries[i] << " of rank " << query_rank << ", key " << keys[j] << " of rank " << key_rank;
+        }
+      }
+    });
+  });
+}
+
+TEST(Schedule, KeysAreInRisingOrder) {
+  for_each_small_case([](const Partition& partition, bool is_causal) {
+    for_each_pair_of_ranks(partition, [&](std::int64_t query_rank, std::int64_t key_rank) {
+      const auto pairs = visible_pairs_of_runs(partition, query_rank, key_rank, is_causal);
+      EXPECT_TRUE(std::ranges::is_sorted(pairs, {}, [](const BlockPair& pair) { return pair.keys.token; }));
+    });
+  });
+}
+
+TEST(LayoutEfficiencyBound, IsAllPairsOverTheBusiestRanks) {
+  for_each_small_case([](const Partition& partition, bool is_causal) {
+    const std::int64_t ranks = partition.ranks();
+    std::int64_t all = 0;
+    std::int64_t busiest = 0;
+    for (std::int64_t step = 0; step < ranks; ++step) {
+      std::int64_t most = 0;
+      for (std::int64_t rank = 0; rank < ranks; ++rank) {
+        const std::int64_t pairs = count_visible(partition, rank, (rank - step + ranks) % ranks, is_causal);
+        all += pairs;
+        most = std::max(most, pairs);
+      }
+      busiest += most;
+    }
+    EXPECT_DOUBLE_EQ(layout_efficiency_bound(partition, is_causal),
+                     static_cast<double>(all) / static_cast<double>(ranks * busiest));
+  });
+}
+
+TEST(LayoutEfficiencyBound, OfLongContiguousSequencesIsHalfTheRingAndAlittle) {
+  constexpr std::int64_t length = std::int64_t{1} << 20;
+  for (const std::int64_t ranks : {1, 2, 3, 4, 8, 64}) {
+    const auto p = static_cast<double>(ranks);
+    EXPECT_NEAR(layout_efficiency_bound({Layout::contiguous, length, ranks}, true), p / 2 / (p - 0.5), 1e-4) << ranks;
+  }
+  EXPECT_NEAR(layout_efficiency_bound({Layout::contiguous, length, 8}, true), 0.533, 5e-4);
+}
+
+TEST(LayoutEfficiencyBound, OfBalancedLayoutsIsNearOne) {
+  constexpr std::int64_t length = std::int64_t{1} << 20;
+  for (const std::int64_t ranks : {1, 2, 3, 4, 8, 64}) {
+    for (const Layout layout : {Layout::striped, Layout::zigzag}) {
+      const double bound = layout_efficiency_bound({layout, length, ranks}, true);
+      EXPECT_GT(bound, 0.999) << name_of(layout) << ' ' << ranks;
+      EXPECT_LE(bound, 1.0) << name_of(layout) << ' ' << ranks;
+    }
+  }
+}
+
+TEST(LayoutEfficiencyBound, WithoutAMaskEveryLayoutIsBalanced) {
+  for (const Layout layout : layouts) {
+    EXPECT_DOUBLE_EQ(layout_efficiency_bound({layout, 4096, 8}, false), 1.0);
+  }
+}
+
+}  // namespace
+}  // namespace ringworld::test

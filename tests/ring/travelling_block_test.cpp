@@ -1,0 +1,154 @@
+/// @file  Packed blocks: their order in memory, and their sizes against the byte model.
+
+#include "ring/travelling_block.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "support/expect_error.hpp"
+#include "support/random_tensors.hpp"
+
+namespace ringworld::test {
+namespace {
+
+std::vector<AttentionProblem> problems() {
+  std::vector<AttentionProblem> all;
+  for (const DType wire_dtype : {DType::float32, DType::bfloat16}) {
+    for (const bool has_segments : {false, true}) {
+      for (const std::int64_t kv_heads : {1, 2, 6}) {
+        for (const std::int64_t head_size : {16, 100}) {
+          all.push_back({.context_length = 64,
+                         .batch = 3,
+                         .heads = 6,
+                         .kv_heads = kv_heads,
+                         .head_size = head_size,
+                         .dtype = DType::float32,
+                         .wire_dtype = wire_dtype,
+                         .has_segments = has_segments});
+        }
+      }
+    }
+  }
+  return all;
+}
+
+TEST(TravellingBlock, SizesEqualTheByteModel) {
+  for (const AttentionProblem& problem : problems()) {
+    for (const std::int64_t tokens : {0, 1, 5, 64}) {
+      const std::int64_t rows = problem.batch * tokens;
+      EXPECT_EQ(view_key_value_block(problem, tokens, nullptr).bytes, rows * kv_wire_bytes_per_token(problem));
+      EXPECT_EQ(view_query_block(problem, tokens, nullptr).bytes, rows * q_wire_bytes_per_token(problem));
+      for (const auto rotation : {BackwardRotation::kv, BackwardRotation::q}) {
+        EXPECT_EQ(view_gradient_block(problem, rotation, tokens, nullptr).bytes,
+                  rows * gradient_wire_bytes_per_token(problem, rotation));
+      }
+    }
+  }
+}
+
+/// Expects parts, given as (begin, bytes), to fill a block from its first to its last byte in this order.
+void expect_in_order(const std::byte* memory, std::int64_t bytes,
+                     const std::vector<std::pair<const void*, std::int64_t>>& parts) {
+  const std::byte* next = memory;
+  for (const auto& [begin, size] : parts) {
+    EXPECT_EQ(begin, next);
+    next += size;
+  }
+  EXPECT_EQ(next - memory, bytes);
+}
+
+TEST(TravellingBlock, KeysComeBeforeValuesAndDocuments) {
+  for (const AttentionProblem& problem : problems()) {
+    constexpr std::int64_t tokens = 5;
+    std::vector<std::byte> memory(100'000);
+    const KeyValueBlock block = view_key_value_block(problem, tokens, memory.data());
+    const std::int64_t activations = block.k.size() * size_of(problem.wire_dtype);
+    EXPECT_EQ(block.k.shape, (std::array{problem.batch, tokens, problem.kv_heads, problem.head_size}));
+    EXPECT_EQ(block.v.shape, block.k.shape);
+    EXPECT_EQ(block.k.dtype, problem.wire_dtype);
+    EXPECT_EQ(block.v.dtype, problem.wire_dtype);
+    std::vector<std::pair<const void*, std::int64_t>> parts{{block.k.data, activations}, {block.v.data, activations}};
+    EXPECT_EQ(block.segments.is_null(), !problem.has_segments);
+    if (problem.has_segments) {
+      EXPECT_EQ(block.segments.shape, (std::array{problem.batch, tokens}));
+      parts.emplace_back(block.segments.data, 4 * block.segments.size());
+    }
+    expect_in_order(memory.data(), block.bytes, parts);
+  }
+}
+
+TEST(TravellingBlock, RowsComeBeforeQueriesAndDocuments) {
+  for (const AttentionProblem& problem : problems()) {
+    constexpr std::int64_t tokens = 5;
+    std::vector<std::byte> memory(100'000);
+    const QueryBlock block = view_query_block(problem, tokens, memory.data());
+    const std::int64_t activations = block.q.size() * size_of(problem.wire_dtype);
+    EXPECT_EQ(block.q.shape, (std::array{problem.batch, tokens, problem.heads, problem.head_size}));
+    EXPECT_EQ(block.dout.shape, block.q.shape);
+    EXPECT_EQ(block.lse.shape, (std::array{problem.batch, problem.heads, tokens}));
+    EXPECT_EQ(block.delta.shape, block.lse.shape);
+    std::vector<std::pair<const void*, std::int64_t>> parts{{block.lse.data, 4 * block.lse.size()},
+                                                            {block.delta.data, 4 * block.delta.size()},
+                                                            {block.q.data, activations},
+                                                            {block.dout.data, activations}};
+    if (problem.has_segments) {
+      parts.emplace_back(block.segments.data, 4 * block.segments.size());
+    }
+    expect_in_order(memory.data(), block.bytes, parts);
+  }
+}
+
+TEST(TravellingBlock, GradientsAreThoseOfTheOperands) {
+  for (const AttentionProblem& problem : problems()) {
+    std::vector<std::byte> memory(100'000);
+    const GradientBlock keys = view_gradient_block(problem, BackwardRotation::kv, 5, memory.data());
+    EXPECT_EQ(keys.first.shape, (std::array{problem.batch, std::int64_t{5}, problem.kv_heads, problem.head_size}));
+    expect_in_order(memory.data(), keys.bytes,
+                    {{keys.first.data, 4 * keys.first.size()}, {keys.second.data, 4 * keys.second.size()}});
+    const GradientBlock queries = view_gradient_block(problem, BackwardRotation::q, 5, memory.data());
+    EXPECT_EQ(queries.first.shape, (std::array{problem.batch, std::int64_t{5}, problem.heads, problem.head_size}));
+    EXPECT_TRUE(queries.second.is_null());
+    expect_in_order(memory.data(), queries.bytes, {{queries.first.data, 4 * queries.first.size()}});
+  }
+}
+
+TEST(CopyActivations, ConvertsBetweenTypesAndStrides) {
+  constexpr std::array<std::int64_t, 4> shape{2, 3, 4, 16};
+  for (const DType from_type : {DType::float32, DType::bfloat16}) {
+    for (const DType to_type : {DType::float32, DType::bfloat16}) {
+      // The source is the middle third of a tensor with three times the heads.
+      ActivationTensor wide(from_type, {2, 3, 12, 16});
+      fill_normal(wide.view(), 1, 2);
+      ConstActivationView source = wide.view();
+      source.shape = shape;
+      source.data = static_cast<const std::byte*>(source.data) + 4 * 16 * size_of(from_type);
+      ActivationTensor target(to_type, shape);
+      copy_activations(source, target.view());
+      EXPECT_TRUE(target.guards_are_intact());
+      std::vector<double> expected = to_doubles(source);
+      if (to_type == DType::bfloat16) {
+        for (double& value : expected) {
+          value = static_cast<double>(static_cast<float>(bf16(static_cast<float>(value))));
+        }
+      }
+      EXPECT_EQ(to_doubles(ConstActivationView(target.view())), expected);
+    }
+  }
+}
+
+TEST(CopyActivations, ShapesMustAgree) {
+  ActivationTensor five(DType::float32, {1, 5, 1, 16});
+  ActivationTensor six(DType::float32, {1, 6, 1, 16});
+  expect_error(ErrorKind::internal, [&] { copy_activations(five.view(), six.view()); }, {"shape"});
+}
+
+TEST(AddFloats, AddsElementwise) {
+  std::vector<float> sums{1.0F, 2.0F, -3.0F};
+  add_floats(std::array{0.5F, -2.0F, 3.0F}, sums);
+  EXPECT_EQ(sums, (std::vector{1.5F, 0.0F, 0.0F}));
+  expect_error(ErrorKind::internal, [&] { add_floats(std::array{1.0F}, sums); }, {"size"});
+}
+
+}  // namespace
+}  // namespace ringworld::test
