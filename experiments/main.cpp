@@ -47,9 +47,8 @@ int dispatch(const Communicator& world, const std::vector<std::string>& command_
   std::vector<std::string_view> names;
   for (const Verb& verb : verbs) {
     if (verb.name == verb_name) {
-      return verb.run({.world = world,
-                       .arguments = {command_line.begin() + 2, command_line.end()},
-                       .command_line = command_line});
+      return verb.run(
+          {.world = world, .arguments = {command_line.begin() + 2, command_line.end()}, .command_line = command_line});
     }
     names.push_back(verb.name);
   }

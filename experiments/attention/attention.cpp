@@ -76,9 +76,8 @@ class SweepRecord {
 };
 
 std::string describe_result(const AttentionRow& row) {
-  const std::string name =
-      fmt::format("S={} P={} {} {} {} {}", row.context_length, row.ranks, row.layout.view(), row.pass.view(),
-                  row.backend.view(), row.dtype.view());
+  const std::string name = fmt::format("S={} P={} {} {} {} {}", row.context_length, row.ranks, row.layout.view(),
+                                       row.pass.view(), row.backend.view(), row.dtype.view());
   if (row.step_time == 0 || !row.valid) {
     return fmt::format("{}: {}", name, row.reason.view());
   }
@@ -88,8 +87,8 @@ std::string describe_result(const AttentionRow& row) {
 
 void print_summary(const std::vector<AttentionRow>& rows, const std::string& output) {
   constexpr std::array<std::string_view, 10> columns{
-      "context_length", "ranks", "layout", "pass", "step_time", "flops_per_second_per_rank",
-      "mfu_measured_peak", "peak_bytes", "error", "valid"};
+      "context_length",    "ranks",      "layout", "pass", "step_time", "flops_per_second_per_rank",
+      "mfu_measured_peak", "peak_bytes", "error",  "valid"};
   fmt::print("{}", console_table(std::span<const AttentionRow>(rows), columns));
   fmt::print("{} points, {} valid -> {}\n", rows.size(), std::ranges::count_if(rows, &AttentionRow::valid), output);
   std::fflush(stdout);

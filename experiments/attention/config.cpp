@@ -55,8 +55,8 @@ bool is_same(const SweepPoint& a, const SweepPoint& b) {
   return a.ranks == b.ranks && a.plan.layout == b.plan.layout && a.plan.is_causal == b.plan.is_causal &&
          a.plan.backend == b.plan.backend && a.plan.pass == b.plan.pass &&
          a.plan.backward_rotation == b.plan.backward_rotation && a.plan.is_polling == b.plan.is_polling &&
-         p.context_length == q.context_length && p.batch == q.batch && p.heads == q.heads &&
-         p.kv_heads == q.kv_heads && p.head_size == q.head_size && p.dtype == q.dtype && p.wire_dtype == q.wire_dtype;
+         p.context_length == q.context_length && p.batch == q.batch && p.heads == q.heads && p.kv_heads == q.kv_heads &&
+         p.head_size == q.head_size && p.dtype == q.dtype && p.wire_dtype == q.wire_dtype;
 }
 
 /// Calls `function(value)` for each value of a list: the loops of the product, written flat.
@@ -104,9 +104,9 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
   AttentionProblem& problem = point.plan.problem;
   const auto add_point = [&](std::int64_t ranks) {
     point.ranks = ranks == 0 ? job_ranks : ranks;
-    require_input(point.ranks >= 1 && point.ranks <= job_ranks,
-                  fmt::format("--ranks {}: the job has {} ranks; start it with mpirun -n {} or more", ranks, job_ranks,
-                              ranks));
+    require_input(
+        point.ranks >= 1 && point.ranks <= job_ranks,
+        fmt::format("--ranks {}: the job has {} ranks; start it with mpirun -n {} or more", ranks, job_ranks, ranks));
     check_kernel(point);
     if (std::ranges::none_of(points, [&](const SweepPoint& other) { return is_same(point, other); })) {
       points.push_back(point);

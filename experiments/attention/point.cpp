@@ -33,8 +33,8 @@ struct PassTraffic {
 void require_memory(const Communicator& ring, const SweepPoint& point) {
   const AttentionProblem& problem = point.plan.problem;
   const Partition partition(point.plan.layout, problem.context_length, point.ranks);
-  const std::int64_t needed = attention_peak_bytes(problem, point.plan.pass, *point.plan.backward_rotation,
-                                                   point.ranks, partition.tokens_per_rank(), 0);
+  const std::int64_t needed = attention_peak_bytes(problem, point.plan.pass, *point.plan.backward_rotation, point.ranks,
+                                                   partition.tokens_per_rank(), 0);
   const std::int64_t sharers = ring.split_by_node().size();
   const std::int64_t available = host_device().available_bytes() / sharers;
   on_every_rank(ring, [&] {
@@ -66,9 +66,9 @@ PassTraffic run_pass(PointData& data) {
 
 /// The timed repeats.
 struct Timings {
-  std::vector<double> slowest;      ///< of each repeat
-  std::vector<SampleRow> samples;   ///< of each repeat and rank
-  PassTraffic traffic;              ///< of the last pass
+  std::vector<double> slowest;     ///< of each repeat
+  std::vector<SampleRow> samples;  ///< of each repeat and rank
+  PassTraffic traffic;             ///< of the last pass
   bool has_timed_out = false;
 };
 
@@ -93,10 +93,8 @@ Timings time_passes(const Communicator& ring, PointData& data, const SweepOption
     double slowest = 0;
     for (std::size_t rank = 0; rank < seconds.size(); ++rank) {
       slowest = std::max(slowest, seconds[rank]);
-      timings.samples.push_back({.attention_row = 0,
-                                 .repeat = repeat,
-                                 .rank = static_cast<std::int64_t>(rank),
-                                 .seconds = seconds[rank]});
+      timings.samples.push_back(
+          {.attention_row = 0, .repeat = repeat, .rank = static_cast<std::int64_t>(rank), .seconds = seconds[rank]});
     }
     timings.slowest.push_back(slowest);
   }
@@ -151,8 +149,7 @@ void judge(PointResult& result) {
 void measure(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,
              double peak_flops_per_second, PointResult& result) {
   AttentionRow& row = result.row;
-  const double deadline =
-      values.timeout > 0 ? now_seconds() + values.timeout : std::numeric_limits<double>::infinity();
+  const double deadline = values.timeout > 0 ? now_seconds() + values.timeout : std::numeric_limits<double>::infinity();
   require_memory(ring, point);
   set_memory_limit(values.memory_limit);
   reset_high_water();
@@ -165,15 +162,14 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   result.samples = timings.samples;
   fill_timings(row, timings, peak_flops_per_second);
   row.peak_bytes = ring.all_reduce(memory_account().high_water, Reduction::max);
-  row.peak_bytes_model =
-      attention_peak_bytes(point.plan.problem, point.plan.pass, *point.plan.backward_rotation, point.ranks,
-                           row.tokens_per_rank, data->attention().workspace_bytes());
+  row.peak_bytes_model = attention_peak_bytes(point.plan.problem, point.plan.pass, *point.plan.backward_rotation,
+                                              point.ranks, row.tokens_per_rank, data->attention().workspace_bytes());
   row.peak_resident_bytes = ring.all_reduce(resident.peak_bytes(), Reduction::max);
   row.hops = ring.all_reduce(timings.traffic.hops, Reduction::max);
   row.wire_bytes = ring.all_reduce(timings.traffic.bytes, Reduction::sum);
   if (timings.has_timed_out) {
-    row.reason = std::string_view(fmt::format("timeout after {} s, {} of {} repeats done", values.timeout,
-                                              row.repeats, values.repeats));
+    row.reason = std::string_view(
+        fmt::format("timeout after {} s, {} of {} repeats done", values.timeout, row.repeats, values.repeats));
     return;
   }
   const SampledError error = check_samples(*data, checked_tokens);
@@ -221,11 +217,10 @@ AttentionRow describe_point(const SweepPoint& point, std::int64_t seed) {
 }
 
 bool is_same_point(const AttentionRow& a, const AttentionRow& b) {
-  return a.context_length == b.context_length && a.ranks == b.ranks && a.layout == b.layout &&
-         a.backend == b.backend && a.dtype == b.dtype && a.wire_dtype == b.wire_dtype && a.heads == b.heads &&
-         a.kv_heads == b.kv_heads && a.head_size == b.head_size && a.batch == b.batch && a.causal == b.causal &&
-         a.pass == b.pass && a.backward_rotation == b.backward_rotation && a.polling == b.polling &&
-         a.seed == b.seed;
+  return a.context_length == b.context_length && a.ranks == b.ranks && a.layout == b.layout && a.backend == b.backend &&
+         a.dtype == b.dtype && a.wire_dtype == b.wire_dtype && a.heads == b.heads && a.kv_heads == b.kv_heads &&
+         a.head_size == b.head_size && a.batch == b.batch && a.causal == b.causal && a.pass == b.pass &&
+         a.backward_rotation == b.backward_rotation && a.polling == b.polling && a.seed == b.seed;
 }
 
 PointResult run_point(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,

@@ -17,10 +17,7 @@ TensorView<float, N> make_floats(const std::array<std::int64_t, N>& shape, Buffe
 }  // namespace
 
 PointData::PointData(const Ring& ring, const RingAttentionOptions& options, std::uint64_t seed)
-    : ring_(ring),
-      options_(options),
-      inputs_(seed, options.problem.context_length),
-      attention_(ring, options) {
+    : ring_(ring), options_(options), inputs_(seed, options.problem.context_length), attention_(ring, options) {
   const AttentionProblem& problem = options.problem;
   const Partition& partition = attention_.partition();
   const int rank = ring.rank();

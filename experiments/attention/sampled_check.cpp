@@ -233,7 +233,8 @@ class Checker {
           read_row(data_.forward().q, sample.sequence, local, h, q);
           read_row(data_.backward().dout, sample.sequence, local, h, dout);
           const double score = scale_ * dot(q.data(), k.data() + kv_head * size);
-          const double probability = std::exp(score - static_cast<double>(data_.forward().lse(sample.sequence, h, local)));
+          const double probability =
+              std::exp(score - static_cast<double>(data_.forward().lse(sample.sequence, h, local)));
           const double dprobability = dot(dout.data(), v.data() + kv_head * size);
           const double delta = static_cast<double>(data_.backward().delta(sample.sequence, h, local));
           const double gradient = scale_ * probability * (dprobability - delta);

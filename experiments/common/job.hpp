@@ -11,8 +11,8 @@ namespace ringworld {
 
 struct Job {
   Communicator world;
-  std::vector<std::string> arguments;          ///< of the verb
-  std::vector<std::string> command_line;       ///< of the program, its name first
+  std::vector<std::string> arguments;     ///< of the verb
+  std::vector<std::string> command_line;  ///< of the program, its name first
 };
 
 /// Parses the verb's options; every rank throws the same error. Returns false when help was asked for and, on the root,

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <toml++/toml.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <ranges>
-#include <toml++/toml.h>
 
 #include "core/error.hpp"
 #include "core/spelling.hpp"
@@ -93,8 +93,8 @@ template <class T>
 void Options::add_typed(std::string_view name, T& target, std::string_view unit, std::string_view help) {
   Option option;
   option.name = name;
-  option.help = fmt::format("{}{} (default {})", help, unit.empty() ? "" : fmt::format(" [{}]", unit),
-                            target_to_toml(target));
+  option.help =
+      fmt::format("{}{} (default {})", help, unit.empty() ? "" : fmt::format(" [{}]", unit), target_to_toml(target));
   option.may_be_empty = std::is_same_v<T, bool>;
   option.set = [&target](const std::string& source, const std::vector<std::string>& words) {
     set_target(target, source, words);
@@ -136,8 +136,9 @@ std::optional<std::string> Options::parse(const std::vector<std::string>& argume
   }
   std::vector<CLI::Option*> parsed;
   for (Option& option : options_) {
-    parsed.push_back(
-        app.add_option(flag_of(option.name), option.words, option.help)->expected(option.may_be_empty ? 0 : 1, 1)->type_name(""));
+    parsed.push_back(app.add_option(flag_of(option.name), option.words, option.help)
+                         ->expected(option.may_be_empty ? 0 : 1, 1)
+                         ->type_name(""));
   }
   try {
     // CLI11 takes its arguments from the last to the first.

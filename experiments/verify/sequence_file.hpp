@@ -67,8 +67,7 @@ class SequenceGather {
   template <class T, std::size_t N>
   void write(const std::string& dataset, std::size_t token_axis, const TensorView<T, N>& values,
              std::optional<SequenceWriter>& writer) const {
-    write_shard(dataset, token_axis, values.shape,
-                {values.data, static_cast<std::size_t>(values.size())}, writer);
+    write_shard(dataset, token_axis, values.shape, {values.data, static_cast<std::size_t>(values.size())}, writer);
   }
 
  private:

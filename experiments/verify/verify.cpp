@@ -27,7 +27,8 @@ struct VerifyOptions {
 constexpr const char* description =
     "Runs ring attention on tensors of yours, in global token order.\n"
     "Reads /q (B,S,H,D), /k, /v (B,S,Hkv,D), float32 or float64; /dout (B,S,H,D) for gradients and /segment_ids (B,S)\n"
-    "int32 for documents are optional. A query sees keys of its own document only; a negative id is padding, which sees\n"
+    "int32 for documents are optional. A query sees keys of its own document only; a negative id is padding, which "
+    "sees\n"
     "nothing and is seen by nothing. Scores are scaled by 1/sqrt(D).\n"
     "Writes /out (B,S,H,D), /lse (B,H,S) and, with /dout, /dq, /dk, /dv, all float32.";
 
@@ -47,14 +48,14 @@ void declare(Options& options, VerifyOptions& values) {
 /// @throws Error(bad_input) naming the dataset that does not fit.
 AttentionProblem problem_of(const TensorReader& reader, DType dtype, DType wire_dtype) {
   const std::vector<std::int64_t> q = reader.describe("q").shape;
-  require_input(q.size() == 4, fmt::format("{}: /q has {} dimensions, expected 4: (B, S, H, D)",
-                                           reader.path().string(), q.size()));
+  require_input(q.size() == 4,
+                fmt::format("{}: /q has {} dimensions, expected 4: (B, S, H, D)", reader.path().string(), q.size()));
   for (const std::int64_t extent : q) {
     require_input(extent > 0, fmt::format("{}: /q has an empty dimension", reader.path().string()));
   }
   const std::vector<std::int64_t> k = reader.describe("k").shape;
-  require_input(k.size() == 4, fmt::format("{}: /k has {} dimensions, expected 4: (B, S, Hkv, D)",
-                                           reader.path().string(), k.size()));
+  require_input(k.size() == 4,
+                fmt::format("{}: /k has {} dimensions, expected 4: (B, S, Hkv, D)", reader.path().string(), k.size()));
   const std::int64_t kv_heads = k[2];
   reader.require_shape("k", std::array{q[0], q[1], kv_heads, q[3]});
   reader.require_shape("v", std::array{q[0], q[1], kv_heads, q[3]});
@@ -108,8 +109,7 @@ int run_verify(const Job& job) {
 
   std::optional<SequenceWriter> writer;
   on_root(job.world, [&] {
-    require_input(!std::filesystem::exists(values.output) ||
-                      !std::filesystem::equivalent(values.input, values.output),
+    require_input(!std::filesystem::exists(values.output) || !std::filesystem::equivalent(values.input, values.output),
                   fmt::format("{}: input and output are the same file", values.output));
     writer.emplace(values.output, problem, has_backward);
   });
@@ -167,8 +167,8 @@ int run_verify(const Job& job) {
   on_root(job.world, [&] { writer->finish(); });
   if (job.world.is_root()) {
     fmt::print("verify: {} tokens x {} sequences, {} query and {} kv heads of {}, {} on {} ranks -> {}\n",
-               problem.context_length, problem.batch, problem.heads, problem.kv_heads, problem.head_size,
-               values.layout, job.world.size(), values.output);
+               problem.context_length, problem.batch, problem.heads, problem.kv_heads, problem.head_size, values.layout,
+               job.world.size(), values.output);
   }
   return 0;
 }

@@ -65,12 +65,12 @@ struct AttentionState {
 
 /// One block of the backward pass.
 struct BackwardBlock {
-  ConstActivationView q;              ///< (B, Tq, H, D)
-  ConstActivationView k;              ///< (B, Tk, Hkv, D)
-  ConstActivationView v;              ///< (B, Tk, Hkv, D)
-  ConstActivationView dout;           ///< (B, Tq, H, D)
-  TensorView<const float, 3> lse;     ///< (B, H, Tq), natural logarithm, over all keys of the sequence
-  TensorView<const float, 3> delta;   ///< (B, H, Tq), sum over D of out * dout
+  ConstActivationView q;             ///< (B, Tq, H, D)
+  ConstActivationView k;             ///< (B, Tk, Hkv, D)
+  ConstActivationView v;             ///< (B, Tk, Hkv, D)
+  ConstActivationView dout;          ///< (B, Tq, H, D)
+  TensorView<const float, 3> lse;    ///< (B, H, Tq), natural logarithm, over all keys of the sequence
+  TensorView<const float, 3> delta;  ///< (B, H, Tq), sum over D of out * dout
   BlockMask mask;
 };
 

@@ -1,4 +1,5 @@
-/// @file  Block attention, one thread: FLOP/s (causal FLOPs counted) and the share of the FMA peak measured just before.
+/// @file  Block attention, one thread: FLOP/s (causal FLOPs counted) and the share of the FMA peak measured just
+/// before.
 ///
 ///   bench_attention --benchmark_filter='forward/host/.*'
 

@@ -29,9 +29,9 @@ std::unique_ptr<Matmul> make_matmul(Backend backend) {
     case Backend::cuda:
       break;
   }
-  throw Error(ErrorKind::bad_input,
-              fmt::format("backend '{}' has no matrix product in this build; choose reference or host",
-                          name_of(backend)));
+  throw Error(
+      ErrorKind::bad_input,
+      fmt::format("backend '{}' has no matrix product in this build; choose reference or host", name_of(backend)));
 }
 
 }  // namespace ringworld

@@ -64,7 +64,8 @@ MeshShape parse_mesh(std::string_view text, std::int64_t ranks) {
 }
 
 Mesh::Mesh(const Communicator& communicator, const MeshShape& shape) : shape_(shape) {
-  require(element_count(shape.sizes) == communicator.size(), "the mesh does not have as many ranks as the communicator");
+  require(element_count(shape.sizes) == communicator.size(),
+          "the mesh does not have as many ranks as the communicator");
   std::int64_t rest = communicator.rank();
   for (std::size_t axis = 4; axis-- > 0;) {
     coordinates_[axis] = rest % shape.sizes[axis];

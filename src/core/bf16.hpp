@@ -25,9 +25,7 @@ struct bf16 {
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
   }
 
-  friend constexpr bool operator==(bf16 a, bf16 b) noexcept {
-    return static_cast<float>(a) == static_cast<float>(b);
-  }
+  friend constexpr bool operator==(bf16 a, bf16 b) noexcept { return static_cast<float>(a) == static_cast<float>(b); }
 
  private:
   static constexpr std::uint16_t round(std::uint32_t word) noexcept {

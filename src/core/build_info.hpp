@@ -12,8 +12,8 @@ struct BuildInfo {
   std::string_view compiler;
   std::string_view compiler_flags;
   std::string_view build_type;
-  std::string_view enabled_backends;   ///< comma-separated
-  std::string_view library_versions;   ///< "name version, ..." of what was found at configure time
+  std::string_view enabled_backends;  ///< comma-separated
+  std::string_view library_versions;  ///< "name version, ..." of what was found at configure time
 };
 
 [[nodiscard]] const BuildInfo& build_info();

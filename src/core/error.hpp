@@ -42,8 +42,7 @@ class Error : public std::runtime_error {
 };
 
 /// Throws `Error(internal)` unless `condition` holds. Always on; for what a caller can break.
-void require(bool condition, const char* message,
-             std::source_location where = std::source_location::current());
+void require(bool condition, const char* message, std::source_location where = std::source_location::current());
 
 /// Throws `Error(bad_input)` unless `condition` holds.
 void require_input(bool condition, const std::string& message,

@@ -30,8 +30,8 @@ Isa selected_isa() {
   for (std::size_t index = 0; index < isa_names.size(); ++index) {
     if (isa_names[index] == wanted) {
       const Isa isa = static_cast<Isa>(index);
-      require_input(isa <= best_isa(), fmt::format("RINGWORLD_ISA={}: this CPU has only {}", wanted,
-                                                   name_of(best_isa())));
+      require_input(isa <= best_isa(),
+                    fmt::format("RINGWORLD_ISA={}: this CPU has only {}", wanted, name_of(best_isa())));
       return isa;
     }
   }

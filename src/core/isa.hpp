@@ -16,9 +16,7 @@ enum class Isa : std::uint8_t {
 
 inline constexpr std::array<std::string_view, 3> isa_names{"portable", "avx2", "avx512"};
 
-[[nodiscard]] constexpr std::string_view name_of(Isa isa) noexcept {
-  return isa_names[static_cast<std::size_t>(isa)];
-}
+[[nodiscard]] constexpr std::string_view name_of(Isa isa) noexcept { return isa_names[static_cast<std::size_t>(isa)]; }
 
 /// The best set that this CPU has and this binary was built for.
 [[nodiscard]] Isa best_isa();

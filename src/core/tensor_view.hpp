@@ -42,8 +42,7 @@ struct TensorView {
   TensorView() = default;
   TensorView(T* data_in, const std::array<std::int64_t, N>& shape_in)
       : data(data_in), shape(shape_in), strides(row_major_strides(shape_in)) {}
-  TensorView(T* data_in, const std::array<std::int64_t, N>& shape_in,
-             const std::array<std::int64_t, N>& strides_in)
+  TensorView(T* data_in, const std::array<std::int64_t, N>& shape_in, const std::array<std::int64_t, N>& strides_in)
       : data(data_in), shape(shape_in), strides(strides_in) {}
 
   /// A view of mutable elements reads as a view of constant ones.

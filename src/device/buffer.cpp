@@ -48,14 +48,13 @@ Buffer::Buffer(std::int64_t bytes, DeviceKind kind) : kind_(kind) {
   const std::scoped_lock lock(ledger().mutex);
   MemoryAccount& account = account_of(ledger(), kind);
   if (account.limit > 0 && bytes > account.limit - account.current) {
-    throw Error(ErrorKind::out_of_memory,
-                fmt::format("out of memory: {} bytes asked for, {} held, limit {}", bytes, account.current,
-                            account.limit));
+    throw Error(ErrorKind::out_of_memory, fmt::format("out of memory: {} bytes asked for, {} held, limit {}", bytes,
+                                                      account.current, account.limit));
   }
   data_ = device(kind).allocate(bytes);
   if (data_ == nullptr) {
-    throw Error(ErrorKind::out_of_memory, fmt::format("out of memory: {} bytes asked for, {} held, {} available",
-                                                      bytes, account.current, device(kind).available_bytes()));
+    throw Error(ErrorKind::out_of_memory, fmt::format("out of memory: {} bytes asked for, {} held, {} available", bytes,
+                                                      account.current, device(kind).available_bytes()));
   }
   bytes_ = bytes;
   account.current += bytes;

@@ -52,7 +52,7 @@ struct FixedString {
 template <class Row, class Member>
 struct Field {
   std::string_view name;
-  Member Row::*member;
+  Member Row::* member;
   std::string_view unit;  ///< empty for a count or a name
   std::string_view meaning;
 };

@@ -68,8 +68,7 @@ std::int64_t attention_peak_bytes(const AttentionProblem& problem, AttentionPass
   const std::int64_t element_bytes = size_of(problem.dtype);
   const std::int64_t row_bytes = problem.heads * float_bytes;  // one number a query and head: lse, delta
 
-  std::int64_t persistent =
-      (2 * q_elements + 2 * kv_elements) * element_bytes + row_bytes + segment_bytes(problem);
+  std::int64_t persistent = (2 * q_elements + 2 * kv_elements) * element_bytes + row_bytes + segment_bytes(problem);
   if (has_backward(pass)) {
     persistent += q_elements * element_bytes + row_bytes + (q_elements + 2 * kv_elements) * float_bytes;
   }

@@ -11,11 +11,11 @@ namespace ringworld {
 
 /// The problem, as far as the models need it.
 struct AttentionProblem {
-  std::int64_t context_length = 0;  ///< S
-  std::int64_t batch = 1;           ///< B
-  std::int64_t heads = 0;           ///< H
-  std::int64_t kv_heads = 0;        ///< Hkv
-  std::int64_t head_size = 0;       ///< D
+  std::int64_t context_length = 0;    ///< S
+  std::int64_t batch = 1;             ///< B
+  std::int64_t heads = 0;             ///< H
+  std::int64_t kv_heads = 0;          ///< Hkv
+  std::int64_t head_size = 0;         ///< D
   DType dtype = DType::float32;       ///< q, k, v, out, dout in memory
   DType wire_dtype = DType::float32;  ///< activations while they travel
   bool has_segments = false;          ///< whether document ids travel too

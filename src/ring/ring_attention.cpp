@@ -82,8 +82,7 @@ void require_dense(const TensorView<float, 4>& view) {
 }
 
 std::int64_t state_bytes(const AttentionProblem& problem, std::int64_t tokens) {
-  return problem.batch * tokens * problem.heads * (problem.head_size + 2) *
-         static_cast<std::int64_t>(sizeof(float));
+  return problem.batch * tokens * problem.heads * (problem.head_size + 2) * static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t backward_operand_bytes(const AttentionProblem& problem, BackwardRotation rotation, std::int64_t tokens) {
@@ -170,9 +169,8 @@ OperandBuffers RingAttention::operand_buffers(std::int64_t block_bytes, std::byt
 void RingAttention::forward(const RingForward& pass, const RotationOptions& rotation) {
   reset_traffic();
   const AttentionProblem& problem = options_.problem;
-  const OperandBuffers buffers =
-      operand_buffers(view_key_value_block(problem, tokens_max_, nullptr).bytes,
-                      arena_.as<std::byte>() + state_bytes(problem, tokens_max_));
+  const OperandBuffers buffers = operand_buffers(view_key_value_block(problem, tokens_max_, nullptr).bytes,
+                                                 arena_.as<std::byte>() + state_bytes(problem, tokens_max_));
   const AttentionState state = this->state();
   kernel_->reset(state);
   if (ring_.size() > 1) {
@@ -195,9 +193,8 @@ void RingAttention::forward(const RingForward& pass, const RotationOptions& rota
     });
   };
   const RotationSteps steps{
-      .operand_bytes = [&](int origin) {
-        return view_key_value_block(problem, partition_.tokens(origin), nullptr).bytes;
-      },
+      .operand_bytes =
+          [&](int origin) { return view_key_value_block(problem, partition_.tokens(origin), nullptr).bytes; },
       .gradient_bytes = {},
       .compute =
           [&](int origin, std::span<std::byte> operands, std::span<std::byte> /*sums*/) {
@@ -272,12 +269,10 @@ void RingAttention::backward_rotating_keys(const RingBackward& pass, const Rotat
     });
   };
   const RotationSteps steps{
-      .operand_bytes = [&](int origin) {
-        return view_key_value_block(problem, partition_.tokens(origin), nullptr).bytes;
-      },
-      .gradient_bytes = [&](int origin) {
-        return view_gradient_block(problem, rotation_, partition_.tokens(origin), nullptr).bytes;
-      },
+      .operand_bytes =
+          [&](int origin) { return view_key_value_block(problem, partition_.tokens(origin), nullptr).bytes; },
+      .gradient_bytes =
+          [&](int origin) { return view_gradient_block(problem, rotation_, partition_.tokens(origin), nullptr).bytes; },
       .compute =
           [&](int origin, std::span<std::byte> held, std::span<std::byte> sums) {
             if (origin == ring_.rank()) {
@@ -343,12 +338,9 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
     });
   };
   const RotationSteps steps{
-      .operand_bytes = [&](int origin) {
-        return view_query_block(problem, partition_.tokens(origin), nullptr).bytes;
-      },
-      .gradient_bytes = [&](int origin) {
-        return view_gradient_block(problem, rotation_, partition_.tokens(origin), nullptr).bytes;
-      },
+      .operand_bytes = [&](int origin) { return view_query_block(problem, partition_.tokens(origin), nullptr).bytes; },
+      .gradient_bytes =
+          [&](int origin) { return view_gradient_block(problem, rotation_, partition_.tokens(origin), nullptr).bytes; },
       .compute =
           [&](int origin, std::span<std::byte> held, std::span<std::byte> sums) {
             if (origin == ring_.rank()) {

@@ -28,7 +28,7 @@ struct RingAttentionOptions {
   Backend backend = Backend::host;
   AttentionPass pass = AttentionPass::forward_backward;  ///< which passes will be called: sizes the memory
   std::optional<BackwardRotation> backward_rotation;     ///< empty: what moves fewer bytes
-  bool is_polling = true;  ///< whether kernels drive communication between tiles
+  bool is_polling = true;                                ///< whether kernels drive communication between tiles
   std::int64_t message_limit = Shift::default_message_limit;
 };
 

@@ -6,8 +6,9 @@
 ///                                  rank-1     rank-2     rank+1
 ///   operands on the    ====hop====>====hop====>====hop====>             P - 1 hops, each behind a step's compute
 ///   wire
-///   gradients on the              ====hop====>====hop====>====hop====>  P - 1 hops, each behind the next step's compute;
-///   wire                           (sums for the block just computed)   the last brings the rank's own sums home
+///   gradients on the              ====hop====>====hop====>====hop====>  P - 1 hops, each behind the next step's
+///   compute; wire                           (sums for the block just computed)   the last brings the rank's own sums
+///   home
 ///
 /// A hop is posted (receive first, then send) before the compute that hides it, driven between tiles by the compute's
 /// progress callback, and waited for after it. The block of a rank's own tokens never needs the ring, so its gradients

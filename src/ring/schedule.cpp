@@ -21,8 +21,8 @@ std::int64_t pairs_below_diagonal(std::int64_t queries, std::int64_t keys, std::
 
 }  // namespace
 
-std::vector<BlockPair> visible_pairs_of_runs(const Partition& partition, std::int64_t query_rank,
-                                             std::int64_t key_rank, bool is_causal) {
+std::vector<BlockPair> visible_pairs_of_runs(const Partition& partition, std::int64_t query_rank, std::int64_t key_rank,
+                                             bool is_causal) {
   std::vector<BlockPair> pairs;
   for (const Segment& keys : partition.segments(key_rank)) {
     for (const Segment& queries : partition.segments(query_rank)) {

@@ -20,7 +20,8 @@ from record_reading import Table, declared_columns, numpy_type, point_of, read_t
 
 RANKS = 4
 HEADS, KV_HEADS, HEAD_SIZE, BATCH, REPEATS = 4, 2, 32, 2, 4
-SMALL = ("--heads", 4, "--kv-heads", 2, "--head-size", 16, "--warmup", 0, "--repeats", 1)
+FEW = ("--heads", 4, "--kv-heads", 2, "--head-size", 16, "--warmup", 0)
+SMALL = (*FEW, "--repeats", 1)
 PROGRESS = re.compile(r"^\[\s*(\d+)/(\d+)\b")
 TIMEOUT = 180
 
@@ -136,9 +137,8 @@ def test_rates_follow_from_times(good: tuple[Path, launch.Finished]) -> None:
     rate = rows["flop_causal"] / rows["step_time"] / rows["ranks"]
     np.testing.assert_allclose(rows["flops_per_second_per_rank"], rate, rtol=1e-12)
     np.testing.assert_allclose(rows["mfu_measured_peak"], rate / rows["peak_flops_per_second"], rtol=1e-12)
-    np.testing.assert_allclose(
-        rows["tokens_per_second"], BATCH * rows["context_length"] / rows["step_time"], rtol=1e-12
-    )
+    tokens = BATCH * rows["context_length"]
+    np.testing.assert_allclose(rows["tokens_per_second"], tokens / rows["step_time"], rtol=1e-12)
     assert np.all(rows["peak_flops_per_second"] > 0)
     assert np.all((rows["mfu_measured_peak"] > 0) & (rows["mfu_measured_peak"] < 1))
     known = rows["nominal_flops_per_second"] > 0
@@ -267,7 +267,7 @@ def test_the_seed_decides_the_inputs(tmp_path: Path) -> None:
 def test_the_overlap_probe_measures_every_hop_of_every_rank(pass_name: str, tmp_path: Path) -> None:
     output = tmp_path / "record.h5"
     flags: list[launch.Argument] = ["--context-length", 514, "--ranks", "1,2,4", "--layout", "zigzag"]
-    sweep(output, *SMALL, *flags, "--pass", pass_name, "--overlap-probe", "true", "--repeats", 3, ranks=RANKS)
+    sweep(output, *FEW, *flags, "--pass", pass_name, "--overlap-probe", "true", "--repeats", 3, ranks=RANKS)
     rows, hops = rows_of(output), read_table(output, "/overlap/hops")
     assert np.all(rows["valid"])
     columns = declared_columns()["/overlap/hops"]
@@ -355,7 +355,7 @@ def test_more_memory_than_the_node_has_is_a_row_too(tmp_path: Path) -> None:
 def test_a_timeout_is_a_row_and_the_sweep_goes_on(tmp_path: Path) -> None:
     output = tmp_path / "record.h5"
     flags: list[launch.Argument] = ["--context-length", "64,131072,96", "--ranks", "1,2", "--pass", "forward_backward"]
-    finished = sweep(output, *SMALL, *flags, "--timeout", 1.5, "--head-size", 16, timeout=90)
+    finished = sweep(output, *SMALL, *flags, "--timeout", 1.5, timeout=90)
     rows = rows_of(output)
     assert list(rows["context_length"]) == [64, 64, 131072, 131072, 96, 96]
     assert list(rows["valid"]) == [True, True, False, False, True, True], [text_of(row, "reason") for row in rows]
@@ -370,7 +370,7 @@ def test_a_timeout_is_a_row_and_the_sweep_goes_on(tmp_path: Path) -> None:
 
 def long_sweep(output: Path) -> list[launch.Argument]:
     lengths = ",".join(str(length) for length in range(1024, 1024 + 40 * 16, 16))
-    flags: list[launch.Argument] = ["--context-length", lengths, "--ranks", "2,3", "--output", output, "--repeats", 2]
+    flags: list[launch.Argument] = ["--context-length", lengths, "--ranks", "2,3", "--output", output, "--repeats", 5]
     return ["attention", *flags, "--warmup", 0, "--heads", 4, "--kv-heads", 4, "--head-size", 64]
 
 

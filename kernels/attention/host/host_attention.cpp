@@ -1,6 +1,7 @@
 /// @file  Blockwise attention on the CPU.
 ///
-///   keys ->      panel 0          panel 1        A panel of keys is packed once (K transposed, V as it is) and stays in
+///   keys ->      panel 0          panel 1        A panel of keys is packed once (K transposed, V as it is) and stays
+///   in
 ///            +-----+-----+    +-----+-----+      the second-level cache while every query tile passes over it; grouped
 ///   query    |tile |tile |    |tile |tile |      query heads share it. A tile of scores is 96 queries x 64 keys:
 ///   tiles    +-----+-----+    +-----+-----+
@@ -245,8 +246,8 @@ class HostBlockAttention final : public BlockAttention {
     return first == queries ? queries : first / query_tile * query_tile;
   }
 
-  [[nodiscard]] PackTile rows_of(const ConstActivationView& from, std::int64_t b, std::int64_t head,
-                                 std::int64_t token, std::int64_t count, float* to) const {
+  [[nodiscard]] PackTile rows_of(const ConstActivationView& from, std::int64_t b, std::int64_t head, std::int64_t token,
+                                 std::int64_t count, float* to) const {
     const std::int64_t offset = b * from.strides[0] + token * from.strides[1] + head * from.strides[2];
     return {.source = static_cast<const std::byte*>(from.data) + offset * size_of(from.dtype),
             .dtype = from.dtype,
@@ -458,8 +459,8 @@ class HostBlockAttention final : public BlockAttention {
     add_rows(dv_, count, gradients.dv, b, kv_head, panel);
   }
 
-  void add_rows(const float* from, std::int64_t rows, const TensorView<float, 4>& to, std::int64_t b,
-                std::int64_t head, std::int64_t token) const {
+  void add_rows(const float* from, std::int64_t rows, const TensorView<float, 4>& to, std::int64_t b, std::int64_t head,
+                std::int64_t token) const {
     for (std::int64_t row = 0; row < rows; ++row) {
       float* target = &to(b, token + row, head, 0);
       for (std::int64_t d = 0; d < options_.head_size; ++d) {

@@ -71,10 +71,10 @@ struct SoftmaxTile {
 struct GradientTile {
   TileMask mask;
   float scale = 1.0F;
-  float* scores = nullptr;         ///< in: q.k, out: exp(scale q.k - lse), 0 where masked
+  float* scores = nullptr;                ///< in: q.k, out: exp(scale q.k - lse), 0 where masked
   float* probability_gradient = nullptr;  ///< in: dO.v, out: scale P (dO.v - delta)
-  const float* lse = nullptr;      ///< (rows)
-  const float* delta = nullptr;    ///< (rows)
+  const float* lse = nullptr;             ///< (rows)
+  const float* delta = nullptr;           ///< (rows)
 };
 
 /// One instruction set's versions.

@@ -158,8 +158,7 @@ void multiply_block(const TileProduct& product, const float* a, const float* b, 
   for (int row = 0; row < Rows; ++row) {
 #pragma GCC unroll 8
     for (int column = 0; column < Columns; ++column) {
-      sums[row][column] =
-          product.accumulate ? S::load(c + row * product.c_leading + column * S::lanes) : Float{};
+      sums[row][column] = product.accumulate ? S::load(c + row * product.c_leading + column * S::lanes) : Float{};
     }
   }
   const std::int64_t a_row_stride = product.a_row_stride;

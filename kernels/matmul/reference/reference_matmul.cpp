@@ -13,10 +13,10 @@ class ReferenceMatmul final : public Matmul {
         float& c = problem.c[i * problem.c_leading + j];
         double sum = problem.is_accumulating ? static_cast<double>(c) : 0.0;
         for (std::int64_t k = 0; k < problem.k; ++k) {
-          const float a = problem.is_a_transposed ? problem.a[k * problem.a_leading + i]
-                                                  : problem.a[i * problem.a_leading + k];
-          const float b = problem.is_b_transposed ? problem.b[j * problem.b_leading + k]
-                                                  : problem.b[k * problem.b_leading + j];
+          const float a =
+              problem.is_a_transposed ? problem.a[k * problem.a_leading + i] : problem.a[i * problem.a_leading + k];
+          const float b =
+              problem.is_b_transposed ? problem.b[j * problem.b_leading + k] : problem.b[k * problem.b_leading + j];
           sum += static_cast<double>(a) * static_cast<double>(b);
         }
         c = static_cast<float>(sum);

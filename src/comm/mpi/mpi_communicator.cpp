@@ -141,8 +141,7 @@ void Communicator::send(std::span<const std::byte> bytes, int destination, int t
 
 void Communicator::receive(std::span<std::byte> bytes, int source, int tag) const {
   for_each_piece(bytes.size(), [&](std::size_t offset, int count) {
-    check_mpi(
-        MPI_Recv(bytes.data() + offset, count, MPI_BYTE, source, tag, impl_->handle.get(), MPI_STATUS_IGNORE));
+    check_mpi(MPI_Recv(bytes.data() + offset, count, MPI_BYTE, source, tag, impl_->handle.get(), MPI_STATUS_IGNORE));
   });
 }
 

@@ -60,8 +60,8 @@ bool Shift::test() {
     return true;
   }
   int is_done = 0;
-  check_mpi(MPI_Testall(static_cast<int>(impl_->requests.size()), impl_->requests.data(), &is_done,
-                        MPI_STATUSES_IGNORE));
+  check_mpi(
+      MPI_Testall(static_cast<int>(impl_->requests.size()), impl_->requests.data(), &is_done, MPI_STATUSES_IGNORE));
   if (is_done != 0) {
     impl_->requests.clear();
   }

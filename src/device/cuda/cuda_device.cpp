@@ -52,8 +52,8 @@ class CudaEvent final : public Event {
   }
   [[nodiscard]] double seconds_since(const Event& earlier) const override {
     float milliseconds = 0;
-    check_cuda(cudaEventElapsedTime(&milliseconds, dynamic_cast<const CudaEvent&>(earlier).handle_.get(),
-                                    handle_.get()));
+    check_cuda(
+        cudaEventElapsedTime(&milliseconds, dynamic_cast<const CudaEvent&>(earlier).handle_.get(), handle_.get()));
     return 1e-3 * static_cast<double>(milliseconds);
   }
 

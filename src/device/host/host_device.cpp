@@ -79,8 +79,8 @@ class HostDevice final : public Device {
     // Large blocks come from the kernel and go back to it at once, on huge pages where it has them; malloc would
     // keep them and blur the resident size that a run reports.
     if (bytes >= mapped_from) {
-      void* data = mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      void* data =
+          mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (data == MAP_FAILED) {
         return nullptr;
       }
