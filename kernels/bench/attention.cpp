@@ -59,7 +59,8 @@ void run(benchmark::State& state, const Case& point, double peak) {
   const auto floats = [&](std::vector<float>& values) { return TensorView<float, 4>(values.data(), shape); };
   const auto numbers = [&](std::vector<float>& values) { return TensorView<float, 3>(values.data(), rows); };
   const BlockMask mask{.is_causal = true, .diagonal = 0, .query_segments = {}, .key_segments = {}};
-  const AttentionState running{numbers(maximum), numbers(sum), floats(output)};
+  const AttentionState running{numbers(maximum), numbers(sum),
+                               TensorView<float, 4>(output.data(), {1, 1, point.tokens, point.head_size})};
   const auto kernel = make_block_attention(
       point.backend, {.head_size = point.head_size,
                       .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(point.head_size)))});

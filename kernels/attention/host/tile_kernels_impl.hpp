@@ -1,9 +1,10 @@
 #pragma once
 /// @file  The inner operations as templates over the register width, included by one source file an instruction set.
-/// Everything has internal linkage and calls no inline function of the standard library, so that the linker cannot put
+/// Everything has internal linkage and calls no function of the standard library, so that the linker cannot put
 /// code of a wide instruction set where a narrow one runs.
 
 #include <cstdint>
+#include <utility>
 
 #include "kernels/attention/host/tile_kernels.hpp"
 
@@ -52,19 +53,21 @@ struct Simd : RegisterTypes<Lanes> {
     return result;
   }
 
-  /// Halves the register until one lane is left: a tree, so the order does not depend on the width's compiler.
-  template <class Combine>
+  /// The lanes exchanged with those `distance` away, in pairs.
+  template <int Distance, int... Lane>
+  static Float exchange(Float value, std::integer_sequence<int, Lane...> /*lanes*/) {
+    return __builtin_shufflevector(value, value, (Lane ^ Distance)...);
+  }
+
+  /// Combines all lanes in a tree of exchanges, without leaving the registers.
+  template <int Distance = Lanes / 2, class Combine>
   static float reduce(Float value, Combine combine) {
-    float parts[Lanes];
-    for (int lane = 0; lane < Lanes; ++lane) {
-      parts[lane] = value[lane];
+    if constexpr (Distance == 0) {
+      return value[0];
+    } else {
+      const Float other = exchange<Distance>(value, std::make_integer_sequence<int, Lanes>());
+      return reduce<Distance / 2>(combine(value, other), combine);
     }
-    for (int half = Lanes / 2; half > 0; half /= 2) {
-      for (int lane = 0; lane < half; ++lane) {
-        parts[lane] = combine(parts[lane], parts[lane + half]);
-      }
-    }
-    return parts[0];
   }
 
   /// e^x for x <= 88: relative error below 2.5e-7 (measured over every float in [-87.3, 88]); 0 below -87.3, as the
@@ -246,8 +249,8 @@ template <class S>
 void softmax(const SoftmaxTile& tile) {
   using Float = typename S::Float;
   constexpr int registers = key_tile / S::lanes;
-  const auto larger = [](float a, float b) { return a > b ? a : b; };
-  const auto add = [](float a, float b) { return a + b; };
+  const auto larger = [](Float a, Float b) { return S::larger(a, b); };
+  const auto add = [](Float a, Float b) { return a + b; };
   for (std::int64_t row = 0; row < tile.mask.rows; ++row) {
     float* scores = tile.scores + row * key_tile;
     const std::int64_t visible = visible_columns(tile.mask, row);
@@ -262,7 +265,8 @@ void softmax(const SoftmaxTile& tile) {
       row_maximum = S::larger(row_maximum, held[i]);
     }
     const float old_maximum = tile.maximum[row];
-    const float new_maximum = larger(old_maximum, tile.scale * S::reduce(row_maximum, larger));
+    const float row_largest = tile.scale * S::reduce(row_maximum, larger);
+    const float new_maximum = old_maximum > row_largest ? old_maximum : row_largest;
     if (new_maximum == minus_infinity) {
       // No key seen yet: -inf - -inf must not be formed.
       for (int i = 0; i < registers; ++i) {
