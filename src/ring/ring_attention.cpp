@@ -198,7 +198,7 @@ void RingAttention::forward(const RingForward& pass, const RotationOptions& rota
       .gradient_bytes = {},
       .compute =
           [&](int origin, std::span<std::byte> operands, std::span<std::byte> /*sums*/) {
-            if (operands.empty() && origin == ring_.rank()) {
+            if (origin == ring_.rank()) {
               attend(origin, pass.k, pass.v, pass.segments);
               return;
             }
@@ -287,8 +287,8 @@ void RingAttention::backward_rotating_keys(const RingBackward& pass, const Rotat
             attend(origin, block.k, block.v, block.segments, share.first, share.second);
           },
       .add =
-          [&](std::span<const std::byte> from_previous, std::span<std::byte> sums) {
-            if (!sums.empty()) {
+          [&](int origin, std::span<const std::byte> from_previous, std::span<std::byte> sums) {
+            if (origin != ring_.rank()) {
               add_floats(as_floats(from_previous), as_floats(sums));
               return;
             }
@@ -354,8 +354,8 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
             attend(origin, {block.q, block.dout, block.lse, block.delta, block.segments}, share.first);
           },
       .add =
-          [&](std::span<const std::byte> from_previous, std::span<std::byte> sums) {
-            add_floats(as_floats(from_previous), sums.empty() ? as_floats(pass.dq) : as_floats(sums));
+          [&](int origin, std::span<const std::byte> from_previous, std::span<std::byte> sums) {
+            add_floats(as_floats(from_previous), origin == ring_.rank() ? as_floats(pass.dq) : as_floats(sums));
           }};
   rotate(ring_, operand_shift_, operands, gradient_shift_, &gradients, steps, rotation);
 }

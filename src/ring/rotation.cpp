@@ -43,8 +43,9 @@ void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shi
     }
     if (has_gradient_hop) {
       gradient_shift.wait();  // the hop of the step before: sums for the block of `origin`
-      if (step > 1 && is_computing) {
-        steps.add(part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(origin)), share);
+      // A rank without tokens has no sums to add to; an empty `share` would be taken for this rank's own.
+      if (step > 1 && is_computing && !share.empty()) {
+        steps.add(origin, part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(origin)), share);
       }
       std::swap(sums.work, sums.outgoing);
       gradient_shift.start(share, part(sums.incoming, steps.gradient_bytes(ring.origin_after(step + 1))));
@@ -62,7 +63,7 @@ void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shi
   if (gradients != nullptr && ranks > 1 && is_transferring) {
     gradient_shift.wait();
     if (is_computing) {
-      steps.add(part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(ring.rank())), {});
+      steps.add(ring.rank(), part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(ring.rank())), {});
     }
   }
 }

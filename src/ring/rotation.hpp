@@ -58,9 +58,9 @@ struct RotationSteps {
   /// Computes with the block of `origin`; `operands` is empty for the rank's own (step 0). With gradients, writes this
   /// rank's share of the sums to `sums`, which is empty at step 0: those go where they belong.
   std::function<void(int origin, std::span<std::byte> operands, std::span<std::byte> sums)> compute;
-  /// Adds the sums that came from the previous rank to `sums`; with an empty `sums` they are this rank's own, complete
-  /// but for step 0, and go where they belong.
-  std::function<void(std::span<const std::byte> from_previous, std::span<std::byte> sums)> add;
+  /// Adds the sums for the block of `origin` that came from the previous rank to `sums`. This rank's own, complete but
+  /// for step 0, come last and go where they belong: `sums` is then empty.
+  std::function<void(int origin, std::span<const std::byte> from_previous, std::span<std::byte> sums)> add;
 };
 
 /// Rotates operands round the ring, and gradients behind them when `gradients` is not null.

@@ -45,8 +45,8 @@ TEST(OnRoot, EveryRankThrowsWhatTheRootMet) {
 
 TEST(OnRoot, OtherExceptionsBecomeInternalErrors) {
   const Communicator world = Communicator::world();
-  expect_everywhere(error_of([&] { on_root(world, [] { throw std::out_of_range("index 7"); }); }),
-                    ErrorKind::internal, "index 7");
+  expect_everywhere(error_of([&] { on_root(world, [] { throw std::out_of_range("index 7"); }); }), ErrorKind::internal,
+                    "index 7");
 }
 
 TEST(OnRoot, LongMessagesArriveWhole) {

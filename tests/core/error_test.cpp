@@ -34,9 +34,7 @@ TEST(Error, ACollectiveCopyDiffersInThatOnly) {
   EXPECT_EQ(collective.where().line(), error.where().line());
 }
 
-TEST(Error, IsCaughtAsARuntimeError) {
-  EXPECT_THROW(throw Error(ErrorKind::internal, "x"), std::runtime_error);
-}
+TEST(Error, IsCaughtAsARuntimeError) { EXPECT_THROW(throw Error(ErrorKind::internal, "x"), std::runtime_error); }
 
 TEST(Require, ThrowsInternalWithTheCallersPlace) {
   EXPECT_NO_THROW(require(true, "fine"));

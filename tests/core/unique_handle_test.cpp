@@ -41,8 +41,12 @@ TEST_F(UniqueHandleTest, ClosesOnceAtTheEndOfItsScope) {
 }
 
 TEST_F(UniqueHandleTest, NoHandleIsNotClosed) {
-  { const NumberHandle none; }
-  { const NumberHandle none(-1); }
+  {
+    const NumberHandle none;
+  }
+  {
+    const NumberHandle none(-1);
+  }
   EXPECT_EQ(NumberTraits::closed(), Closed{});
 }
 

@@ -343,7 +343,7 @@ def test_4096_tokens_of_every_backend(case: Case, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "causal", "layout", "rotation"),
-    itertools.product(("float32", "bfloat16"), (True, False), LAYOUTS, ROTATIONS),
+    list(itertools.product(("float32", "bfloat16"), (True, False), LAYOUTS, ROTATIONS)),
 )
 def test_a_ring_of_eight_is_as_exact_as_one_rank_at_4096_tokens(
     dtype: str, causal: bool, layout: str, rotation: str, folder: Path

@@ -60,8 +60,7 @@ TEST(AttentionModel, FlopEqualCounting) {
     const CountedFlop counted = count_flop(problem, is_causal);
     EXPECT_EQ(attention_flop(problem, AttentionPass::forward, is_causal), counted.forward);
     EXPECT_EQ(attention_flop(problem, AttentionPass::backward, is_causal), counted.backward);
-    EXPECT_EQ(attention_flop(problem, AttentionPass::forward_backward, is_causal),
-              counted.forward + counted.backward);
+    EXPECT_EQ(attention_flop(problem, AttentionPass::forward_backward, is_causal), counted.forward + counted.backward);
   }
 }
 
@@ -115,11 +114,8 @@ TEST(AttentionModel, BytesOfARingByHand) {
 
 TEST(AttentionModel, OneRotationIsCheaperForManyKeyHeadsTheOtherForFew) {
   const auto cheaper = [](std::int64_t heads, std::int64_t kv_heads, DType wire_dtype) {
-    return cheaper_rotation({.context_length = 1,
-                             .heads = heads,
-                             .kv_heads = kv_heads,
-                             .head_size = 128,
-                             .wire_dtype = wire_dtype});
+    return cheaper_rotation(
+        {.context_length = 1, .heads = heads, .kv_heads = kv_heads, .head_size = 128, .wire_dtype = wire_dtype});
   };
   // fp32: 16 bytes a kv head and element against 12 (and lse, delta) a query head; bf16: 12 against 8.
   EXPECT_EQ(cheaper(32, 32, DType::float32), q);
@@ -178,8 +174,7 @@ TEST(AttentionModel, TheForwardPassCanBeThePeak) {
   const AttentionProblem problem{.context_length = 20, .heads = 16, .kv_heads = 1, .head_size = 16};
   // State: 256 + 32 floats = 1152, and two K/V blocks of 128; the backward pass needs 2 x 128 + 3 x 128 only.
   const std::int64_t persistent = 2 * 1024 + 2 * 64 + 64 + 1024 + 64 + 1024 + 2 * 64;
-  EXPECT_EQ(attention_peak_bytes(problem, AttentionPass::forward_backward, kv, 4, 5, 0),
-            5 * (persistent + 1152 + 256));
+  EXPECT_EQ(attention_peak_bytes(problem, AttentionPass::forward_backward, kv, 4, 5, 0), 5 * (persistent + 1152 + 256));
 }
 
 }  // namespace

@@ -18,7 +18,9 @@ constexpr std::int64_t word_bytes = 8;
 std::int64_t operand_word(int origin, std::int64_t index) { return 1000 * (origin + 1) + index; }
 
 /// What `rank` adds to the sums of the block of `origin`. No two pairs of ranks give the same.
-std::int64_t share(int rank, int origin, std::int64_t index) { return (std::int64_t{1} << rank) * (origin + 7) + index; }
+std::int64_t share(int rank, int origin, std::int64_t index) {
+  return (std::int64_t{1} << rank) * (origin + 7) + index;
+}
 
 std::span<std::int64_t> as_words(std::span<std::byte> bytes) {
   return {reinterpret_cast<std::int64_t*>(bytes.data()), bytes.size() / word_bytes};
@@ -33,9 +35,8 @@ class Rotation {
   explicit Rotation(const Ring& ring)
       : ring_(ring), operand_shift_(ring), gradient_shift_(ring), memory_(5 * largest_words(), poison) {
     const auto block = [&](std::int64_t index) {
-      return std::as_writable_bytes(
-          std::span(memory_).subspan(static_cast<std::size_t>(index * largest_words()),
-                                     static_cast<std::size_t>(largest_words())));
+      return std::as_writable_bytes(std::span(memory_).subspan(static_cast<std::size_t>(index * largest_words()),
+                                                               static_cast<std::size_t>(largest_words())));
     };
     operands_ = {.current = block(0), .incoming = block(1)};
     gradients_ = {.work = block(2), .outgoing = block(3), .incoming = block(4)};
@@ -70,12 +71,11 @@ class Rotation {
               add_share(origin, as_words(sums));
             },
         .add =
-            [&](std::span<const std::byte> from_previous, std::span<std::byte> sums) {
+            [&](int origin, std::span<const std::byte> from_previous, std::span<std::byte> sums) {
               const auto from = as_words(from_previous);
-              const auto to = homecomings_ > 0 || !sums.empty() || !is_home(from_previous)
-                                  ? as_words(sums)
-                                  : std::span<std::int64_t>(home_);
-              homecomings_ += to.data() == home_.data() ? 1 : 0;
+              const bool is_home = origin == ring_.rank();
+              homecomings_ += is_home ? 1 : 0;
+              const auto to = is_home ? std::span<std::int64_t>(home_) : as_words(sums);
               ASSERT_EQ(from.size(), to.size());
               std::ranges::transform(from, to, to.begin(), std::plus<>{});
             }};
@@ -84,6 +84,7 @@ class Rotation {
 
   [[nodiscard]] const std::vector<int>& visited() const { return visited_; }
   [[nodiscard]] const std::vector<std::int64_t>& home() const { return home_; }
+  [[nodiscard]] int homecomings() const { return homecomings_; }
   [[nodiscard]] const Traffic& operand_traffic() const { return operand_shift_.traffic(); }
   [[nodiscard]] const Traffic& gradient_traffic() const { return gradient_shift_.traffic(); }
 
@@ -91,10 +92,6 @@ class Rotation {
   static constexpr std::int64_t poison = -77'777;
 
   [[nodiscard]] std::int64_t largest_words() const { return ring_.size() + 1; }
-  /// Whether sums that arrive are this rank's own: it has met all other blocks.
-  [[nodiscard]] bool is_home(std::span<const std::byte> /*from_previous*/) const {
-    return static_cast<int>(visited_.size()) == ring_.size();
-  }
   void add_share(int origin, std::span<std::int64_t> sums) const {
     for (std::size_t index = 0; index < sums.size(); ++index) {
       sums[index] += share(ring_.rank(), origin, static_cast<std::int64_t>(index));
@@ -163,6 +160,7 @@ TEST(Rotation, GradientsComeHomeComplete) {
   rotation.run(true);
   EXPECT_EQ(rotation.visited(), expected_visits(ring));
   EXPECT_EQ(rotation.home(), expected_home(ring));
+  EXPECT_EQ(rotation.homecomings(), ring.size() > 1 ? 1 : 0);
   EXPECT_EQ(rotation.operand_traffic().hops, ring.size() - 1);
   EXPECT_EQ(rotation.gradient_traffic().hops, ring.size() - 1);
   EXPECT_EQ(rotation.gradient_traffic().bytes, bytes_of_origins(ring, 1, ring.size() - 1));

@@ -85,8 +85,8 @@ TEST(Schedule, DiagonalsShowExactlyTheVisibleKeys) {
             if (is_causal && j > i + pair.diagonal) {
               continue;
             }
-            const std::int64_t at = (pair.queries.token_local + i) * static_cast<std::int64_t>(keys.size()) +
-                                    pair.keys.token_local + j;
+            const std::int64_t at =
+                (pair.queries.token_local + i) * static_cast<std::int64_t>(keys.size()) + pair.keys.token_local + j;
             ++shown.at(static_cast<std::size_t>(at));
             ++visible;
           }

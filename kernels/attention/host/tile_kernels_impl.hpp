@@ -147,7 +147,8 @@ void pack_transposed(const PackTile& tile) {
   }
 }
 
-/// A register block of C: Rows x Columns registers, held over the whole depth k.
+/// A register block of C: Rows x Columns registers, held over the whole depth k. They start from zero and are added to
+/// C once: a sum over a long sequence is then one of tile sums, and rounds a tenth as much as one long chain.
 ///
 ///            b (k, Columns registers)              each step of k: Columns loads of b, Rows broadcasts of a,
 ///            | | | |                               Rows * Columns fused multiply-adds
@@ -156,14 +157,7 @@ void pack_transposed(const PackTile& tile) {
 template <class S, int Rows, int Columns>
 void multiply_block(const TileProduct& product, const float* a, const float* b, float* c) {
   using Float = typename S::Float;
-  Float sums[Rows][Columns];
-#pragma GCC unroll 16
-  for (int row = 0; row < Rows; ++row) {
-#pragma GCC unroll 8
-    for (int column = 0; column < Columns; ++column) {
-      sums[row][column] = product.accumulate ? S::load(c + row * product.c_leading + column * S::lanes) : Float{};
-    }
-  }
+  Float sums[Rows][Columns] = {};
   const std::int64_t a_row_stride = product.a_row_stride;
   const std::int64_t a_column_stride = product.a_column_stride;
   const std::int64_t b_leading = product.b_leading;
@@ -188,7 +182,8 @@ void multiply_block(const TileProduct& product, const float* a, const float* b, 
   for (int row = 0; row < Rows; ++row) {
 #pragma GCC unroll 8
     for (int column = 0; column < Columns; ++column) {
-      S::store(c + row * product.c_leading + column * S::lanes, sums[row][column]);
+      float* target = c + row * product.c_leading + column * S::lanes;
+      S::store(target, product.accumulate ? S::load(target) + sums[row][column] : sums[row][column]);
     }
   }
 }

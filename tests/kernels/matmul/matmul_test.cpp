@@ -78,8 +78,15 @@ INSTANTIATE_TEST_SUITE_P(Shapes, MatmulCase,
 
 TEST(Matmul, RefusesALeadingDimensionThatDoesNotFit) {
   std::vector<float> data(16);
-  MatmulProblem problem{.m = 4, .n = 4, .k = 4, .a = data.data(), .a_leading = 3, .b = data.data(), .b_leading = 4,
-                        .c = data.data(), .c_leading = 4};
+  MatmulProblem problem{.m = 4,
+                        .n = 4,
+                        .k = 4,
+                        .a = data.data(),
+                        .a_leading = 3,
+                        .b = data.data(),
+                        .b_leading = 4,
+                        .c = data.data(),
+                        .c_leading = 4};
   EXPECT_THROW(make_matmul(Backend::reference)->multiply(problem), Error);
 }
 

@@ -1,0 +1,120 @@
+/// @file  Attention round a ring against the dense oracle: every layout, mask, rotation, type, and awkward shapes.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <tuple>
+
+#include "ring/ring_problem.hpp"
+
+namespace ringworld::test {
+namespace {
+
+constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
+constexpr std::array rotations{BackwardRotation::kv, BackwardRotation::q};
+constexpr std::array dtypes{DType::float32, DType::bfloat16};
+
+class RingAttentionCase : public ::testing::TestWithParam<RingCase> {};
+
+TEST_P(RingAttentionCase, EqualsDenseAttention) {
+  const RingCase& ring_case = GetParam();
+  if (!is_built(ring_case.options.backend)) {
+    GTEST_SKIP() << "backend '" << name_of(ring_case.options.backend) << "' is not in this build";
+  }
+  const Ring ring(Communicator::world());
+  RingAttention attention(ring, ring_case.options);
+  RingProblem problem(ring, ring_case);
+  problem.run(attention);
+  expect_equals_dense(problem.gather(), problem.expected(), ring_case);
+  EXPECT_TRUE(problem.guards_are_intact());
+}
+
+/// Calls `function(case)` for a case in every layout, causal and not, with either rotation and either type.
+template <class Function>
+void in_every_variant(const RingCase& base, Function&& function) {
+  for (const Layout layout : layouts) {
+    for (const bool is_causal : {true, false}) {
+      for (const BackwardRotation rotation : rotations) {
+        for (const DType dtype : dtypes) {
+          RingCase next = base;
+          next.options.layout = layout;
+          next.options.is_causal = is_causal;
+          next.options.backward_rotation = rotation;
+          next.options.problem.dtype = dtype;
+          next.options.problem.wire_dtype = dtype;
+          next.options.problem.has_segments = next.documents != Documents::none;
+          function(next);
+        }
+      }
+    }
+  }
+}
+
+std::vector<RingCase> lengths_and_heads() {
+  std::vector<RingCase> cases;
+  for (const auto& [heads, kv_heads] : {std::pair(8, 2), std::pair(4, 4)}) {
+    for (const std::int64_t length : {1, 5, 33, 257}) {
+      in_every_variant(make_case(length, heads, kv_heads), [&](const RingCase& next) { cases.push_back(next); });
+    }
+  }
+  return cases;
+}
+
+std::vector<RingCase> documents() {
+  std::vector<RingCase> cases;
+  for (const Documents pattern :
+       {Documents::one_token, Documents::several, Documents::padded_rank, Documents::padding}) {
+    RingCase base = make_case(33, 4, 2);
+    base.options.problem.batch = 2;
+    base.documents = pattern;
+    in_every_variant(base, [&](const RingCase& next) { cases.push_back(next); });
+  }
+  RingCase longer = make_case(257, 2, 1);
+  longer.documents = Documents::several;
+  in_every_variant(longer, [&](const RingCase& next) { cases.push_back(next); });
+  return cases;
+}
+
+std::vector<RingCase> other_backends() {
+  std::vector<RingCase> cases;
+  for (const Backend backend : {Backend::reference, Backend::kokkos}) {
+    for (const Documents pattern : {Documents::none, Documents::several}) {
+      for (const std::int64_t length : {5, 33}) {
+        RingCase base = make_case(length, 4, 2);
+        base.options.backend = backend;
+        base.documents = pattern;
+        in_every_variant(base, [&](const RingCase& next) { cases.push_back(next); });
+      }
+    }
+  }
+  return cases;
+}
+
+std::vector<RingCase> shapes() {
+  std::vector<RingCase> cases;
+  for (const std::int64_t batch : {2, 3}) {
+    RingCase base = make_case(50, 3, 1);
+    base.options.problem.batch = batch;
+    base.options.problem.head_size = 80;
+    in_every_variant(base, [&](const RingCase& next) { cases.push_back(next); });
+  }
+  return cases;
+}
+
+std::string case_name(const ::testing::TestParamInfo<RingCase>& info) {
+  const RingAttentionOptions& options = info.param.options;
+  const AttentionProblem& problem = options.problem;
+  return fmt::format("{}_{}_{}_{}_{}_s{}_b{}_h{}_{}_documents_{}", name_of(options.backend), name_of(options.layout),
+                     options.is_causal ? "causal" : "full",
+                     options.backward_rotation == BackwardRotation::kv ? "kv" : "q", name_of(problem.dtype),
+                     problem.context_length, problem.batch, problem.heads, problem.kv_heads,
+                     name_of(info.param.documents));
+}
+
+INSTANTIATE_TEST_SUITE_P(LengthsAndHeads, RingAttentionCase, ::testing::ValuesIn(lengths_and_heads()), case_name);
+INSTANTIATE_TEST_SUITE_P(Documents, RingAttentionCase, ::testing::ValuesIn(documents()), case_name);
+INSTANTIATE_TEST_SUITE_P(OtherBackends, RingAttentionCase, ::testing::ValuesIn(other_backends()), case_name);
+INSTANTIATE_TEST_SUITE_P(Shapes, RingAttentionCase, ::testing::ValuesIn(shapes()), case_name);
+
+}  // namespace
+}  // namespace ringworld::test

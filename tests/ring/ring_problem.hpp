@@ -1,0 +1,103 @@
+#pragma once
+/// @file  A sequence spread over a ring, with its results and the dense oracle: what tests of ring attention share.
+
+#include <cstddef>
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "kernels/attention/tolerance.hpp"
+#include "ring/ring_attention.hpp"
+#include "support/dense_attention.hpp"
+#include "support/random_tensors.hpp"
+
+namespace ringworld::test {
+
+/// How document ids are spread over the sequence.
+enum class Documents : std::uint8_t {
+  none,         ///< no ids at all
+  one_token,    ///< every token is a document
+  several,      ///< documents of uneven length, with padding among them and at the end
+  padded_rank,  ///< all tokens of the last rank are padding
+  padding,      ///< nothing but padding
+};
+
+[[nodiscard]] const char* name_of(Documents documents);
+
+/// One point of the tests. `options.problem.has_segments` follows `documents`.
+struct RingCase {
+  RingAttentionOptions options;
+  Documents documents = Documents::none;
+
+  friend void PrintTo(const RingCase& ring_case, std::ostream* stream);
+};
+
+/// (S, heads, kv_heads) of head size 16 in fp32, zigzag, causal, host.
+[[nodiscard]] RingCase make_case(std::int64_t context_length, std::int64_t heads = 4, std::int64_t kv_heads = 2);
+
+/// Whether this build has the backend's kernels.
+[[nodiscard]] bool is_built(Backend backend);
+
+/// Results of the whole sequence, in global token order.
+struct SequenceResults {
+  std::vector<double> out;  ///< (B, S, H, D)
+  std::vector<double> lse;  ///< (B, H, S)
+  std::vector<double> dq;   ///< (B, S, H, D)
+  std::vector<double> dk;   ///< (B, S, Hkv, D)
+  std::vector<double> dv;   ///< (B, S, Hkv, D)
+};
+
+/// This rank's part of a case: random operands that depend on the token's place in the sequence only, and results.
+class RingProblem {
+ public:
+  RingProblem(const Ring& ring, const RingCase& ring_case);
+
+  [[nodiscard]] RingForward forward_pass();
+  [[nodiscard]] RingBackward backward_pass();
+
+  /// Fills the results with NaN and runs forward, and backward if it is planned for.
+  void run(RingAttention& attention, const RotationOptions& rotation = {});
+
+  /// The results of all ranks. Collective over the ring.
+  [[nodiscard]] SequenceResults gather();
+  /// The bits of this rank's results.
+  [[nodiscard]] std::vector<std::byte> result_bits() const;
+  [[nodiscard]] bool guards_are_intact() const;
+
+  /// The dense oracle on the very numbers that the operands hold. Collective over the ring.
+  [[nodiscard]] const SequenceResults& expected() const;
+
+ private:
+  struct Global {
+    std::vector<double> q;
+    std::vector<double> k;
+    std::vector<double> v;
+    std::vector<double> dout;
+    std::vector<std::int32_t> segments;
+  };
+
+  [[nodiscard]] std::vector<double> draw(const ActivationView& local, std::uint64_t stream) const;
+  [[nodiscard]] SequenceResults compute_expected() const;
+
+  Ring ring_;
+  RingCase case_;
+  std::vector<std::int64_t> tokens_;  // place in the sequence of each local token
+  ActivationTensor q_;
+  ActivationTensor k_;
+  ActivationTensor v_;
+  ActivationTensor dout_;
+  Tensor<std::int32_t, 2> segments_;
+  ActivationTensor out_;
+  Tensor<float, 3> lse_;
+  Tensor<float, 3> delta_;
+  Tensor<float, 4> dq_;
+  Tensor<float, 4> dk_;
+  Tensor<float, 4> dv_;
+  Global global_;
+};
+
+/// Compares all results, or those of the forward pass. The bounds follow from the types of the case.
+void expect_equals_dense(const SequenceResults& actual, const SequenceResults& expected, const RingCase& ring_case);
+
+}  // namespace ringworld::test
