@@ -103,9 +103,10 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
   SweepPoint point;
   AttentionProblem& problem = point.plan.problem;
   const auto add_point = [&](std::int64_t ranks) {
+    require_input(ranks >= 0, fmt::format("--ranks: {} must be at least 1, or 0 for all", ranks));
     point.ranks = ranks == 0 ? job_ranks : ranks;
     require_input(
-        point.ranks >= 1 && point.ranks <= job_ranks,
+        point.ranks <= job_ranks,
         fmt::format("--ranks {}: the job has {} ranks; start it with mpirun -n {} or more", ranks, job_ranks, ranks));
     check_kernel(point);
     if (std::ranges::none_of(points, [&](const SweepPoint& other) { return is_same(point, other); })) {

@@ -6,6 +6,7 @@
 #include <toml++/toml.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <ranges>
 
 #include "core/error.hpp"
@@ -138,6 +139,7 @@ std::optional<std::string> Options::parse(const std::vector<std::string>& argume
   for (Option& option : options_) {
     parsed.push_back(app.add_option(flag_of(option.name), option.words, option.help)
                          ->expected(option.may_be_empty ? 0 : 1, 1)
+                         ->allow_extra_args(false)
                          ->type_name(""));
   }
   try {
@@ -184,6 +186,7 @@ std::optional<std::string> Options::parse(const std::vector<std::string>& argume
 }
 
 void Options::read_config_file(const std::string& path, const std::vector<bool>& is_given) {
+  require_input(std::filesystem::is_regular_file(path), fmt::format("{}: no such configuration file", path));
   toml::table table;
   try {
     table = toml::parse_file(path);
