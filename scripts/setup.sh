@@ -97,7 +97,7 @@ main() {
   set_up_python
   [[ $wants_build == true ]] || return 0
   require_step "configure $preset" cmake --preset "$preset"
-  require_step "build $preset with $jobs jobs" cmake --build --preset "$preset" --parallel "$jobs"
+  require_step "build $preset with $jobs jobs" cmake --build --preset "$preset" --target programs --parallel "$jobs"
   echo "==== ready: build/$preset/bin/ringworld"
 }
 

@@ -35,6 +35,7 @@ void check_scalars(const SweepOptions& values) {
   require_positive("--kv-heads", values.kv_heads, 0);
   require_positive("--batch", values.batch, 1);
   require_positive("--repeats", {values.repeats}, 1);
+  require_positive("--probe-repeats", {values.probe_repeats}, 1);
   require_positive("--warmup", {values.warmup}, 0);
   require_positive("--memory-limit", {values.memory_limit}, 0);
   require_input(values.timeout >= 0, fmt::format("--timeout: {} must not be negative", values.timeout));
@@ -87,6 +88,8 @@ void declare(Options& options, SweepOptions& values) {
   options.add("backward-rotation", values.backward_rotation, "", "auto (fewer bytes), kv, q; a list");
   options.add("polling", values.polling, "", "drive communication from inside the kernels, between tiles; a list");
   options.add("overlap-probe", values.overlap_probe, "", "also time each hop alone, its compute alone, and both");
+  options.add("probe-repeats", values.probe_repeats, "",
+              "times that the probe runs the pass in each of its three ways");
   options.add("warmup", values.warmup, "", "untimed passes before the timed ones");
   options.add("repeats", values.repeats, "", "timed passes a point");
   options.add("timeout", values.timeout, "s", "time for one point; 0 = no limit");

@@ -27,6 +27,7 @@ struct SweepOptions {
   std::vector<std::string> backward_rotation{"auto"};
   std::vector<bool> polling{true};
   bool overlap_probe = false;
+  std::int64_t probe_repeats = 3;
   std::int64_t warmup = 1;
   std::int64_t repeats = 5;
   double timeout = 0;

@@ -47,11 +47,11 @@ std::vector<HopRow> probe_overlap(PointData& data, std::int64_t repeats) {
     mode_samples.resize(static_cast<std::size_t>(hops));
   }
   // The modes take turns, so that a drift of the machine meets all of them.
-  for (std::int64_t repeat = -1; repeat < repeats; ++repeat) {
+  for (std::int64_t repeat = 0; repeat < repeats; ++repeat) {
     for (std::size_t mode = 0; mode < modes.size(); ++mode) {
       std::vector<double> steps;
       run_pass(data, {.mode = modes[mode], .step_seconds = &steps});
-      for (int hop = 0; hop < hops && repeat >= 0; ++hop) {  // the first turn warms up
+      for (int hop = 0; hop < hops; ++hop) {
         const auto index = static_cast<std::size_t>(hop);
         samples[mode][index].push_back(steps[index]);
       }

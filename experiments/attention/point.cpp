@@ -20,7 +20,7 @@
 namespace ringworld {
 namespace {
 
-constexpr std::int64_t checked_tokens = 6;
+constexpr std::int64_t checked_tokens = 8;
 
 /// What a rank sent in one pass of the plan.
 struct PassTraffic {
@@ -177,7 +177,7 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   row.error_rms = error.rms;
   judge(result);
   if (values.overlap_probe && row.valid && point.ranks > 1) {
-    result.hops = probe_overlap(*data, values.repeats);
+    result.hops = probe_overlap(*data, values.probe_repeats);
     if (!ring.all_agree(!data->attention().has_missed_deadline())) {
       result.hops.clear();  // the timed passes stand; the probe was cut short
     }

@@ -93,17 +93,24 @@ class Checker {
  private:
   [[nodiscard]] const Communicator& communicator() const { return data_.ring().communicator(); }
 
-  [[nodiscard]] SampledToken choose(std::int64_t sequence, std::int64_t index, std::int64_t samples) const {
-    const CounterRng rng(static_cast<std::uint64_t>(sequence), sample_stream);
-    const auto length = static_cast<std::uint64_t>(problem_.context_length);
-    SampledToken sample{.sequence = sequence, .token = 0, .token_local = -1};
-    if (index == 0) {
-      sample.token = 0;
-    } else if (index == samples - 1) {
-      sample.token = problem_.context_length - 1;
-    } else {
-      sample.token = static_cast<std::int64_t>(rng.integer(static_cast<std::uint64_t>(index), length));
+  [[nodiscard]] std::int64_t choose_position(std::int64_t sequence, std::int64_t index, std::int64_t samples) const {
+    const std::int64_t last = problem_.context_length - 1;
+    if (index < 2) {
+      return std::min(index, last);
     }
+    if (index == samples - 1) {
+      return last;
+    }
+    const CounterRng rng(static_cast<std::uint64_t>(sequence), sample_stream);
+    const auto words = rng.words(static_cast<std::uint64_t>(index));
+    const auto unit = static_cast<double>(CounterRng::to_unit(words[0]));
+    const double length = static_cast<double>(last) + 1;
+    const bool is_early = index % 2 == 0;
+    return std::min(last, static_cast<std::int64_t>(is_early ? std::pow(length, unit) : length * unit));
+  }
+
+  [[nodiscard]] SampledToken choose(std::int64_t sequence, std::int64_t index, std::int64_t samples) const {
+    SampledToken sample{.sequence = sequence, .token = choose_position(sequence, index, samples), .token_local = -1};
     const auto found = std::ranges::find(positions_, sample.token);
     if (found != positions_.end()) {
       sample.token_local = found - positions_.begin();

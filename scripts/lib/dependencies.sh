@@ -6,7 +6,7 @@
 
 debian_packages=(
   ca-certificates g++ cmake ninja-build ccache git pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev
-  libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libhwloc-dev libopenblas-dev
+  libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev
   libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
 )
 debian_dev_packages=(clang-format-19 clang-tidy-19 shellcheck)
@@ -29,7 +29,6 @@ library_dependencies=(
   "HDF5|module load hdf5 (a parallel build)|hdf5+mpi"
   "Kokkos|module load kokkos|kokkos"
   "BLAS|module load openblas|openblas"
-  "hwloc|module load hwloc|hwloc"
   "fmt|module load fmt|fmt"
   "CLI11|module load cli11|cli11"
   "tomlplusplus|module load tomlplusplus|tomlplusplus"

@@ -43,8 +43,7 @@ void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shi
     }
     if (has_gradient_hop) {
       gradient_shift.wait();  // the hop of the step before: sums for the block of `origin`
-      // A rank without tokens has no sums to add to; an empty `share` would be taken for this rank's own.
-      if (step > 1 && is_computing && !share.empty()) {
+      if (step > 1 && is_computing) {
         steps.add(origin, part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(origin)), share);
       }
       std::swap(sums.work, sums.outgoing);
