@@ -65,6 +65,7 @@ class Checker {
   }
 
   SampledError run(std::int64_t samples) {
+    scan();
     for (std::int64_t b = 0; b < problem_.batch; ++b) {
       for (std::int64_t i = 0; i < samples; ++i) {
         const SampledToken sample = choose(b, i, samples);
@@ -92,6 +93,23 @@ class Checker {
 
  private:
   [[nodiscard]] const Communicator& communicator() const { return data_.ring().communicator(); }
+
+  /// Looks at every number of the result, as NaN may stand where no sample is.
+  void scan() {
+    const auto look = [](ErrorSums& sums, const ConstActivationView& result) {
+      with_type(result.dtype, [&](auto type) {
+        const auto* values = static_cast<const decltype(type)*>(result.data);
+        sums.has_nan = !std::all_of(values, values + result.size(),
+                                    [](auto value) { return std::isfinite(static_cast<float>(value)); });
+      });
+    };
+    look(out_, data_.forward().out);
+    if (data_.has_backward()) {
+      look(dq_, data_.backward().dq);
+      look(dk_, data_.backward().dk);
+      look(dv_, data_.backward().dv);
+    }
+  }
 
   [[nodiscard]] std::int64_t choose_position(std::int64_t sequence, std::int64_t index, std::int64_t samples) const {
     const std::int64_t last = problem_.context_length - 1;

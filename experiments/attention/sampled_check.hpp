@@ -17,8 +17,9 @@ struct SampledError {
   double rms = 0;      ///< root mean square of x - exact over that of exact
 };
 
-/// Checks the last pass. Collective over the ring. @param samples  tokens a sequence: the first, the second, the
-/// last, and tokens drawn half evenly and half from early ones, whose gradients are the largest under a causal mask
+/// Checks the last pass; both errors are NaN when any number of the result is not finite. Collective over the ring.
+/// @param samples  tokens a sequence: the first, the second, the last, and tokens drawn half evenly and half from early
+/// ones, whose gradients are the largest under a causal mask
 [[nodiscard]] SampledError check_samples(const PointData& data, std::int64_t samples);
 
 /// What `largest` may be at most for these types; rounding to bfloat16 is 2^-9 of each number.

@@ -1,0 +1,74 @@
+/// @file  The check behind `valid`: it passes what is right, and fails what is not.
+
+#include "experiments/attention/sampled_check.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace ringworld {
+namespace {
+
+constexpr std::int64_t samples = 8;
+
+/// A small point whose forward and backward passes have run.
+class SampledCheck : public testing::Test {
+ protected:
+  SampledCheck()
+      : data_(Ring(Communicator::world()),
+              {.problem = {.context_length = 200, .batch = 2, .heads = 4, .kv_heads = 2, .head_size = 32},
+               .layout = Layout::zigzag,
+               .backward_rotation = BackwardRotation::kv},
+              7) {
+    data_.attention().forward(data_.forward());
+    data_.attention().backward(data_.backward());
+  }
+
+  [[nodiscard]] bool passes() const {
+    return check_samples(data_, samples).largest <= error_tolerance(data_.options().problem);
+  }
+
+  /// Rank 0 holds token 0, which is always sampled, as its first.
+  [[nodiscard]] bool is_first() const { return data_.ring().rank() == 0; }
+
+  PointData data_;
+};
+
+TEST_F(SampledCheck, PassesARightResult) {
+  const SampledError error = check_samples(data_, samples);
+  EXPECT_LE(error.largest, 2e-6);
+  EXPECT_LE(error.rms, 2e-6);
+  EXPECT_GT(error.largest, 0);
+}
+
+TEST_F(SampledCheck, FailsAWrongOutput) {
+  if (is_first()) {
+    data_.forward().out.as<float>()(0, 0, 3, 5) += 1e-3F;
+  }
+  EXPECT_FALSE(passes());
+}
+
+TEST_F(SampledCheck, FailsAWrongGradient) {
+  for (const TensorView<float, 4>& gradient : {data_.backward().dq, data_.backward().dk, data_.backward().dv}) {
+    float* value = is_first() ? &gradient(1, 0, 1, 0) : nullptr;
+    if (value != nullptr) {
+      *value += 1e-2F;
+    }
+    EXPECT_FALSE(passes());
+    if (value != nullptr) {
+      *value -= 1e-2F;
+    }
+  }
+}
+
+TEST_F(SampledCheck, FindsNotANumberWhereNoSampleIs) {
+  if (is_first()) {
+    const TensorView<float, 4>& dv = data_.backward().dv;
+    dv(1, dv.shape[1] - 1, 0, 31) = std::numeric_limits<float>::quiet_NaN();
+  }
+  EXPECT_TRUE(std::isnan(check_samples(data_, samples).largest));
+}
+
+}  // namespace
+}  // namespace ringworld
