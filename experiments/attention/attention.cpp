@@ -104,7 +104,7 @@ double measure_peak(const Communicator& ring) {
 /// The first `ranks` ranks of the job form a ring; the others hold a null communicator.
 class RingSizes {
  public:
-  explicit RingSizes(const Communicator& world) : world_(world) {}
+  explicit RingSizes(Communicator world) : world_(std::move(world)) {}
 
   /// Collective over the job.
   const Communicator& of_size(std::int64_t ranks) {

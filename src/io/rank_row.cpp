@@ -74,7 +74,7 @@ CpuDescription parse_cpuinfo(std::istream& cpuinfo) {
   CpuDescription cpu;
   std::string implementer;
   std::string part;
-  for (std::string line; std::getline(cpuinfo, line) && !(line.empty() && !cpu.features.empty());) {
+  for (std::string line; std::getline(cpuinfo, line) && (!line.empty() || cpu.features.empty());) {
     const auto colon = line.find(':');
     if (colon == std::string::npos) {
       continue;

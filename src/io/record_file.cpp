@@ -25,7 +25,7 @@ constexpr std::int64_t format_version = 1;
 hdf5::PropertyList memory_access() {
   constexpr std::size_t growth = 64 * 1024;  // bytes
   hdf5::PropertyList access(hdf5::check(H5Pcreate(H5P_FILE_ACCESS), "file access"));
-  hdf5::check(H5Pset_fapl_core(access.get(), growth, 0), "file in memory");
+  hdf5::check(H5Pset_fapl_core(access.get(), growth, false), "file in memory");
   return access;
 }
 

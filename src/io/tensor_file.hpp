@@ -14,6 +14,7 @@ namespace ringworld {
 struct Hyperslab {
   std::vector<std::int64_t> start;
   std::vector<std::int64_t> count;
+  // NOLINTNEXTLINE(readability-redundant-member-init): lets designated initialisers leave it out without a warning.
   std::vector<std::int64_t> stride = {};  ///< empty: 1 along each dimension
 };
 

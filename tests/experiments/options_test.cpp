@@ -35,7 +35,8 @@ struct Values {
   std::vector<std::int64_t> context_length{1024};
 };
 
-std::optional<std::string> parse(Values& values, const std::vector<std::string>& arguments, std::string* toml = nullptr) {
+std::optional<std::string> parse(Values& values, const std::vector<std::string>& arguments,
+                                 std::string* toml = nullptr) {
   Options options("test", "A verb for tests.");
   options.add("is-on", values.is_on, "", "a switch");
   options.add("count", values.count, "", "a number");

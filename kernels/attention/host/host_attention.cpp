@@ -27,7 +27,13 @@
 namespace ringworld {
 namespace {
 
-using namespace host_attention;
+using host_attention::key_tile;
+using host_attention::PackTile;
+using host_attention::padded;
+using host_attention::query_tile;
+using host_attention::tile_kernels;
+using host_attention::TileKernels;
+using host_attention::TileMask;
 
 constexpr std::int64_t forward_panel = 512;   // keys; K^T and V of a panel: 256 KiB at D = 64
 constexpr std::int64_t backward_panel = 256;  // keys; five panels: 320 KiB at D = 64

@@ -15,21 +15,21 @@ template <int Lanes>
 struct RegisterTypes;
 template <>
 struct RegisterTypes<4> {
-  typedef float Float __attribute__((vector_size(16), may_alias));
-  typedef std::int32_t Int __attribute__((vector_size(16), may_alias));
-  typedef std::int32_t UnalignedInt __attribute__((vector_size(16), may_alias, aligned(4)));
+  using Float __attribute__((vector_size(16), may_alias)) = float;
+  using Int __attribute__((vector_size(16), may_alias)) = std::int32_t;
+  using UnalignedInt __attribute__((vector_size(16), may_alias, aligned(4))) = std::int32_t;
 };
 template <>
 struct RegisterTypes<8> {
-  typedef float Float __attribute__((vector_size(32), may_alias));
-  typedef std::int32_t Int __attribute__((vector_size(32), may_alias));
-  typedef std::int32_t UnalignedInt __attribute__((vector_size(32), may_alias, aligned(4)));
+  using Float __attribute__((vector_size(32), may_alias)) = float;
+  using Int __attribute__((vector_size(32), may_alias)) = std::int32_t;
+  using UnalignedInt __attribute__((vector_size(32), may_alias, aligned(4))) = std::int32_t;
 };
 template <>
 struct RegisterTypes<16> {
-  typedef float Float __attribute__((vector_size(64), may_alias));
-  typedef std::int32_t Int __attribute__((vector_size(64), may_alias));
-  typedef std::int32_t UnalignedInt __attribute__((vector_size(64), may_alias, aligned(4)));
+  using Float __attribute__((vector_size(64), may_alias)) = float;
+  using Int __attribute__((vector_size(64), may_alias)) = std::int32_t;
+  using UnalignedInt __attribute__((vector_size(64), may_alias, aligned(4))) = std::int32_t;
 };
 
 template <int Lanes>

@@ -101,7 +101,7 @@ struct ForwardKernel {
   KOKKOS_INLINE_FUNCTION void weigh_row(const TeamMember& member, const Scratch& tile, int row,
                                         const IsVisible& is_visible) const {
     const float old_maximum = tile.maximum(row);
-    float maximum;
+    float maximum = minus_infinity;
     Kokkos::parallel_reduce(
         Kokkos::ThreadVectorRange(member, tile_tokens),
         [&](int column, float& largest) {
@@ -113,7 +113,7 @@ struct ForwardKernel {
     // Max starts from the lowest float, or from -inf in later versions of Kokkos: neither is a score.
     const bool sees_a_key = maximum > Kokkos::reduction_identity<float>::max() && maximum > minus_infinity;
     maximum = sees_a_key && maximum > old_maximum ? maximum : old_maximum;
-    float added;
+    float added = 0;
     Kokkos::parallel_reduce(
         Kokkos::ThreadVectorRange(member, tile_tokens),
         [&](int column, float& sum) {

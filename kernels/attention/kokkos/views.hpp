@@ -72,7 +72,7 @@ class ActivationReader {
   // bf16's own conversions are not compiled for devices.
   KOKKOS_INLINE_FUNCTION static float widen(std::uint16_t bits) {
     const std::uint32_t word = static_cast<std::uint32_t>(bits) << 16U;
-    float value;
+    float value = 0;
     std::memcpy(&value, &word, sizeof(value));
     return value;
   }
@@ -105,7 +105,7 @@ class ActivationWriter {
 
  private:
   KOKKOS_INLINE_FUNCTION static std::uint16_t narrow(float value) {
-    std::uint32_t word;
+    std::uint32_t word = 0;
     std::memcpy(&word, &value, sizeof(word));
     const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
     const std::uint32_t half_minus_ties = 0x7fffU + ((word >> 16U) & 1U);

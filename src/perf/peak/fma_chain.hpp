@@ -9,7 +9,7 @@ namespace {
 
 template <int Lanes>
 struct Register {
-  typedef float Vector __attribute__((vector_size(Lanes * sizeof(float))));
+  using Vector __attribute__((vector_size(Lanes * sizeof(float)))) = float;
 };
 
 /// @tparam Lanes floats in a register     @tparam Chains independent accumulators: latency times throughput
