@@ -42,19 +42,22 @@ find_page() {
 }
 
 main() {
-  local run
+  local run code=0
   cd "$root"
   "$root/scripts/setup.sh"
   prepare_mpi "$ranks"
   run="results/runs/demo-$(date -u +%Y%m%dT%H%M%SZ)"
   mkdir -p results/runs
   echo "==== ring attention on $ranks ranks"
+  # A point that fails its check must not cost the report: it is a row there, and the exit code comes last.
   mpirun -n "$ranks" build/release/bin/ringworld attention --config experiments/attention/config/demo.toml \
-    --output "$run.h5"
+    --output "$run.h5" || code=$?
+  [[ -f $run.h5 ]] || exit "$code"
   require_step "report" .venv/bin/python -m ringworld_analysis report "$run.h5" --output "$run-report"
   echo
   echo "records  $root/$run.h5"
   echo "report   $(find_page "$root/$run-report")"
+  exit "$code"
 }
 
 main

@@ -35,6 +35,7 @@ class SweepRecord {
   SweepRecord(const SweepOptions& values, const RunDescription& run)
       : record_(values.resume && std::filesystem::exists(values.output) ? RecordFile::resume(values.output)
                                                                         : RecordFile::create(values.output)),
+        run_(count_runs(record_)),
         group_(begin_provenance(record_, run)),
         rows_(record_.read<AttentionRow>()) {
     if (record_.backup().has_value()) {
@@ -49,6 +50,7 @@ class SweepRecord {
   }
 
   void add(PointResult result) {
+    result.row.run = run_;
     const std::int64_t index = record_.append(result.row);
     for (SampleRow& sample : result.samples) {
       sample.attention_row = index;
@@ -70,7 +72,17 @@ class SweepRecord {
   [[nodiscard]] const std::vector<AttentionRow>& rows() const { return rows_; }
 
  private:
+  /// Runs that have written to the record before this one.
+  static std::int64_t count_runs(const RecordFile& record) {
+    std::int64_t runs = 0;
+    for (const RankRow& row : record.read<RankRow>()) {
+      runs = std::max(runs, row.run + 1);
+    }
+    return runs;
+  }
+
   RecordFile record_;
+  std::int64_t run_;
   std::string group_;
   std::vector<AttentionRow> rows_;
 };
@@ -161,7 +173,6 @@ int run_attention(const Job& job) {
         peaks[point.ranks] = measure_peak(ring);
       }
       PointResult result = run_point(ring, point, values, peaks[point.ranks]);
-      failed_checks += result.has_failed_check ? 1 : 0;
       if (world.is_root()) {
         const std::string line = describe_result(result.row);
         record->add(std::move(result));
@@ -173,10 +184,10 @@ int run_attention(const Job& job) {
   }
   on_root(world, [&] {
     record->finish();
+    failed_checks = std::ranges::count_if(record->rows(), has_failed_check);
     print_summary(record->rows(), values.output);
   });
-  failed_checks = world.all_reduce(failed_checks, Reduction::max);
-  return failed_checks == 0 ? 0 : 1;
+  return world.all_reduce(failed_checks, Reduction::max) == 0 ? 0 : 1;
 }
 
 }  // namespace ringworld

@@ -11,26 +11,35 @@ namespace {
 constexpr std::array<RotationMode, 3> modes{RotationMode::compute_only, RotationMode::transfer_only,
                                             RotationMode::compute_and_transfer};
 
+bool is_backward(const PointData& data) { return data.options().pass == AttentionPass::backward; }
+
 void run_pass(PointData& data, const RotationOptions& rotation) {
-  if (data.options().pass == AttentionPass::backward) {
+  if (is_backward(data)) {
     data.attention().backward(data.backward(), rotation);
   } else {
     data.attention().forward(data.forward(), rotation);
   }
 }
 
-/// Bytes that this rank sends at `step`: the operands that it holds, and from step 1 on the gradients of the same
-/// origin.
+/// Whether some transfer is waited for at `step`.
+bool waits_at(const PointData& data, int step) {
+  return step + 1 < data.ring().size() || (is_backward(data) && step > 1);
+}
+
+/// Bytes that this rank sends and must see through before the end of `step`: in a backward pass the gradients of the
+/// step before as well; step P is the last hop home.
 std::int64_t bytes_of_step(const PointData& data, const Partition& partition, int step) {
   const AttentionProblem& problem = data.options().problem;
-  const std::int64_t tokens = partition.tokens(data.ring().origin_after(step)) * problem.batch;
-  if (data.options().pass != AttentionPass::backward) {
-    return tokens * kv_wire_bytes_per_token(problem);
+  const auto tokens_at = [&](int hops) { return partition.tokens(data.ring().origin_after(hops)) * problem.batch; };
+  const bool has_operands = step + 1 < data.ring().size();
+  if (!is_backward(data)) {
+    return has_operands ? tokens_at(step) * kv_wire_bytes_per_token(problem) : 0;
   }
   const BackwardRotation rotation = *data.options().backward_rotation;
   const std::int64_t operands =
       rotation == BackwardRotation::kv ? kv_wire_bytes_per_token(problem) : q_wire_bytes_per_token(problem);
-  return tokens * (operands + (step > 0 ? gradient_wire_bytes_per_token(problem, rotation) : 0));
+  return (has_operands ? tokens_at(step) * operands : 0) +
+         (step > 1 ? tokens_at(step - 1) * gradient_wire_bytes_per_token(problem, rotation) : 0);
 }
 
 }  // namespace
@@ -41,7 +50,7 @@ double overlap_of(double t_compute, double t_comm, double t_both) {
 }
 
 std::vector<HopRow> probe_overlap(PointData& data, std::int64_t repeats) {
-  const int hops = data.ring().size() - 1;
+  const int hops = is_backward(data) ? data.ring().size() + 1 : data.ring().size() - 1;
   std::array<std::vector<std::vector<double>>, modes.size()> samples;  // [mode][hop][repeat]
   for (auto& mode_samples : samples) {
     mode_samples.resize(static_cast<std::size_t>(hops));
@@ -61,6 +70,9 @@ std::vector<HopRow> probe_overlap(PointData& data, std::int64_t repeats) {
   const Partition& partition = data.attention().partition();
   std::vector<HopRow> rows;
   for (int hop = 0; hop < hops; ++hop) {
+    if (!waits_at(data, hop)) {
+      continue;
+    }
     const auto median = [&](std::size_t mode) {
       return summarize(samples[mode][static_cast<std::size_t>(hop)]).median;
     };

@@ -10,8 +10,8 @@
 
 namespace ringworld {
 
-/// Probes the hops of the backward pass when the plan is for that alone, else of the forward pass. Ranks start every
-/// step together, so that a slow neighbour is not taken for a slow link.
+/// Probes the hops of the backward pass when the plan is for that alone, else of the forward pass. In the forward
+/// pass ranks start every step together, so that a slow neighbour is not taken for a slow link.
 /// Collective over the ring, which has run the pass before. Returns all ranks' hops, on every rank; `attention_row` is
 /// left 0.
 [[nodiscard]] std::vector<HopRow> probe_overlap(PointData& data, std::int64_t repeats);

@@ -12,8 +12,10 @@ struct PointResult {
   AttentionRow row;
   std::vector<SampleRow> samples;
   std::vector<HopRow> hops;
-  bool has_failed_check = false;  ///< a wrong answer or count, as opposed to no answer
 };
+
+/// Whether a row holds a wrong answer or count, as opposed to none for want of memory or time.
+[[nodiscard]] bool has_failed_check(const AttentionRow& row);
 
 /// The columns that are known before the point runs; they also tell whether a record holds the point already.
 [[nodiscard]] AttentionRow describe_point(const SweepPoint& point, std::int64_t seed);

@@ -53,6 +53,7 @@ struct AttentionRow {
   bool valid = false;
   FixedString<240> reason;
   std::int64_t seed = 0;
+  std::int64_t run = 0;
 
   static constexpr auto fields() {
     using R = AttentionRow;
@@ -100,12 +101,15 @@ struct AttentionRow {
         Field{"peak_bytes_model", &R::peak_bytes_model, "B", "the same by the memory formula of src/perf"},
         Field{"peak_resident_bytes", &R::peak_resident_bytes, "B",
               "largest over ranks of the growth of the process's resident memory, libraries included"},
-        Field{"error", &R::error, "1", "largest error of sampled rows against fp64, over the largest exact value"},
-        Field{"error_rms", &R::error_rms, "1", "root mean square error of sampled rows over that of the exact values"},
+        Field{"error", &R::error, "1",
+              "largest error of sampled rows against fp64, each relative to the largest of its own row"},
+        Field{"error_rms", &R::error_rms, "1", "root mean square of these errors, of the worst tensor"},
         Field{"error_tolerance", &R::error_tolerance, "1", "bound that error must keep for the row to be valid"},
         Field{"valid", &R::valid, "", "whether the result was checked and right, and counts agreed with their models"},
         Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"},
-        Field{"seed", &R::seed, "", "seed of the random inputs"}};
+        Field{"seed", &R::seed, "", "seed of the random inputs"},
+        Field{"run", &R::run, "",
+              "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
   }
 };
 
@@ -150,14 +154,17 @@ struct HopRow {
     return std::tuple{
         Field{"attention_row", &R::attention_row, "", "index of the row of /attention that this probe belongs to"},
         Field{"rank", &R::rank, "", "rank in its ring"},
-        Field{"hop", &R::hop, "", "neighbour transfer, counted from 0"},
+        Field{"hop", &R::hop, "",
+              "ring step whose transfers are waited for, counted from 0: 0 to P-2 in a forward pass (also probed for "
+              "forward_backward); in a backward pass 0 to P, as gradients are waited for a step later and come home "
+              "last"},
         Field{"t_compute", &R::t_compute, "s", "time of the ring step without its transfer"},
         Field{"t_comm", &R::t_comm, "s", "time of the transfer without compute"},
         Field{"t_both", &R::t_both, "s", "time of the ring step with its transfer"},
         Field{"exposed", &R::exposed, "s", "t_both - t_compute: communication that compute did not hide"},
         Field{"overlap", &R::overlap, "1",
               "(t_compute + t_comm - t_both) / min(t_compute, t_comm): 1 = all hidden, 0 = none"},
-        Field{"bytes", &R::bytes, "B", "bytes that this rank sent in the hop"},
+        Field{"bytes", &R::bytes, "B", "bytes that this rank sent in these transfers"},
         Field{"polling", &R::polling, "", "whether kernels drove communication between tiles"}};
   }
 };

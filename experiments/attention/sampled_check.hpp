@@ -3,7 +3,8 @@
 ///
 /// A sampled query is drawn again by every rank; each rank attends to its own keys in fp64, and the partial sums are
 /// merged. A sampled key gathers its gradients from every rank's queries in the same way. So the check costs
-/// O(samples T H D) a rank at any context length, and does not use the code that it checks.
+/// O(samples T H D) a rank at any context length. It takes lse and delta of the queries from the result, and checks both
+/// at the sampled ones.
 
 #include <cstdint>
 
@@ -11,10 +12,12 @@
 
 namespace ringworld {
 
-/// Errors of the sampled rows of out (forward) and dq, dk, dv (backward): the worst of these tensors.
+/// Errors of the sampled rows of out and lse (forward), delta, dq, dk and dv (backward): the worst of these tensors. An
+/// error is relative to its own row: to the row's largest exact value, or its largest term where the sum cancels. So a
+/// late token, whose numbers are small, counts as much as the first.
 struct SampledError {
-  double largest = 0;  ///< largest |x - exact| over the largest |exact| of the tensor
-  double rms = 0;      ///< root mean square of x - exact over that of exact
+  double largest = 0;  ///< largest of all
+  double rms = 0;      ///< root mean square over the tensor's samples
 };
 
 /// Checks the last pass; both errors are NaN when any number of the result is not finite. Collective over the ring.

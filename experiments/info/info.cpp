@@ -91,13 +91,16 @@ int run_info(const Job& job) {
   RankRow mine;
   on_every_rank(job.world, [&] { mine = describe_this_process(job.world.rank()); });
   const std::vector<RankRow> ranks = job.world.all_gather(mine);
-  const auto sum = [&](double value) { return job.world.all_reduce(value, Reduction::sum); };
-  job.world.barrier();
-  const double fma = sum(measure_fma_peak(selected_isa(), values.seconds));
-  job.world.barrier();
-  const double gemm = sum(measure_gemm_peak(values.gemm_extent, values.seconds));
-  job.world.barrier();
-  const double triad = sum(measure_triad(values.triad_bytes, values.seconds));
+  // What a rank cannot allocate ends the job with one message.
+  const auto sum_of = [&](auto&& measure) {
+    double mine_alone = 0;
+    job.world.barrier();
+    on_every_rank(job.world, [&] { mine_alone = measure(); });
+    return job.world.all_reduce(mine_alone, Reduction::sum);
+  };
+  const double fma = sum_of([&] { return measure_fma_peak(selected_isa(), values.seconds); });
+  const double gemm = sum_of([&] { return measure_gemm_peak(values.gemm_extent, values.seconds); });
+  const double triad = sum_of([&] { return measure_triad(values.triad_bytes, values.seconds); });
   const RingLink link = measure_ring_link(Ring(job.world), values.hop_bytes);
   if (!job.world.is_root()) {
     return 0;

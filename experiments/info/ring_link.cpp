@@ -12,8 +12,12 @@ namespace {
 
 /// Median seconds of a hop; the slowest rank counts.
 double measure_hop(const Ring& ring, Shift& shift, std::int64_t bytes, int repeats) {
-  Buffer outgoing(bytes);
-  Buffer incoming(bytes);
+  Buffer outgoing;
+  Buffer incoming;
+  on_every_rank(ring.communicator(), [&] {
+    outgoing = Buffer(bytes);
+    incoming = Buffer(bytes);
+  });
   std::memset(outgoing.data(), 1, static_cast<std::size_t>(bytes));
   std::memset(incoming.data(), 0, static_cast<std::size_t>(bytes));
   const auto size = static_cast<std::size_t>(bytes);

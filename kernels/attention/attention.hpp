@@ -118,7 +118,8 @@ class BlockAttention {
   /// Cost: 10 D FLOP a visible (query, key, head), the recomputed scores included.
   virtual bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) = 0;
 
-  /// Scratch memory that the object holds, in bytes; does not depend on the number of tokens.
+  /// Scratch memory that the object holds, in bytes; does not depend on the number of tokens (four bytes a token for a
+  /// copy of the document ids aside).
   [[nodiscard]] virtual std::int64_t workspace_bytes() const = 0;
 };
 

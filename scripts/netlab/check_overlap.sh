@@ -28,7 +28,7 @@ Tells whether the ring hides its communication behind compute, on a link made ju
 1. measures compute and bytes of one hop on a link without a limit,
 2. sets the link so that communication takes F of compute's time                       (default F = $fraction)
 3. measures compute only, communication only and both, with polling on and off, and demands
-   on:  at least 90 % of communication hidden       off: less than 30 % hidden
+   on:  at least 90 % of communication hidden       off: less than 15 % hidden
 
 Wants an otherwise idle machine. Where compute changes its speed meanwhile, it sets the link anew, up to three times.
 
@@ -46,8 +46,8 @@ fail_usage() {
 probe() {
   local code=0
   "$netlab" --rate "$1" -- "$program" attention --ranks 2 --context-length "$context_length" --heads "$heads" \
-    --head-size "$head_size" --layout zigzag --pass forward --repeats "$repeats" --overlap-probe true \
-    --polling "$2" --output "$3" >"$3.log" 2>&1 &
+    --head-size "$head_size" --layout zigzag --pass forward --repeats 1 --overlap-probe true \
+    --probe-repeats "$repeats" --polling "$2" --output "$3" >"$3.log" 2>&1 &
   job=$!
   wait "$job" || code=$?
   job=""

@@ -16,11 +16,11 @@ import h5py
 LINK_EFFICIENCY = 0.955
 
 HIDDEN_WITH_POLLING = 0.9
-HIDDEN_WITHOUT_POLLING = 0.3
+HIDDEN_WITHOUT_POLLING = 0.15
 
 # t_comm / t_compute in which the shares above mean something: less and there is little to hide, more and compute is
 # too short to hide it.
-FITTING = (0.5, 1.0)
+FITTING = (0.7, 0.95)
 EXIT_UNSTEADY = 3
 
 

@@ -2,7 +2,7 @@
 #SBATCH --job-name=ringworld
 #SBATCH --time=00:30:00
 #SBATCH --exclusive
-#SBATCH --output=results/runs/%x-%j.log
+#SBATCH --output=%x-%j.log
 #
 # Template: any verb of the program on the ranks of a job.
 # usage, from the root of the tree:  sbatch --nodes=2 --ntasks-per-node=4 scripts/slurm/job.sh VERB [FLAG...]

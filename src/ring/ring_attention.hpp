@@ -105,12 +105,13 @@ class RingAttention {
   std::int64_t tokens_;      // of this rank
   std::int64_t tokens_max_;  // of the rank that holds most
   std::unique_ptr<BlockAttention> kernel_;
-  Shift operand_shift_;
+  Buffer arena_;         // forward: state and two operand blocks; backward: two operand and three gradient blocks
+  Shift operand_shift_;  // below the arena: a transfer must not outlive its memory
+
   Shift gradient_shift_;
   Progress progress_;
   double deadline_;
   bool has_missed_deadline_ = false;
-  Buffer arena_;  // forward: state and two operand blocks; backward: two operand and three gradient blocks
 };
 
 }  // namespace ringworld

@@ -25,11 +25,10 @@ void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shi
   for (int step = 0; step < ranks; ++step) {
     const int origin = ring.origin_after(step);
     const bool has_operand_hop = step + 1 < ranks && is_transferring;
-    const bool has_gradient_hop = gradients != nullptr && step > 0 && is_transferring;
     const auto held = step == 0 ? std::span<std::byte>{} : part(operands.current, steps.operand_bytes(origin));
     const auto share =
         gradients != nullptr && step > 0 ? part(sums.work, steps.gradient_bytes(origin)) : std::span<std::byte>{};
-    if (options.step_seconds != nullptr) {
+    if (options.step_seconds != nullptr && (gradients == nullptr || step == 0)) {
       ring.communicator().barrier();
     }
     const double start = now_seconds();
@@ -41,13 +40,15 @@ void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shi
     if (is_computing) {
       steps.compute(origin, held, share);
     }
-    if (has_gradient_hop) {
+    if (gradients != nullptr && step > 0) {
       gradient_shift.wait();  // the hop of the step before: sums for the block of `origin`
       if (step > 1 && is_computing) {
         steps.add(origin, part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(origin)), share);
       }
-      std::swap(sums.work, sums.outgoing);
-      gradient_shift.start(share, part(sums.incoming, steps.gradient_bytes(ring.origin_after(step + 1))));
+      if (is_transferring) {
+        std::swap(sums.work, sums.outgoing);
+        gradient_shift.start(share, part(sums.incoming, steps.gradient_bytes(ring.origin_after(step + 1))));
+      }
     }
     if (has_operand_hop) {
       operand_shift.wait();
@@ -59,10 +60,16 @@ void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shi
     }
   }
 
-  if (gradients != nullptr && ranks > 1 && is_transferring) {
-    gradient_shift.wait();
+  if (gradients != nullptr && ranks > 1) {
+    const double start = now_seconds();
+    if (is_transferring) {
+      gradient_shift.wait();
+    }
     if (is_computing) {
       steps.add(ring.rank(), part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(ring.rank())), {});
+    }
+    if (options.step_seconds != nullptr) {
+      options.step_seconds->push_back(now_seconds() - start);
     }
   }
 }

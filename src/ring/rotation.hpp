@@ -1,14 +1,12 @@
 #pragma once
 /// @file  The ring loop.
 ///
-///   step                 0          1          2         P-1
-///   compute            own block  block of   block of   block of        every rank folds each block once
-///                                  rank-1     rank-2     rank+1
-///   operands on the    ====hop====>====hop====>====hop====>             P - 1 hops, each behind a step's compute
-///   wire
-///   gradients on the              ====hop====>====hop====>====hop====>  P - 1 hops, each behind the next step's
-///   compute; wire                           (sums for the block just computed)   the last brings the rank's own sums
-///   home
+///   step            0           1           2           P-1
+///   compute         own block   block of    block of    block of      every rank folds each block once
+///                               rank-1      rank-2      rank+1
+///   operands        ====hop====>====hop====>====hop====>              P - 1 hops, each behind the compute of its step
+///   gradients                               ====hop====>====hop====>  P - 1 hops, each behind the compute of the next
+///                                                                     step; the last, behind none, comes home
 ///
 /// A hop is posted (receive first, then send) before the compute that hides it, driven between tiles by the compute's
 /// progress callback, and waited for after it. The block of a rank's own tokens never needs the ring, so its gradients
@@ -46,7 +44,9 @@ struct GradientBuffers {
 
 struct RotationOptions {
   RotationMode mode = RotationMode::compute_and_transfer;
-  /// When set, ranks start every step together and each step's seconds are appended: how a hop is measured alone.
+  /// When set, the seconds of each step are appended, and with gradients those of the last hop home. Without gradients
+  /// ranks start every step together, so that each hop is measured alone; a gradient hop spans two steps, which a
+  /// barrier between them would drive for nothing.
   std::vector<double>* step_seconds = nullptr;
 };
 

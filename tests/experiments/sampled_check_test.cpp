@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -68,6 +69,35 @@ TEST_F(SampledCheck, FindsNotANumberWhereNoSampleIs) {
     dv(1, dv.shape[1] - 1, 0, 31) = std::numeric_limits<float>::quiet_NaN();
   }
   EXPECT_TRUE(std::isnan(check_samples(data_, samples).largest));
+}
+
+/// The last token's numbers are the smallest under a causal mask: losing them must show in bfloat16 too, whose tolerance
+/// is wide.
+TEST(SampledCheckOfBfloat16, FailsALastTokenThatIsLost) {
+  for (const Layout layout : {Layout::contiguous, Layout::striped, Layout::zigzag}) {
+    PointData data(Ring(Communicator::world()),
+                   {.problem = {.context_length = 4096,
+                                .heads = 1,
+                                .kv_heads = 1,
+                                .head_size = 16,
+                                .dtype = DType::bfloat16,
+                                .wire_dtype = DType::bfloat16},
+                    .layout = layout,
+                    .pass = AttentionPass::forward,
+                    .backward_rotation = BackwardRotation::kv},
+                   7);
+    data.attention().forward(data.forward());
+    const double tolerance = error_tolerance(data.options().problem);
+    EXPECT_LE(check_samples(data, samples).largest, tolerance);
+    const Partition& partition = data.attention().partition();
+    for (const Segment& run : partition.segments(data.ring().rank())) {
+      const std::int64_t last = run.count - 1;
+      if (run.token + last * run.stride == partition.context_length() - 1) {
+        std::fill_n(&data.forward().out.as<bf16>()(0, run.token_local + last, 0, 0), 16, bf16(0.0F));
+      }
+    }
+    EXPECT_GT(check_samples(data, samples).largest, tolerance) << name_of(layout);
+  }
 }
 
 }  // namespace

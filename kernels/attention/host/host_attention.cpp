@@ -1,9 +1,8 @@
 /// @file  Blockwise attention on the CPU.
 ///
-///   keys ->      panel 0          panel 1        A panel of keys is packed once (K transposed, V as it is) and stays
-///   in
-///            +-----+-----+    +-----+-----+      the second-level cache while every query tile passes over it; grouped
-///   query    |tile |tile |    |tile |tile |      query heads share it. A tile of scores is 96 queries x 64 keys:
+///   keys ->      panel 0          panel 1        A panel of keys is packed once (K transposed, V as it is) and
+///            +-----+-----+    +-----+-----+      stays in the second-level cache while every query tile passes over
+///   query    |tile |tile |    |tile |tile |      it; grouped query heads share it. A tile: 96 queries x 64 keys
 ///   tiles    +-----+-----+    +-----+-----+
 ///     |      |  \  |     |    |     |     |        S = Q K^T         register blocks, K panel in the first-level cache
 ///     v      +-----+-----+    +-----+-----+        P = exp(S - m)    while in cache; only tiles on the diagonal or
