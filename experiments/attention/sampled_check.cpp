@@ -47,12 +47,10 @@ class ExactRow {
  public:
   explicit ExactRow(std::int64_t size) : values_(static_cast<std::size_t>(size)) {}
 
-  /// Adds weight * (a - b) * direction. The largest term, with a and b apart, sets the scale of rounding where a sum
-  /// cancels.
-  void add(double weight, double a, double b, const std::vector<double>& direction) {
-    const double magnitude = weight * (std::abs(a) + std::abs(b));
+  /// Adds factor * direction. `magnitude` is the factor without its cancellation, which sets the scale of rounding.
+  void add(double factor, double magnitude, const std::vector<double>& direction) {
     for (std::size_t d = 0; d < values_.size(); ++d) {
-      values_[d] += weight * (a - b) * direction[d];
+      values_[d] += factor * direction[d];
       largest_term_ = std::max(largest_term_, magnitude * std::abs(direction[d]));
     }
   }
@@ -218,6 +216,16 @@ class Checker {
     return sum;
   }
 
+  /// The sum of the absolute products: what the rounding of a dot product is relative to.
+  template <class Left, class Right>
+  [[nodiscard]] double absolute_dot(const Left* left, const Right* right) const {
+    double sum = 0;
+    for (std::int64_t d = 0; d < problem_.head_size; ++d) {
+      sum += std::abs(static_cast<double>(left[d]) * static_cast<double>(right[d]));
+    }
+    return sum;
+  }
+
   void check_query(const SampledToken& sample) {
     const std::int64_t size = problem_.head_size;
     const std::vector<float> q = draw(InputTensor::q, sample, problem_.heads);
@@ -244,7 +252,7 @@ class Checker {
       for_each_seen_key(sample, [&](std::size_t j) {
         const double weight = std::exp(scores[j] - maximum);
         read_row(data_.forward().v, sample.sequence, static_cast<std::int64_t>(j), h / group_, v);
-        out.add(weight, 1, 0, v);
+        out.add(weight, weight, v);
         total += weight;
       });
       out.merge(communicator());
@@ -268,10 +276,7 @@ class Checker {
   void check_query_gradient(const SampledToken& sample, std::int64_t h, const Softmax& softmax,
                             const std::vector<double>& scores, const std::vector<double>& out, const float* dout) {
     const double delta = dot(out.data(), dout);
-    double delta_scale = 0;
-    for (std::size_t d = 0; d < out.size(); ++d) {
-      delta_scale += std::abs(out[d] * static_cast<double>(dout[d]));
-    }
+    const double delta_scale = absolute_dot(out.data(), dout);
     compare_number(delta_, data_.backward().delta, sample, h, delta, delta_scale);
     std::vector<double> k(out.size());
     std::vector<double> v(out.size());
@@ -280,7 +285,8 @@ class Checker {
       read_row(data_.forward().k, sample.sequence, static_cast<std::int64_t>(j), h / group_, k);
       read_row(data_.forward().v, sample.sequence, static_cast<std::int64_t>(j), h / group_, v);
       const double probability = std::exp(scores[j] - softmax.maximum) / softmax.total;
-      dq.add(scale_ * probability, dot(v.data(), dout), delta, k);
+      const double weight = scale_ * probability;
+      dq.add(weight * (dot(v.data(), dout) - delta), weight * (absolute_dot(v.data(), dout) + delta_scale), k);
     });
     dq.merge(communicator());
     compare(dq_, data_.backward().dq, sample, h, dq);
@@ -308,8 +314,10 @@ class Checker {
               std::exp(score - static_cast<double>(data_.forward().lse(sample.sequence, h, local)));
           const double dprobability = dot(dout.data(), v.data() + kv_head * size);
           const double delta = static_cast<double>(data_.backward().delta(sample.sequence, h, local));
-          dk.add(scale_ * probability, dprobability, delta, q);
-          dv.add(probability, 1, 0, dout);
+          const double weight = scale_ * probability;
+          const double magnitude = absolute_dot(dout.data(), v.data() + kv_head * size) + std::abs(delta);
+          dk.add(weight * (dprobability - delta), weight * magnitude, q);
+          dv.add(probability, probability, dout);
         }
       }
       dk.merge(communicator());

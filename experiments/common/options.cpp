@@ -186,7 +186,7 @@ std::optional<std::string> Options::parse(const std::vector<std::string>& argume
 }
 
 void Options::read_config_file(const std::string& path, const std::vector<bool>& is_given) {
-  require_input(std::filesystem::is_regular_file(path), fmt::format("{}: no such configuration file", path));
+  require_input(std::filesystem::is_regular_file(path), fmt::format("{}: no such file", path));
   toml::table table;
   try {
     table = toml::parse_file(path);

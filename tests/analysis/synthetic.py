@@ -42,7 +42,9 @@ def row_types(header: Path = ROWS_HPP) -> dict[str, RowType]:
                 r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = \w+)?;", body, re.M
             )
         }
-        fields = re.findall(r'Field\{"(\w+)",\s*&R::(\w+),\s*"([^"]*)",\s*"([^"]*)"\}', body)
+        # A meaning may be several literals in a row.
+        literals = re.sub(r'"\s*\n\s*"', "", body)
+        fields = re.findall(r'Field\{"(\w+)",\s*&R::(\w+),\s*"([^"]*)",\s*"([^"]*)"\}', literals)
         assert len(fields) == len(kinds) > 0, f"{path.group(1)}: {len(fields)} fields, {len(kinds)} members"
         found[path.group(1)] = RowType(
             path.group(1),

@@ -161,8 +161,7 @@ TEST(Communicator, BroadcastsBytesFromAnyRoot) {
 TEST(Communicator, BroadcastsTextOfAnyLength) {
   const Communicator world = Communicator::world();
   const int root = world.size() - 1;
-  std::string text_with_zero = "a\0b";
-  text_with_zero.resize(3);
+  const std::string text_with_zero{'a', '\0', 'b'};
   for (const std::string& text : {std::string(), std::string("ring"), text_with_zero, std::string(3'000'000, 'r')}) {
     // The other ranks hold something of another length.
     EXPECT_EQ(world.broadcast(world.rank() == root ? text : std::string(1000, 'x'), root), text);

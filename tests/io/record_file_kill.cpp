@@ -5,6 +5,8 @@
 
 #include <array>
 #include <chrono>
+#include <cstdio>
+#include <exception>
 #include <random>
 #include <thread>
 
@@ -30,7 +32,8 @@ using test::SampleRow;
         break;
       }
     }
-  } catch (...) {  // the parent sees the pipe end early
+  } catch (const std::exception& error) {  // the parent sees the pipe end early
+    std::fputs(error.what(), stderr);
   }
   ::_exit(1);
 }

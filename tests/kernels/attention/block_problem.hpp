@@ -97,7 +97,7 @@ struct BlockCase {
 /// Owns dense tensors for a case: random operands, results full of guard values, gradients of zeros.
 class BlockProblem {
  public:
-  explicit BlockProblem(const BlockCase& block_case);
+  explicit BlockProblem(const BlockCase& c);
 
   [[nodiscard]] ActivationView q() { return q_.view(); }
   [[nodiscard]] ActivationView k() { return k_.view(); }
