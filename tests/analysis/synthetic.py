@@ -117,6 +117,7 @@ def _row(
         "error": (3e-3 if dtype == "bf16" else 4e-7) * float(rng.uniform(0.7, 1.3)) * (1 + 0.04 * ranks),
         "error_rms": 1e-7, "error_tolerance": 1.6e-2 if dtype == "bf16" else 5e-6, "valid": True, "reason": "",
         "seed": 42,
+        "run": 0,
     }  # fmt: skip
 
 

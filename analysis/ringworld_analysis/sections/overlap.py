@@ -21,9 +21,15 @@ REQUIRED = ("attention_row", "rank", "hop", "t_compute", "t_comm", "t_both", "ex
 MOST_RANKS = 8
 #: Hops up to which bars carry their overlap number.
 MOST_NUMBERED_HOPS = 12
+#: The overlap of a hop is told when the shorter of compute and transfer is at least this share of the longer: below, the
+#: difference of two nearly equal times is divided by a small one, and says only how noisy the machine is.
+TELLING_SHARE = 0.05
 INTRO = (
     "Each hop is timed three ways: the ring step without its transfer, the transfer without compute, and both at once. "
-    "Time blocked in a wait is not used: it is small when nothing overlaps and the library moved the data earlier."
+    "Time blocked in a wait is not used: it is small when nothing overlaps and the library moved the data earlier. Rings with more ranks than cores are left out of the "
+    "overview. "
+    f"Where the shorter of compute and transfer is below {TELLING_SHARE:.0%} of the longer, the overlap is noise and is "
+    "not shown."
 )
 
 
@@ -55,7 +61,9 @@ def _join(run: Run, hops: Table) -> Table:
         if name != "polling":
             hops = hops.with_column(name, attention[name][index])
     exposed = np.clip(hops["exposed"], 0.0, hops["t_comm"])
-    return hops.with_column("shown_exposed", exposed).with_column("shown_hidden", hops["t_comm"] - exposed)
+    hops = hops.with_column("shown_exposed", exposed).with_column("shown_hidden", hops["t_comm"] - exposed)
+    shorter, longer = np.minimum(hops["t_comm"], hops["t_compute"]), np.maximum(hops["t_comm"], hops["t_compute"])
+    return hops.with_column("is_telling", shorter >= TELLING_SHARE * longer)
 
 
 def _without_polling() -> list[str]:
@@ -64,6 +72,11 @@ def _without_polling() -> list[str]:
 
 def _overview(run: Run, hops: Table) -> list[Picture]:
     names = _without_polling()
+    # Ranks that share a core take turns: what they hide from each other is the scheduler's doing.
+    has_own_core = np.array([not run.is_oversubscribed.get(int(ranks)) for ranks in hops["ranks"]], dtype=bool)
+    hops = hops.take(hops["is_telling"] & has_own_core)
+    if not len(hops):
+        return []
     lengths = [int(length) for length in hops.distinct("context_length")]
     pictures = []
     for index, (suffix, apart, part) in enumerate(sweep.configurations(run, hops, names)):
@@ -247,7 +260,7 @@ def _hop(axes: Axes, row: Row, factor: float, top: float, is_numbered: bool) -> 
         axes.plot([x + 0.02, x + width - 0.02], [both, both], color="black", linewidth=2.0, solid_capstyle="butt")
     if is_numbered:
         axes.text(
-            x, min(max(hidden + exposed, compute, both) + 0.03 * edge, 1.1 * edge), f"{row['overlap']:.2f}",
+            x, min(max(hidden + exposed, compute, both) + 0.03 * edge, 1.1 * edge), f"{row['overlap']:.2f}" if row["is_telling"] else "–",
             ha="center", va="bottom", fontsize=7.5,
         )  # fmt: skip
 
@@ -273,12 +286,25 @@ def _data(hops: Table) -> DataSet:
 
 def _findings(hops: Table) -> list[Finding]:
     texts = []
-    for mode in sorted(hops.distinct("polling"), reverse=True):
-        part = hops.where(polling=mode)
+    findings = []
+    telling = hops.take(hops["is_telling"])
+    if len(telling) < len(hops):
+        ratio = float(np.median(hops["t_comm"] / np.maximum(hops["t_compute"], 1e-12)))
+        findings.append(
+            Finding(
+                f"In {len(hops) - len(telling)} of {formatting.counted(len(hops), 'hop')} one of compute and transfer is "
+                f"too short for an overlap to be told (median transfer {formatting.percent(ratio)} of compute); "
+                "`scripts/netlab.sh check` tests overlap on a link that is slow enough."
+            )
+        )
+    for mode in sorted(telling.distinct("polling"), reverse=True):
+        part = telling.where(polling=mode)
         total = float(part["t_comm"].sum())
         share = float(part["shown_exposed"].sum()) / total if total > 0 else 0.0
         texts.append(
             f"**{float(np.median(part['overlap'])):.2f}** with polling {'on' if mode else 'off'} "
             f"({formatting.counted(len(part), 'hop')}, {formatting.percent(share)} of communication time exposed)"
         )
-    return [Finding(f"Median overlap: {'; '.join(texts)}.")]
+    if texts:
+        findings.insert(0, Finding(f"Median overlap: {'; '.join(texts)}."))
+    return findings
