@@ -65,6 +65,16 @@ void copy_rows(const TensorView<const float, 3>& from, const TensorView<float, 3
   }
 }
 
+/// Packs this rank's keys and values for their way round the ring.
+template <class Pass>
+void pack_keys(const Pass& pass, const KeyValueBlock& block) {
+  copy_activations(pass.k, block.k);
+  copy_activations(pass.v, block.v);
+  if (!block.segments.is_null()) {
+    copy_segments(pass.segments, block.segments);
+  }
+}
+
 std::span<const float> as_floats(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
 }
@@ -174,12 +184,7 @@ void RingAttention::forward(const RingForward& pass, const RotationOptions& rota
   const AttentionState state = this->state();
   kernel_->reset(state);
   if (ring_.size() > 1) {
-    const KeyValueBlock own = view_key_value_block(problem, tokens_, buffers.current.data());
-    copy_activations(pass.k, own.k);
-    copy_activations(pass.v, own.v);
-    if (problem.has_segments) {
-      copy_segments(pass.segments, own.segments);
-    }
+    pack_keys(pass, view_key_value_block(problem, tokens_, buffers.current.data()));
   }
 
   const auto attend = [&](int origin, const ConstActivationView& k, const ConstActivationView& v,
@@ -245,12 +250,7 @@ void RingAttention::backward_rotating_keys(const RingBackward& pass, const Rotat
   const GradientBuffers gradients = gradient_buffers(
       arena_.as<std::byte>(), operand_bytes, view_gradient_block(problem, rotation_, tokens_max_, nullptr).bytes);
   if (ring_.size() > 1) {
-    const KeyValueBlock own = view_key_value_block(problem, tokens_, operands.current.data());
-    copy_activations(pass.k, own.k);
-    copy_activations(pass.v, own.v);
-    if (problem.has_segments) {
-      copy_segments(pass.segments, own.segments);
-    }
+    pack_keys(pass, view_key_value_block(problem, tokens_, operands.current.data()));
   }
 
   const auto attend = [&](int origin, const ConstActivationView& k, const ConstActivationView& v,
