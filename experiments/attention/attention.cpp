@@ -107,9 +107,9 @@ void print_summary(const std::vector<AttentionRow>& rows, const std::string& out
 }
 
 /// FMA peak of one rank with all ranks of `ring` at work.
-double measure_peak(const Communicator& ring) {
+double measure_peak(const Communicator& ring, DType dtype) {
   ring.barrier();
-  const double all = ring.all_reduce(measure_fma_peak(selected_isa(), peak_seconds), Reduction::sum);
+  const double all = ring.all_reduce(measure_fma_peak(selected_isa(), dtype, peak_seconds), Reduction::sum);
   return all / ring.size();
 }
 
@@ -157,7 +157,7 @@ int run_attention(const Job& job) {
   on_root(world, [&] { record.emplace(values, run); });
 
   RingSizes rings(world);
-  std::map<std::int64_t, double> peaks;
+  std::map<std::pair<std::int64_t, DType>, double> peaks;
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
   std::int64_t failed_checks = 0;
   for (const SweepPoint& point : points) {
@@ -169,10 +169,12 @@ int run_attention(const Job& job) {
     }
     const Communicator& ring = rings.of_size(point.ranks);
     if (!ring.is_null()) {
-      if (!peaks.contains(point.ranks)) {
-        peaks[point.ranks] = measure_peak(ring);
+      const DType dtype = point.plan.problem.dtype;
+      const auto [peak, is_new] = peaks.try_emplace({point.ranks, dtype});
+      if (is_new) {
+        peak->second = measure_peak(ring, dtype);
       }
-      PointResult result = run_point(ring, point, values, peaks[point.ranks]);
+      PointResult result = run_point(ring, point, values, peak->second);
       if (world.is_root()) {
         const std::string line = describe_result(result.row);
         record->add(std::move(result));

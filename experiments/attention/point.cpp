@@ -101,7 +101,7 @@ Timings time_passes(const Communicator& ring, PointData& data, const SweepOption
   return timings;
 }
 
-void fill_timings(AttentionRow& row, const Timings& timings, double peak_flops_per_second) {
+void fill_timings(AttentionRow& row, const Timings& timings, DType dtype, double peak_flops_per_second) {
   row.repeats = static_cast<std::int64_t>(timings.slowest.size());
   if (timings.slowest.empty()) {
     return;
@@ -114,7 +114,7 @@ void fill_timings(AttentionRow& row, const Timings& timings, double peak_flops_p
   row.flops_per_second_per_rank = flop / summary.median / static_cast<double>(row.ranks);
   row.peak_flops_per_second = peak_flops_per_second;
   row.mfu_measured_peak = row.flops_per_second_per_rank / peak_flops_per_second;
-  row.nominal_flops_per_second = nominal_fma_peak(selected_isa());
+  row.nominal_flops_per_second = nominal_fma_peak(selected_isa(), dtype);
   if (row.nominal_flops_per_second > 0) {
     row.mfu_nominal_peak = row.flops_per_second_per_rank / row.nominal_flops_per_second;
   }
@@ -162,7 +162,7 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
 
   const Timings timings = time_passes(ring, *data, values);
   result.samples = timings.samples;
-  fill_timings(row, timings, peak_flops_per_second);
+  fill_timings(row, timings, point.plan.problem.dtype, peak_flops_per_second);
   row.peak_bytes = ring.all_reduce(memory_account().high_water, Reduction::max);
   row.peak_bytes_model = attention_peak_bytes(point.plan.problem, point.plan.pass, *point.plan.backward_rotation,
                                               point.ranks, row.tokens_per_rank, data->attention().workspace_bytes());

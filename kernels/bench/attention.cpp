@@ -128,7 +128,7 @@ void register_cases(double peak) {
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   const ringworld::BuildInfo& build = ringworld::build_info();
-  const double peak = ringworld::measure_fma_peak(ringworld::selected_isa(), 0.5);
+  const double peak = ringworld::measure_fma_peak(ringworld::selected_isa(), ringworld::DType::float32, 0.5);
   benchmark::AddCustomContext("git_revision", std::string(build.git_revision));
   benchmark::AddCustomContext("compiler", fmt::format("{} {}", build.compiler, build.compiler_flags));
   benchmark::AddCustomContext("isa", std::string(ringworld::name_of(ringworld::selected_isa())));

@@ -25,8 +25,8 @@ if(RINGWORLD_SANITIZE)
   target_link_options(ringworld_options INTERFACE -fsanitize=${RINGWORLD_SANITIZE})
 endif()
 
-# Files named *_avx2.cpp and *_avx512.cpp are the only ones compiled for more than the baseline, chosen at run time by
-# core/isa.hpp. Contraction to FMA is what they are for; nothing else of fast-math is on.
+# Files named *_avx2.cpp, *_avx512.cpp and *_avx512bf16.cpp are the only ones compiled for more than the baseline, chosen
+# at run time by core/isa.hpp. Contraction to FMA is what they are for; nothing else of fast-math is on.
 string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
 if(processor MATCHES "x86_64|amd64")
   set(RINGWORLD_TARGET_IS_X86 ON)
@@ -36,6 +36,7 @@ endif()
 
 # Sets the per-file flags of this directory's ISA-specific sources.
 function(ringworld_isa_flags)
+  set(avx512 "-O3;-ffp-contract=fast;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
   get_property(targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
   foreach(target ${targets})
     get_target_property(sources ${target} SOURCES)
@@ -45,8 +46,9 @@ function(ringworld_isa_flags)
       elseif(source MATCHES "_avx2\\.cpp$")
         set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast;-mavx2;-mfma")
       elseif(source MATCHES "_avx512\\.cpp$")
-        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-          "-O3;-ffp-contract=fast;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${avx512}")
+      elseif(source MATCHES "_avx512bf16\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${avx512};-mavx512bf16")
       endif()
     endforeach()
   endforeach()

@@ -18,9 +18,17 @@ Isa best_isa() {
   }
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? Isa::avx2 : Isa::portable;
 }
+
+bool has_bf16_dot_product(Isa isa) {
+  return isa == Isa::avx512 && best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16");
+}
 #else
 Isa best_isa() { return Isa::portable; }
+
+bool has_bf16_dot_product(Isa) { return false; }
 #endif
+
+bool has_bf16_dot_product() { return has_bf16_dot_product(selected_isa()); }
 
 Isa selected_isa() {
   const char* wanted = std::getenv("RINGWORLD_ISA");

@@ -25,4 +25,11 @@ inline constexpr std::array<std::string_view, 3> isa_names{"portable", "avx2", "
 /// @throws Error(bad_input) when it names no set, or one that this CPU lacks.
 [[nodiscard]] Isa selected_isa();
 
+/// Whether code for `isa` may use this CPU's dot products of bf16 pairs (`vdpbf16ps`): the set is AVX-512 and the CPU has
+/// AVX512_BF16.
+[[nodiscard]] bool has_bf16_dot_product(Isa isa);
+
+/// The same for `selected_isa()`, so that RINGWORLD_ISA=avx2 or portable turns them off.
+[[nodiscard]] bool has_bf16_dot_product();
+
 }  // namespace ringworld

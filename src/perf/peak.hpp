@@ -3,17 +3,21 @@
 
 #include <cstdint>
 
+#include "core/dtype.hpp"
 #include "core/isa.hpp"
 
 namespace ringworld {
 
-/// FLOP/s of one thread in chains of independent fp32 fused multiply-adds held in registers.
+/// FLOP/s of one thread in chains of independent fused multiply-adds held in registers, summed in fp32.
+/// @param dtype  of the factors. bfloat16 means dot products of pairs (`vdpbf16ps`, 4 FLOP a lane) where
+/// `has_bf16_dot_product(isa)`; anywhere else bf16 has to be widened first, and its peak is that of fp32
 /// @param seconds  how long to measure; the best slice of about 50 ms counts, which is long enough that threads which
 /// share a core share the figure
-[[nodiscard]] double measure_fma_peak(Isa isa, double seconds);
+[[nodiscard]] double measure_fma_peak(Isa isa, DType dtype, double seconds);
 
-/// FLOP/s by instruction set and rated clock: 2 FMA units x 2 x lanes x clock. 0 where the rated clock is unknown.
-[[nodiscard]] double nominal_fma_peak(Isa isa);
+/// FLOP/s by instruction set and rated clock: 2 FMA units x 2 x lanes x clock, twice that with dot products of bf16
+/// pairs. 0 where the rated clock is unknown.
+[[nodiscard]] double nominal_fma_peak(Isa isa, DType dtype);
 
 /// Bytes/s of one thread in `a = b + s * c` over arrays of `bytes` each (24 bytes moved an element of three doubles).
 /// Source: McCalpin, STREAM, kernel Triad.
@@ -25,5 +29,7 @@ using FmaChain = double (*)(std::int64_t rounds, float* sink);
 [[nodiscard]] FmaChain portable_fma_chain();
 [[nodiscard]] FmaChain avx2_fma_chain();
 [[nodiscard]] FmaChain avx512_fma_chain();
+/// Of bf16 pairs; runs only where `has_bf16_dot_product(Isa::avx512)`.
+[[nodiscard]] FmaChain avx512_bf16_dot_chain();
 
 }  // namespace ringworld

@@ -55,6 +55,17 @@ TEST(Isa, TheEnvironmentSelectsAnyOneThatTheProcessorHas) {
   }
 }
 
+TEST(Isa, DotProductsOfBf16PairsNeedAvx512) {
+  EXPECT_FALSE(has_bf16_dot_product(Isa::portable));
+  EXPECT_FALSE(has_bf16_dot_product(Isa::avx2));
+  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    if (isa <= best_isa()) {
+      const ScopedIsa asked(std::string(name_of(isa)).c_str());
+      EXPECT_EQ(has_bf16_dot_product(), has_bf16_dot_product(isa)) << name_of(isa);
+    }
+  }
+}
+
 TEST(Isa, UnknownNamesAreErrorsThatNameTheNearest) {
   for (const char* name : {"avx", "AVX2", "avx-512", "", "sse"}) {
     const ScopedIsa asked(name);

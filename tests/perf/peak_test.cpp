@@ -27,9 +27,11 @@ FmaChain chain_of(Isa isa) {
 
 TEST(Peak, MeasurementsArePositiveAndFinite) {
   for (const Isa isa : isas_of_this_cpu()) {
-    const double rate = measure_fma_peak(isa, 0.01);
-    EXPECT_GT(rate, 0.0) << name_of(isa);
-    EXPECT_TRUE(std::isfinite(rate)) << name_of(isa);
+    for (const DType dtype : {DType::float32, DType::bfloat16}) {
+      const double rate = measure_fma_peak(isa, dtype, 0.01);
+      EXPECT_GT(rate, 0.0) << name_of(isa) << " " << name_of(dtype);
+      EXPECT_TRUE(std::isfinite(rate)) << name_of(isa) << " " << name_of(dtype);
+    }
   }
   const double bandwidth = measure_triad(1 << 20, 0.01);
   EXPECT_GT(bandwidth, 0.0);
@@ -60,11 +62,25 @@ TEST(Peak, FmaChainsCountTwoFlopALane) {
   }
 }
 
+TEST(Peak, DotProductsOfBf16PairsEndWhereTheyBeganAndCountFourFlopALane) {
+  if (!has_bf16_dot_product(Isa::avx512)) {
+    GTEST_SKIP() << "this CPU has no AVX512_BF16";
+  }
+  const FmaChain chain = avx512_bf16_dot_chain();
+  for (const std::int64_t rounds : {1, 1000}) {
+    float sink = 0;
+    EXPECT_EQ(chain(rounds, &sink), static_cast<double>(rounds) * 8 * 16 * 16 * 4);
+    EXPECT_EQ(sink, 120.0F) << "chain c starts at c, 0 to 15";
+  }
+}
+
 TEST(Peak, NominalPeakGrowsWithTheRegisters) {
-  const double portable = nominal_fma_peak(Isa::portable);
+  const double portable = nominal_fma_peak(Isa::portable, DType::float32);
   EXPECT_GE(portable, 0.0) << "0 where the clock is unknown";
-  EXPECT_EQ(nominal_fma_peak(Isa::avx2), 2 * portable);
-  EXPECT_EQ(nominal_fma_peak(Isa::avx512), 4 * portable);
+  EXPECT_EQ(nominal_fma_peak(Isa::avx2, DType::float32), 2 * portable);
+  EXPECT_EQ(nominal_fma_peak(Isa::avx512, DType::float32), 4 * portable);
+  EXPECT_EQ(nominal_fma_peak(Isa::avx2, DType::bfloat16), 2 * portable) << "bf16 is widened";
+  EXPECT_EQ(nominal_fma_peak(Isa::avx512, DType::bfloat16), (has_bf16_dot_product(Isa::avx512) ? 8 : 4) * portable);
 }
 
 TEST(Clock, DoesNotRunBackwards) {

@@ -10,14 +10,16 @@
 namespace ringworld {
 namespace {
 
-FmaChain fma_chain(Isa isa) {
+bool is_paired(Isa isa, DType dtype) { return dtype == DType::bfloat16 && has_bf16_dot_product(isa); }
+
+FmaChain fma_chain(Isa isa, DType dtype) {
   switch (isa) {
     case Isa::portable:
       return portable_fma_chain();
     case Isa::avx2:
       return avx2_fma_chain();
     case Isa::avx512:
-      return avx512_fma_chain();
+      return is_paired(isa, dtype) ? avx512_bf16_dot_chain() : avx512_fma_chain();
   }
   throw Error(ErrorKind::internal, "instruction set outside its enumeration");
 }
@@ -45,20 +47,20 @@ double best_rate(double seconds, Work&& work) {
 
 }  // namespace
 
-double measure_fma_peak(Isa isa, double seconds) {
-  const FmaChain chain = fma_chain(isa);
+double measure_fma_peak(Isa isa, DType dtype, double seconds) {
+  const FmaChain chain = fma_chain(isa, dtype);
   float sink = 0;
   const double rate = best_rate(seconds, [&] { return chain(20000, &sink); });
   require(sink < 1e30F, "FMA chain diverged");
   return rate;
 }
 
-double nominal_fma_peak(Isa isa) {
+double nominal_fma_peak(Isa isa, DType dtype) {
   std::ifstream file("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq");
   double kilohertz = 0;
   file >> kilohertz;
   constexpr double fma_units = 2;
-  return fma_units * 2 * lanes_of(isa) * kilohertz * 1e3;
+  return fma_units * (is_paired(isa, dtype) ? 4 : 2) * lanes_of(isa) * kilohertz * 1e3;
 }
 
 double measure_triad(std::int64_t bytes, double seconds) {
