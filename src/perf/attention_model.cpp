@@ -27,6 +27,21 @@ double attention_flop(const AttentionProblem& problem, AttentionPass pass, bool 
   return per_pair * head_elements * pairs;
 }
 
+double attention_memory_bytes(const AttentionProblem& problem, AttentionPass pass) {
+  const std::int64_t q_elements = problem.heads * problem.head_size;
+  const std::int64_t kv_elements = 2 * problem.kv_heads * problem.head_size;
+  const std::int64_t row_bytes = problem.heads * float_bytes;  // one number a query and head: lse, delta
+  const std::int64_t operands = (2 * q_elements + kv_elements) * size_of(problem.dtype) + segment_bytes(problem);
+  std::int64_t per_token = 0;
+  if (has_forward(pass)) {
+    per_token += operands + row_bytes;  // q, k, v in, out and lse out
+  }
+  if (has_backward(pass)) {
+    per_token += operands + 2 * row_bytes + 2 * (q_elements + kv_elements) * float_bytes;  // dout in the place of out
+  }
+  return static_cast<double>(problem.batch * problem.context_length * per_token);
+}
+
 std::int64_t kv_wire_bytes_per_token(const AttentionProblem& problem) {
   return 2 * problem.kv_heads * problem.head_size * size_of(problem.wire_dtype) + segment_bytes(problem);
 }

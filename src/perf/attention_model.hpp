@@ -35,6 +35,10 @@ enum class BackwardRotation : std::uint8_t {
 /// FLOP of a pass over all ranks: 4 B H D per pair forward, 10 B H D per pair backward.
 [[nodiscard]] double attention_flop(const AttentionProblem& problem, AttentionPass pass, bool is_causal);
 
+/// Bytes that a pass has to move between memory and cores at least, on one rank that holds the whole sequence: each
+/// operand read once, each result written once, gradient sums read and written. The backward pass reads lse and delta.
+[[nodiscard]] double attention_memory_bytes(const AttentionProblem& problem, AttentionPass pass);
+
 /// Bytes of one token's keys, values and document id on the wire, one sequence.
 [[nodiscard]] std::int64_t kv_wire_bytes_per_token(const AttentionProblem& problem);
 /// Bytes of one token's q, dO, lse, delta and document id on the wire, one sequence.

@@ -72,6 +72,18 @@ TEST(AttentionModel, FlopOfAMillionTokensDoNotOverflow) {
   EXPECT_NEAR(attention_flop(problem, AttentionPass::forward, true) / 0x1.0p53, 1.0, 1e-5);
 }
 
+TEST(AttentionModel, MemoryBytesByHand) {
+  AttentionProblem problem{.context_length = 10, .batch = 2, .heads = 4, .kv_heads = 2, .head_size = 16};
+  // fp32: q, out 256 bytes a token each, k, v 128 each, lse 16.
+  EXPECT_EQ(attention_memory_bytes(problem, AttentionPass::forward), 20 * (768 + 16));
+  // q, dout, k, v as before, lse and delta 16 each; dq 256, dk, dv 128 each, all read and written.
+  EXPECT_EQ(attention_memory_bytes(problem, AttentionPass::backward), 20 * (768 + 32 + 1024));
+  EXPECT_EQ(attention_memory_bytes(problem, AttentionPass::forward_backward), 20 * (784 + 1824));
+  problem.dtype = DType::bfloat16;
+  problem.has_segments = true;
+  EXPECT_EQ(attention_memory_bytes(problem, AttentionPass::backward), 20 * (384 + 4 + 32 + 1024));
+}
+
 TEST(AttentionModel, BytesOfATokenByHand) {
   AttentionProblem problem{.context_length = 100,
                            .batch = 2,
