@@ -1,120 +1,156 @@
-/// @file  Block attention, one thread: FLOP/s (causal FLOPs counted) and the share of the FMA peak measured just
-/// before.
+/// @file  Block attention, causal FLOPs counted.
 ///
 ///   bench_attention --benchmark_filter='forward/host/.*'
 
 #include "kernels/attention/attention.hpp"
 
-#include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
 #include <cmath>
-#include <vector>
+#include <functional>
+#include <memory>
+#include <string_view>
 
-#include "core/build_info.hpp"
-#include "core/isa.hpp"
-#include "core/random.hpp"
+#include "kernels/bench/common/random_values.hpp"
+#include "kernels/bench/common/suite.hpp"
 #include "perf/attention_model.hpp"
-#include "perf/peak.hpp"
 
-namespace ringworld {
+namespace ringworld::bench {
 namespace {
 
-struct Case {
+struct Point {
   Backend backend;
   AttentionPass pass;
   DType dtype;
   std::int64_t tokens;
+  std::int64_t heads;
   std::int64_t head_size;
 };
 
-/// A buffer of normals; the bits of a bfloat16 tensor when `dtype` asks for it.
-std::vector<std::byte> make_values(DType dtype, std::int64_t count, std::uint64_t stream) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(count * size_of(dtype)));
-  const CounterRng rng(1, stream);
-  with_type(dtype, [&](auto type) {
-    using T = decltype(type);
-    T* values = reinterpret_cast<T*>(bytes.data());
-    for (std::int64_t i = 0; i < count; ++i) {
-      values[i] = static_cast<T>(rng.normals(static_cast<std::uint64_t>(i / 4))[static_cast<std::size_t>(i % 4)]);
-    }
-  });
-  return bytes;
-}
-
-void run(benchmark::State& state, const Case& point, double peak) {
-  const std::array<std::int64_t, 4> shape{1, point.tokens, 1, point.head_size};
-  const std::array<std::int64_t, 3> rows{1, 1, point.tokens};
-  const auto elements = static_cast<std::size_t>(element_count(shape));
-  const auto tokens = static_cast<std::size_t>(point.tokens);
-  auto q = make_values(point.dtype, element_count(shape), 1);
-  auto k = make_values(point.dtype, element_count(shape), 2);
-  auto v = make_values(point.dtype, element_count(shape), 3);
-  auto dout = make_values(point.dtype, element_count(shape), 4);
-  std::vector<float> maximum(tokens), sum(tokens), lse(tokens), delta(tokens);
-  std::vector<float> output(elements), dq(elements), dk(elements), dv(elements);
-  std::vector<std::byte> out(elements * static_cast<std::size_t>(size_of(point.dtype)));
-
-  const auto view = [&](std::vector<std::byte>& bytes) { return ActivationView(bytes.data(), point.dtype, shape); };
-  const auto floats = [&](std::vector<float>& values) { return TensorView<float, 4>(values.data(), shape); };
-  const auto numbers = [&](std::vector<float>& values) { return TensorView<float, 3>(values.data(), rows); };
-  const BlockMask mask{.is_causal = true, .diagonal = 0, .query_segments = {}, .key_segments = {}};
-  const AttentionState running{numbers(maximum), numbers(sum),
-                               TensorView<float, 4>(output.data(), {1, 1, point.tokens, point.head_size})};
-  const auto kernel = make_block_attention(
-      point.backend, {.head_size = point.head_size,
-                      .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(point.head_size)))});
-  const auto forward = [&] {
-    kernel->reset(running);
-    kernel->accumulate({.q = view(q), .k = view(k), .v = view(v), .mask = mask}, running, {});
-    kernel->finalize(running, view(out), numbers(lse));
-  };
-  forward();
-  kernel->output_dot_gradient(view(out), view(dout), numbers(delta));
-
-  for (auto _ : state) {
-    if (point.pass == AttentionPass::forward) {
-      forward();
-    } else {
-      kernel->backward({.q = view(q),
-                        .k = view(k),
-                        .v = view(v),
-                        .dout = view(dout),
-                        .lse = numbers(lse),
-                        .delta = numbers(delta),
-                        .mask = mask},
-                       {.dq = floats(dq), .dk = floats(dk), .dv = floats(dv)}, {});
-    }
+std::string_view name_of(AttentionPass pass) {
+  switch (pass) {
+    case AttentionPass::forward:
+      return "forward";
+    case AttentionPass::backward:
+      return "backward";
+    case AttentionPass::forward_backward:
+      return "forward_backward";
   }
-  const double flop = attention_flop({.context_length = point.tokens,
-                                      .batch = 1,
-                                      .heads = 1,
-                                      .kv_heads = 1,
-                                      .head_size = point.head_size,
-                                      .dtype = point.dtype,
-                                      .wire_dtype = point.dtype},
-                                     point.pass, true) *
-                      static_cast<double>(state.iterations());
-  state.counters["FLOP/s"] = benchmark::Counter(flop, benchmark::Counter::kIsRate);
-  state.counters["of_peak"] = benchmark::Counter(flop / peak, benchmark::Counter::kIsRate);
+  return {};
 }
 
-void register_cases(double peak) {
+AttentionProblem problem_of(const Point& point) {
+  return {.context_length = point.tokens,
+          .batch = 1,
+          .heads = point.heads,
+          .kv_heads = point.heads,
+          .head_size = point.head_size,
+          .dtype = point.dtype,
+          .wire_dtype = point.dtype};
+}
+
+/// One whole causal sequence as a single block, with everything that a pass reads and writes.
+class Sequence {
+ public:
+  explicit Sequence(const Point& point)
+      : shape_{1, point.tokens, point.heads, point.head_size},
+        rows_{1, point.heads, point.tokens},
+        dtype_(point.dtype),
+        q_(make_normals(dtype_, element_count(shape_), 1)),
+        k_(make_normals(dtype_, element_count(shape_), 2)),
+        v_(make_normals(dtype_, element_count(shape_), 3)),
+        dout_(make_normals(dtype_, element_count(shape_), 4)),
+        out_(make_normals(dtype_, element_count(shape_), 5)),
+        maximum_(make_normals(DType::float32, element_count(rows_), 6)),
+        sum_(make_normals(DType::float32, element_count(rows_), 7)),
+        lse_(make_normals(DType::float32, element_count(rows_), 8)),
+        delta_(make_normals(DType::float32, element_count(rows_), 9)),
+        output_(make_normals(DType::float32, element_count(shape_), 10)),
+        dq_(make_normals(DType::float32, element_count(shape_), 11)),
+        dk_(make_normals(DType::float32, element_count(shape_), 12)),
+        dv_(make_normals(DType::float32, element_count(shape_), 13)),
+        kernel_(make_block_attention(
+            point.backend, {.head_size = point.head_size,
+                            .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(point.head_size)))})) {}
+
+  void forward() {
+    const AttentionState running{numbers(maximum_), numbers(sum_),
+                                 TensorView<float, 4>(output_.as<float>(), {1, shape_[2], shape_[1], shape_[3]})};
+    kernel_->reset(running);
+    kernel_->accumulate({.q = view(q_), .k = view(k_), .v = view(v_), .mask = mask}, running, {});
+    kernel_->finalize(running, view(out_), numbers(lse_));
+  }
+
+  void backward() {
+    kernel_->backward({.q = view(q_),
+                       .k = view(k_),
+                       .v = view(v_),
+                       .dout = view(dout_),
+                       .lse = numbers(lse_),
+                       .delta = numbers(delta_),
+                       .mask = mask},
+                      {.dq = floats(dq_), .dk = floats(dk_), .dv = floats(dv_)}, {});
+  }
+
+  void output_dot_gradient() { kernel_->output_dot_gradient(view(out_), view(dout_), numbers(delta_)); }
+
+ private:
+  static constexpr BlockMask mask{.is_causal = true, .diagonal = 0, .query_segments = {}, .key_segments = {}};
+
+  [[nodiscard]] ActivationView view(const Buffer& buffer) const { return {buffer.data(), dtype_, shape_}; }
+  [[nodiscard]] TensorView<float, 4> floats(const Buffer& buffer) const { return {buffer.as<float>(), shape_}; }
+  [[nodiscard]] TensorView<float, 3> numbers(const Buffer& buffer) const { return {buffer.as<float>(), rows_}; }
+
+  std::array<std::int64_t, 4> shape_;  ///< (B, T, H, D)
+  std::array<std::int64_t, 3> rows_;   ///< (B, H, T)
+  DType dtype_;
+  Buffer q_, k_, v_, dout_, out_;
+  Buffer maximum_, sum_, lse_, delta_, output_;
+  Buffer dq_, dk_, dv_;
+  std::unique_ptr<BlockAttention> kernel_;
+};
+
+std::function<void()> set_up(const Point& point) {
+  const auto sequence = std::make_shared<Sequence>(point);
+  sequence->forward();
+  sequence->output_dot_gradient();
+  return [sequence, pass = point.pass] {
+    if (pass != AttentionPass::backward) {
+      sequence->forward();
+    }
+    if (pass == AttentionPass::forward_backward) {
+      sequence->output_dot_gradient();
+    }
+    if (pass != AttentionPass::forward) {
+      sequence->backward();
+    }
+  };
+}
+
+void add(Suite& suite, const Point& point) {
+  const AttentionProblem problem = problem_of(point);
+  suite.add({.name = fmt::format("{}/{}/{}/S:{}/D:{}", name_of(point.pass), name_of(point.backend),
+                                 name_of(point.dtype), point.tokens, point.head_size),
+             .family = "attention",
+             .backend = point.backend,
+             .dtype = point.dtype,
+             .flop = attention_flop(problem, point.pass, true),
+             .bytes = attention_memory_bytes(problem, point.pass)},
+            [point] { return set_up(point); });
+}
+
+}  // namespace
+
+void register_cases(Suite& suite) {
   for (const Backend backend : {Backend::host, Backend::kokkos, Backend::reference}) {
-    for (const AttentionPass pass : {AttentionPass::forward, AttentionPass::backward}) {
+    for (const AttentionPass pass :
+         {AttentionPass::forward, AttentionPass::backward, AttentionPass::forward_backward}) {
       for (const DType dtype : {DType::float32, DType::bfloat16}) {
         for (const std::int64_t head_size : {64, 128}) {
-          for (const std::int64_t tokens : {1024, 8192}) {
-            if (backend != Backend::host && tokens > 1024) {
-              continue;  // seconds a pass
+          for (const std::int64_t tokens : {1024, 2048, 8192, 16384}) {
+            if (backend == Backend::host || tokens == 1024) {  // the others take seconds a pass beyond that
+              add(suite, {backend, pass, dtype, tokens, 1, head_size});
             }
-            const Case point{backend, pass, dtype, tokens, head_size};
-            const std::string name =
-                fmt::format("{}/{}/{}/S:{}/D:{}", pass == AttentionPass::forward ? "forward" : "backward",
-                            name_of(backend), name_of(dtype), tokens, head_size);
-            benchmark::RegisterBenchmark(name.c_str(), [point, peak](benchmark::State& state) {
-              run(state, point, peak);
-            })->Unit(benchmark::kMillisecond);
           }
         }
       }
@@ -122,19 +158,4 @@ void register_cases(double peak) {
   }
 }
 
-}  // namespace
-}  // namespace ringworld
-
-int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  const ringworld::BuildInfo& build = ringworld::build_info();
-  const double peak = ringworld::measure_fma_peak(ringworld::selected_isa(), ringworld::DType::float32, 0.5);
-  benchmark::AddCustomContext("git_revision", std::string(build.git_revision));
-  benchmark::AddCustomContext("compiler", fmt::format("{} {}", build.compiler, build.compiler_flags));
-  benchmark::AddCustomContext("isa", std::string(ringworld::name_of(ringworld::selected_isa())));
-  benchmark::AddCustomContext("measured_fma_peak_flops_per_second", fmt::format("{:.6g}", peak));
-  ringworld::register_cases(peak);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
-}
+}  // namespace ringworld::bench

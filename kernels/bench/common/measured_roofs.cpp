@@ -1,0 +1,41 @@
+#include "kernels/bench/common/measured_roofs.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "core/isa.hpp"
+#include "perf/clock.hpp"
+#include "perf/peak.hpp"
+
+namespace ringworld::bench {
+
+template <class Measure>
+double MeasuredRoofs::refresh(Roof& roof, std::int64_t threads, Measure&& measure) {
+  if (roof.best > 0 && now_seconds() - roof.measured_at < seconds_of_validity) {
+    return roof.best;
+  }
+  std::vector<double> rates(static_cast<std::size_t>(threads));
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t thread = 1; thread < rates.size(); ++thread) {
+      others.emplace_back([&rates, &measure, thread] { rates[thread] = measure(); });
+    }
+    rates[0] = measure();
+  }
+  roof.best = std::max(roof.best, std::accumulate(rates.begin(), rates.end(), 0.0));
+  roof.measured_at = now_seconds();
+  return roof.best;
+}
+
+double MeasuredRoofs::fma(DType dtype, std::int64_t threads) {
+  const Isa isa = selected_isa();
+  return refresh(fma_[{dtype, threads}], threads, [isa, dtype] { return measure_fma_peak(isa, dtype, 0.1); });
+}
+
+double MeasuredRoofs::triad(std::int64_t threads) {
+  return refresh(triad_[threads], threads, [] { return measure_triad(triad_bytes, 0.1); });
+}
+
+}  // namespace ringworld::bench

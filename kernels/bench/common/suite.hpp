@@ -1,0 +1,59 @@
+#pragma once
+/// @file  The cases of a benchmark program, and what is reported of each.
+///
+/// A program bench_<family> is one source file that defines `register_cases`; main, provenance and roofs are common.
+///
+///   counter                     meaning
+///   seconds                     of an iteration, wall time: the median; seconds_min and seconds_max beside it
+///   FLOP/s, B/s                 flop and bytes of an iteration over its median time
+///   of_peak                     FLOP/s over peak_FLOP/s
+///   of_triad                    B/s over triad_B/s. The triad's 24 bytes an element leave out that a store first reads its
+///                               line, so a kernel that stores little can pass 1
+///   flop, bytes, flop_per_byte  of an iteration, by the models of src/perf: the least that has to be done and moved
+///   peak_FLOP/s, triad_B/s      the roofs: same dtype, as many threads, the best seen in this run so far
+///
+/// The label holds what is not a number: `family=attention backend=host dtype=float32 isa=avx512 threads=1`.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/dtype.hpp"
+#include "device/backend.hpp"
+#include "kernels/bench/common/measured_roofs.hpp"
+
+namespace ringworld::bench {
+
+struct Case {
+  std::string name;  ///< what `--benchmark_filter` sees, "forward/host/float32/S:1024/D:64"
+  std::string family;
+  Backend backend = Backend::host;
+  DType dtype = DType::float32;  ///< of the operands: it chooses the peak
+  std::int64_t threads = 1;
+  double flop = 0;   ///< of an iteration; 0 = not a matter of FLOP
+  double bytes = 0;  ///< of an iteration
+};
+
+/// Allocates and fills what a case needs, warms up, and returns the operation of one iteration.
+using SetUp = std::function<std::function<void()>()>;
+
+class Suite {
+ public:
+  /// @param roofs  has to outlive the run
+  explicit Suite(MeasuredRoofs& roofs) : roofs_(&roofs) {}
+
+  /// Adds a case. An Error that `set_up` or the operation throws is reported in the place of the case's figures.
+  void add(const Case& point, SetUp set_up);
+
+ private:
+  MeasuredRoofs* roofs_;
+};
+
+/// The thread counts that cases are made for: 1, and 2 where this process may use two CPUs.
+[[nodiscard]] std::vector<std::int64_t> thread_counts();
+
+/// Adds all cases of the program. Each program defines it.
+void register_cases(Suite& suite);
+
+}  // namespace ringworld::bench
