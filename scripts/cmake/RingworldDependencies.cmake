@@ -1,4 +1,7 @@
 # Third-party packages, and the repairs that some distributions' packages need.
+if(RINGWORLD_ENABLE_OPENMP)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+endif()
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)

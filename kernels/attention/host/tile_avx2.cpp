@@ -1,9 +1,9 @@
-#include "kernels/attention/host/tile_kernels_impl.hpp"
+#include "kernels/attention/host/tile_table.hpp"
 
 namespace ringworld::host_attention {
 
 const TileKernels& avx2_tile_kernels() {
-  static constexpr TileKernels kernels = make_tile_kernels<8, 6, 2>();
+  static constexpr TileKernels kernels = make_tile_kernels<FloatWords<Simd<8>>, 12, 2>();
   return kernels;
 }
 

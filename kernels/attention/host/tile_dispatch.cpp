@@ -3,7 +3,10 @@
 
 namespace ringworld::host_attention {
 
-const TileKernels& tile_kernels(Isa isa) {
+const TileKernels& tile_kernels(Isa isa, DType dtype) {
+  if (dtype == DType::bfloat16 && has_bf16_dot_product(isa)) {
+    return avx512_bf16_tile_kernels();
+  }
   switch (isa) {
     case Isa::portable:
       return portable_tile_kernels();

@@ -1,8 +1,15 @@
 #pragma once
 /// @file  The inner operations of the host attention, compiled once an instruction set and chosen at run time.
 ///
-/// Every operand is a packed fp32 tile: 64-byte aligned, leading dimension a multiple of `lane_padding`, so that one
-/// data layout serves every register width.
+/// Operands of products are matrices of 32-bit words. A word is one float, or two bf16 that follow each other along the
+/// depth (the index that a product sums over), as `vdpbf16ps` wants them:
+///
+///   depth_per_word = 1            depth_per_word = 2
+///   depth 0 1 2 3                 depth 01 23           so that one loop over words serves both, and a word of the
+///     row | | | |                   row  |  |           left operand is broadcast whatever it holds
+///
+/// Every operand is 64-byte aligned with a leading dimension that is a multiple of `lane_padding`, so that one layout
+/// serves every register width.
 
 #include <cstdint>
 
@@ -11,85 +18,111 @@
 
 namespace ringworld::host_attention {
 
-inline constexpr std::int64_t lane_padding = 16;  ///< floats of the widest register
-inline constexpr std::int64_t query_tile = 96;    ///< queries of a tile: a multiple of every register block
-inline constexpr std::int64_t key_tile = 64;      ///< keys of a tile: scores of 96 x 64 floats are 24 KiB
+inline constexpr std::int64_t lane_padding = 16;  ///< words of the widest register
+inline constexpr std::int64_t query_tile = 64;    ///< queries of a tile
+inline constexpr std::int64_t key_tile = 64;      ///< keys of a tile: scores of 64 x 64 floats are 16 KiB
 
-/// The smallest multiple of `lane_padding` that holds `count`.
-[[nodiscard]] constexpr std::int64_t padded(std::int64_t count) {
-  return (count + lane_padding - 1) / lane_padding * lane_padding;
-}
+/// One float, or two bf16. Kernels read and write it through types that may alias.
+using Word = std::uint32_t;
 
-/// Copies (rows, columns) of strided activations to a packed tile, as fp32.
-struct PackTile {
+/// Which keys of a tile its queries see.
+struct TileMask {
+  std::int64_t queries = 0;
+  std::int64_t keys = 0;
+  /// Query i sees keys j < clamp(first_query_sees + i, 0, keys); a large number when nothing is causal.
+  std::int64_t first_query_sees = 0;
+  const std::int32_t* query_segments = nullptr;  ///< null when no document ends inside the tile
+  const std::int32_t* key_segments = nullptr;
+
+  /// Whether every query sees every one of `key_tile` keys.
+  [[nodiscard]] bool is_full() const {
+    return first_query_sees >= key_tile && keys == key_tile && query_segments == nullptr;
+  }
+};
+
+/// Rows of strided activations, to be packed.
+struct PackRows {
   const void* source = nullptr;
   DType dtype = DType::float32;
   std::int64_t row_stride = 0;  ///< elements; columns are dense
   std::int64_t rows = 0;
   std::int64_t columns = 0;
-  float* target = nullptr;
-  std::int64_t leading = 0;
+  Word* target = nullptr;
+  std::int64_t leading = 0;  ///< words; the rest of a row is zeroed
 };
 
-/// C (m, n) = [C +] A (m, k) B (k, n). A is read element by element through two strides, so that it may be transposed.
+/// target (columns, rows) = source (rows, columns)^T, of words; target rows are zero padded to `padded_rows`.
+struct Transpose {
+  const Word* source = nullptr;
+  std::int64_t source_leading = 0;
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  Word* target = nullptr;
+  std::int64_t target_leading = 0;
+  std::int64_t padded_rows = 0;
+};
+
+/// C (m, n) = [C +] A (m, k) B (k, n), C in fp32. A is read word by word through two strides, so it may be transposed.
 struct TileProduct {
   std::int64_t m = 0;
   std::int64_t n = 0;  ///< a multiple of lane_padding
-  std::int64_t k = 0;
-  const float* a = nullptr;
+  std::int64_t k = 0;  ///< words
+  const Word* a = nullptr;
   std::int64_t a_row_stride = 0;
-  std::int64_t a_column_stride = 0;
-  const float* b = nullptr;
+  std::int64_t a_depth_stride = 0;
+  const Word* b = nullptr;
   std::int64_t b_leading = 0;
   float* c = nullptr;
   std::int64_t c_leading = 0;
   bool accumulate = false;
 };
 
-/// Which keys of a tile its queries see. Rows are queries, columns are keys.
-struct TileMask {
-  std::int64_t rows = 0;
-  std::int64_t columns = 0;
-  /// Row i sees columns j < clamp(first_row_visible + i, 0, columns); a large number when nothing is causal.
-  std::int64_t first_row_visible = 0;
-  const std::int32_t* query_segments = nullptr;  ///< null when no document ends inside the tile
-  const std::int32_t* key_segments = nullptr;
-};
-
-/// Turns scores (rows, key_tile) into unnormalised probabilities and folds them into the rows' running softmax.
+/// Turns transposed scores into unnormalised probabilities, folded into the running softmax of the queries.
+/// Queries lie along the lanes: maximum and sum of a query never cross lanes.
 struct SoftmaxTile {
   TileMask mask;
   float scale = 1.0F;
-  float* scores = nullptr;   ///< in: q.k, out: exp(scale q.k - maximum), 0 where masked
-  float* maximum = nullptr;  ///< (rows)
-  float* sum = nullptr;      ///< (rows)
-  float* output = nullptr;   ///< (rows, output_leading), rescaled when a maximum grows
-  std::int64_t output_leading = 0;
+  /// in: k.q as floats (key_tile, query_tile); out: exp(scale k.q - maximum), 0 where masked, as words with the keys
+  /// as depth (key_tile / depth_per_word, query_tile)
+  float* scores = nullptr;
+  float* maximum = nullptr;  ///< (query_tile), of the scaled scores
+  float* sum = nullptr;      ///< (query_tile)
+  float* output = nullptr;   ///< (head size, query_tile), rescaled where a maximum grows
+  std::int64_t head_size = 0;
 };
 
-/// Turns scores and dP (rows, key_tile) into P and scale * dS, with dS = P (dP - delta).
+/// Turns scores and dP into P and scale * dS, with dS = P (dP - delta).
 struct GradientTile {
   TileMask mask;
   float scale = 1.0F;
-  float* scores = nullptr;                ///< in: q.k, out: exp(scale q.k - lse), 0 where masked
-  float* probability_gradient = nullptr;  ///< in: dO.v, out: scale P (dO.v - delta)
-  const float* lse = nullptr;             ///< (rows)
-  const float* delta = nullptr;           ///< (rows)
+  /// in: q.k as floats (query_tile, key_tile); out: P as words with the queries as depth
+  float* scores = nullptr;
+  /// in: dO.v as floats (query_tile, key_tile); out: scale * dS as words with the queries as depth
+  float* probability_gradient = nullptr;
+  /// scale * dS as words with the keys as depth, (query_tile, key_tile / 2); unused when a word is a float, for then
+  /// both are the same matrix
+  Word* key_depth = nullptr;
+  const float* lse = nullptr;    ///< (query_tile), -inf where there is no query
+  const float* delta = nullptr;  ///< (query_tile)
 };
 
-/// One instruction set's versions.
+/// The versions of one instruction set and kind of word.
 struct TileKernels {
-  void (*pack)(const PackTile&) = nullptr;             ///< target[row][column], columns zero padded to `leading`
-  void (*pack_transposed)(const PackTile&) = nullptr;  ///< target[column][row], rows zero padded to key_tile
+  std::int64_t depth_per_word = 1;
+  void (*pack)(const PackRows&) = nullptr;            ///< (rows, columns / depth_per_word): the columns are the depth
+  void (*pack_row_depth)(const PackRows&) = nullptr;  ///< (rows / depth_per_word, columns): the rows are the depth
+  void (*transpose)(const Transpose&) = nullptr;
   void (*multiply)(const TileProduct&) = nullptr;
   void (*softmax)(const SoftmaxTile&) = nullptr;
   void (*gradient)(const GradientTile&) = nullptr;
 };
 
-[[nodiscard]] const TileKernels& tile_kernels(Isa isa);
+/// Kernels for operands of `dtype` at best: bf16 words where the CPU multiplies them, else floats.
+[[nodiscard]] const TileKernels& tile_kernels(Isa isa, DType dtype);
 
 [[nodiscard]] const TileKernels& portable_tile_kernels();
 [[nodiscard]] const TileKernels& avx2_tile_kernels();
 [[nodiscard]] const TileKernels& avx512_tile_kernels();
+[[nodiscard]] const TileKernels& avx512_bf16_tile_kernels();
 
 }  // namespace ringworld::host_attention

@@ -1,9 +1,10 @@
-#include "kernels/attention/host/tile_kernels_impl.hpp"
+#include "kernels/attention/host/tile_table.hpp"
 
 namespace ringworld::host_attention {
 
 const TileKernels& portable_tile_kernels() {
-  static constexpr TileKernels kernels = make_tile_kernels<4, 4, 2>();
+  // 16 registers are what every 64-bit CPU has.
+  static constexpr TileKernels kernels = make_tile_kernels<FloatWords<Simd<4>>, 8, 2>();
   return kernels;
 }
 

@@ -1,0 +1,87 @@
+#pragma once
+/// @file  The documents of a block's tokens, cut into tiles.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/attention/attention.hpp"
+#include "kernels/attention/host/tile_kernels.hpp"
+
+namespace ringworld::host_attention {
+
+/// Copies of the document ids of all sequences, padded to whole tiles, with the range of ids of each tile.
+class DocumentTiles {
+ public:
+  explicit DocumentTiles(const BlockMask& mask) : has_documents_(mask.has_segments()) {
+    if (has_documents_) {
+      queries_.assign(mask.query_segments, query_tile);
+      keys_.assign(mask.key_segments, key_tile);
+    }
+  }
+
+  /// Adds the ids to `tile` where a document ends inside it; false when no query of the tile sees a key of it.
+  [[nodiscard]] bool restrict(std::int64_t batch, std::int64_t query, std::int64_t key, TileMask& tile) const {
+    if (!has_documents_) {
+      return true;
+    }
+    const Range& queries = queries_.range(batch, query);
+    const Range& keys = keys_.range(batch, key);
+    if (queries.smallest > keys.largest || keys.smallest > queries.largest) {
+      return false;
+    }
+    const bool is_one_document = queries.smallest >= 0 && queries.smallest == queries.largest &&
+                                 keys.smallest == keys.largest && queries.smallest == keys.smallest;
+    if (!is_one_document) {
+      tile.query_segments = queries_.ids(batch, query);
+      tile.key_segments = keys_.ids(batch, key);
+    }
+    return true;
+  }
+
+ private:
+  /// Smallest and largest id of a tile.
+  struct Range {
+    std::int32_t smallest = 0;
+    std::int32_t largest = 0;
+  };
+
+  class Side {
+   public:
+    void assign(const TensorView<const std::int32_t, 2>& ids, std::int64_t tile) {
+      const std::int64_t count = ids.shape[1];
+      tile_ = tile;
+      tiles_ = (count + tile - 1) / tile;
+      ids_.assign(static_cast<std::size_t>(ids.shape[0] * tiles_ * tile), -1);
+      ranges_.reserve(static_cast<std::size_t>(ids.shape[0] * tiles_));
+      for (std::int64_t batch = 0; batch < ids.shape[0]; ++batch) {
+        const auto first = ids_.begin() + batch * tiles_ * tile;
+        for (std::int64_t token = 0; token < count; ++token) {
+          first[token] = ids(batch, token);
+        }
+        for (std::int64_t token = 0; token < count; token += tile) {
+          const auto [low, high] = std::minmax_element(first + token, first + std::min(token + tile, count));
+          ranges_.push_back({*low, *high});
+        }
+      }
+    }
+    [[nodiscard]] const std::int32_t* ids(std::int64_t batch, std::int64_t token) const {
+      return ids_.data() + batch * tiles_ * tile_ + token;
+    }
+    [[nodiscard]] const Range& range(std::int64_t batch, std::int64_t token) const {
+      return ranges_[static_cast<std::size_t>(batch * tiles_ + token / tile_)];
+    }
+
+   private:
+    std::int64_t tile_ = 1;
+    std::int64_t tiles_ = 0;
+    std::vector<std::int32_t> ids_;
+    std::vector<Range> ranges_;
+  };
+
+  bool has_documents_;
+  Side queries_;
+  Side keys_;
+};
+
+}  // namespace ringworld::host_attention
