@@ -7,7 +7,7 @@
 debian_packages=(
   ca-certificates g++ cmake ninja-build ccache git pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev
   libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev
-  libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
+  libsentencepiece-dev bible-kjv-text libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
 )
 debian_dev_packages=(clang-format-19 clang-tidy-19 shellcheck)
 
@@ -33,6 +33,7 @@ library_dependencies=(
   "CLI11|module load cli11|cli11"
   "tomlplusplus|module load tomlplusplus|tomlplusplus"
   "Random123|module load random123|random123"
+  "sentencepiece|module load sentencepiece|sentencepiece"
   "GTest|module load googletest|googletest"
   "benchmark|module load benchmark|benchmark"
 )

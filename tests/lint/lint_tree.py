@@ -45,6 +45,7 @@ OWNERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
     ("CUDA", re.compile(r"(cuda|cublas|curand|cutlass|cute|cub|nvtx3?|thrust|mma)([/_A-Za-z0-9]*)(\.h|\.hpp|\.cuh)?"),
      ("src/*/cuda", "kernels/*/cuda", "tests/*/cuda", "tests/kernels/*/cuda", "src/comm/nccl")),
     ("hwloc", re.compile(r"hwloc(/.*)?\.h"), ("src/device/host", "src/perf")),
+    ("SentencePiece", re.compile(r"sentencepiece_.*\.h"), ("src/data/sentencepiece", "tests/data/sentencepiece")),
     ("BLAS", re.compile(r"(cblas|openblas.*|lapacke)\.h"), ("kernels/*/host", "src/perf")),
 ]
 
