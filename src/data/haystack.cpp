@@ -9,6 +9,12 @@ namespace ringworld {
 Haystack::Haystack(const Corpus& corpus, const Tokenizer& tokenizer, double training_share) : name_(corpus.name) {
   require_input(training_share >= 0 && training_share <= 1,
                 fmt::format("training share {} of a haystack: 0 to 1", training_share));
+  append(corpus, tokenizer);
+  const auto count = static_cast<double>(tokens_.size());
+  training_tokens_ = static_cast<std::int64_t>(training_share * count);
+}
+
+void Haystack::append(const Corpus& corpus, const Tokenizer& tokenizer) {
   for (const std::string& document : corpus.documents) {
     const std::vector<Token> tokens = tokenizer.encode(document);
     if (!tokens.empty()) {
@@ -16,7 +22,6 @@ Haystack::Haystack(const Corpus& corpus, const Tokenizer& tokenizer, double trai
       tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
     }
   }
-  training_tokens_ = static_cast<std::int64_t>(training_share * static_cast<double>(tokens_.size()));
 }
 
 std::span<const Token> Haystack::tokens(HaystackPart part) const {

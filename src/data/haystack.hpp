@@ -29,6 +29,8 @@ class Haystack {
   [[nodiscard]] std::vector<std::int64_t> document_begins(HaystackPart part) const;
 
  private:
+  void append(const Corpus& corpus, const Tokenizer& tokenizer);
+
   std::string name_;
   std::vector<Token> tokens_;
   std::vector<std::int64_t> begins_;
