@@ -3,9 +3,11 @@
 
 #include <cstdint>
 
+#include "core/dtype.hpp"
+
 namespace ringworld {
 
-/// FLOP/s of square fp32 products of this extent: the best of `seconds`.
-[[nodiscard]] double measure_gemm_peak(std::int64_t extent, double seconds);
+/// FLOP/s of one thread in square products of this extent, operands and results of `dtype`: the best of `seconds`.
+[[nodiscard]] double measure_gemm_peak(DType dtype, std::int64_t extent, double seconds);
 
 }  // namespace ringworld

@@ -100,10 +100,12 @@ int run_info(const Job& job) {
   };
   constexpr std::array dtypes{DType::float32, DType::bfloat16};
   std::array<double, dtypes.size()> fma{};
+  std::array<double, dtypes.size()> gemm{};
   for (std::size_t index = 0; index < dtypes.size(); ++index) {
-    fma[index] = sum_of([&] { return measure_fma_peak(selected_isa(), dtypes[index], values.seconds); });
+    const DType dtype = dtypes[index];
+    fma[index] = sum_of([&] { return measure_fma_peak(selected_isa(), dtype, values.seconds); });
+    gemm[index] = sum_of([&] { return measure_gemm_peak(dtype, values.gemm_extent, values.seconds); });
   }
-  const double gemm = sum_of([&] { return measure_gemm_peak(values.gemm_extent, values.seconds); });
   const double triad = sum_of([&] { return measure_triad(values.triad_bytes, values.seconds); });
   const RingLink link = measure_ring_link(Ring(job.world), values.hop_bytes);
   if (!job.world.is_root()) {
@@ -116,13 +118,14 @@ int run_info(const Job& job) {
   const auto count = static_cast<double>(job.world.size());
   fmt::print("Measured peaks, a rank, all {} ranks at work\n", job.world.size());
   for (std::size_t index = 0; index < dtypes.size(); ++index) {
+    const std::string_view dtype = dtypes[index] == DType::float32 ? "fp32" : "bf16";
     const bool is_paired = dtypes[index] == DType::bfloat16 && has_bf16_dot_product();
     const double nominal = nominal_fma_peak(selected_isa(), dtypes[index]);
-    fmt::print("  {} FMA    {}FLOP/s ({}{}){}\n", dtypes[index] == DType::float32 ? "fp32" : "bf16",
-               with_si_prefix(fma[index] / count), name_of(selected_isa()), is_paired ? ", dot products of pairs" : "",
+    fmt::print("  {} FMA    {}FLOP/s ({}{}){}\n", dtype, with_si_prefix(fma[index] / count), name_of(selected_isa()),
+               is_paired ? ", dot products of pairs" : "",
                nominal > 0 ? fmt::format(", nominal {}FLOP/s", with_si_prefix(nominal)) : "");
+    fmt::print("  {} GEMM   {}FLOP/s ({}^3)\n", dtype, with_si_prefix(gemm[index] / count), values.gemm_extent);
   }
-  fmt::print("  fp32 GEMM   {}FLOP/s ({}^3)\n", with_si_prefix(gemm / count), values.gemm_extent);
   fmt::print("  memory      {}B/s (triad, 3 x {}B)\n", with_si_prefix(triad / count),
              with_si_prefix(static_cast<double>(values.triad_bytes)));
   if (job.world.size() > 1) {

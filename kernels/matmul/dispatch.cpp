@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cstddef>
+#include <cstring>
 #include <limits>
 
 #include "core/error.hpp"
@@ -17,14 +19,32 @@ void check_matmul(const MatmulProblem& problem) {
           "matmul: the leading dimension of B does not fit");
   require(problem.c_leading >= problem.n && problem.c_leading <= largest,
           "matmul: the leading dimension of C does not fit");
+  require(problem.c_dtype == DType::float32 || problem.dtype == DType::bfloat16,
+          "matmul: C can be bfloat16 only where A and B are");
 }
 
-std::unique_ptr<Matmul> make_matmul(Backend backend) {
+bool finish_empty_product(const MatmulProblem& problem) {
+  if (problem.m > 0 && problem.n > 0 && problem.k > 0) {
+    return false;
+  }
+  if (!problem.is_accumulating) {
+    const std::int64_t element = size_of(problem.c_dtype);
+    for (std::int64_t i = 0; i < problem.m; ++i) {
+      // All bits 0 is the number 0 in both types.
+      std::memset(static_cast<std::byte*>(problem.c) + i * problem.c_leading * element, 0,
+                  static_cast<std::size_t>(problem.n * element));
+    }
+  }
+  return true;
+}
+
+std::unique_ptr<Matmul> make_matmul(Backend backend, const MatmulOptions& options) {
+  require_input(options.threads > 0, fmt::format("matmul: {} threads; give 1 or more", options.threads));
   switch (backend) {
     case Backend::reference:
       return make_reference_matmul();
     case Backend::host:
-      return make_host_matmul();
+      return make_host_matmul(options);
     case Backend::kokkos:
     case Backend::cuda:
       break;

@@ -29,7 +29,21 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 add_library(ringworld_blas ALIAS PkgConfig::OPENBLAS)
 
-set(RINGWORLD_LIBRARY_VERSIONS "MPI ${MPI_C_VERSION}, HDF5 ${HDF5_VERSION}, fmt ${fmt_VERSION}, OpenBLAS ${OPENBLAS_VERSION}")
+# Not by its CMake package: that one asks for OpenCL's headers where the library has a GPU half, which we do not use.
+find_path(ONEDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)
+find_library(ONEDNN_LIBRARY dnnl)
+if(NOT ONEDNN_INCLUDE_DIR OR NOT ONEDNN_LIBRARY)
+  message(FATAL_ERROR "oneDNN is missing (oneapi/dnnl/dnnl.hpp, libdnnl): install libdnnl-dev on Debian or Ubuntu, load "
+    "or build onednn elsewhere, and name its prefix in CMAKE_PREFIX_PATH")
+endif()
+file(STRINGS ${ONEDNN_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h onednn_lines REGEX "DNNL_VERSION_(MAJOR|MINOR|PATCH) +[0-9]+")
+list(TRANSFORM onednn_lines REPLACE ".* ([0-9]+)$" "\\1")
+list(JOIN onednn_lines "." ONEDNN_VERSION)
+# oneDNN takes its number of threads from OpenMP's.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+ringworld_external(ringworld_onednn INCLUDES ${ONEDNN_INCLUDE_DIR} LIBRARIES ${ONEDNN_LIBRARY} OpenMP::OpenMP_CXX)
+
+set(RINGWORLD_LIBRARY_VERSIONS "MPI ${MPI_C_VERSION}, HDF5 ${HDF5_VERSION}, fmt ${fmt_VERSION}, OpenBLAS ${OPENBLAS_VERSION}, oneDNN ${ONEDNN_VERSION}")
 set(RINGWORLD_BACKENDS "reference,host")
 
 if(RINGWORLD_ENABLE_KOKKOS)

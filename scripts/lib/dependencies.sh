@@ -6,7 +6,7 @@
 
 debian_packages=(
   ca-certificates g++ cmake ninja-build ccache git pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev
-  libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev
+  libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev libdnnl-dev
   libsentencepiece-dev bible-kjv-text libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
 )
 debian_dev_packages=(clang-format-19 clang-tidy-19 shellcheck)
@@ -29,6 +29,7 @@ library_dependencies=(
   "HDF5|module load hdf5 (a parallel build)|hdf5+mpi"
   "Kokkos|module load kokkos|kokkos"
   "BLAS|module load openblas|openblas"
+  "oneDNN|module load onednn|onednn"
   "fmt|module load fmt|fmt"
   "CLI11|module load cli11|cli11"
   "tomlplusplus|module load tomlplusplus|tomlplusplus"

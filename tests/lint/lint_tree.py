@@ -46,6 +46,7 @@ OWNERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
      ("src/*/cuda", "kernels/*/cuda", "tests/*/cuda", "tests/kernels/*/cuda", "src/comm/nccl")),
     ("hwloc", re.compile(r"hwloc(/.*)?\.h"), ("src/device/host", "src/perf")),
     ("SentencePiece", re.compile(r"sentencepiece_.*\.h"), ("src/data/sentencepiece", "tests/data/sentencepiece")),
+    ("oneDNN", re.compile(r"(oneapi/dnnl/)?dnnl.*\.(h|hpp)"), ("kernels/*/host",)),
     ("BLAS", re.compile(r"(cblas|openblas.*|lapacke)\.h"), ("kernels/*/host", "src/perf")),
 ]
 

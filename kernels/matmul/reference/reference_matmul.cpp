@@ -8,18 +8,29 @@ class ReferenceMatmul final : public Matmul {
  public:
   void multiply(const MatmulProblem& problem) override {
     check_matmul(problem);
+    with_type(problem.dtype, [&](auto operand) {
+      with_type(problem.c_dtype, [&](auto result) { run<decltype(operand), decltype(result)>(problem); });
+    });
+  }
+
+ private:
+  template <class Operand, class Result>
+  static void run(const MatmulProblem& problem) {
+    const auto* a = static_cast<const Operand*>(problem.a);
+    const auto* b = static_cast<const Operand*>(problem.b);
+    auto* c = static_cast<Result*>(problem.c);
     for (std::int64_t i = 0; i < problem.m; ++i) {
       for (std::int64_t j = 0; j < problem.n; ++j) {
-        float& c = problem.c[i * problem.c_leading + j];
-        double sum = problem.is_accumulating ? static_cast<double>(c) : 0.0;
+        Result& element = c[i * problem.c_leading + j];
+        double sum = problem.is_accumulating ? static_cast<double>(static_cast<float>(element)) : 0.0;
         for (std::int64_t k = 0; k < problem.k; ++k) {
-          const float a =
-              problem.is_a_transposed ? problem.a[k * problem.a_leading + i] : problem.a[i * problem.a_leading + k];
-          const float b =
-              problem.is_b_transposed ? problem.b[j * problem.b_leading + k] : problem.b[k * problem.b_leading + j];
-          sum += static_cast<double>(a) * static_cast<double>(b);
+          const auto left =
+              static_cast<float>(problem.is_a_transposed ? a[k * problem.a_leading + i] : a[i * problem.a_leading + k]);
+          const auto right =
+              static_cast<float>(problem.is_b_transposed ? b[j * problem.b_leading + k] : b[k * problem.b_leading + j]);
+          sum += static_cast<double>(left) * static_cast<double>(right);
         }
-        c = static_cast<float>(sum);
+        element = static_cast<Result>(static_cast<float>(sum));
       }
     }
   }
