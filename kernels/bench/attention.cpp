@@ -25,6 +25,7 @@ struct Point {
   std::int64_t tokens;
   std::int64_t heads;
   std::int64_t head_size;
+  std::int64_t threads;
 };
 
 std::string_view name_of(AttentionPass pass) {
@@ -71,7 +72,8 @@ class Sequence {
         dv_(make_normals(DType::float32, element_count(shape_), 13)),
         kernel_(make_block_attention(
             point.backend, {.head_size = point.head_size,
-                            .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(point.head_size)))})) {}
+                            .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(point.head_size))),
+                            .threads = static_cast<int>(point.threads)})) {}
 
   void forward() {
     const AttentionState running{numbers(maximum_), numbers(sum_),
@@ -129,11 +131,12 @@ std::function<void()> set_up(const Point& point) {
 
 void add(Suite& suite, const Point& point) {
   const AttentionProblem problem = problem_of(point);
-  suite.add({.name = fmt::format("{}/{}/{}/S:{}/D:{}", name_of(point.pass), name_of(point.backend),
-                                 name_of(point.dtype), point.tokens, point.head_size),
+  suite.add({.name = fmt::format("{}/{}/{}/S:{}/D:{}/H:{}/threads:{}", name_of(point.pass), name_of(point.backend),
+                                 name_of(point.dtype), point.tokens, point.head_size, point.heads, point.threads),
              .family = "attention",
              .backend = point.backend,
              .dtype = point.dtype,
+             .threads = point.threads,
              .flop = attention_flop(problem, point.pass, true),
              .bytes = attention_memory_bytes(problem, point.pass)},
             [point] { return set_up(point); });
@@ -148,8 +151,14 @@ void register_cases(Suite& suite) {
       for (const DType dtype : {DType::float32, DType::bfloat16}) {
         for (const std::int64_t head_size : {64, 128}) {
           for (const std::int64_t tokens : {1024, 2048, 8192, 16384}) {
-            if (backend == Backend::host || tokens == 1024) {  // the others take seconds a pass beyond that
-              add(suite, {backend, pass, dtype, tokens, 1, head_size});
+            if (backend != Backend::host) {
+              if (tokens == 1024) {  // they take seconds a pass beyond that
+                add(suite, {backend, pass, dtype, tokens, 1, head_size, 1});
+              }
+              continue;
+            }
+            for (const std::int64_t threads : thread_counts()) {
+              add(suite, {backend, pass, dtype, tokens, threads, head_size, threads});  // a head a thread
             }
           }
         }
