@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/error.hpp"
 #include "core/isa.hpp"
 #include "perf/clock.hpp"
 #include "perf/peak.hpp"
@@ -12,9 +13,9 @@
 namespace ringworld::bench {
 
 template <class Measure>
-double MeasuredRoofs::refresh(Roof& roof, std::int64_t threads, Measure&& measure) {
+void MeasuredRoofs::refresh(Roof& roof, std::int64_t threads, Measure&& measure) {
   if (roof.best > 0 && now_seconds() - roof.measured_at < seconds_of_validity) {
-    return roof.best;
+    return;
   }
   std::vector<double> rates(static_cast<std::size_t>(threads));
   {
@@ -26,16 +27,24 @@ double MeasuredRoofs::refresh(Roof& roof, std::int64_t threads, Measure&& measur
   }
   roof.best = std::max(roof.best, std::accumulate(rates.begin(), rates.end(), 0.0));
   roof.measured_at = now_seconds();
-  return roof.best;
 }
 
-double MeasuredRoofs::fma(DType dtype, std::int64_t threads) {
+void MeasuredRoofs::measure(DType dtype, std::int64_t threads) {
   const Isa isa = selected_isa();
-  return refresh(fma_[{dtype, threads}], threads, [isa, dtype] { return measure_fma_peak(isa, dtype, 0.1); });
+  refresh(fma_[{dtype, threads}], threads, [isa, dtype] { return measure_fma_peak(isa, dtype, 0.1); });
+  refresh(triad_[threads], threads, [] { return measure_triad(triad_bytes, 0.1); });
 }
 
-double MeasuredRoofs::triad(std::int64_t threads) {
-  return refresh(triad_[threads], threads, [] { return measure_triad(triad_bytes, 0.1); });
+double MeasuredRoofs::fma(DType dtype, std::int64_t threads) const {
+  const auto found = fma_.find({dtype, threads});
+  require(found != fma_.end(), "the FMA peak of this dtype and number of threads was not measured");
+  return found->second.best;
+}
+
+double MeasuredRoofs::triad(std::int64_t threads) const {
+  const auto found = triad_.find(threads);
+  require(found != triad_.end(), "the triad of this number of threads was not measured");
+  return found->second.best;
 }
 
 }  // namespace ringworld::bench

@@ -37,6 +37,7 @@ void add_provenance(MeasuredRoofs& roofs) {
   benchmark::AddCustomContext("isa", std::string(name_of(selected_isa())));
   benchmark::AddCustomContext("has_bf16_dot_product", has_bf16_dot_product() ? "true" : "false");
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    roofs.measure(dtype, 1);
     benchmark::AddCustomContext(fmt::format("peak_flops_per_second_{}", name_of(dtype)),
                                 fmt::format("{:.6g}", roofs.fma(dtype, 1)));
   }

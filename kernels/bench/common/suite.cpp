@@ -14,7 +14,9 @@
 namespace ringworld::bench {
 namespace {
 
-void report(benchmark::State& state, const Case& point, double peak, double triad, const SampleSummary& seconds) {
+void report(benchmark::State& state, const Case& point, const MeasuredRoofs& roofs, const SampleSummary& seconds) {
+  const double peak = roofs.fma(point.dtype, point.threads);
+  const double triad = roofs.triad(point.threads);
   auto& counters = state.counters;
   counters["seconds"] = seconds.median;
   counters["seconds_min"] = seconds.min;
@@ -41,8 +43,7 @@ void report(benchmark::State& state, const Case& point, double peak, double tria
 void Suite::add(const Case& point, SetUp set_up) {
   const auto run = [roofs = roofs_, point, set_up = std::move(set_up)](benchmark::State& state) {
     try {
-      const double peak = roofs->fma(point.dtype, point.threads);
-      const double triad = roofs->triad(point.threads);
+      roofs->measure(point.dtype, point.threads);
       const std::function<void()> operation = set_up();
       std::vector<double> seconds;
       seconds.reserve(static_cast<std::size_t>(state.max_iterations));
@@ -51,7 +52,8 @@ void Suite::add(const Case& point, SetUp set_up) {
         operation();
         seconds.push_back(now_seconds() - start);
       }
-      report(state, point, peak, triad, summarize(seconds));
+      roofs->measure(point.dtype, point.threads);
+      report(state, point, *roofs, summarize(seconds));
     } catch (const Error& error) {
       state.SkipWithError(error.what());
     }

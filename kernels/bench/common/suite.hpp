@@ -10,7 +10,7 @@
 ///   of_triad                    B/s over triad_B/s. The triad's 24 bytes an element leave out that a store first reads its
 ///                               line, so a kernel that stores little can pass 1
 ///   flop, bytes, flop_per_byte  of an iteration, by the models of src/perf: the least that has to be done and moved
-///   peak_FLOP/s, triad_B/s      the roofs: same dtype, as many threads, the best seen in this run so far
+///   peak_FLOP/s, triad_B/s      the roofs: same dtype, as many threads, the best seen in this run so far, this case included
 ///
 /// The label holds what is not a number: `family=attention backend=host dtype=float32 isa=avx512 threads=1`.
 
