@@ -14,15 +14,17 @@ from pathlib import Path, PurePosixPath
 from typing import Callable, Iterator
 
 # Modules in layer order, and what each may include directly. What those may include is permitted as well.
-# "kernels" is every family (kernels/attention, kernels/matmul, ...); a family may not include another.
+# "kernels" is every family (kernels/attention, kernels/matmul, ...); a family may not include another, but all may
+# include kernels/row: what the element-wise families share.
 EVERYTHING = ("*",)
-KERNEL_FAMILY = ("core", "device", "perf")
+KERNEL_FAMILY = ("core", "device", "perf", "kernels/row")
 MODULES: dict[str, tuple[str, ...]] = {
     "core": (),
     "perf": ("core",),
     "device": ("core",),
     "comm": ("core", "device"),
     "io": ("core", "comm"),
+    "kernels/row": ("core", "device"),
     "kernels": KERNEL_FAMILY,
     "kernels/bench": ("kernels",),
     "ring": ("comm", "kernels"),
@@ -115,7 +117,7 @@ def module_of(name: PurePosixPath) -> str:
 
 
 def is_family(module: str) -> bool:
-    return module.startswith("kernels/") and module != "kernels/bench"
+    return module.startswith("kernels/") and module not in MODULES
 
 
 def may_include(module: str) -> set[str]:

@@ -17,7 +17,8 @@ GOOD = {
     "kernels/attention/attention.hpp": '#pragma once\n#include "core/error.hpp"\n',
     "kernels/attention/kokkos/attention.cpp": '#include <Kokkos_Core.hpp>\n#include "kernels/attention/attention.hpp"\n',
     "kernels/attention/cuda/attention.cu": "#include <cuda_runtime.h>\n",
-    "kernels/norm/norm.hpp": "#pragma once\n",
+    "kernels/row/rows_view.hpp": '#pragma once\n#include "core/error.hpp"\n',
+    "kernels/norm/norm.hpp": '#pragma once\n#include "kernels/row/rows_view.hpp"\n',
     "kernels/bench/attention.cpp": '#include "kernels/attention/attention.hpp"\n#include "perf/clock.hpp"\n',
     "src/ring/ring_attention.hpp": '#pragma once\n#include "comm/ring.hpp"\n#include "device/device.hpp"\n',
     "src/io/table.hpp": '#pragma once\n#include "device/device.hpp"\n',
@@ -69,6 +70,10 @@ class IncludeArrows(Tree):
         }.items():
             said = f"kernels/attention may not include {said}"
             self.assert_found("include_arrows", "kernels/attention/x.cpp", f'#include "{include}"\n', said)
+
+    def test_what_the_families_share_knows_none_of_them(self) -> None:
+        include = '#include "kernels/norm/norm.hpp"\n'
+        self.assert_found("include_arrows", "kernels/row/x.cpp", include, "kernels/row may not include kernels/norm")
 
     def test_the_ring_may_not_include_io(self) -> None:
         self.assert_found("include_arrows", "src/ring/x.cpp", '#include "io/table.hpp"\n', "ring may not include io")

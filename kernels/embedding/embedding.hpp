@@ -1,0 +1,54 @@
+#pragma once
+/// @file  The token embedding: rows of a table, which may be one shard of the vocabulary.
+/// Shapes: T tokens, C columns (hidden_size); the table holds the rows vocab_begin <= token < vocab_begin + table rows.
+///
+///   vocabulary  0 ....... | vocab_begin ... table ... | ...... V     a token outside of the shard reads zeros and
+///                                                                    adds to nothing, so that shards' results add up
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "device/backend.hpp"
+#include "kernels/row/rows_view.hpp"
+
+namespace ringworld {
+
+struct EmbeddingForward {
+  std::span<const std::int32_t> tokens;  ///< (T); ids that no vocabulary has are outside of every shard
+  ConstRowsView table;                   ///< (rows of the shard, C), fp32 master weights or bf16
+  std::int64_t vocab_begin = 0;
+  RowsView y;  ///< (T, C), overwritten; may be of another type than the table
+};
+
+struct EmbeddingBackward {
+  std::span<const std::int32_t> tokens;  ///< (T)
+  ConstRowsView dy;                      ///< (T, C)
+  std::int64_t vocab_begin = 0;
+  /// (rows of the shard, C), last extent dense; added to, the tokens of a row in their order, whatever the threads.
+  TensorView<float, 2> dtable;
+};
+
+/// An object owns its scratch memory and serves one thread at a time.
+class Embedding {
+ public:
+  virtual ~Embedding() = default;
+  /// @throws Error when a shape contradicts another.
+  /// Cost: one pass over the rows that are read and over y.
+  virtual void forward(const EmbeddingForward& pass) = 0;
+  /// Cost: one pass over dy, and over each row of dtable that a token names.
+  virtual void backward(const EmbeddingBackward& pass) = 0;
+};
+
+/// @throws Error(bad_input) when the backend was not built.
+[[nodiscard]] std::unique_ptr<Embedding> make_embedding(Backend backend);
+
+[[nodiscard]] std::unique_ptr<Embedding> make_reference_embedding();
+[[nodiscard]] std::unique_ptr<Embedding> make_kokkos_embedding();
+[[nodiscard]] std::unique_ptr<Embedding> make_cuda_embedding();
+
+/// Checks that shapes fit each other; every backend calls these first.
+void check_embedding(const EmbeddingForward& pass);
+void check_embedding(const EmbeddingBackward& pass);
+
+}  // namespace ringworld

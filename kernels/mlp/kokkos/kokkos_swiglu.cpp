@@ -1,0 +1,59 @@
+#include "kernels/mlp/mlp.hpp"
+#include "kernels/row/parallel.hpp"
+#include "kernels/row/row_functions.hpp"
+
+namespace ringworld {
+namespace {
+
+class KokkosSwiGlu final : public SwiGlu {
+ public:
+  void forward(const SwiGluForward& pass) override {
+    check_swiglu(pass);
+    with_type(pass.gate.dtype, [&](auto type) { forward_typed<decltype(type)>(pass); });
+  }
+
+  void backward(const SwiGluBackward& pass) override {
+    check_swiglu(pass);
+    with_type(pass.gate.dtype, [&](auto type) { backward_typed<decltype(type)>(pass); });
+  }
+
+ private:
+  template <class T>
+  void forward_typed(const SwiGluForward& pass) {
+    const auto& functions = functions_.of<T>();
+    row::for_each_range("ringworld::mlp::forward", pass.gate.rows, row::rows_per_range(pass.gate.columns),
+                        [&](std::int64_t begin, std::int64_t end) {
+                          for (std::int64_t t = begin; t < end; ++t) {
+                            functions.swiglu({.gate = pass.gate.row<T>(t),
+                                              .up = pass.up.row<T>(t),
+                                              .y = pass.y.row<T>(t),
+                                              .columns = pass.gate.columns});
+                          }
+                        });
+  }
+
+  template <class T>
+  void backward_typed(const SwiGluBackward& pass) {
+    const auto& functions = functions_.of<T>();
+    row::for_each_range("ringworld::mlp::backward", pass.gate.rows, row::rows_per_range(pass.gate.columns),
+                        [&](std::int64_t begin, std::int64_t end) {
+                          for (std::int64_t t = begin; t < end; ++t) {
+                            functions.swiglu_backward({.dy = pass.dy.row<T>(t),
+                                                       .gate = pass.gate.row<T>(t),
+                                                       .up = pass.up.row<T>(t),
+                                                       .dgate = pass.dgate.row<T>(t),
+                                                       .dup = pass.dup.row<T>(t),
+                                                       .y = pass.y.row<T>(t),
+                                                       .columns = pass.gate.columns});
+                          }
+                        });
+  }
+
+  const row::RowFunctions& functions_ = row::row_functions(selected_isa());
+};
+
+}  // namespace
+
+std::unique_ptr<SwiGlu> make_kokkos_swiglu() { return std::make_unique<KokkosSwiGlu>(); }
+
+}  // namespace ringworld

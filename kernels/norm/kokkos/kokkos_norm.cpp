@@ -1,0 +1,85 @@
+#include <algorithm>
+#include <vector>
+
+#include "kernels/norm/norm.hpp"
+#include "kernels/row/parallel.hpp"
+#include "kernels/row/row_functions.hpp"
+
+namespace ringworld {
+namespace {
+
+/// Gradients of the weights are summed a range of rows at a time, and the ranges' sums in their order.
+///
+///   rows    | range 0 | range 1 | ...      at most `most_ranges`, however many threads there are
+///   dweight    sum 0  +  sum 1  + ...      each (C) fp32, added up in double
+constexpr std::int64_t most_ranges = 64;
+constexpr std::int64_t fewest_rows = 16;
+
+class KokkosRmsNorm final : public RmsNorm {
+ public:
+  void forward(const RmsNormForward& pass) override {
+    check_rms_norm(pass);
+    with_type(pass.x.dtype, [&](auto type) { forward_typed<decltype(type)>(pass); });
+  }
+
+  void backward(const RmsNormBackward& pass) override {
+    check_rms_norm(pass);
+    with_type(pass.x.dtype, [&](auto type) { backward_typed<decltype(type)>(pass); });
+  }
+
+ private:
+  template <class T>
+  void forward_typed(const RmsNormForward& pass) {
+    const auto& functions = functions_.of<T>();
+    row::for_each_range("ringworld::norm::forward", pass.x.rows, row::rows_per_range(pass.x.columns),
+                        [&](std::int64_t begin, std::int64_t end) {
+                          for (std::int64_t t = begin; t < end; ++t) {
+                            pass.inverse_rms[static_cast<std::size_t>(t)] =
+                                functions.normalize({.x = pass.x.row<T>(t),
+                                                     .branch = pass.branch.row<T>(t),
+                                                     .sum = pass.sum.row<T>(t),
+                                                     .weight = pass.weight.data(),
+                                                     .y = pass.y.row<T>(t),
+                                                     .columns = pass.x.columns,
+                                                     .epsilon = pass.epsilon});
+                          }
+                        });
+  }
+
+  template <class T>
+  void backward_typed(const RmsNormBackward& pass) {
+    const std::int64_t columns = pass.x.columns;
+    const std::int64_t grain = std::max(fewest_rows, row::range_count(pass.x.rows, most_ranges));
+    const std::int64_t ranges = row::range_count(pass.x.rows, grain);
+    partial_.assign(static_cast<std::size_t>(ranges * columns), 0.0F);
+    const auto& functions = functions_.of<T>();
+    row::for_each_range("ringworld::norm::backward", pass.x.rows, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t t = begin; t < end; ++t) {
+        functions.normalize_backward({.dy = pass.dy.row<T>(t),
+                                      .x = pass.x.row<T>(t),
+                                      .weight = pass.weight.data(),
+                                      .inverse_rms = pass.inverse_rms[static_cast<std::size_t>(t)],
+                                      .residual_gradient = pass.residual_gradient.row<T>(t),
+                                      .dx = pass.dx.row<T>(t),
+                                      .dweight = partial_.data() + begin / grain * columns,
+                                      .columns = columns});
+      }
+    });
+    for (std::int64_t c = 0; c < columns; ++c) {
+      double sum = static_cast<double>(pass.dweight[static_cast<std::size_t>(c)]);
+      for (std::int64_t range = 0; range < ranges; ++range) {
+        sum += static_cast<double>(partial_[static_cast<std::size_t>(range * columns + c)]);
+      }
+      pass.dweight[static_cast<std::size_t>(c)] = static_cast<float>(sum);
+    }
+  }
+
+  const row::RowFunctions& functions_ = row::row_functions(selected_isa());
+  std::vector<float> partial_;  ///< (ranges, C)
+};
+
+}  // namespace
+
+std::unique_ptr<RmsNorm> make_kokkos_rms_norm() { return std::make_unique<KokkosRmsNorm>(); }
+
+}  // namespace ringworld

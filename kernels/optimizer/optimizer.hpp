@@ -1,0 +1,63 @@
+#pragma once
+/// @file  AdamW on flat ranges of parameters, and the sum of squares that clipping needs.
+/// Source: Loshchilov, Hutter, "Decoupled Weight Decay Regularization", arXiv:1711.05101, algorithm 2; as in optax and
+/// PyTorch the decay is multiplied by the learning rate, and epsilon is added to the bias-corrected root.
+///
+///   g = gradient_scale * gradient
+///   m = beta1 m + (1 - beta1) g          v = beta2 v + (1 - beta2) g^2
+///   p = p - learning_rate * (m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + epsilon) + weight_decay * p)
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "core/bf16.hpp"
+#include "device/backend.hpp"
+
+namespace ringworld {
+
+struct AdamWOptions {
+  double learning_rate = 0;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double weight_decay = 0.1;
+  double gradient_scale = 1;  ///< min(1, clip / norm) for clipping by global norm
+  std::int64_t step = 1;      ///< of this update, counted from 1
+};
+
+/// Any contiguous part of the parameters; all spans have one length.
+struct AdamWRange {
+  std::span<float> parameter;       ///< fp32 master weights, updated
+  std::span<const float> gradient;  ///< fp32
+  std::span<float> first_moment;    ///< m, updated; 0 before step 1
+  std::span<float> second_moment;   ///< v, updated; 0 before step 1
+  std::span<bf16> bfloat16_copy{};  ///< receives the new parameter, rounded; empty: not wanted
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  /// Element by element: the result does not depend on how the parameters are cut into ranges, bit for bit on one
+  /// instruction set.
+  /// @throws Error when lengths contradict each other, Error(bad_input) when an option cannot be.
+  /// Cost: one pass: 28 bytes a parameter, 30 with a copy.
+  virtual void adamw(const AdamWRange& range, const AdamWOptions& options) = 0;
+
+  /// Sum of squares in double, summed in chunks of fixed size and these in their order: the same for any number of
+  /// threads. NaN and infinity come through.
+  [[nodiscard]] virtual double sum_of_squares(std::span<const float> values) = 0;
+};
+
+/// @throws Error(bad_input) when the backend was not built.
+[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(Backend backend);
+
+[[nodiscard]] std::unique_ptr<Optimizer> make_reference_optimizer();
+[[nodiscard]] std::unique_ptr<Optimizer> make_kokkos_optimizer();
+[[nodiscard]] std::unique_ptr<Optimizer> make_cuda_optimizer();
+
+/// Checks lengths and options; every backend calls it first.
+void check_adamw(const AdamWRange& range, const AdamWOptions& options);
+
+}  // namespace ringworld

@@ -1,0 +1,10 @@
+#include "kernels/row/row_functions_impl.hpp"
+
+namespace ringworld::row {
+
+const RowFunctions& avx512_row_functions() {
+  static constexpr RowFunctions functions = make_row_functions<16>();
+  return functions;
+}
+
+}  // namespace ringworld::row

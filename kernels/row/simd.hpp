@@ -1,0 +1,234 @@
+#pragma once
+/// @file  Registers of floats over rows of any length, for the per-instruction-set source files only.
+/// Everything has internal linkage and calls no function of the standard library, so that the linker cannot put
+/// code of a wide instruction set where a narrow one runs.
+
+#include <cstdint>
+#include <utility>
+
+#include "core/bf16.hpp"
+
+namespace ringworld::row {
+namespace {
+
+constexpr float minus_infinity = -__builtin_inff();
+
+template <int Lanes>
+struct RegisterTypes;
+template <>
+struct RegisterTypes<4> {
+  using Float __attribute__((vector_size(16), may_alias)) = float;
+  using Word __attribute__((vector_size(16), may_alias)) = std::uint32_t;
+  using Half __attribute__((vector_size(8), may_alias)) = std::uint16_t;
+  using FloatInMemory __attribute__((vector_size(16), may_alias, aligned(4))) = float;
+  using HalfInMemory __attribute__((vector_size(8), may_alias, aligned(2))) = std::uint16_t;
+};
+template <>
+struct RegisterTypes<8> {
+  using Float __attribute__((vector_size(32), may_alias)) = float;
+  using Word __attribute__((vector_size(32), may_alias)) = std::uint32_t;
+  using Half __attribute__((vector_size(16), may_alias)) = std::uint16_t;
+  using FloatInMemory __attribute__((vector_size(32), may_alias, aligned(4))) = float;
+  using HalfInMemory __attribute__((vector_size(16), may_alias, aligned(2))) = std::uint16_t;
+};
+template <>
+struct RegisterTypes<16> {
+  using Float __attribute__((vector_size(64), may_alias)) = float;
+  using Word __attribute__((vector_size(64), may_alias)) = std::uint32_t;
+  using Half __attribute__((vector_size(32), may_alias)) = std::uint16_t;
+  using FloatInMemory __attribute__((vector_size(64), may_alias, aligned(4))) = float;
+  using HalfInMemory __attribute__((vector_size(32), may_alias, aligned(2))) = std::uint16_t;
+};
+
+template <int Lanes>
+struct Simd : RegisterTypes<Lanes> {
+  using typename RegisterTypes<Lanes>::Float;
+  using typename RegisterTypes<Lanes>::Word;
+  using typename RegisterTypes<Lanes>::Half;
+  using typename RegisterTypes<Lanes>::FloatInMemory;
+  using typename RegisterTypes<Lanes>::HalfInMemory;
+  static constexpr int lanes = Lanes;
+
+  static Float set(float value) { return Float{} + value; }
+  static Float larger(Float a, Float b) { return a > b ? a : b; }
+  static Float smaller(Float a, Float b) { return a < b ? a : b; }
+
+  static Float load(const float* address) { return *reinterpret_cast<const FloatInMemory*>(address); }
+  static Float load(const bf16* address) { return widen(*reinterpret_cast<const HalfInMemory*>(address)); }
+  static void store(float* address, Float value) { *reinterpret_cast<FloatInMemory*>(address) = value; }
+  static void store(bf16* address, Float value) { *reinterpret_cast<HalfInMemory*>(address) = narrow(value); }
+
+  /// The first `count` lanes; the others hold `fill`.
+  static Float load_part(const float* address, std::int64_t count, float fill) {
+    Float value = set(fill);
+    for (std::int64_t lane = 0; lane < count; ++lane) {
+      value[lane] = address[lane];
+    }
+    return value;
+  }
+  static Float load_part(const bf16* address, std::int64_t count, float fill) {
+    Half bits = narrow(set(fill));
+    for (std::int64_t lane = 0; lane < count; ++lane) {
+      bits[lane] = address[lane].bits;
+    }
+    return widen(bits);
+  }
+  static void store_part(float* address, std::int64_t count, Float value) {
+    for (std::int64_t lane = 0; lane < count; ++lane) {
+      address[lane] = value[lane];
+    }
+  }
+  static void store_part(bf16* address, std::int64_t count, Float value) {
+    const Half bits = narrow(value);
+    for (std::int64_t lane = 0; lane < count; ++lane) {
+      address[lane].bits = bits[lane];
+    }
+  }
+
+  /// Combines all lanes in a tree of exchanges, without leaving the registers.
+  template <int Distance = Lanes / 2, class Combine>
+  static float reduce(Float value, Combine combine) {
+    if constexpr (Distance == 0) {
+      return value[0];
+    } else {
+      const Float other = exchange<Distance>(value, std::make_integer_sequence<int, Lanes>());
+      return reduce<Distance / 2>(combine(value, other), combine);
+    }
+  }
+
+  /// Lanes 0, 2, 4, ... (First = 0) or 1, 3, 5, ... (First = 1) of two registers.
+  template <int First>
+  static Float every_other(Float a, Float b) {
+    return every_other<First>(a, b, std::make_integer_sequence<int, Lanes>());
+  }
+  /// a0 b0 a1 b1 ...: the lower (First = 0) or upper (First = Lanes / 2) halves of two registers.
+  template <int First>
+  static Float interleave(Float a, Float b) {
+    return interleave<First>(a, b, std::make_integer_sequence<int, Lanes>());
+  }
+
+  static Float square_root(Float value) {
+    Float result;
+    for (int lane = 0; lane < Lanes; ++lane) {
+      result[lane] = __builtin_sqrtf(value[lane]);
+    }
+    return result;
+  }
+
+  /// e^x for x <= 88, and e^88 beyond: relative error below 2.5e-7; 0 below -87.3, as the result would be subnormal
+  /// there, and for -inf.
+  /// Range reduction after Cody and Waite; polynomial of degree 6 after Cephes' expf.
+  static Float exp(Float x) {
+    constexpr float smallest = -87.3F;
+    // Constants first: a comparison with NaN is false and lets the NaN through.
+    const Float clamped = smaller(set(88.0F), larger(set(smallest), x));
+    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low mantissa bits.
+    const Float magic = set(12582912.0F);
+    const Float shifted = clamped * 1.44269504088896341F + magic;
+    const Float n = shifted - magic;
+    Float r = clamped - n * 0.693359375F;
+    r = r + n * 2.12194440e-4F;
+    Float p = set(1.9875691500e-4F);
+    p = p * r + 1.3981999507e-3F;
+    p = p * r + 8.3334519073e-3F;
+    p = p * r + 4.1665795894e-2F;
+    p = p * r + 1.6666665459e-1F;
+    p = p * r + 5.0000001201e-1F;
+    p = p * (r * r) + r + 1.0F;
+    const Word bits = reinterpret_cast<Word>(p) + (reinterpret_cast<Word>(shifted) << 23);
+    return x < smallest ? Float{} : reinterpret_cast<Float>(bits);
+  }
+
+ private:
+  static Float widen(Half bits) { return reinterpret_cast<Float>(__builtin_convertvector(bits, Word) << 16); }
+
+  /// Rounds to nearest, ties to even; a NaN stays one (core/bf16.hpp).
+  static Half narrow(Float value) {
+    const Word word = reinterpret_cast<Word>(value);
+    const Word rounded = word + 0x7fffU + ((word >> 16) & 1U);
+    const Word quiet = word | 0x00400000U;
+    return __builtin_convertvector(((word & 0x7fffffffU) > 0x7f800000U ? quiet : rounded) >> 16, Half);
+  }
+
+  template <int Distance, int... Lane>
+  static Float exchange(Float value, std::integer_sequence<int, Lane...> /*lanes*/) {
+    return __builtin_shufflevector(value, value, (Lane ^ Distance)...);
+  }
+  template <int First, int... Lane>
+  static Float every_other(Float a, Float b, std::integer_sequence<int, Lane...> /*lanes*/) {
+    return __builtin_shufflevector(a, b, (2 * Lane + First)...);
+  }
+  template <int First, int... Lane>
+  static Float interleave(Float a, Float b, std::integer_sequence<int, Lane...> /*lanes*/) {
+    return __builtin_shufflevector(a, b, (First + Lane / 2 + (Lane % 2) * Lanes)...);
+  }
+};
+
+/// How many independent sums a sweep may keep, so that no addition waits for the one before.
+constexpr int slots = 4;
+
+/// A register's worth of a row. `slot` tells apart the blocks that are in flight together.
+template <class S, int Slot>
+struct Block {
+  static constexpr int slot = Slot;
+  std::int64_t offset;
+
+  template <class T>
+  typename S::Float load(const T* row, float /*fill*/ = 0) const {
+    return S::load(row + offset);
+  }
+  template <class T>
+  void store(T* row, typename S::Float value) const {
+    S::store(row + offset, value);
+  }
+};
+
+/// The end of a row that does not fill a register.
+template <class S>
+struct LastBlock {
+  static constexpr int slot = 0;
+  std::int64_t offset;
+  std::int64_t count;
+
+  /// Lanes beyond the row hold `fill`.
+  template <class T>
+  typename S::Float load(const T* row, float fill = 0) const {
+    return S::load_part(row + offset, count, fill);
+  }
+  template <class T>
+  void store(T* row, typename S::Float value) const {
+    S::store_part(row + offset, count, value);
+  }
+};
+
+/// Calls `body(block)` over a row of `count` elements, from its begin to its end.
+template <class S, class Body>
+void sweep(std::int64_t count, const Body& body) {
+  std::int64_t offset = 0;
+  for (; offset + slots * S::lanes <= count; offset += slots * S::lanes) {
+    body(Block<S, 0>{offset});
+    body(Block<S, 1>{offset + S::lanes});
+    body(Block<S, 2>{offset + 2 * S::lanes});
+    body(Block<S, 3>{offset + 3 * S::lanes});
+  }
+  for (; offset + S::lanes <= count; offset += S::lanes) {
+    body(Block<S, 0>{offset});
+  }
+  if (offset < count) {
+    body(LastBlock<S>{offset, count - offset});
+  }
+}
+
+/// Sums of a sweep, one a slot.
+template <class S>
+struct SlotSums {
+  typename S::Float value[slots] = {};
+
+  [[nodiscard]] float total() const {
+    return S::reduce((value[0] + value[1]) + (value[2] + value[3]),
+                     [](typename S::Float a, typename S::Float b) { return a + b; });
+  }
+};
+
+}  // namespace
+}  // namespace ringworld::row

@@ -1,0 +1,114 @@
+#include "kernels/mlp/mlp.hpp"
+
+#include <gtest/gtest.h>
+
+#include "kernels/mlp/reference/swiglu.hpp"
+#include "kernels/row/finite_difference.hpp"
+#include "kernels/row/guarded_rows.hpp"
+#include "kernels/row/isa_case.hpp"
+#include "support/expect_error.hpp"
+
+namespace ringworld::test {
+namespace {
+
+struct Results {
+  std::vector<double> forward;
+  std::vector<double> dgate_and_dup;
+  std::vector<double> recomputed;
+};
+
+/// gate and up, and their gradients, are the halves of one buffer each.
+Results run(Backend backend, DType dtype, std::int64_t tokens, std::int64_t columns, float factor) {
+  GuardedRows gate_and_up(dtype, tokens, 2 * columns, 1, factor);
+  GuardedRows gradients(dtype, tokens, 2 * columns, 2);
+  GuardedRows y(dtype, tokens, columns, 3);
+  GuardedRows dy(dtype, tokens, columns, 4);
+  const RowsView gate = gate_and_up.view().column_range(0, columns);
+  const RowsView up = gate_and_up.view().column_range(columns, columns);
+  const auto swiglu = make_swiglu(backend);
+  swiglu->forward({.gate = gate, .up = up, .y = y.view()});
+  const std::vector<double> forward = y.values();
+  // The recomputed result replaces dy.
+  swiglu->backward({.dy = dy.view(),
+                    .gate = gate,
+                    .up = up,
+                    .dgate = gradients.view().column_range(0, columns),
+                    .dup = gradients.view().column_range(columns, columns),
+                    .y = dy.view()});
+  EXPECT_TRUE(gate_and_up.guards_are_intact() && gradients.guards_are_intact() && y.guards_are_intact() &&
+              dy.guards_are_intact());
+  return {forward, gradients.values(), dy.values()};
+}
+
+class SwiGluCase : public IsaTest {};
+
+TEST_P(SwiGluCase, EqualsReference) {
+  for (const auto& [tokens, columns] : {std::pair<std::int64_t, std::int64_t>{5, 24}, {1, 1}, {7, 203}, {64, 128}}) {
+    for (const float factor : {1.0F, 8.0F}) {
+      const Results actual = run(Backend::host, dtype(), tokens, columns, factor);
+      const Results expected = run(Backend::reference, dtype(), tokens, columns, factor);
+      EXPECT_TRUE(is_close("y", actual.forward, expected.forward, rounded_tolerance()));
+      EXPECT_TRUE(is_close("dgate, dup", actual.dgate_and_dup, expected.dgate_and_dup, rounded_tolerance()));
+      EXPECT_EQ(actual.recomputed, actual.forward) << "the same arithmetic";
+    }
+  }
+}
+
+TEST_P(SwiGluCase, GradientsMayReplaceTheirOperands) {
+  GuardedRows gate(dtype(), 5, 24, 1);
+  GuardedRows up(dtype(), 5, 24, 2);
+  GuardedRows dy(dtype(), 5, 24, 3);
+  GuardedRows dgate(dtype(), 5, 24, 4);
+  GuardedRows dup(dtype(), 5, 24, 5);
+  const auto swiglu = make_swiglu(Backend::host);
+  swiglu->backward(
+      {.dy = dy.view(), .gate = gate.view(), .up = up.view(), .dgate = dgate.view(), .dup = dup.view(), .y = {}});
+  swiglu->backward(
+      {.dy = dy.view(), .gate = gate.view(), .up = up.view(), .dgate = gate.view(), .dup = up.view(), .y = {}});
+  EXPECT_EQ(gate.values(), dgate.values());
+  EXPECT_EQ(up.values(), dup.values());
+}
+
+TEST_P(SwiGluCase, ExtremeGatesAreFinite) {
+  const Results huge = run(Backend::host, dtype(), 5, 24, 1e4F);
+  const Results expected = run(Backend::reference, dtype(), 5, 24, 1e4F);
+  EXPECT_TRUE(is_close("y", huge.forward, expected.forward, rounded_tolerance()));
+  EXPECT_TRUE(is_close("dgate, dup", huge.dgate_and_dup, expected.dgate_and_dup, rounded_tolerance()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, SwiGluCase, testing::ValuesIn(isa_cases()), isa_case_name);
+
+TEST(SwiGlu, GradientsEqualFiniteDifferences) {
+  const std::vector<double> gate = normal_doubles(24, 1);
+  const std::vector<double> up = normal_doubles(24, 2);
+  const std::vector<double> dy = normal_doubles(24, 3);
+  std::vector<double> dgate;
+  std::vector<double> dup;
+  for (std::size_t i = 0; i < gate.size(); ++i) {
+    const auto gradient = reference::swiglu_backward(dy[i], gate[i], up[i]);
+    dgate.push_back(gradient.dgate);
+    dup.push_back(gradient.dup);
+  }
+  const auto loss = [&](const std::vector<double>& at_gate, const std::vector<double>& at_up) {
+    double sum = 0;
+    for (std::size_t i = 0; i < dy.size(); ++i) {
+      sum += dy[i] * reference::swiglu(at_gate[i], at_up[i]);
+    }
+    return sum;
+  };
+  expect_gradient("dgate", gate, dgate, [&](const auto& at) { return loss(at, up); });
+  expect_gradient("dup", up, dup, [&](const auto& at) { return loss(gate, at); });
+}
+
+TEST(SwiGlu, RefusesShapesThatContradictEachOther) {
+  GuardedRows gate(DType::float32, 5, 24, 1);
+  expect_error(ErrorKind::internal,
+               [&] {
+                 make_swiglu(Backend::reference)
+                     ->forward({.gate = gate.view(), .up = gate.view().column_range(0, 23), .y = gate.view()});
+               },
+               {"up has not the shape"});
+}
+
+}  // namespace
+}  // namespace ringworld::test
