@@ -1,0 +1,84 @@
+/// @file  SwiGLU; gate and up are the halves of one buffer, the gradients take their place.
+///
+///   bench_mlp --benchmark_filter='forward/host/.*'
+
+#include "kernels/mlp/mlp.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "kernels/bench/common/random_values.hpp"
+#include "kernels/bench/common/suite.hpp"
+#include "perf/elementwise_model.hpp"
+
+namespace ringworld::bench {
+namespace {
+
+struct Point {
+  Backend backend;
+  DType dtype;
+  std::int64_t tokens;
+  std::int64_t columns;
+};
+
+struct Operands {
+  explicit Operands(const Point& point_in)
+      : point(point_in),
+        gate_and_up(make_normals(point.dtype, 2 * point.tokens * point.columns, 1)),
+        gradients(make_normals(point.dtype, 2 * point.tokens * point.columns, 2)),
+        y(make_normals(point.dtype, point.tokens * point.columns, 3)),
+        dy(make_normals(point.dtype, point.tokens * point.columns, 4)),
+        kernel(make_swiglu(point.backend)) {}
+
+  [[nodiscard]] RowsView view(const Buffer& buffer) const {
+    return {buffer.data(), point.dtype, {point.tokens, point.columns}};
+  }
+  [[nodiscard]] RowsView half(const Buffer& buffer, std::int64_t index) const {
+    return RowsView(buffer.data(), point.dtype, {point.tokens, 2 * point.columns})
+        .column_range(index * point.columns, point.columns);
+  }
+
+  void forward() { kernel->forward({.gate = half(gate_and_up, 0), .up = half(gate_and_up, 1), .y = view(y)}); }
+  void backward() {
+    kernel->backward({.dy = view(dy),
+                      .gate = half(gate_and_up, 0),
+                      .up = half(gate_and_up, 1),
+                      .dgate = half(gradients, 0),
+                      .dup = half(gradients, 1),
+                      .y = view(y)});
+  }
+
+  Point point;
+  Buffer gate_and_up, gradients, y, dy;
+  std::unique_ptr<SwiGlu> kernel;
+};
+
+void add(Suite& suite, const Point& point) {
+  const std::string where =
+      fmt::format("{}/{}/T:{}/F:{}", name_of(point.backend), name_of(point.dtype), point.tokens, point.columns);
+  suite.add({.name = "forward/" + where,
+             .family = "mlp",
+             .backend = point.backend,
+             .dtype = point.dtype,
+             .bytes = static_cast<double>(swiglu_forward_bytes(point.tokens, point.columns, point.dtype))},
+            [point] { return [operands = std::make_shared<Operands>(point)] { operands->forward(); }; });
+  suite.add({.name = "backward/" + where,
+             .family = "mlp",
+             .backend = point.backend,
+             .dtype = point.dtype,
+             .bytes = static_cast<double>(swiglu_backward_bytes(point.tokens, point.columns, point.dtype, true))},
+            [point] { return [operands = std::make_shared<Operands>(point)] { operands->backward(); }; });
+}
+
+}  // namespace
+
+void register_cases(Suite& suite) {
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    add(suite, {Backend::host, dtype, 2048, 11008});
+    add(suite, {Backend::host, dtype, 65536, 256});
+    add(suite, {Backend::reference, dtype, 64, 11008});
+  }
+}
+
+}  // namespace ringworld::bench

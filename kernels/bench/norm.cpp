@@ -1,0 +1,109 @@
+/// @file  RMSNorm as the model runs it: forward with the residual branch added, backward into the residual gradient.
+///
+///   bench_norm --benchmark_filter='forward.*/host/.*'
+
+#include "kernels/norm/norm.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "kernels/bench/common/random_values.hpp"
+#include "kernels/bench/common/suite.hpp"
+#include "perf/elementwise_model.hpp"
+
+namespace ringworld::bench {
+namespace {
+
+struct Point {
+  Backend backend;
+  DType dtype;
+  std::int64_t tokens;
+  std::int64_t columns;
+  bool has_branch;
+};
+
+/// A block's activations and their gradients.
+struct Operands {
+  explicit Operands(const Point& point_in)
+      : point(point_in),
+        stream(make_normals(point.dtype, point.tokens * point.columns, 1)),
+        branch(make_normals(point.dtype, point.tokens * point.columns, 2)),
+        y(make_normals(point.dtype, point.tokens * point.columns, 3)),
+        gradient(make_normals(point.dtype, point.tokens * point.columns, 4)),
+        weight(make_normals(DType::float32, point.columns, 5)),
+        dweight(make_normals(DType::float32, point.columns, 6)),
+        inverse_rms(make_normals(DType::float32, point.tokens, 7)),
+        kernel(make_rms_norm(point.backend)) {}
+
+  [[nodiscard]] RowsView view(const Buffer& buffer) const {
+    return {buffer.data(), point.dtype, {point.tokens, point.columns}};
+  }
+  [[nodiscard]] std::span<float> of_columns(const Buffer& buffer) const {
+    return {buffer.as<float>(), static_cast<std::size_t>(point.columns)};
+  }
+  [[nodiscard]] std::span<float> of_tokens(const Buffer& buffer) const {
+    return {buffer.as<float>(), static_cast<std::size_t>(point.tokens)};
+  }
+
+  void forward() {
+    kernel->forward({.x = view(stream),
+                     .branch = point.has_branch ? view(branch) : RowsView(),
+                     .sum = point.has_branch ? view(stream) : RowsView(),
+                     .weight = of_columns(weight),
+                     .y = view(y),
+                     .inverse_rms = of_tokens(inverse_rms)});
+  }
+  void backward() {
+    kernel->backward({.dy = view(y),
+                      .x = view(stream),
+                      .weight = of_columns(weight),
+                      .inverse_rms = of_tokens(inverse_rms),
+                      .residual_gradient = point.has_branch ? view(gradient) : RowsView(),
+                      .dx = view(gradient),
+                      .dweight = of_columns(dweight)});
+  }
+
+  Point point;
+  Buffer stream, branch, y, gradient, weight, dweight, inverse_rms;
+  std::unique_ptr<RmsNorm> kernel;
+};
+
+void add(Suite& suite, const Point& point) {
+  const std::string where =
+      fmt::format("{}/{}/T:{}/C:{}", name_of(point.backend), name_of(point.dtype), point.tokens, point.columns);
+  const auto bytes = [&](auto model) {
+    return static_cast<double>(model(point.tokens, point.columns, point.dtype, point.has_branch));
+  };
+  suite.add({.name = fmt::format("{}/{}", point.has_branch ? "add_forward" : "forward", where),
+             .family = "norm",
+             .backend = point.backend,
+             .dtype = point.dtype,
+             .bytes = bytes(rms_norm_forward_bytes)},
+            [point] { return [operands = std::make_shared<Operands>(point)] { operands->forward(); }; });
+  suite.add({.name = fmt::format("{}/{}", point.has_branch ? "add_backward" : "backward", where),
+             .family = "norm",
+             .backend = point.backend,
+             .dtype = point.dtype,
+             .bytes = bytes(rms_norm_backward_bytes)},
+            [point] { return [operands = std::make_shared<Operands>(point)] { operands->backward(); }; });
+}
+
+}  // namespace
+
+void register_cases(Suite& suite) {
+  for (const Backend backend : {Backend::host, Backend::reference}) {
+    for (const DType dtype : {DType::float32, DType::bfloat16}) {
+      for (const bool has_branch : {false, true}) {
+        if (backend == Backend::host) {
+          add(suite, {backend, dtype, 4096, 4096, has_branch});
+          add(suite, {backend, dtype, 65536, 256, has_branch});
+        } else {
+          add(suite, {backend, dtype, 256, 4096, has_branch});
+        }
+      }
+    }
+  }
+}
+
+}  // namespace ringworld::bench

@@ -1,0 +1,89 @@
+/// @file  AdamW and the sum of squares over flat parameters.
+///
+///   bench_optimizer --benchmark_filter='adamw/host/.*'
+
+#include "kernels/optimizer/optimizer.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "kernels/bench/common/random_values.hpp"
+#include "kernels/bench/common/suite.hpp"
+#include "perf/elementwise_model.hpp"
+
+namespace ringworld::bench {
+namespace {
+
+struct Point {
+  Backend backend;
+  std::int64_t parameters;
+  bool has_copy;
+};
+
+struct Operands {
+  explicit Operands(const Point& point_in)
+      : point(point_in),
+        parameter(make_normals(DType::float32, point.parameters, 1)),
+        gradient(make_normals(DType::float32, point.parameters, 2)),
+        first_moment(make_normals(DType::float32, point.parameters, 3)),
+        second_moment(make_normals(DType::float32, point.parameters, 4)),
+        copy(make_normals(DType::bfloat16, point.parameters, 5)),
+        kernel(make_optimizer(point.backend)) {
+    // A second moment is a mean of squares, never negative.
+    for (float& value : floats(second_moment)) {
+      value *= value;
+    }
+  }
+
+  [[nodiscard]] std::span<float> floats(const Buffer& buffer) const {
+    return {buffer.as<float>(), static_cast<std::size_t>(point.parameters)};
+  }
+
+  void adamw() {
+    const std::span copies(copy.as<bf16>(), static_cast<std::size_t>(point.parameters));
+    kernel->adamw({.parameter = floats(parameter),
+                   .gradient = floats(gradient),
+                   .first_moment = floats(first_moment),
+                   .second_moment = floats(second_moment),
+                   .bfloat16_copy = point.has_copy ? copies : std::span<bf16>()},
+                  {.learning_rate = 1e-4, .step = 10});
+  }
+  void sum_of_squares() { sum = kernel->sum_of_squares(floats(gradient)); }
+
+  Point point;
+  Buffer parameter, gradient, first_moment, second_moment, copy;
+  double sum = 0;
+  std::unique_ptr<Optimizer> kernel;
+};
+
+void add_adamw(Suite& suite, const Point& point) {
+  suite.add({.name = fmt::format("{}/{}/float32/N:{}", point.has_copy ? "adamw_copy" : "adamw", name_of(point.backend),
+                                 point.parameters),
+             .family = "optimizer",
+             .backend = point.backend,
+             .bytes = static_cast<double>(adamw_bytes(point.parameters, point.has_copy))},
+            [point] { return [operands = std::make_shared<Operands>(point)] { operands->adamw(); }; });
+}
+
+void add_sum_of_squares(Suite& suite, const Point& point) {
+  suite.add({.name = fmt::format("sum_of_squares/{}/float32/N:{}", name_of(point.backend), point.parameters),
+             .family = "optimizer",
+             .backend = point.backend,
+             .bytes = static_cast<double>(sum_of_squares_bytes(point.parameters))},
+            [point] { return [operands = std::make_shared<Operands>(point)] { operands->sum_of_squares(); }; });
+}
+
+}  // namespace
+
+void register_cases(Suite& suite) {
+  constexpr std::int64_t parameters = std::int64_t{16} << 20;
+  for (const bool has_copy : {false, true}) {
+    add_adamw(suite, {Backend::host, parameters, has_copy});
+    add_adamw(suite, {Backend::reference, parameters / 64, has_copy});
+  }
+  add_sum_of_squares(suite, {Backend::host, parameters, false});
+  add_sum_of_squares(suite, {Backend::reference, parameters / 64, false});
+}
+
+}  // namespace ringworld::bench

@@ -1,0 +1,79 @@
+/// @file  RoPE in place; turning back costs the same.
+///
+///   bench_rope --benchmark_filter='half_split/host/.*'
+
+#include "kernels/rope/rope.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "kernels/bench/common/random_values.hpp"
+#include "kernels/bench/common/suite.hpp"
+#include "perf/elementwise_model.hpp"
+
+namespace ringworld::bench {
+namespace {
+
+struct Point {
+  Backend backend;
+  DType dtype;
+  RopePairing pairing;
+  std::int64_t tokens;
+  std::int64_t heads;
+  std::int64_t head_size;
+};
+
+struct Operands {
+  explicit Operands(const Point& point_in)
+      : point(point_in),
+        x(make_normals(point.dtype, point.tokens * point.heads * point.head_size, 1)),
+        table(make_normals(DType::float32, point.tokens * point.head_size, 2)),
+        kernel(make_rope(point.backend)) {
+    std::vector<std::int64_t> positions(static_cast<std::size_t>(point.tokens));
+    std::iota(positions.begin(), positions.end(), 0);
+    build_rope_table(positions, {.head_size = point.head_size, .theta = 1e6}, cosine(), sine());
+  }
+
+  [[nodiscard]] TensorView<float, 2> cosine() const { return {table.as<float>(), {point.tokens, point.head_size / 2}}; }
+  [[nodiscard]] TensorView<float, 2> sine() const {
+    return {table.as<float>() + point.tokens * point.head_size / 2, {point.tokens, point.head_size / 2}};
+  }
+
+  void rotate() {
+    kernel->rotate({.x = ActivationView(x.data(), point.dtype, {1, point.tokens, point.heads, point.head_size}),
+                    .cosine = cosine(),
+                    .sine = sine(),
+                    .pairing = point.pairing});
+  }
+
+  Point point;
+  Buffer x, table;
+  std::unique_ptr<Rope> kernel;
+};
+
+void add(Suite& suite, const Point& point) {
+  suite.add({.name = fmt::format("{}/{}/{}/T:{}/H:{}/D:{}", name_of(point.pairing), name_of(point.backend),
+                                 name_of(point.dtype), point.tokens, point.heads, point.head_size),
+             .family = "rope",
+             .backend = point.backend,
+             .dtype = point.dtype,
+             .bytes = static_cast<double>(rope_bytes(point.tokens, point.heads, point.head_size, point.dtype))},
+            [point] { return [operands = std::make_shared<Operands>(point)] { operands->rotate(); }; });
+}
+
+}  // namespace
+
+void register_cases(Suite& suite) {
+  for (const RopePairing pairing : {RopePairing::interleaved, RopePairing::half_split}) {
+    for (const DType dtype : {DType::float32, DType::bfloat16}) {
+      add(suite, {Backend::host, dtype, pairing, 4096, 32, 128});
+      add(suite, {Backend::host, dtype, pairing, 32768, 8, 64});
+      add(suite, {Backend::reference, dtype, pairing, 256, 32, 128});
+    }
+  }
+}
+
+}  // namespace ringworld::bench
