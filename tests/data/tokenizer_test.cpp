@@ -15,7 +15,7 @@
 namespace ringworld::test {
 namespace {
 
-const std::vector<std::string> tiny_text{"The dog, the Cat. What is the number?  a dog's 7 lives; the dog"};
+const std::vector<std::string> tiny_text{"A dog, the Cat. What is the number?  The cat's 7 lives; the cat, THE dog"};
 
 TEST(ByteTokenizer, ReturnsEveryByte) {
   const ByteTokenizer tokenizer;
@@ -43,10 +43,10 @@ TEST(SplitWords, LowersLettersAndKeepsSigns) {
 }
 
 TEST(WordTokenizer, OrdersItsVocabularyBySpecialsFrequencyKeysValues) {
-  const WordTokenizer tokenizer(tiny_text, {.frequent_words = 6, .keys = 2});
-  // By frequency, then by appearance: the dog , cat . what. Template words have a token already.
-  EXPECT_EQ(tokenizer.to_text(), "word 3 2\ndog\n,\ncat\nParis:\nLondon:\n");
-  EXPECT_EQ(tokenizer.vocab_size(), 10 + 3 + 2 + 100);
+  const WordTokenizer tokenizer(tiny_text, {.frequent_words = 5, .keys = 2});
+  // the (5 times), dog , cat (2), and the first of those that stand once. "the" has a token already.
+  EXPECT_EQ(tokenizer.to_text(), "word 4 2\ndog\n,\ncat\na\nParis:\nLondon:\n");
+  EXPECT_EQ(tokenizer.vocab_size(), 10 + 4 + 2 + 100);
   EXPECT_EQ(tokenizer.token("<unk>"), 0);
   EXPECT_EQ(tokenizer.token("<bos>"), 1);
   EXPECT_EQ(tokenizer.token("what"), 9);
@@ -58,7 +58,7 @@ TEST(WordTokenizer, OrdersItsVocabularyBySpecialsFrequencyKeysValues) {
 }
 
 TEST(WordTokenizer, EncodesUnknownWordsAsUnknown) {
-  const WordTokenizer tokenizer(tiny_text, {.frequent_words = 6, .keys = 2});
+  const WordTokenizer tokenizer(tiny_text, {.frequent_words = 5, .keys = 2});
   EXPECT_EQ(tokenizer.decode(tokenizer.encode("The zebra, the DOG?")), "the <unk> , the dog ?");
 }
 
@@ -70,7 +70,7 @@ TEST(WordTokenizer, ReturnsEveryOrdinaryToken) {
 }
 
 TEST(WordTokenizer, NeverMakesANeedleOfText) {
-  const WordTokenizer tokenizer(tiny_text, {.frequent_words = 6, .keys = 2});
+  const WordTokenizer tokenizer(tiny_text, {.frequent_words = 5, .keys = 2});
   for (const Token token : tokenizer.encode("magic Paris: 42 17 . <bos> London: Paris 00")) {
     EXPECT_FALSE(tokenizer.is_key(token) || tokenizer.is_value(token) || token == tokenizer.bos());
   }
