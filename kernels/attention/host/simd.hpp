@@ -41,7 +41,8 @@ struct Simd : RegisterTypes<Lanes> {
 
   static Float load(const float* address) { return *reinterpret_cast<const Float*>(address); }
   static void store(float* address, Float value) { *reinterpret_cast<Float*>(address) = value; }
-  static Float set(float value) { return Float{} + value; }
+  /// Subtracting zero changes nothing and costs nothing; adding it would turn -0 to 0 and cost an addition.
+  static Float set(float value) { return value - Float{}; }
   static Int set(std::int32_t value) { return Int{} + value; }
   static Float larger(Float a, Float b) { return a > b ? a : b; }
 
