@@ -3,7 +3,7 @@
 namespace ringworld::row {
 
 const RowFunctions& avx2_row_functions() {
-  static constexpr RowFunctions functions = make_row_functions<8>();
+  static constexpr RowFunctions functions = make_row_functions<Simd<8>>();
   return functions;
 }
 

@@ -3,7 +3,7 @@
 namespace ringworld::row {
 
 const RowFunctions& avx512_row_functions() {
-  static constexpr RowFunctions functions = make_row_functions<16>();
+  static constexpr RowFunctions functions = make_row_functions<Simd<16>>();
   return functions;
 }
 

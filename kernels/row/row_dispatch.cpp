@@ -10,7 +10,7 @@ const RowFunctions& row_functions(Isa isa) {
     case Isa::avx2:
       return avx2_row_functions();
     case Isa::avx512:
-      return avx512_row_functions();
+      return has_bf16_dot_product(isa) ? avx512bf16_row_functions() : avx512_row_functions();
   }
   throw Error(ErrorKind::internal, "instruction set outside its enumeration");
 }

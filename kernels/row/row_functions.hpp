@@ -126,10 +126,12 @@ struct RowFunctions {
   }
 };
 
+/// Of AVX-512, those that use AVX512_BF16 where the CPU has it.
 [[nodiscard]] const RowFunctions& row_functions(Isa isa);
 
 [[nodiscard]] const RowFunctions& portable_row_functions();
 [[nodiscard]] const RowFunctions& avx2_row_functions();
 [[nodiscard]] const RowFunctions& avx512_row_functions();
+[[nodiscard]] const RowFunctions& avx512bf16_row_functions();
 
 }  // namespace ringworld::row

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  The row functions as templates over the register width, included by one source file an instruction set.
+/// @file  The row functions as templates over the register (`Simd`), included by one source file an instruction set.
 
 #include "kernels/row/row_functions.hpp"
 #include "kernels/row/simd.hpp"
@@ -250,9 +250,8 @@ constexpr TypedRowFunctions<T> make_typed_row_functions() {
           .add = &add<S, T>};
 }
 
-template <int Lanes>
+template <class S>
 constexpr RowFunctions make_row_functions() {
-  using S = Simd<Lanes>;
   return {.float32 = make_typed_row_functions<S, float>(),
           .bfloat16 = make_typed_row_functions<S, bf16>(),
           .maximum = &maximum<S>,

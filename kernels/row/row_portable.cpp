@@ -3,7 +3,7 @@
 namespace ringworld::row {
 
 const RowFunctions& portable_row_functions() {
-  static constexpr RowFunctions functions = make_row_functions<4>();
+  static constexpr RowFunctions functions = make_row_functions<Simd<4>>();
   return functions;
 }
 

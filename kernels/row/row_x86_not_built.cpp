@@ -11,4 +11,8 @@ const RowFunctions& avx512_row_functions() {
   throw Error(ErrorKind::internal, "AVX-512 is not an instruction set of this architecture");
 }
 
+const RowFunctions& avx512bf16_row_functions() {
+  throw Error(ErrorKind::internal, "AVX-512 is not an instruction set of this architecture");
+}
+
 }  // namespace ringworld::row

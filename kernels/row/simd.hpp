@@ -20,6 +20,7 @@ struct RegisterTypes<4> {
   using Float __attribute__((vector_size(16), may_alias)) = float;
   using Word __attribute__((vector_size(16), may_alias)) = std::uint32_t;
   using Half __attribute__((vector_size(8), may_alias)) = std::uint16_t;
+  using HalfPairs __attribute__((vector_size(16), may_alias)) = std::uint16_t;
   using FloatInMemory __attribute__((vector_size(16), may_alias, aligned(4))) = float;
   using HalfInMemory __attribute__((vector_size(8), may_alias, aligned(2))) = std::uint16_t;
 };
@@ -28,6 +29,7 @@ struct RegisterTypes<8> {
   using Float __attribute__((vector_size(32), may_alias)) = float;
   using Word __attribute__((vector_size(32), may_alias)) = std::uint32_t;
   using Half __attribute__((vector_size(16), may_alias)) = std::uint16_t;
+  using HalfPairs __attribute__((vector_size(32), may_alias)) = std::uint16_t;
   using FloatInMemory __attribute__((vector_size(32), may_alias, aligned(4))) = float;
   using HalfInMemory __attribute__((vector_size(16), may_alias, aligned(2))) = std::uint16_t;
 };
@@ -36,6 +38,7 @@ struct RegisterTypes<16> {
   using Float __attribute__((vector_size(64), may_alias)) = float;
   using Word __attribute__((vector_size(64), may_alias)) = std::uint32_t;
   using Half __attribute__((vector_size(32), may_alias)) = std::uint16_t;
+  using HalfPairs __attribute__((vector_size(64), may_alias)) = std::uint16_t;
   using FloatInMemory __attribute__((vector_size(64), may_alias, aligned(4))) = float;
   using HalfInMemory __attribute__((vector_size(32), may_alias, aligned(2))) = std::uint16_t;
 };
@@ -45,13 +48,13 @@ struct Simd : RegisterTypes<Lanes> {
   using typename RegisterTypes<Lanes>::Float;
   using typename RegisterTypes<Lanes>::Word;
   using typename RegisterTypes<Lanes>::Half;
+  using typename RegisterTypes<Lanes>::HalfPairs;
   using typename RegisterTypes<Lanes>::FloatInMemory;
   using typename RegisterTypes<Lanes>::HalfInMemory;
   static constexpr int lanes = Lanes;
 
   static Float set(float value) { return Float{} + value; }
   static Float larger(Float a, Float b) { return a > b ? a : b; }
-  static Float smaller(Float a, Float b) { return a < b ? a : b; }
 
   static Float load(const float* address) { return *reinterpret_cast<const FloatInMemory*>(address); }
   static Float load(const bf16* address) { return widen(*reinterpret_cast<const HalfInMemory*>(address)); }
@@ -120,8 +123,9 @@ struct Simd : RegisterTypes<Lanes> {
   /// Range reduction after Cody and Waite; polynomial of degree 6 after Cephes' expf.
   static Float exp(Float x) {
     constexpr float smallest = -87.3F;
-    // Constants first: a comparison with NaN is false and lets the NaN through.
-    const Float clamped = smaller(set(88.0F), larger(set(smallest), x));
+    constexpr float largest = 88.0F;
+    // A comparison with NaN is false and lets the NaN through.
+    const Float clamped = x > largest ? set(largest) : x;
     // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low mantissa bits.
     const Float magic = set(12582912.0F);
     const Float shifted = clamped * 1.44269504088896341F + magic;
@@ -140,14 +144,24 @@ struct Simd : RegisterTypes<Lanes> {
   }
 
  private:
-  static Float widen(Half bits) { return reinterpret_cast<Float>(__builtin_convertvector(bits, Word) << 16); }
+  /// The upper halves of words whose lower halves are zero: one shuffle, no shift.
+  static Float widen(Half bits) { return widen(bits, std::make_integer_sequence<int, 2 * Lanes>()); }
+  template <int... At>
+  static Float widen(Half bits, std::integer_sequence<int, At...> /*halves*/) {
+    return reinterpret_cast<Float>(__builtin_shufflevector(Half{}, bits, (At % 2 == 0 ? 0 : Lanes + At / 2)...));
+  }
 
   /// Rounds to nearest, ties to even; a NaN stays one (core/bf16.hpp).
   static Half narrow(Float value) {
     const Word word = reinterpret_cast<Word>(value);
     const Word rounded = word + 0x7fffU + ((word >> 16) & 1U);
     const Word quiet = word | 0x00400000U;
-    return __builtin_convertvector(((word & 0x7fffffffU) > 0x7f800000U ? quiet : rounded) >> 16, Half);
+    return upper_halves(value != value ? quiet : rounded, std::make_integer_sequence<int, Lanes>());
+  }
+  template <int... Lane>
+  static Half upper_halves(Word words, std::integer_sequence<int, Lane...> /*lanes*/) {
+    const auto halves = reinterpret_cast<HalfPairs>(words);
+    return __builtin_shufflevector(halves, halves, (2 * Lane + 1)...);
   }
 
   template <int Distance, int... Lane>
