@@ -1,4 +1,4 @@
-"""The command line: `report` and `compare`. Exit codes: 0 ok, 1 a check failed, 2 bad usage or input."""
+"""The command line: `report`, `compare` and `roofline`. Exit codes: 0 ok, 1 a check failed, 2 bad usage or input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return _report(options) if options.verb == "report" else _compare(options)
+        return _VERBS[options.verb](options)
     except InputError as problem:
         print(f"ringworld_analysis: error: {problem}", file=sys.stderr)
         return BAD_INPUT
@@ -52,6 +52,16 @@ def _compare(options: argparse.Namespace) -> int:
     return CHECK_FAILED if compare.failed(outcomes, options.allow_missing) else OK
 
 
+def _roofline(options: argparse.Namespace) -> int:
+    from ringworld_analysis import benchmarks, roofline
+
+    print(roofline.write(benchmarks.read(options.files), options.output))
+    return OK
+
+
+_VERBS = {"report": _report, "compare": _compare, "roofline": _roofline}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ringworld_analysis", description="Report pages and regression checks from Ringworld's HDF5 records."
@@ -77,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--upper", type=_fraction, metavar="X", help="limit for slower, >= 0 (default threshold)")
     compare.add_argument("--allow-missing", action="store_true", help="points that B does not have do not fail")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write the comparison as CSV too")
+
+    roofline = verbs.add_parser("roofline", help="plot the benchmarks of kernels under their measured roofs")
+    roofline.add_argument(
+        "files", nargs="+", type=Path, metavar="BENCH.json", help="written by bench_* with --benchmark_out=BENCH.json"
+    )
+    roofline.add_argument("-o", "--output", required=True, type=Path, metavar="FILE.png", help="picture to write")
     return parser
 
 

@@ -85,9 +85,8 @@ struct AttentionRow {
         Field{"peak_flops_per_second", &R::peak_flops_per_second, "FLOP/s",
               "FMA peak of one rank for this dtype, measured in this run with this many ranks busy"},
         Field{"mfu_measured_peak", &R::mfu_measured_peak, "1", "flops_per_second_per_rank / peak_flops_per_second"},
-        Field{
-            "nominal_flops_per_second", &R::nominal_flops_per_second, "FLOP/s",
-            "FMA peak of one rank for this dtype by its instruction set and rated clock; 0 where the clock is unknown"},
+        Field{"nominal_flops_per_second", &R::nominal_flops_per_second, "FLOP/s",
+              "FMA peak of one rank, dtype and instruction set by the rated clock; 0 where the clock is unknown"},
         Field{"mfu_nominal_peak", &R::mfu_nominal_peak, "1",
               "flops_per_second_per_rank / nominal_flops_per_second; 0 where the latter is"},
         Field{"tokens_per_second", &R::tokens_per_second, "token/s", "batch * context_length / step_time"},

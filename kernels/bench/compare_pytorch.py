@@ -112,9 +112,9 @@ def torch_pass(cell: Cell, path: str) -> Callable[[], object]:
 
 
 def seconds_of(function: Callable[[], object], seconds: float) -> float:
-    """Return the median time of a call, over at least this long."""
+    """Return the median time of a call, over at least one call and this long."""
     samples: list[float] = []
-    while sum(samples) < seconds:
+    while not samples or sum(samples) < seconds:
         start = time.perf_counter()
         function()
         samples.append(time.perf_counter() - start)
@@ -207,7 +207,7 @@ def main() -> int:
         print(f"compare_pytorch: {options.bench} has no case {absent[0]} (of {len(absent)} left out)", file=sys.stderr)
     print(f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; ratio = their time / our time")
     print(f"{'threads':>7} {'pass':<16} {'dtype':<8} {'D':>4} {'S':>6} {'ours':>10} {'of peak':>8} {'PyTorch':>10} "
-          f"{'path':<5} {'ratio':>6}  {'min..max'}")  # fmt: skip
+          f"{'path':<5} {'ratio':>6}  {'min..max'}", flush=True)  # fmt: skip
     results = []
     for cell in cells:
         if cell.case in absent:

@@ -23,7 +23,8 @@ needed_by() {
 }
 
 # PyPI's wheel for Linux is linked with NVIDIA libraries of several GB that a CPU run never calls. Libraries whose
-# functions do nothing stand in for them.
+# functions do nothing stand in for them. The functions lie in a library of another name: the dynamic linker looks for
+# NVIDIA's symbol versions in a library that has the name it expects, and in no other.
 make_stand_ins() {
   local libraries=$1 library
   local linked=("$libraries"/libtorch_*.so "$libraries"/libc10*.so)
@@ -38,7 +39,9 @@ make_stand_ins() {
   LD_LIBRARY_PATH=$stand_ins:$libraries ldd -r "${linked[@]}" 2>&1 |
     sed -n 's/^undefined symbol: \([A-Za-z0-9_]*\).*/\1/p' | grep -v '^_*Py' | sort -u |
     sed 's/.*/void* &(void) { return 0; }/' |
-    cc -shared -fPIC -w -fno-builtin -x c - -Wl,-soname,"${missing[0]}" -o "$stand_ins/${missing[0]}"
+    cc -shared -fPIC -w -fno-builtin -x c - -Wl,-soname,libstand_in.so -o "$stand_ins/libstand_in.so"
+  echo | cc -shared -x c - -x none -Wl,-soname,"${missing[0]}" -Wl,--no-as-needed -L"$stand_ins" -lstand_in \
+    -Wl,-rpath,"$stand_ins" -o "$stand_ins/${missing[0]}"
 }
 
 install_torch() {
