@@ -87,13 +87,15 @@ def read(paths: Iterable[Path]) -> Benchmarks:
 
 
 def roofs_of(points: Iterable[Point]) -> list[Roofs]:
-    """Return the roofs, one for each dtype and number of threads, fp32 first."""
-    best: dict[tuple[int, str], Roofs] = {}
+    """Return the roofs, one for each dtype and number of threads, fp32 first. The triad knows no dtype."""
+    peaks: dict[tuple[int, str], float] = {}
+    triads: dict[int, float] = {}
     for point in points:
         key = (point.threads, point.dtype)
-        known = best.get(key, Roofs(point.dtype, point.threads, 0.0, 0.0))
-        best[key] = Roofs(point.dtype, point.threads, max(known.peak, point.peak), max(known.triad, point.triad))
-    return sorted(best.values(), key=lambda roofs: (roofs.threads, roofs.dtype != "float32", roofs.dtype))
+        peaks[key] = max(peaks.get(key, 0.0), point.peak)
+        triads[point.threads] = max(triads.get(point.threads, 0.0), point.triad)
+    roofs = [Roofs(dtype, threads, peak, triads[threads]) for (threads, dtype), peak in peaks.items()]
+    return sorted(roofs, key=lambda roof: (roof.threads, roof.dtype != "float32", roof.dtype))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -131,6 +131,7 @@ def _draw_roofs(axes: Axes, roofs: Roofs, index: int) -> None:
     axes.annotate(
         f"{SHORT.get(roofs.dtype, roofs.dtype)} FMA peak {formatting.si(roofs.peak, 'FLOP/s')}",
         xy=(right, roofs.peak), xytext=(-3, 3), textcoords="offset points", ha="right", va="bottom", fontsize=7.5,
+        zorder=4, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
     )  # fmt: skip
     if index == 0:
         _label_slope(axes, roofs)

@@ -43,9 +43,9 @@ def test_roofs_are_the_best_of_the_run_for_each_dtype_and_thread_count() -> None
         (1, "float32"), (1, "bfloat16"), (2, "float32"), (2, "bfloat16"),
     ]  # fmt: skip
     for roof in roofs:
-        same = [point for point in points if (point.threads, point.dtype) == (roof.threads, roof.dtype)]
-        assert roof.peak == max(point.peak for point in same)
-        assert roof.triad == max(point.triad for point in same)
+        same = [point for point in points if point.threads == roof.threads]
+        assert roof.peak == max(point.peak for point in same if point.dtype == roof.dtype)
+        assert roof.triad == max(point.triad for point in same), "whatever the dtype"
     roof = benchmarks.Roofs("float32", 1, 100.0, 10.0)
     assert [roof.limit(intensity) for intensity in (1.0, 10.0, 50.0)] == [10.0, 100.0, 100.0]
 
