@@ -8,7 +8,6 @@ the least that has to move, so a point left of the ridge that passes the slope w
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -50,8 +49,9 @@ def draw(benchmarks: Benchmarks) -> bytes:
                 if not points:
                     drawing.say_empty(axes)
                 elif is_roofline:
-                    for index, roofs in enumerate(roofs_of(points)):
-                        _draw_roofs(axes, roofs, index)
+                    for roofs in roofs_of(points):
+                        _draw_roofs(axes, roofs)
+                    _name_roofs(axes, roofs_of(points))
                     _draw_points(axes, points, _families(benchmarks))
                 else:
                     _draw_shares(axes, points, part, _families(benchmarks))
@@ -121,33 +121,21 @@ def _set_limits(axes: Axes, points: list[Point]) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def _draw_roofs(axes: Axes, roofs: Roofs, index: int) -> None:
-    """Draw slope and peak of a dtype, the label of the peak above its right end."""
+def _draw_roofs(axes: Axes, roofs: Roofs) -> None:
+    """Draw slope and peak of a dtype."""
     left, right = axes.get_xlim()
     ridge = roofs.peak / roofs.triad
-    style = ROOF_STYLES.get(roofs.dtype, ":")
     axes.plot([left, ridge, right], [roofs.triad * left, roofs.peak, roofs.peak], color=drawing.INK, linewidth=1.2,
-              linestyle=style, zorder=2)  # fmt: skip
-    axes.annotate(
-        f"{SHORT.get(roofs.dtype, roofs.dtype)} FMA peak {formatting.si(roofs.peak, 'FLOP/s')}",
-        xy=(right, roofs.peak), xytext=(-3, 3), textcoords="offset points", ha="right", va="bottom", fontsize=7.5,
-        zorder=4, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
-    )  # fmt: skip
-    if index == 0:
-        _label_slope(axes, roofs)
+              linestyle=ROOF_STYLES.get(roofs.dtype, ":"), zorder=2)  # fmt: skip
 
 
-def _label_slope(axes: Axes, roofs: Roofs) -> None:
-    """Write the bandwidth along the slope, halfway up what of it is visible."""
-    left, _right = axes.get_xlim()
-    bottom, _top = axes.get_ylim()
-    start = max(left, bottom / roofs.triad)
-    place = math.sqrt(start * roofs.peak / roofs.triad)
-    axes.annotate(
-        f"triad {formatting.si(roofs.triad, 'B/s')}", xy=(place, roofs.triad * place), xytext=(-4, 4),
-        textcoords="offset points", ha="center", va="bottom", fontsize=7.5, rotation=45, rotation_mode="anchor",
-        transform_rotates_text=True,
-    )  # fmt: skip
+def _name_roofs(axes: Axes, roofs: list[Roofs]) -> None:
+    """Write the roofs into the corner above the slope, where few points are."""
+    lines = [
+        f"{SHORT.get(roof.dtype, roof.dtype)} FMA peak {formatting.si(roof.peak, 'FLOP/s')}" for roof in reversed(roofs)
+    ]
+    lines.append(f"triad {formatting.si(roofs[0].triad, 'B/s')}")
+    axes.text(0.02, 0.97, "\n".join(lines), transform=axes.transAxes, ha="left", va="top", fontsize=8.0, linespacing=1.4)
 
 
 def _draw_points(axes: Axes, points: list[Point], families: list[str]) -> None:
