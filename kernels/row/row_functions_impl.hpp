@@ -45,6 +45,9 @@ void normalize_backward(const NormGradientRow<T>& row) {
   const float mean = dots.total() * inverse_rms / static_cast<float>(row.columns);
   const auto finish = [&](auto residual) {
     sweep<S>(row.columns, [&](auto block) {
+      // The first sweep waits for memory and this one for arithmetic: rows mostly lie one behind the other.
+      block.prefetch(row.dy + row.columns);
+      block.prefetch(row.x + row.columns);
       const Float dy = block.load(row.dy);
       const Float normal = block.load(row.x) * inverse_rms;
       const Float dx = (dy * block.load(row.weight) - normal * mean) * inverse_rms;

@@ -195,6 +195,11 @@ struct Block {
   void store(T* row, typename S::Float value) const {
     S::store(row + offset, value);
   }
+  /// Asks for this block of a row that comes next; harmless where there is none.
+  template <class T>
+  void prefetch(const T* row) const {
+    __builtin_prefetch(row + offset);
+  }
 };
 
 /// The end of a row that does not fill a register.
@@ -212,6 +217,10 @@ struct LastBlock {
   template <class T>
   void store(T* row, typename S::Float value) const {
     S::store_part(row + offset, count, value);
+  }
+  template <class T>
+  void prefetch(const T* row) const {
+    __builtin_prefetch(row + offset);
   }
 };
 
