@@ -83,10 +83,13 @@ def summary(benchmarks: Benchmarks) -> str:
                 best = max(points, key=lambda point: point.of_triad)
                 lines.append(f"  {family:<10} {formatting.percent(best.of_triad):>7} of the triad at best: {best.name}")
             elif points:
-                best = max(_with_flop(points), key=lambda point: point.flops_per_second / roofs.limit(point.flop_per_byte))
-                share = best.flops_per_second / roofs.limit(best.flop_per_byte)
-                lines.append(f"  {family:<10} {formatting.percent(share):>7} of its roof at best: {best.name}")
+                best = max(_with_flop(points), key=lambda point: _share(point, roofs))
+                lines.append(f"  {family:<10} {formatting.percent(_share(best, roofs)):>7} of its roof at best: {best.name}")
     return "\n".join(lines)
+
+
+def _share(point: Point, roofs: Roofs) -> float:
+    return point.flops_per_second / roofs.limit(point.flop_per_byte)
 
 
 def _with_flop(points: list[Point]) -> list[Point]:
@@ -135,7 +138,8 @@ def _name_roofs(axes: Axes, roofs: list[Roofs]) -> None:
         f"{SHORT.get(roof.dtype, roof.dtype)} FMA peak {formatting.si(roof.peak, 'FLOP/s')}" for roof in reversed(roofs)
     ]
     lines.append(f"triad {formatting.si(roofs[0].triad, 'B/s')}")
-    axes.text(0.02, 0.97, "\n".join(lines), transform=axes.transAxes, ha="left", va="top", fontsize=8.0, linespacing=1.4)
+    text = "\n".join(lines)
+    axes.text(0.02, 0.97, text, transform=axes.transAxes, ha="left", va="top", fontsize=8.0, linespacing=1.4)
 
 
 def _draw_points(axes: Axes, points: list[Point], families: list[str]) -> None:
