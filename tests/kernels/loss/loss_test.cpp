@@ -139,17 +139,7 @@ TEST_P(CrossEntropyCase, ExcludedLogitsHaveProbabilityZero) {
   EXPECT_EQ(logits, (std::vector<float>{0.5F, -0.5F, 0.0F, 0.0F}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, CrossEntropyCase, testing::ValuesIn(isa_cases()), isa_case_name);
-
-TEST(CrossEntropy, GradientEqualsFiniteDifferences) {
-  const std::vector<double> logits = normal_doubles(24, 1);
-  std::vector<double> gradient = logits;
-  reference::cross_entropy<double>(gradient, 7, 0.3);
-  expect_gradient("dlogits", logits, gradient,
-                  [](std::vector<double> at) { return 0.3 * reference::cross_entropy<double>(at, 7, 0.0); });
-}
-
-TEST(CrossEntropy, RefusesATargetBeyondTheVocabulary) {
+TEST_P(CrossEntropyCase, RefusesATargetBeyondTheVocabulary) {
   std::vector<float> logits(48);
   std::vector<float> nll(2);
   for (const Backend backend : {Backend::reference, Backend::host}) {
@@ -161,6 +151,16 @@ TEST(CrossEntropy, RefusesATargetBeyondTheVocabulary) {
                  },
                  {"target 24 of token 1", "24 logits"});
   }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, CrossEntropyCase, testing::ValuesIn(isa_cases()), isa_case_name);
+
+TEST(CrossEntropy, GradientEqualsFiniteDifferences) {
+  const std::vector<double> logits = normal_doubles(24, 1);
+  std::vector<double> gradient = logits;
+  reference::cross_entropy<double>(gradient, 7, 0.3);
+  expect_gradient("dlogits", logits, gradient,
+                  [](std::vector<double> at) { return 0.3 * reference::cross_entropy<double>(at, 7, 0.0); });
 }
 
 }  // namespace
