@@ -84,7 +84,8 @@ def summary(benchmarks: Benchmarks) -> str:
                 lines.append(f"  {family:<10} {formatting.percent(best.of_triad):>7} of the triad at best: {best.name}")
             elif points:
                 best = max(_with_flop(points), key=lambda point: _share(point, roofs))
-                lines.append(f"  {family:<10} {formatting.percent(_share(best, roofs)):>7} of its roof at best: {best.name}")
+                share = formatting.percent(_share(best, roofs))
+                lines.append(f"  {family:<10} {share:>7} of its roof at best: {best.name}")
     return "\n".join(lines)
 
 

@@ -2,8 +2,8 @@
 """Block attention against PyTorch's scaled_dot_product_attention on this CPU: same shapes, same threads, one run.
 
 The two sides take turns, so that whatever else the machine does hits both; the ratio is formed turn by turn and its
-median counts. Causal attention, batch 1, one head a thread, so that both sides can use their threads. Of PyTorch the fastest
-of its CPU paths counts. Times are seconds of a pass: `forward` without gradients, `forward_backward` with all three.
+median counts. Causal attention, batch 1, one head a thread, so that both sides can use their threads.
+Of PyTorch the fastest of its CPU paths counts. Times are seconds of a pass: `forward` without gradients, `forward_backward` with all three.
 """
 
 from __future__ import annotations
