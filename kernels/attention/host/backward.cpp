@@ -112,12 +112,11 @@ void BackwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::in
     multiply_scores(tile.q, panel.k_transposed + offset, rows, scratch.scores);
     multiply_scores(tile.dout, panel.v_transposed + offset, rows, scratch.probability_gradient);
     kernels.gradient({.mask = mask,
-                      .scale = scale,
                       .scores = scratch.scores,
                       .probability_gradient = scratch.probability_gradient,
                       .key_depth = scratch.key_depth,
                       .lse = scratch.row_a,
-                      .delta = scratch.row_b});
+                      .scaled_delta = scratch.row_b});
     add_key_gradient(tile.dout_row_depth, scratch.scores, rows, panel.dv + offset, padded_head);
     add_key_gradient(tile.q_row_depth, scratch.probability_gradient, rows, panel.dk + offset, padded_head);
     // dQ (queries, D) += dS K
@@ -158,13 +157,13 @@ BackwardPass::QueryTile BackwardPass::load_tile(Scratch& scratch, std::int64_t b
   for (std::int64_t row = 0; row < query_tile; ++row) {
     const bool is_query = row < rows;
     scratch.row_a[row] = is_query ? block.lse(batch, head, query + row) : -std::numeric_limits<float>::infinity();
-    scratch.row_b[row] = is_query ? block.delta(batch, head, query + row) : 0.0F;
+    scratch.row_b[row] = is_query ? scale * block.delta(batch, head, query + row) : 0.0F;
   }
   return {
       .q = scratch.tiles[0], .q_row_depth = q_row_depth, .dout = scratch.tiles[2], .dout_row_depth = dout_row_depth};
 }
 
-/// S or dP (queries, keys) = left (queries, D) right (D, keys)
+/// Scaled S or dP (queries, keys) = scale * left (queries, D) right (D, keys)
 void BackwardPass::multiply_scores(const Word* left, const Word* right, std::int64_t rows, float* result) const {
   const std::int64_t words = block.q.head_size() / kernels.depth_per_word;
   kernels.multiply({.m = rows,
@@ -177,7 +176,8 @@ void BackwardPass::multiply_scores(const Word* left, const Word* right, std::int
                     .b_leading = key_tile,
                     .c = result,
                     .c_leading = key_tile,
-                    .accumulate = false});
+                    .accumulate = false,
+                    .scale = scale});
 }
 
 /// dV^T or dK^T (D, keys) += left (queries, D)^T right (queries, keys)

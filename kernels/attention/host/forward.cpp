@@ -81,9 +81,9 @@ void ForwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::int
                       .b_leading = query_tile,
                       .c = scratch.scores,
                       .c_leading = query_tile,
-                      .accumulate = false});
+                      .accumulate = false,
+                      .scale = scale});
     kernels.softmax({.mask = mask,
-                     .scale = scale,
                      .scores = scratch.scores,
                      .maximum = scratch.row_a,
                      .sum = scratch.row_b,

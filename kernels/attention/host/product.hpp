@@ -43,7 +43,7 @@ void multiply_block(const TileProduct& product, const Word* a, const Word* b, fl
 #pragma GCC unroll 4
     for (int column = 0; column < Columns; ++column) {
       float* target = c + row * product.c_leading + column * W::lanes;
-      W::store(target, product.accumulate ? W::load(target) + sums[row][column] : sums[row][column]);
+      W::store(target, product.accumulate ? W::load(target) + sums[row][column] : sums[row][column] * product.scale);
     }
   }
 }

@@ -39,7 +39,7 @@ struct Scratch {
   float* probability_gradient = nullptr;  // (query_tile, key_tile)
   Word* key_depth = nullptr;              // (query_tile, key_tile / 2): GradientTile::key_depth
   float* row_a = nullptr;                 // (query_tile): maximum in forward, lse in backward
-  float* row_b = nullptr;                 // (query_tile): sum in forward, delta in backward
+  float* row_b = nullptr;                 // (query_tile): sum in forward, scaled delta in backward
   Word* panel = nullptr;                  // what stays over all query tiles
 
  private:

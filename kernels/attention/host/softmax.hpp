@@ -32,66 +32,73 @@ void mask_scores(const TileMask& mask, std::int64_t keys, float* scores) {
   }
 }
 
-/// One register of queries: all keys of the tile.
+/// Registers of queries that are worked on side by side, so that their chains of maxima overlap.
+constexpr int side_by_side = 4;
+
+/// The largest of `keys` scores, and of the maximum so far, for each of the registers from `query` on.
 template <class W>
-void softmax_lanes(const SoftmaxTile& tile, std::int64_t keys, std::int64_t query) {
+void find_maxima(const SoftmaxTile& tile, std::int64_t keys, std::int64_t query,
+                 typename W::Float (&largest)[side_by_side]) {
   using Float = typename W::Float;
-  float* scores = tile.scores + query;
-  // Scaled scores go through memory: were the product contracted with the difference below, the weight of the largest
-  // score would not be one, and differ from what a word of two bf16 rounds it to.
-  const auto scaled = [&](std::int64_t key) {
-    const Float score = W::load(scores + key * query_tile) * tile.scale;
-    W::store(scores + key * query_tile, score);
-    return score;
-  };
-  Float largest[2] = {W::set(minus_infinity), W::set(minus_infinity)};
-  std::int64_t row = 0;
-  for (; row + 2 <= keys; row += 2) {
-    largest[0] = W::larger(largest[0], scaled(row));
-    largest[1] = W::larger(largest[1], scaled(row + 1));
+  Float odd[side_by_side];
+#pragma GCC unroll 4
+  for (int column = 0; column < side_by_side; ++column) {
+    largest[column] = W::load(tile.maximum + query + column * W::lanes);
+    odd[column] = W::set(minus_infinity);
   }
-  if (row < keys) {
-    largest[0] = W::larger(largest[0], scaled(row));
+  const float* scores = tile.scores + query;
+  for (std::int64_t key = 0; key < keys; key += 2) {
+    const float* other = scores + (key + 1 < keys ? query_tile : 0);
+#pragma GCC unroll 4
+    for (int column = 0; column < side_by_side; ++column) {
+      largest[column] = W::larger(largest[column], W::load(scores + column * W::lanes));
+      odd[column] = W::larger(odd[column], W::load(other + column * W::lanes));
+    }
+    scores += 2 * query_tile;
   }
-  const Float old_maximum = W::load(tile.maximum + query);
-  const Float new_maximum = W::larger(old_maximum, W::larger(largest[0], largest[1]));
+#pragma GCC unroll 4
+  for (int column = 0; column < side_by_side; ++column) {
+    largest[column] = W::larger(largest[column], odd[column]);
+  }
+}
+
+/// Exponentials of one register of queries, and its sums. A score equal to the maximum gives exactly one, which a word
+/// of two bf16 holds without rounding.
+template <class W>
+void exponentiate(const SoftmaxTile& tile, std::int64_t keys, std::int64_t query, typename W::Float new_maximum) {
+  using Float = typename W::Float;
+  constexpr int step = W::depth_per_word;
   // A query that has seen no key: -inf - -inf must not be formed.
   const Float reference = new_maximum == W::set(minus_infinity) ? Float{} : new_maximum;
-
+  const float* scores = tile.scores + query;
   Word* words = reinterpret_cast<Word*>(tile.scores) + query;
-  Float sums[W::depth_per_word * 2] = {};
-  constexpr int step = W::depth_per_word;
-  for (std::int64_t key = 0; key < keys; key += 2 * step) {
+  Float sums[step] = {};
+  for (std::int64_t key = 0; key < keys; key += step) {
+    Float probability[step];
 #pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      const std::int64_t first = key + half * step;
-      if (first >= keys) {
-        break;
-      }
-      Float probability[step];
-#pragma GCC unroll 2
-      for (int depth = 0; depth < step; ++depth) {
-        probability[depth] = W::exp(W::load(scores + (first + depth) * query_tile) - reference);
-        sums[half * step + depth] += probability[depth];
-      }
-      W::store_row_depth(words + first / step * query_tile, probability);
+    for (int depth = 0; depth < step; ++depth) {
+      probability[depth] = W::exp(W::load(scores + (key + depth) * query_tile) - reference);
+      sums[depth] += probability[depth];
     }
+    W::store_row_depth(words + key / step * query_tile, probability);
   }
   Float sum = sums[0];
-#pragma GCC unroll 4
-  for (int part = 1; part < 2 * step; ++part) {
-    sum += sums[part];
+#pragma GCC unroll 2
+  for (int depth = 1; depth < step; ++depth) {
+    sum += sums[depth];
   }
-  if (W::any(new_maximum > old_maximum)) {
-    const Float correction = W::exp(old_maximum - reference);
-    W::store(tile.maximum + query, new_maximum);
-    W::store(tile.sum + query, W::load(tile.sum + query) * correction + sum);
-    for (std::int64_t d = 0; d < tile.head_size; ++d) {
-      float* output = tile.output + d * query_tile + query;
-      W::store(output, W::load(output) * correction);
-    }
-  } else {
-    W::store(tile.sum + query, W::load(tile.sum + query) + sum);
+  const Float old_maximum = W::load(tile.maximum + query);
+  const Float old_sum = W::load(tile.sum + query);
+  if (!W::any(new_maximum > old_maximum)) {
+    W::store(tile.sum + query, old_sum + sum);
+    return;
+  }
+  const Float correction = W::exp(old_maximum - reference);
+  W::store(tile.maximum + query, new_maximum);
+  W::store(tile.sum + query, old_sum * correction + sum);
+  for (std::int64_t d = 0; d < tile.head_size; ++d) {
+    float* output = tile.output + d * query_tile + query;
+    W::store(output, W::load(output) * correction);
   }
 }
 
@@ -103,8 +110,13 @@ void softmax(const SoftmaxTile& shared_tile) {
   if (!tile.mask.is_full()) {
     mask_scores<W>(tile.mask, keys, tile.scores);
   }
-  for (std::int64_t query = 0; query < query_tile; query += W::lanes) {
-    softmax_lanes<W>(tile, keys, query);
+  for (std::int64_t query = 0; query < query_tile; query += side_by_side * W::lanes) {
+    typename W::Float maxima[side_by_side];
+    find_maxima<W>(tile, keys, query, maxima);
+#pragma GCC unroll 4
+    for (int column = 0; column < side_by_side; ++column) {
+      exponentiate<W>(tile, keys, query + column * W::lanes, maxima[column]);
+    }
   }
 }
 
@@ -129,8 +141,8 @@ void gradient_lanes(const GradientTile& tile, std::int64_t query, std::int64_t k
   const float lse = tile.lse[query];
   const float reference = lse == minus_infinity ? 0.0F : lse;
   const std::int64_t at = query * key_tile + key;
-  probability = W::exp(W::load(tile.scores + at) * tile.scale - reference);
-  gradient = (W::load(tile.probability_gradient + at) - tile.delta[query]) * probability * tile.scale;
+  probability = W::exp(W::load(tile.scores + at) - reference);
+  gradient = (W::load(tile.probability_gradient + at) - tile.scaled_delta[query]) * probability;
   if (lse == minus_infinity || !tile.mask.is_full()) {
     const std::int64_t sees = tile.mask.first_query_sees + query;
     const std::int64_t visible =

@@ -62,7 +62,7 @@ struct Transpose {
   std::int64_t padded_rows = 0;
 };
 
-/// C (m, n) = [C +] A (m, k) B (k, n), C in fp32. A is read word by word through two strides, so it may be transposed.
+/// C (m, n) = scale * A (m, k) B (k, n), or C + A B when accumulating; C in fp32. A is read word by word through two strides, so it may be transposed.
 struct TileProduct {
   std::int64_t m = 0;
   std::int64_t n = 0;  ///< a multiple of lane_padding
@@ -75,15 +75,15 @@ struct TileProduct {
   float* c = nullptr;
   std::int64_t c_leading = 0;
   bool accumulate = false;
+  float scale = 1.0F;  ///< of a product that does not accumulate
 };
 
 /// Turns transposed scores into unnormalised probabilities, folded into the running softmax of the queries.
 /// Queries lie along the lanes: maximum and sum of a query never cross lanes.
 struct SoftmaxTile {
   TileMask mask;
-  float scale = 1.0F;
-  /// in: k.q as floats (key_tile, query_tile); out: exp(scale k.q - maximum), 0 where masked, as words with the keys
-  /// as depth (key_tile / depth_per_word, query_tile)
+  /// in: scaled scores as floats (key_tile, query_tile); out: exp(score - maximum), 0 where masked, as words with the
+  /// keys as depth (key_tile / depth_per_word, query_tile)
   float* scores = nullptr;
   float* maximum = nullptr;  ///< (query_tile), of the scaled scores
   float* sum = nullptr;      ///< (query_tile)
@@ -94,16 +94,15 @@ struct SoftmaxTile {
 /// Turns scores and dP into P and scale * dS, with dS = P (dP - delta).
 struct GradientTile {
   TileMask mask;
-  float scale = 1.0F;
-  /// in: q.k as floats (query_tile, key_tile); out: P as words with the queries as depth
+  /// in: scaled scores as floats (query_tile, key_tile); out: P as words with the queries as depth
   float* scores = nullptr;
-  /// in: dO.v as floats (query_tile, key_tile); out: scale * dS as words with the queries as depth
+  /// in: scale * dP as floats (query_tile, key_tile); out: scale * dS as words with the queries as depth
   float* probability_gradient = nullptr;
   /// scale * dS as words with the keys as depth, (query_tile, key_tile / 2); unused when a word is a float, for then
   /// both are the same matrix
   Word* key_depth = nullptr;
-  const float* lse = nullptr;    ///< (query_tile), -inf where there is no query
-  const float* delta = nullptr;  ///< (query_tile)
+  const float* lse = nullptr;           ///< (query_tile), -inf where there is no query
+  const float* scaled_delta = nullptr;  ///< (query_tile), scale * delta
 };
 
 /// The versions of one instruction set and kind of word.
