@@ -16,12 +16,13 @@ namespace ringworld::host_attention {
   return (count + lane_padding - 1) / lane_padding * lane_padding;
 }
 
-/// Half of a second-level cache of 1 MiB, for what a panel keeps while every query tile passes over it.
-inline constexpr std::int64_t panel_bytes = 512 * 1024;
+/// What a panel keeps while every query tile passes over it: a second-level cache, and a little more from the third,
+/// which streams in. Larger panels mean fewer loads and stores of a query tile's state.
+inline constexpr std::int64_t panel_bytes = 1024 * 1024;
 
-/// Keys of a panel: as many whole tiles as fit, between two and sixteen.
+/// Keys of a panel: as many whole tiles as fit, between two and 64.
 [[nodiscard]] constexpr std::int64_t panel_keys(std::int64_t bytes_per_key) {
-  return std::clamp(panel_bytes / bytes_per_key / key_tile, std::int64_t{2}, std::int64_t{16}) * key_tile;
+  return std::clamp(panel_bytes / bytes_per_key / key_tile, std::int64_t{2}, std::int64_t{64}) * key_tile;
 }
 /// K and V.
 [[nodiscard]] constexpr std::int64_t forward_panel_keys(std::int64_t padded_head) {
