@@ -14,8 +14,10 @@
 #include "experiments/info/gemm_peak.hpp"
 #include "experiments/info/ring_link.hpp"
 #include "io/console_table.hpp"
+#include "io/evaluation_rows.hpp"
 #include "io/rank_row.hpp"
 #include "io/schema.hpp"
+#include "io/training_rows.hpp"
 #include "kernels/attention/attention.hpp"
 #include "perf/peak.hpp"
 
@@ -36,7 +38,8 @@ std::string schema_page() {
          "the same as this page,\nwhich `ringworld info --schema` prints from the row types. Provenance is in the "
          "attributes of `/provenance`.\n\n" +
          schema_section<AttentionRow>() + "\n" + schema_section<SampleRow>() + "\n" + schema_section<HopRow>() + "\n" +
-         schema_section<RankRow>();
+         schema_section<TrainingStepRow>() + "\n" + schema_section<TrainingStageRow>() + "\n" +
+         schema_section<NeedleCellRow>() + "\n" + schema_section<PerplexityRow>() + "\n" + schema_section<RankRow>();
 }
 
 /// "yes", or why a backend cannot be used here.

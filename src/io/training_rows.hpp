@@ -1,0 +1,153 @@
+#pragma once
+/// @file  The rows that `ringworld train` records: one a step and one a stage.
+
+#include <cstdint>
+
+#include "io/row.hpp"
+
+namespace ringworld {
+
+/// One optimiser step.
+struct TrainingStepRow {
+  static constexpr std::string_view path = "/training/steps";
+  static constexpr std::string_view meaning = "one optimiser step; times are those of the slowest rank";
+
+  FixedString<48> schedule;
+  std::int64_t stage = 0;
+  std::int64_t step = 0;
+  std::int64_t context_length = 0;
+  double rope_theta = 0;
+  double loss = 0;
+  double answer_loss = 0;
+  double answer_accuracy = 0;
+  double text_loss = 0;
+  double grad_norm = 0;
+  double learning_rate = 0;
+  double step_time = 0;
+  double elapsed = 0;
+  std::int64_t tokens = 0;
+  double tokens_per_second = 0;
+  double flop_causal = 0;
+  double mfu_measured_peak = 0;
+  std::int64_t ranks = 0;
+  std::int64_t seed = 0;
+  bool valid = true;
+  FixedString<120> reason;
+  std::int64_t run = 0;
+
+  static constexpr auto fields() {
+    using R = TrainingStepRow;
+    return std::tuple{
+        Field{"schedule", &R::schedule, "", "name of the stage schedule, for records that hold several"},
+        Field{"stage", &R::stage, "", "stage of the schedule, counted from 0"},
+        Field{"step", &R::step, "", "optimiser step of this stage, counted from 0"},
+        Field{"context_length", &R::context_length, "token", "tokens of one sequence, over all ranks (S)"},
+        Field{"rope_theta", &R::rope_theta, "1", "base of the rotary angles"},
+        Field{"loss", &R::loss, "nat", "what was minimised: answer_loss + text weight * text_loss"},
+        Field{"answer_loss", &R::answer_loss, "nat", "mean over the answers' tokens; NaN when the step has none"},
+        Field{"answer_accuracy", &R::answer_accuracy, "1",
+              "share of the answers' tokens that are the likeliest token; NaN when the step has none"},
+        Field{"text_loss", &R::text_loss, "nat", "mean over the other tokens that count; NaN when the step has none"},
+        Field{"grad_norm", &R::grad_norm, "1", "Euclidean norm of all gradients, before clipping"},
+        Field{"learning_rate", &R::learning_rate, "1", "learning rate of this step"},
+        Field{"step_time", &R::step_time, "s", "time of the step, slowest rank"},
+        Field{"elapsed", &R::elapsed, "s",
+              "training time of the schedule up to the end of this step, resumed runs joined without their pauses"},
+        Field{"tokens", &R::tokens, "token", "tokens of the step, over all sequences and ranks"},
+        Field{"tokens_per_second", &R::tokens_per_second, "token/s", "tokens / step_time"},
+        Field{"flop_causal", &R::flop_causal, "FLOP",
+              "work of the step on all ranks, forward and backward, without recomputation; visible (query, key) pairs "
+              "only"},
+        Field{"mfu_measured_peak", &R::mfu_measured_peak, "1",
+              "flop_causal / step_time / FMA peak of all ranks, measured in this run; 0 where it was not measured"},
+        Field{"ranks", &R::ranks, "rank", "ranks of the job"},
+        Field{"seed", &R::seed, "", "seed of the weights and of the data"},
+        Field{"valid", &R::valid, "", "whether loss and gradients were finite"},
+        Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"},
+        Field{"run", &R::run, "",
+              "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
+  }
+};
+
+/// One stage of a schedule, written when it has ended.
+struct TrainingStageRow {
+  static constexpr std::string_view path = "/training/stages";
+  static constexpr std::string_view meaning = "one finished stage of a schedule";
+
+  FixedString<48> schedule;
+  std::int64_t stage = 0;
+  std::int64_t context_length = 0;
+  std::int64_t tokens_per_rank = 0;
+  double rope_theta = 0;
+  std::int64_t steps = 0;
+  std::int64_t batch = 0;
+  std::int64_t tokens = 0;
+  FixedString<48> mesh;
+  std::int64_t ranks = 0;
+  FixedString<16> layout;
+  FixedString<16> backend;
+  FixedString<16> dtype;
+  FixedString<24> recompute;
+  double learning_rate = 0;
+  double seconds = 0;
+  double reshard_seconds = 0;
+  double checkpoint_seconds = 0;
+  double tokens_per_second = 0;
+  double flop_causal = 0;
+  double flop_full = 0;
+  double mfu_measured_peak = 0;
+  std::int64_t parameters = 0;
+  std::int64_t peak_bytes = 0;
+  std::int64_t peak_bytes_model = 0;
+  double final_loss = 0;
+  double final_answer_loss = 0;
+  double final_answer_accuracy = 0;
+  std::int64_t seed = 0;
+  bool valid = false;
+  FixedString<240> reason;
+  std::int64_t run = 0;
+
+  static constexpr auto fields() {
+    using R = TrainingStageRow;
+    return std::tuple{
+        Field{"schedule", &R::schedule, "", "name of the stage schedule, for records that hold several"},
+        Field{"stage", &R::stage, "", "stage of the schedule, counted from 0"},
+        Field{"context_length", &R::context_length, "token", "tokens of one sequence, over all ranks (S)"},
+        Field{"tokens_per_rank", &R::tokens_per_rank, "token", "tokens of one sequence on the rank with most (T)"},
+        Field{"rope_theta", &R::rope_theta, "1", "base of the rotary angles"},
+        Field{"steps", &R::steps, "", "optimiser steps of the stage"},
+        Field{"batch", &R::batch, "", "sequences a step, over all ranks (B)"},
+        Field{"tokens", &R::tokens, "token", "tokens of the stage: steps * batch * context_length"},
+        Field{"mesh", &R::mesh, "", "ranks on the axes dp,fsdp,tp,sp"},
+        Field{"ranks", &R::ranks, "rank", "ranks of the job"},
+        Field{"layout", &R::layout, "", "which tokens a rank holds: contiguous, striped or zigzag"},
+        Field{"backend", &R::backend, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"dtype", &R::dtype, "", "type of activations; master weights and moments are float32"},
+        Field{"recompute", &R::recompute, "", "what backward computes again: none, attention_saved or full"},
+        Field{"learning_rate", &R::learning_rate, "1", "largest learning rate of the stage"},
+        Field{"seconds", &R::seconds, "s", "time of the stage's steps, resumed runs joined without their pauses"},
+        Field{"reshard_seconds", &R::reshard_seconds, "s", "time to bring parameters and moments to the stage's mesh"},
+        Field{"checkpoint_seconds", &R::checkpoint_seconds, "s", "time to write the stage's checkpoints"},
+        Field{"tokens_per_second", &R::tokens_per_second, "token/s", "tokens / seconds"},
+        Field{"flop_causal", &R::flop_causal, "FLOP",
+              "work of the stage on all ranks, forward and backward, without recomputation; visible (query, key) pairs "
+              "only"},
+        Field{"flop_full", &R::flop_full, "FLOP", "the same with every (query, key) pair counted"},
+        Field{"mfu_measured_peak", &R::mfu_measured_peak, "1",
+              "flop_causal / seconds / FMA peak of all ranks, measured in this run; 0 where it was not measured"},
+        Field{"parameters", &R::parameters, "", "parameters of the model"},
+        Field{"peak_bytes", &R::peak_bytes, "B", "largest over ranks of the memory held in buffers at once"},
+        Field{"peak_bytes_model", &R::peak_bytes_model, "B", "the same by the formula that --dry-run prints"},
+        Field{"final_loss", &R::final_loss, "nat", "mean loss of the stage's last tenth of steps"},
+        Field{"final_answer_loss", &R::final_answer_loss, "nat", "mean answer loss of the same steps; NaN without"},
+        Field{"final_answer_accuracy", &R::final_answer_accuracy, "1",
+              "mean answer accuracy of the same steps; NaN without answers"},
+        Field{"seed", &R::seed, "", "seed of the weights and of the data"},
+        Field{"valid", &R::valid, "", "whether the stage ran to its end with finite loss"},
+        Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"},
+        Field{"run", &R::run, "",
+              "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
+  }
+};
+
+}  // namespace ringworld
