@@ -26,6 +26,7 @@ struct Point {
   std::int64_t heads;
   std::int64_t head_size;
   std::int64_t threads;
+  std::int64_t ring_steps = 1;  ///< blocks that the keys arrive in, as on a ring
 };
 
 std::string_view name_of(AttentionPass pass) {
@@ -57,6 +58,7 @@ class Sequence {
       : shape_{1, point.tokens, point.heads, point.head_size},
         rows_{1, point.heads, point.tokens},
         dtype_(point.dtype),
+        block_(point.tokens / point.ring_steps),
         q_(make_normals(dtype_, element_count(shape_), 1)),
         k_(make_normals(dtype_, element_count(shape_), 2)),
         v_(make_normals(dtype_, element_count(shape_), 3)),
@@ -79,25 +81,37 @@ class Sequence {
     const AttentionState running{numbers(maximum_), numbers(sum_),
                                  TensorView<float, 4>(output_.as<float>(), {1, shape_[2], shape_[1], shape_[3]})};
     kernel_->reset(running);
-    kernel_->accumulate({.q = view(q_), .k = view(k_), .v = view(v_), .mask = mask}, running, {});
+    for (std::int64_t key = 0; key < shape_[1]; key += block_) {
+      kernel_->accumulate({.q = view(q_),
+                           .k = view(k_).token_range(key, block_),
+                           .v = view(v_).token_range(key, block_),
+                           .mask = mask_of(key)},
+                          running, {});
+    }
     kernel_->finalize(running, view(out_), numbers(lse_));
   }
 
   void backward() {
-    kernel_->backward({.q = view(q_),
-                       .k = view(k_),
-                       .v = view(v_),
-                       .dout = view(dout_),
-                       .lse = numbers(lse_),
-                       .delta = numbers(delta_),
-                       .mask = mask},
-                      {.dq = floats(dq_), .dk = floats(dk_), .dv = floats(dv_)}, {});
+    for (std::int64_t key = 0; key < shape_[1]; key += block_) {
+      kernel_->backward(
+          {.q = view(q_),
+           .k = view(k_).token_range(key, block_),
+           .v = view(v_).token_range(key, block_),
+           .dout = view(dout_),
+           .lse = numbers(lse_),
+           .delta = numbers(delta_),
+           .mask = mask_of(key)},
+          {.dq = floats(dq_), .dk = floats(dk_).slice(1, key, block_), .dv = floats(dv_).slice(1, key, block_)}, {});
+    }
   }
 
   void output_dot_gradient() { kernel_->output_dot_gradient(view(out_), view(dout_), numbers(delta_)); }
 
  private:
-  static constexpr BlockMask mask{.is_causal = true, .diagonal = 0, .query_segments = {}, .key_segments = {}};
+  /// Of the block that starts at key `key`.
+  static BlockMask mask_of(std::int64_t key) {
+    return {.is_causal = true, .diagonal = -key, .query_segments = {}, .key_segments = {}};
+  }
 
   [[nodiscard]] ActivationView view(const Buffer& buffer) const { return {buffer.data(), dtype_, shape_}; }
   [[nodiscard]] TensorView<float, 4> floats(const Buffer& buffer) const { return {buffer.as<float>(), shape_}; }
@@ -106,6 +120,7 @@ class Sequence {
   std::array<std::int64_t, 4> shape_;  ///< (B, T, H, D)
   std::array<std::int64_t, 3> rows_;   ///< (B, H, T)
   DType dtype_;
+  std::int64_t block_;  ///< keys of a ring step
   Buffer q_, k_, v_, dout_, out_;
   Buffer maximum_, sum_, lse_, delta_, output_;
   Buffer dq_, dk_, dv_;
@@ -131,15 +146,17 @@ std::function<void()> set_up(const Point& point) {
 
 void add(Suite& suite, const Point& point) {
   const AttentionProblem problem = problem_of(point);
-  suite.add({.name = fmt::format("{}/{}/{}/S:{}/D:{}/H:{}/threads:{}", name_of(point.pass), name_of(point.backend),
-                                 name_of(point.dtype), point.tokens, point.head_size, point.heads, point.threads),
-             .family = "attention",
-             .backend = point.backend,
-             .dtype = point.dtype,
-             .threads = point.threads,
-             .flop = attention_flop(problem, point.pass, true),
-             .bytes = attention_memory_bytes(problem, point.pass)},
-            [point] { return set_up(point); });
+  const std::string steps = point.ring_steps == 1 ? "" : fmt::format("/ring_steps:{}", point.ring_steps);
+  suite.add(
+      {.name = fmt::format("{}/{}/{}/S:{}/D:{}/H:{}/threads:{}{}", name_of(point.pass), name_of(point.backend),
+                           name_of(point.dtype), point.tokens, point.head_size, point.heads, point.threads, steps),
+       .family = "attention",
+       .backend = point.backend,
+       .dtype = point.dtype,
+       .threads = point.threads,
+       .flop = attention_flop(problem, point.pass, true),
+       .bytes = attention_memory_bytes(problem, point.pass)},
+      [point] { return set_up(point); });
 }
 
 }  // namespace
@@ -159,6 +176,12 @@ void register_cases(Suite& suite) {
             }
             for (const std::int64_t threads : thread_counts()) {
               add(suite, {backend, pass, dtype, tokens, threads, head_size, threads});  // a head a thread
+              if (threads > 1) {
+                add(suite, {backend, pass, dtype, tokens, 1, head_size, threads});  // threads that share a head
+              }
+            }
+            if (tokens == 8192) {
+              add(suite, {backend, pass, dtype, tokens, 1, head_size, 1, 8});
             }
           }
         }
