@@ -9,7 +9,14 @@
 namespace ringworld {
 
 /// What a stream of draws is for. Part of its name, so that one use never shifts the draws of another.
-enum class DrawPurpose : std::uint64_t { needle_row = 1, text_targets, needle_trial, document_order, synthetic_text };
+enum class DrawPurpose : std::uint64_t {
+  needle_row = 1,
+  text_targets,
+  needle_trial,
+  document_order,
+  synthetic_text,
+  perplexity_window
+};
 
 /// Draws one after another. Two streams of different names are independent.
 class DrawStream {
