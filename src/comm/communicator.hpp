@@ -75,6 +75,7 @@ class Communicator {
 
  private:
   friend class Shift;
+  friend struct MpiAccess;
   struct Impl;
   explicit Communicator(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   void all_gather_bytes(std::span<const std::byte> mine, std::span<std::byte> all) const;

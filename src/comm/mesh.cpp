@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -63,7 +64,7 @@ MeshShape parse_mesh(std::string_view text, std::int64_t ranks) {
   return shape;
 }
 
-Mesh::Mesh(const Communicator& communicator, const MeshShape& shape) : shape_(shape) {
+Mesh::Mesh(const Communicator& communicator, const MeshShape& shape) : shape_(shape), all_(communicator) {
   require(element_count(shape.sizes) == communicator.size(),
           "the mesh does not have as many ranks as the communicator");
   std::int64_t rest = communicator.rank();
@@ -78,6 +79,16 @@ Mesh::Mesh(const Communicator& communicator, const MeshShape& shape) : shape_(sh
     }
     axes_[axis] = communicator.split(static_cast<int>(color), static_cast<int>(coordinates_[axis]));
   }
+}
+
+Communicator Mesh::across(std::initializer_list<MeshAxis> axes) const {
+  std::int64_t color = 0;  // the position on the other axes
+  std::int64_t key = 0;    // the position on these
+  for (std::size_t axis = 0; axis < 4; ++axis) {
+    const bool is_spanned = std::ranges::find(axes, static_cast<MeshAxis>(axis)) != axes.end();
+    (is_spanned ? key : color) = (is_spanned ? key : color) * shape_.sizes[axis] + coordinates_[axis];
+  }
+  return all_.split(static_cast<int>(color), static_cast<int>(key));
 }
 
 }  // namespace ringworld

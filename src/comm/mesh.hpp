@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -41,9 +42,14 @@ class Mesh {
   [[nodiscard]] const MeshShape& shape() const { return shape_; }
   [[nodiscard]] std::int64_t coordinate(MeshAxis axis) const { return coordinates_[static_cast<std::size_t>(axis)]; }
   [[nodiscard]] const Communicator& along(MeshAxis axis) const { return axes_[static_cast<std::size_t>(axis)]; }
+  /// All ranks of the mesh, in rank order.
+  [[nodiscard]] const Communicator& all() const { return all_; }
+  /// The ranks that differ from this one on some of `axes` only, the last axis varying fastest. Collective over the mesh.
+  [[nodiscard]] Communicator across(std::initializer_list<MeshAxis> axes) const;
 
  private:
   MeshShape shape_;
+  Communicator all_;
   std::array<std::int64_t, 4> coordinates_{};
   std::array<Communicator, 4> axes_;
 };

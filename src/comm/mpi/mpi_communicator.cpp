@@ -15,6 +15,16 @@ namespace {
 
 constexpr std::size_t message_limit = std::size_t{1} << 30;
 
+/// Calls `function(offset, count)` for pieces that MPI can count.
+template <class Function>
+void for_each_piece(std::size_t bytes, Function&& function) {
+  for (std::size_t offset = 0; offset < bytes; offset += message_limit) {
+    function(offset, static_cast<int>(std::min(message_limit, bytes - offset)));
+  }
+}
+
+}  // namespace
+
 MPI_Op mpi_operation(Reduction reduction) {
   switch (reduction) {
     case Reduction::sum:
@@ -26,16 +36,6 @@ MPI_Op mpi_operation(Reduction reduction) {
   }
   throw Error(ErrorKind::internal, "reduction outside its enumeration");
 }
-
-/// Calls `function(offset, count)` for pieces that MPI can count.
-template <class Function>
-void for_each_piece(std::size_t bytes, Function&& function) {
-  for (std::size_t offset = 0; offset < bytes; offset += message_limit) {
-    function(offset, static_cast<int>(std::min(message_limit, bytes - offset)));
-  }
-}
-
-}  // namespace
 
 void check_mpi(int code, std::source_location where) {
   if (code == MPI_SUCCESS) {

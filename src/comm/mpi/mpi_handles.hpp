@@ -13,6 +13,8 @@ namespace ringworld {
 /// Throws Error(internal) with MPI's own text unless `code` is success.
 void check_mpi(int code, std::source_location where = std::source_location::current());
 
+[[nodiscard]] MPI_Op mpi_operation(Reduction reduction);
+
 struct MpiCommunicatorTraits {
   using Handle = MPI_Comm;
   static Handle null() noexcept { return MPI_COMM_NULL; }
@@ -27,6 +29,12 @@ struct Communicator::Impl {
   int size = 1;
 
   explicit Impl(MPI_Comm owned);
+};
+
+/// The way of this folder into a Communicator.
+struct MpiAccess {
+  /// Borrowed: valid as long as a copy of `communicator` lives.
+  [[nodiscard]] static MPI_Comm handle(const Communicator& communicator) { return communicator.impl_->handle.get(); }
 };
 
 }  // namespace ringworld

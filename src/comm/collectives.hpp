@@ -1,0 +1,54 @@
+#pragma once
+/// @file  Collectives on floats that do not block: what sharded parameters need.
+///
+///   all_gather       rank r gives shard r, all receive every shard        [0|1|2|3]   on every rank
+///   reduce_scatter   all give whole vectors, rank r receives shard r of their sum
+///
+/// Source: Rajbhandari, Rasley, Ruwase, He, "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models",
+/// arXiv:1910.02054, section 5.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "comm/communicator.hpp"
+
+namespace ringworld {
+
+/// A collective under way. Its spans must stay as they are until it has ended; the destructor waits.
+class PendingCollective {
+ public:
+  struct Impl;
+
+  /// Nothing under way.
+  PendingCollective();
+  explicit PendingCollective(std::unique_ptr<Impl> impl);
+  PendingCollective(PendingCollective&& other) noexcept;
+  /// Waits for what this object held before.
+  PendingCollective& operator=(PendingCollective&& other) noexcept;
+  ~PendingCollective();
+
+  /// Drives it. True when it has ended, or nothing is under way.
+  bool test();
+  /// Blocks until it has ended.
+  void wait();
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Every rank starts its collectives on one communicator in the same order. Collective over `communicator`.
+/// @param mine (n), of every rank     @param all (n times ranks), in rank order, overwritten
+/// @throws Error(bad_input) when a shard has more elements than MPI 3.1 counts, Error when lengths contradict.
+[[nodiscard]] PendingCollective start_all_gather(const Communicator& communicator, std::span<const float> mine,
+                                                 std::span<float> all);
+
+/// @param all (n times ranks)     @param mine (n), this rank's part of the sum over ranks, overwritten
+/// @throws as start_all_gather
+[[nodiscard]] PendingCollective start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
+                                                     std::span<float> mine);
+
+/// Replaces `values` by their sum or extreme over all ranks, of any length. Blocks.
+void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction);
+
+}  // namespace ringworld
