@@ -1,0 +1,47 @@
+#pragma once
+/// @file  What a LLaMA-style language model is made of, and LWM's values.
+/// Source: Liu et al., "World Model on Million-Length Video And Language With Blockwise RingAttention",
+/// arXiv:2402.08268, and its released configurations; Touvron et al., "LLaMA", arXiv:2302.13971.
+/// Symbols: C hidden_size, F ffn_size, L layers, H heads, Hkv kv_heads, D head_size, V vocab_size.
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "kernels/rope/rope.hpp"
+
+namespace ringworld {
+
+struct ModelConfig {
+  std::int64_t hidden_size = 0;  ///< C
+  std::int64_t ffn_size = 0;     ///< F
+  std::int64_t layers = 0;       ///< L
+  std::int64_t heads = 0;        ///< H
+  std::int64_t kv_heads = 0;     ///< Hkv; H must be a multiple of it
+  std::int64_t head_size = 0;    ///< D, usually C / H
+  std::int64_t vocab_size = 0;   ///< V
+  double rms_norm_eps = 1e-6;
+  double rope_theta = 10000.0;
+  RopePairing rope_pairing = RopePairing::interleaved;
+  AnglePrecision rope_precision = AnglePrecision::float32;
+  bool is_head_tied = false;        ///< the head is the embedding, transposed
+  bool has_attention_bias = false;  ///< of the query, key and value projections
+  double initializer_range = 0.02;  ///< standard deviation of initial weights
+
+  bool operator==(const ModelConfig&) const = default;
+};
+
+inline constexpr std::array<std::string_view, 9> model_preset_names{"debug", "200m", "1b",  "3b",    "7b",
+                                                                    "13b",   "30b",  "65b", "needle"};
+
+/// LWM's configuration of that name; `needle` is the tiny model that learns needle retrieval in minutes.
+/// @throws Error(bad_input) naming the nearest preset.
+[[nodiscard]] ModelConfig model_preset(std::string_view name);
+
+/// @throws Error(bad_input) naming the first value that cannot be, and what would be right.
+void validate(const ModelConfig& config);
+
+/// Trainable numbers of the whole model.
+[[nodiscard]] std::int64_t parameter_count(const ModelConfig& config);
+
+}  // namespace ringworld

@@ -1,0 +1,190 @@
+#include "model/parameters.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace ringworld {
+namespace {
+
+/// Shards begin on a cache line.
+constexpr std::int64_t shard_granularity = 16;
+constexpr std::size_t tied_slot = 2;
+
+}  // namespace
+
+ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh)
+    : mesh_(mesh),
+      group_(mesh.across({MeshAxis::fsdp, MeshAxis::sp})),
+      summed_(group_.duplicate()),
+      layout_(config, mesh.shape()[MeshAxis::tp], mesh.coordinate(MeshAxis::tp)) {
+  shard_offsets_.push_back(0);
+  for (const UnitLayout& unit : layout_.units()) {
+    const std::int64_t quantum = group_.size() * shard_granularity;
+    const std::int64_t padded = (unit.elements + quantum - 1) / quantum * quantum;
+    shard_offsets_.push_back(shard_offsets_.back() + padded / group_.size());
+  }
+  shard_elements_ = shard_offsets_.back();
+  parameters_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)));
+  gradients_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)));
+  std::ranges::fill(shard(), 0.0F);
+  clear_gradients();
+  list_pieces();
+  if (!is_alone()) {
+    make_slots();
+  }
+}
+
+void ShardedParameters::make_slots() {
+  std::array<std::int64_t, 3> longest{};
+  for (std::int64_t unit = 0; unit < layout_.unit_count(); ++unit) {
+    std::int64_t& length = longest[slot_of(unit)];
+    length = std::max(length, shard_length(unit));
+  }
+  for (std::size_t slot = 0; slot < longest.size(); ++slot) {
+    const std::int64_t bytes = longest[slot] * static_cast<std::int64_t>(sizeof(float));
+    gathered_[slot].memory = Buffer(bytes * group_.size());
+    sums_[slot].memory = Buffer(bytes * group_.size());
+    sums_[slot].landing = Buffer(bytes);
+  }
+}
+
+void ShardedParameters::list_pieces() {
+  for (std::int64_t unit = 0; unit < layout_.unit_count(); ++unit) {
+    const std::int64_t shard_begin = shard_length(unit) * group_.rank();
+    const std::int64_t shard_end = shard_begin + shard_length(unit);
+    const std::span<float> values = unit_shard(parameters_, unit);
+    const std::span<float> sums = unit_shard(gradients_, unit);
+    for (const TensorLayout& tensor : layout_.unit(unit).tensors) {
+      const std::int64_t begin = std::max(tensor.offset, shard_begin);
+      const std::int64_t end = std::min(tensor.offset + tensor.local_elements(), shard_end);
+      if (begin < end) {
+        const auto offset = static_cast<std::size_t>(begin - shard_begin);
+        const auto count = static_cast<std::size_t>(end - begin);
+        pieces_.push_back({.tensor = &tensor,
+                           .unit = unit,
+                           .begin = begin - tensor.offset,
+                           .end = end - tensor.offset,
+                           .parameter = values.subspan(offset, count),
+                           .gradient = sums.subspan(offset, count)});
+      }
+    }
+  }
+}
+
+void ShardedParameters::initialize(Initialization initialization, std::uint64_t seed) {
+  for (const ParameterPiece& piece : pieces_) {
+    ringworld::initialize(config(), *piece.tensor, initialization, seed, piece.begin, piece.parameter);
+  }
+  forget_gathered();
+}
+
+void ShardedParameters::clear_gradients() { std::ranges::fill(gradient_shard(), 0.0F); }
+
+void ShardedParameters::forget_gathered() {
+  for (Slot& slot : gathered_) {
+    slot.pending.wait();
+    slot.unit = -1;
+  }
+}
+
+void ShardedParameters::start_gather(std::int64_t unit) {
+  Slot& slot = gathered_[slot_of(unit)];
+  if (is_alone() || slot.unit == unit) {
+    return;
+  }
+  slot.pending.wait();
+  slot.unit = unit;
+  slot.pending = start_all_gather(group_, unit_shard(parameters_, unit), whole(slot, unit));
+}
+
+std::span<const float> ShardedParameters::gather(std::int64_t unit) {
+  if (is_alone()) {
+    return unit_shard(parameters_, unit);
+  }
+  start_gather(unit);
+  Slot& slot = gathered_[slot_of(unit)];
+  slot.pending.wait();
+  return whole(slot, unit);
+}
+
+std::span<float> ShardedParameters::gradient(std::int64_t unit) {
+  if (is_alone()) {
+    return unit_shard(gradients_, unit);
+  }
+  Slot& slot = sums_[slot_of(unit)];
+  const std::span<float> sums = whole(slot, unit);
+  if (slot.is_reducing || slot.unit != unit) {
+    land(slot);
+    slot.unit = unit;
+    std::ranges::fill(sums, 0.0F);
+  }
+  return sums;
+}
+
+void ShardedParameters::start_reduce_scatter(std::int64_t unit) {
+  if (is_alone()) {
+    return;
+  }
+  Slot& slot = sums_[slot_of(unit)];
+  require(slot.unit == unit && !slot.is_reducing, "parameters: this unit's gradient is not being added up");
+  slot.is_reducing = true;
+  const std::span<float> landing(slot.landing.as<float>(), static_cast<std::size_t>(shard_length(unit)));
+  slot.pending = ringworld::start_reduce_scatter(summed_, whole(slot, unit), landing);
+}
+
+void ShardedParameters::land(Slot& slot) {
+  if (!slot.is_reducing) {
+    return;
+  }
+  slot.pending.wait();
+  const std::span<float> sums = unit_shard(gradients_, slot.unit);
+  const float* landed = slot.landing.as<float>();
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    sums[i] += landed[i];
+  }
+  slot.is_reducing = false;
+  slot.unit = -1;
+}
+
+void ShardedParameters::progress() {
+  for (Slot& slot : gathered_) {
+    slot.pending.test();
+  }
+  for (Slot& slot : sums_) {
+    slot.pending.test();
+  }
+}
+
+void ShardedParameters::wait_for_reduce_scatters() {
+  for (Slot& slot : sums_) {
+    land(slot);
+  }
+}
+
+void ShardedParameters::finish_gradients() {
+  wait_for_reduce_scatters();
+  all_reduce(mesh_.along(MeshAxis::dp), gradient_shard(), Reduction::sum);
+}
+
+std::size_t ShardedParameters::slot_of(std::int64_t unit) const {
+  if (config().is_head_tied && unit == ParameterLayout::embedding_unit) {
+    return tied_slot;
+  }
+  return static_cast<std::size_t>(unit % 2);
+}
+
+std::int64_t ShardedParameters::shard_length(std::int64_t unit) const {
+  return shard_offsets_[static_cast<std::size_t>(unit + 1)] - shard_offsets_[static_cast<std::size_t>(unit)];
+}
+
+std::span<float> ShardedParameters::unit_shard(const Buffer& buffer, std::int64_t unit) const {
+  return {buffer.as<float>() + shard_offsets_[static_cast<std::size_t>(unit)],
+          static_cast<std::size_t>(shard_length(unit))};
+}
+
+std::span<float> ShardedParameters::whole(const Slot& slot, std::int64_t unit) const {
+  return {slot.memory.as<float>(), static_cast<std::size_t>(shard_length(unit) * group_.size())};
+}
+
+}  // namespace ringworld
