@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <numeric>
 #include <optional>
+#include <tuple>
+#include <vector>
 
 #include "comm/environment.hpp"
 #include "core/isa.hpp"
 #include "core/log.hpp"
+#include "core/thread_team.hpp"
 #include "experiments/attention/config.hpp"
 #include "experiments/attention/point.hpp"
 #include "experiments/attention/rows.hpp"
@@ -106,11 +110,15 @@ void print_summary(const std::vector<AttentionRow>& rows, const std::string& out
   std::fflush(stdout);
 }
 
-/// FMA peak of one rank with all ranks of `ring` at work.
-double measure_peak(const Communicator& ring, DType dtype) {
+/// FMA peak of one rank with all threads of all ranks of `ring` at work.
+double measure_peak(const Communicator& ring, DType dtype, int threads) {
+  const Isa isa = selected_isa();
+  std::vector<double> of_thread(static_cast<std::size_t>(threads));
   ring.barrier();
-  const double all = ring.all_reduce(measure_fma_peak(selected_isa(), dtype, peak_seconds), Reduction::sum);
-  return all / ring.size();
+  run_team(threads, [&](TeamMember member) {
+    of_thread[static_cast<std::size_t>(member.index)] = measure_fma_peak(isa, dtype, peak_seconds);
+  });
+  return ring.all_reduce(std::accumulate(of_thread.begin(), of_thread.end(), 0.0), Reduction::sum) / ring.size();
 }
 
 /// The first `ranks` ranks of the job form a ring; the others hold a null communicator.
@@ -157,7 +165,7 @@ int run_attention(const Job& job) {
   on_root(world, [&] { record.emplace(values, run); });
 
   RingSizes rings(world);
-  std::map<std::pair<std::int64_t, DType>, double> peaks;
+  std::map<std::tuple<std::int64_t, DType, int>, double> peaks;
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
   std::int64_t failed_checks = 0;
   for (const SweepPoint& point : points) {
@@ -170,9 +178,9 @@ int run_attention(const Job& job) {
     const Communicator& ring = rings.of_size(point.ranks);
     if (!ring.is_null()) {
       const DType dtype = point.plan.problem.dtype;
-      const auto [peak, is_new] = peaks.try_emplace({point.ranks, dtype});
+      const auto [peak, is_new] = peaks.try_emplace({point.ranks, dtype, point.plan.threads});
       if (is_new) {
-        peak->second = measure_peak(ring, dtype);
+        peak->second = measure_peak(ring, dtype, point.plan.threads);
       }
       PointResult result = run_point(ring, point, values, peak->second);
       if (world.is_root()) {

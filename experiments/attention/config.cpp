@@ -34,6 +34,7 @@ void check_scalars(const SweepOptions& values) {
   require_positive("--heads", values.heads, 1);
   require_positive("--kv-heads", values.kv_heads, 0);
   require_positive("--batch", values.batch, 1);
+  require_positive("--threads", values.threads, 1);
   require_positive("--repeats", {values.repeats}, 1);
   require_positive("--probe-repeats", {values.probe_repeats}, 1);
   require_positive("--warmup", {values.warmup}, 0);
@@ -47,7 +48,8 @@ void check_kernel(const SweepPoint& point) {
   const AttentionProblem& problem = point.plan.problem;
   require_input(problem.heads % problem.kv_heads == 0,
                 fmt::format("--heads {} is not divisible by --kv-heads {}", problem.heads, problem.kv_heads));
-  const auto kernel = make_block_attention(point.plan.backend, {.head_size = problem.head_size});
+  const auto kernel =
+      make_block_attention(point.plan.backend, {.head_size = problem.head_size, .threads = point.plan.threads});
 }
 
 bool is_same(const SweepPoint& a, const SweepPoint& b) {
@@ -56,8 +58,9 @@ bool is_same(const SweepPoint& a, const SweepPoint& b) {
   return a.ranks == b.ranks && a.plan.layout == b.plan.layout && a.plan.is_causal == b.plan.is_causal &&
          a.plan.backend == b.plan.backend && a.plan.pass == b.plan.pass &&
          a.plan.backward_rotation == b.plan.backward_rotation && a.plan.is_polling == b.plan.is_polling &&
-         p.context_length == q.context_length && p.batch == q.batch && p.heads == q.heads && p.kv_heads == q.kv_heads &&
-         p.head_size == q.head_size && p.dtype == q.dtype && p.wire_dtype == q.wire_dtype;
+         a.plan.threads == b.plan.threads && p.context_length == q.context_length && p.batch == q.batch &&
+         p.heads == q.heads && p.kv_heads == q.kv_heads && p.head_size == q.head_size && p.dtype == q.dtype &&
+         p.wire_dtype == q.wire_dtype;
 }
 
 /// Calls `function(value)` for each value of a list: the loops of the product, written flat.
@@ -85,6 +88,7 @@ void declare(Options& options, SweepOptions& values) {
   options.add("causal", values.causal, "", "whether a query sees earlier tokens and itself only; a list");
   options.add("pass", values.pass, "", "forward, backward, forward_backward; a list");
   options.add("backend", values.backend, "", "reference, kokkos, host, cuda; a list");
+  options.add("threads", values.threads, "", "threads of a rank (backend host); a list");
   options.add("backward-rotation", values.backward_rotation, "", "auto (fewer bytes), kv, q; a list");
   options.add("polling", values.polling, "", "drive communication from inside the kernels, between tiles; a list");
   options.add("overlap-probe", values.overlap_probe, "", "also time each hop alone, its compute alone, and both");
@@ -125,6 +129,7 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
   each(values.dtype, [&](const std::string& dtype) { problem.dtype = parse_dtype(dtype);
   each(values.wire_dtype, [&](const std::string& wire) {
     problem.wire_dtype = wire == "same" ? problem.dtype : parse_dtype(wire);
+  each(values.threads, [&](std::int64_t threads) { point.plan.threads = static_cast<int>(threads);
   each(values.causal, [&](bool is_causal) { point.plan.is_causal = is_causal;
   each(values.polling, [&](bool is_polling) { point.plan.is_polling = is_polling;
   each(values.pass, [&](const std::string& pass) { point.plan.pass = parse_pass(pass);
@@ -134,7 +139,7 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
   each(values.context_length, [&](std::int64_t context_length) { problem.context_length = context_length;
   each(values.layout, [&](const std::string& layout) { point.plan.layout = parse_layout(layout);
   each(values.ranks, add_point);
-  }); }); }); }); }); }); }); }); }); }); }); }); });
+  }); }); }); }); }); }); }); }); }); }); }); }); }); });
   // clang-format on
   return points;
 }

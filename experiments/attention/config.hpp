@@ -25,6 +25,7 @@ struct SweepOptions {
   std::vector<std::string> pass{"forward"};
   std::vector<std::string> backend{"host"};
   std::vector<std::string> backward_rotation{"auto"};
+  std::vector<std::int64_t> threads{1};
   std::vector<bool> polling{true};
   bool overlap_probe = false;
   std::int64_t probe_repeats = 3;

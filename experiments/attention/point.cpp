@@ -114,7 +114,7 @@ void fill_timings(AttentionRow& row, const Timings& timings, DType dtype, double
   row.flops_per_second_per_rank = flop / summary.median / static_cast<double>(row.ranks);
   row.peak_flops_per_second = peak_flops_per_second;
   row.mfu_measured_peak = row.flops_per_second_per_rank / peak_flops_per_second;
-  row.nominal_flops_per_second = nominal_fma_peak(selected_isa(), dtype);
+  row.nominal_flops_per_second = nominal_fma_peak(selected_isa(), dtype) * static_cast<double>(row.threads);
   if (row.nominal_flops_per_second > 0) {
     row.mfu_nominal_peak = row.flops_per_second_per_rank / row.nominal_flops_per_second;
   }
@@ -209,6 +209,7 @@ AttentionRow describe_point(const SweepPoint& point, std::int64_t seed) {
   row.causal = plan.is_causal;
   row.pass = name_of(plan.pass);
   row.backward_rotation = has_backward ? name_of(*plan.backward_rotation) : "none";
+  row.threads = plan.threads;
   row.polling = plan.is_polling;
   row.flop_causal = attention_flop(problem, plan.pass, true);
   row.flop_full = attention_flop(problem, plan.pass, false);
@@ -228,7 +229,8 @@ bool is_same_point(const AttentionRow& a, const AttentionRow& b) {
   return a.context_length == b.context_length && a.ranks == b.ranks && a.layout == b.layout && a.backend == b.backend &&
          a.dtype == b.dtype && a.wire_dtype == b.wire_dtype && a.heads == b.heads && a.kv_heads == b.kv_heads &&
          a.head_size == b.head_size && a.batch == b.batch && a.causal == b.causal && a.pass == b.pass &&
-         a.backward_rotation == b.backward_rotation && a.polling == b.polling && a.seed == b.seed;
+         a.backward_rotation == b.backward_rotation && a.polling == b.polling && a.threads == b.threads &&
+         a.seed == b.seed;
 }
 
 PointResult run_point(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,

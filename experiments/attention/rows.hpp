@@ -27,6 +27,7 @@ struct AttentionRow {
   bool causal = false;
   FixedString<24> pass;
   FixedString<8> backward_rotation;
+  std::int64_t threads = 1;
   bool polling = true;
   std::int64_t repeats = 0;
   double step_time = 0;
@@ -72,6 +73,7 @@ struct AttentionRow {
         Field{"causal", &R::causal, "", "whether a query sees earlier tokens only"},
         Field{"pass", &R::pass, "", "forward, backward or forward_backward"},
         Field{"backward_rotation", &R::backward_rotation, "", "what travels in backward: kv or q; none in forward"},
+        Field{"threads", &R::threads, "", "threads of a rank"},
         Field{"polling", &R::polling, "", "whether kernels drive communication between tiles"},
         Field{"repeats", &R::repeats, "", "timed repeats; their raw samples are in /samples"},
         Field{"step_time", &R::step_time, "s", "median over repeats of the slowest rank's time"},

@@ -14,11 +14,13 @@
 namespace ringworld {
 namespace {
 
-BlockAttentionOptions kernel_options(const AttentionProblem& problem) {
+BlockAttentionOptions kernel_options(const RingAttentionOptions& options) {
+  const AttentionProblem& problem = options.problem;
   require_input(problem.kv_heads > 0 && problem.heads % problem.kv_heads == 0,
                 fmt::format("{} heads are not divisible by {} kv heads", problem.heads, problem.kv_heads));
   return {.head_size = problem.head_size,
-          .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(problem.head_size)))};
+          .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(problem.head_size))),
+          .threads = options.threads};
 }
 
 /// The runs of a block pair, cut out of the tensors of two ranks.
@@ -128,7 +130,7 @@ RingAttention::RingAttention(const Ring& ring, const RingAttentionOptions& optio
       operand_shift_(ring, options.message_limit),
       gradient_shift_(ring, options.message_limit),
       deadline_(std::numeric_limits<double>::infinity()) {
-  kernel_ = make_block_attention(options.backend, kernel_options(options.problem));
+  kernel_ = make_block_attention(options.backend, kernel_options(options));
   arena_ = Buffer(arena_bytes(options, rotation_, ring.size(), tokens_max_));
   progress_ = [this] {
     if (options_.is_polling) {

@@ -26,6 +26,7 @@ struct RingAttentionOptions {
   Layout layout = Layout::zigzag;
   bool is_causal = true;
   Backend backend = Backend::host;
+  int threads = 1;                                       ///< of a rank
   AttentionPass pass = AttentionPass::forward_backward;  ///< which passes will be called: sizes the memory
   std::optional<BackwardRotation> backward_rotation;     ///< empty: what moves fewer bytes
   bool is_polling = true;                                ///< whether kernels drive communication between tiles

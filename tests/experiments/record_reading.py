@@ -51,7 +51,9 @@ def text_of(row: Any, column: str) -> str:
 
 
 TEXT_OF_POINT = ("layout", "backend", "dtype", "wire_dtype", "pass", "backward_rotation")
-NUMBERS_OF_POINT = ("context_length", "ranks", "heads", "kv_heads", "head_size", "batch", "causal", "polling", "seed")
+NUMBERS_OF_POINT = (
+    "context_length", "ranks", "heads", "kv_heads", "head_size", "batch", "causal", "polling", "threads", "seed",
+)
 
 
 def point_of(row: Any) -> tuple[Any, ...]:

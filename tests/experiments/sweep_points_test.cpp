@@ -53,6 +53,7 @@ TEST(SweepPoints, AreToldApartByEveryParameter) {
   values.dtype = {"float32", "bfloat16"};
   values.pass = {"forward", "backward"};
   values.polling = {true, false};
+  values.threads = {1, 2};
   const std::vector<SweepPoint> points = make_points(values, 1);
   for (std::size_t i = 0; i < points.size(); ++i) {
     for (std::size_t j = 0; j < points.size(); ++j) {

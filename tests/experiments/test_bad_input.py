@@ -267,7 +267,7 @@ def test_help_is_no_mistake(arguments: str, ranks: int | None) -> None:
 def test_help_of_attention_names_every_flag_with_its_default() -> None:
     text = launch.run_successfully(ALONE, "attention", "--help").stdout
     flags = """--context-length --ranks --layout --heads --kv-heads --head-size --batch --dtype --wire-dtype --causal
-        --pass --backend --backward-rotation --warmup --repeats --timeout --memory-limit --overlap-probe --polling
+        --pass --backend --backward-rotation --warmup --repeats --timeout --memory-limit --overlap-probe --polling --threads
         --seed --resume --output --config"""
     missing = [flag for flag in flags.split() if not re.search(rf"{flag}\b", text)]
     assert missing == []
