@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     report = verbs.add_parser("report", help="write one HTML page, and each figure as PNG and its numbers as CSV")
     report.add_argument("files", nargs="+", type=Path, metavar="RUN.h5", help="one sweep, or one spread over files")
     report.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to write; made if need be")
-    report.add_argument("--title", default="Ringworld: ring attention report", help="heading of the page")
+    report.add_argument("--title", default="Ringworld report", help="heading of the page")
 
     compare = verbs.add_parser(
         "compare", help="hold the step times of one run against another; exit code 1 when a point leaves its limits"

@@ -27,6 +27,17 @@ class DataSet:
 
 
 @dataclass(frozen=True)
+class Spot:
+    """A rectangle of a picture that says something when the pointer rests on it; fractions of width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Picture:
     """A figure: its PNG, how to read it, and which columns of the file it shows."""
 
@@ -40,6 +51,7 @@ class Picture:
     """Name of the data set behind it."""
     is_folded: bool = False
     """Whether the page shows it only after a click."""
+    spots: Sequence[Spot] = ()
 
 
 @dataclass(frozen=True)

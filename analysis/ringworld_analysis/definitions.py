@@ -53,6 +53,19 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "x64 is the same attention in fp64. A row is valid only if the error keeps its tolerance.",
     ),
     (
+        "Needle hits", "hits / trials, trials = contexts times needles asked for",
+        "A hit is an answer with every token right, by greedy decoding, the right answers to earlier questions given. "
+        "Depth and length are counted in the model's own tokens; each cell has its own text and random numbers.",
+    ),
+    (
+        "Wilson interval", "the shares c with |p - c| <= 1.96 sqrt(c (1 - c) / n),  p = hits / n,  n = trials",
+        "Where the true share lies with 95 % confidence. Answers of one context count as independent.",
+    ),
+    (
+        "Work of training", "3 (2 N + attention) per token, attention by visible pairs",
+        "Backward counts twice forward; what a recomputation policy does again is not counted.",
+    ),
+    (
         "Hops and bytes", "P - 1 hops; bytes by all ranks = (P - 1) S B bytes_per_token",
         "Every token's block visits the P - 1 other ranks once.",
     ),

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ringworld_analysis import formatting
+from ringworld_analysis.content import Spot
 from ringworld_analysis.run import Run
 
 DPI = 150
@@ -194,6 +195,13 @@ def head_panels(grid: Any, column_names: Sequence[str], row_names: Sequence[str]
                 name, xy=(1.0, 0.5), xycoords="axes fraction", xytext=(8, 0), textcoords="offset points",
                 rotation=270, va="center", ha="left", fontsize=9.0, fontweight="bold",
             )  # fmt: skip
+
+
+def spot(axes: Axes, corner: tuple[float, float], opposite: tuple[float, float], text: str) -> Spot:
+    """Return the rectangle between two points in data coordinates; the figure must have been drawn."""
+    to_figure = axes.figure.transFigure.inverted()
+    (x0, y0), (x1, y1) = to_figure.transform(axes.transData.transform([corner, opposite]))
+    return Spot(min(x0, x1), 1 - max(y0, y1), abs(x1 - x0), abs(y1 - y0), text)
 
 
 def say_empty(axes: Axes) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ringworld_analysis import formatting
-from ringworld_analysis.content import Finding, Grid, Picture, Section
+from ringworld_analysis.content import Finding, Grid, Picture, Section, Spot
 from ringworld_analysis.reading import Node
 from ringworld_analysis.table import Table
 
@@ -47,9 +47,11 @@ def section(part: Section) -> str:
 def picture(item: Picture) -> str:
     """Return a figure with its caption; a folded one opens on a click."""
     code = base64.b64encode(item.png).decode("ascii")
+    image = f'<img width="{item.width}" alt="{escape(item.title)}" src="data:image/png;base64,{code}">'
+    if item.spots:
+        image = f'<div class="spotted" style="max-width:{item.width}px">{image}{"".join(map(_spot, item.spots))}</div>'
     body = (
-        f'<figure id="{escape(item.name)}"><img width="{item.width}" alt="{escape(item.title)}" '
-        f'src="data:image/png;base64,{code}"><figcaption>{prose(item.caption)}'
+        f'<figure id="{escape(item.name)}">{image}<figcaption>{prose(item.caption)}'
         f'<span class="from">From {prose(item.columns)}. Numbers: <code>{escape(item.data)}.csv</code>; picture: '
         f"<code>{escape(item.name)}.png</code>.</span></figcaption></figure>"
     )
@@ -57,6 +59,12 @@ def picture(item: Picture) -> str:
     if item.is_folded:
         return f"<details><summary>{title}</summary>{body}</details>"
     return f"<h3>{title}</h3>{body}"
+
+
+def _spot(item: Spot) -> str:
+    place = f"left:{100 * item.left:.3f}%;top:{100 * item.top:.3f}%"
+    extent = f"width:{100 * item.width:.3f}%;height:{100 * item.height:.3f}%"
+    return f'<span class="spot" title="{escape(item.text)}" style="{place};{extent}"></span>'
 
 
 def grid(item: Grid) -> str:

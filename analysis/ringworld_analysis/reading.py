@@ -17,6 +17,10 @@ from ringworld_analysis.table import Column, Table
 ATTENTION = "/attention"
 PROVENANCE = "/provenance"
 
+#: Tables of `ringworld train` and `ringworld needle`: a record with one of them needs no /attention.
+STEPS, STAGES, CELLS, PERPLEXITY = "/training/steps", "/training/stages", "/needle/cells", "/needle/perplexity"
+LANGUAGE_TABLES = (STEPS, STAGES, CELLS, PERPLEXITY)
+
 #: Columns of /attention without which there is nothing to report.
 REQUIRED_ATTENTION_COLUMNS = (
     "context_length", "tokens_per_rank", "ranks", "layout", "backend", "dtype", "wire_dtype", "heads", "kv_heads",
@@ -72,14 +76,18 @@ class Source:
             return _read_table(file, name, self.path)
 
 
-def read_source(path: Path, label: str | None = None) -> Source:
+def read_source(path: Path, label: str | None = None, *, needs_attention: bool = True) -> Source:
     """Read /attention and /provenance of a file.
+
+    Unless /attention is needed, a file that has a table of training or needles in its place has no rows of it.
 
     :raises InputError: when the file is missing, not HDF5, cut off, or lacks /attention or columns of it.
     """
     with _open(path) as file:
         try:
             attention = _read_table(file, ATTENTION, path)
+            if attention is None and not needs_attention and any(name in file for name in LANGUAGE_TABLES):
+                attention = _no_attention()
             if attention is None:
                 raise InputError(f"{path}: no table {ATTENTION}; is it a record of 'ringworld attention'?")
             provenance = _read_node(file[PROVENANCE]) if isinstance(file.get(PROVENANCE), h5py.Group) else None
@@ -89,6 +97,13 @@ def read_source(path: Path, label: str | None = None) -> Source:
     if missing:
         raise InputError(f"{path}: {ATTENTION} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
     return Source(path, label or path.name, attention, provenance)
+
+
+def _no_attention() -> Table:
+    """Return the table of a record without /attention: every column, no rows."""
+    kinds = {"layout": "U1", "backend": "U1", "dtype": "U1", "wire_dtype": "U1", "pass": "U1",
+             "backward_rotation": "U1", "reason": "U1", "valid": "?", "causal": "?", "polling": "?"}  # fmt: skip
+    return Table({name: np.empty(0, dtype=kinds.get(name, "f8")) for name in REQUIRED_ATTENTION_COLUMNS})
 
 
 def _open(path: Path) -> h5py.File:

@@ -13,24 +13,25 @@ from ringworld_analysis import __version__, formatting, markup
 from ringworld_analysis.content import DataSet, Finding, Grid, Section
 from ringworld_analysis.definitions import DEFINITIONS
 from ringworld_analysis.errors import InputError
-from ringworld_analysis.reading import Source
+from ringworld_analysis.reading import LANGUAGE_TABLES, Source
 from ringworld_analysis.run import PASS_ORDER, Run, ordered
-from ringworld_analysis.sections import SECTIONS
+from ringworld_analysis.sections import builders_for
 
 _ADDED = ("source", "file", "pass_label")
 
 
-def write(run: Run, folder: Path, title: str = "Ringworld: ring attention report") -> Path:
+def write(run: Run, folder: Path, title: str = "Ringworld report") -> Path:
     """Write index.html, *.png and *.csv; return the path of the page.
 
     :raises InputError: when the folder cannot be made or written.
     """
-    sections = [part for part in (build(run) for build in SECTIONS) if part is not None]
+    sections = [part for part in (build(run) for build in builders_for(run)) if part is not None]
     files: dict[str, bytes] = {"index.html": page(run, sections, title).encode("utf-8")}
     for part in sections:
         files.update({f"{picture.name}.png": picture.png for picture in part.pictures})
         files.update({f"{data.name}.csv": data.to_csv().encode("utf-8") for data in part.data})
-    files["attention.csv"] = _all_rows(run).to_csv().encode("utf-8")
+    if _has_attention(run):
+        files["attention.csv"] = _all_rows(run).to_csv().encode("utf-8")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
@@ -42,8 +43,9 @@ def write(run: Run, folder: Path, title: str = "Ringworld: ring attention report
 
 def page(run: Run, sections: list[Section], title: str) -> str:
     """Return the whole page as HTML."""
-    links = [("summary", "Summary"), *((part.key, part.title) for part in sections), ("rows", "All rows"),
-             ("definitions", "Definitions"), ("provenance", "Provenance")]  # fmt: skip
+    links = [("summary", "Summary"), *((part.key, part.title) for part in sections)]
+    links += [("rows", "All rows")] if _has_attention(run) else []
+    links += [("definitions", "Definitions"), ("provenance", "Provenance")]
     nav = "".join(f'<a href="#{escape(key)}">{escape(name)}</a>' for key, name in links)
     body = [
         f"<h1>{escape(title)}</h1>",
@@ -51,7 +53,7 @@ def page(run: Run, sections: list[Section], title: str) -> str:
         f"<nav>{nav}</nav>",
         _summary(run, sections),
         *(markup.section(part) for part in sections),
-        _rows(run),
+        _rows(run) if _has_attention(run) else "",
         f'<section id="definitions"><h2>Definitions</h2>{markup.terms(DEFINITIONS)}</section>',
         _provenance(run),
         f'<p class="soft">Made by ringworld_analysis {escape(__version__)}.</p>',
@@ -64,6 +66,11 @@ def page(run: Run, sections: list[Section], title: str) -> str:
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{_asset("page.css")}</style></head>'
         f"<body><main>{''.join(body)}</main><script>{_asset('page.js')}</script></body></html>\n"
     )
+
+
+def _has_attention(run: Run) -> bool:
+    """Tell whether the page should speak of the attention sweep, be it empty."""
+    return len(run.attention) > 0 or not run.has_language_tables
 
 
 def _asset(name: str) -> str:
@@ -86,7 +93,9 @@ def _subtitle(run: Run) -> str:
 def _summary(run: Run, sections: list[Section]) -> str:
     total, invalid = len(run.attention), len(run.invalid)
     counts = f"**{total - invalid}** of {formatting.counted(total, 'row')} {'is' if total == 1 else 'are'} valid"
-    if not total:
+    if not _has_attention(run):
+        first = _language_finding(run)
+    elif not total:
         first = Finding("`/attention` has no rows: the run ended before its first point was complete.", "bad")
     elif invalid:
         first = Finding(f"{counts}; the other {invalid} and the reasons are listed below and never plotted.", "warn")
@@ -111,6 +120,17 @@ def _summary(run: Run, sections: list[Section]) -> str:
     return "".join([*html, "</section>"])
 
 
+def _language_finding(run: Run) -> Finding:
+    """Say how many rows of training and needles are valid."""
+    tables = [(name, run.records(name)) for name in LANGUAGE_TABLES]
+    found = [(name, table) for name, table in tables if table is not None]
+    invalid = sum(int(np.count_nonzero(~table["valid"].astype(bool))) for _, table in found)
+    rows = ", ".join(f"{formatting.counted(len(table), 'row')} of `{name}`" for name, table in found)
+    if invalid:
+        return Finding(f"{rows}; {invalid} not valid and never plotted.", "warn")
+    return Finding(f"{rows}, all valid.", "good")
+
+
 def _origin_findings(source: Source) -> list[Finding]:
     """Say what the provenance itself warns of: a run cut short, rows by different builds."""
     if source.provenance is None:
@@ -129,7 +149,7 @@ def _origin_findings(source: Source) -> list[Finding]:
 def _scope(run: Run) -> str:
     table = run.attention
     if not len(table):
-        return "The sweep is empty."
+        return "" if run.has_language_tables else "The sweep is empty."
 
     def spread(noun: str, values: list[Any], plural: str = "") -> str:
         texts = [str(value) for value in values]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ringworld_analysis.reading import Source, read_source
+from ringworld_analysis.reading import LANGUAGE_TABLES, Source, read_source
 from ringworld_analysis.table import Row, Table, concatenate
 
 #: Columns that together name one point of a sweep.
@@ -42,7 +42,8 @@ class Run:
         """Join the sources; rows keep their order."""
         self.sources = tuple(sources)
         self._offsets = np.cumsum([0] + [len(source.attention) for source in sources]).tolist()
-        joined = concatenate([source.attention for source in sources])
+        sweeps = [source.attention for source in sources if len(source.attention)]
+        joined = concatenate(sweeps or [sources[0].attention])
         origin = np.repeat(np.arange(len(sources)), [len(source.attention) for source in sources])
         labels = np.array([source.label for source in sources])
         shown = labels[origin] if self._share_points() else np.full(len(joined), "", dtype=labels.dtype)
@@ -82,6 +83,20 @@ class Run:
                 shifted = table["attention_row"] + self._offsets[index]
                 table = table.with_column("attention_row", shifted, meaning=table.meanings.get("attention_row", ""))
             found.append(table)
+        return concatenate(found) if found else None
+
+    @cached_property
+    def has_language_tables(self) -> bool:
+        """Whether a file was written by `train` or `needle`."""
+        return any(self.records(name) is not None for name in LANGUAGE_TABLES)
+
+    def records(self, name: str) -> Table | None:
+        """Return a table of training or needles from all files that have it, with the label of each row's file."""
+        found = []
+        for source in self.sources:
+            table = source.table(name)
+            if table is not None:
+                found.append(table.with_column("file", np.full(len(table), source.label)))
         return concatenate(found) if found else None
 
     @cached_property
@@ -164,7 +179,7 @@ def load(paths: Sequence[Path]) -> Run:
     """Read the files of a report; labels are file names, made unique by their folder where need be."""
     names = [path.name for path in paths]
     labels = [path.name if names.count(path.name) == 1 else str(path) for path in paths]
-    return Run([read_source(path, label) for path, label in zip(paths, labels)])
+    return Run([read_source(path, label, needs_attention=False) for path, label in zip(paths, labels)])
 
 
 def ordered(found: Sequence[str], first: Sequence[str]) -> list[str]:

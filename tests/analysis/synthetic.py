@@ -39,7 +39,7 @@ def row_types(header: Path = ROWS_HPP) -> dict[str, RowType]:
         kinds = {
             name: kind
             for kind, name in re.findall(
-                r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = \w+)?;", body, re.M
+                r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [\w.]+)?;", body, re.M
             )
         }
         # A meaning may be several literals in a row.

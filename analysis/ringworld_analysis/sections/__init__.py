@@ -1,6 +1,6 @@
 """The sections of the report, in reading order.
 
-A new section is a new module here with `section(run) -> Section | None`, added to `SECTIONS`. It returns None where
+A new section is a new module here with `section(run) -> Section | None`, added to a tuple below. It returns None where
 the question does not arise (the file is of another kind), and a `Section` with `missing` where the reader would
 expect an answer and the file has none.
 """
@@ -12,11 +12,11 @@ from typing import Optional
 
 from ringworld_analysis.content import Section
 from ringworld_analysis.run import Run
-from ringworld_analysis.sections import efficiency, error, memory, overlap, throughput, wire
+from ringworld_analysis.sections import efficiency, error, memory, needle, overlap, throughput, training, wire
 
 Builder = Callable[[Run], Optional[Section]]
 
-SECTIONS: tuple[Builder, ...] = (
+ATTENTION_SECTIONS: tuple[Builder, ...] = (
     throughput.section,
     efficiency.section,
     memory.section,
@@ -24,3 +24,11 @@ SECTIONS: tuple[Builder, ...] = (
     error.section,
     wire.section,
 )
+LANGUAGE_SECTIONS: tuple[Builder, ...] = (needle.section, training.section)
+
+
+def builders_for(run: Run) -> tuple[Builder, ...]:
+    """Return the sections that a run's files may have: a record of training alone has nothing to say of a sweep."""
+    if not run.has_language_tables:
+        return ATTENTION_SECTIONS
+    return (*LANGUAGE_SECTIONS, *(ATTENTION_SECTIONS if len(run.attention) else ()))

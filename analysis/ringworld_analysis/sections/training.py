@@ -1,0 +1,223 @@
+"""Training: loss and speed of the stages on one time axis, the work behind them, and schedules against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from ringworld_analysis import drawing, formatting
+from ringworld_analysis.content import DataSet, Finding, Grid, Picture, Section
+from ringworld_analysis.reading import STAGES, STEPS
+from ringworld_analysis.run import Run
+from ringworld_analysis.table import Column, Table
+
+KEY, TITLE = "training", "Training"
+
+STEP_COLUMNS = ("schedule", "stage", "step", "context_length", "loss", "answer_loss", "answer_accuracy", "elapsed",
+                "tokens", "tokens_per_second", "flop_causal", "seed", "valid")  # fmt: skip
+STAGE_COLUMNS = ("schedule", "stage", "context_length", "rope_theta", "steps", "batch", "tokens", "mesh", "seconds",
+                 "reshard_seconds", "tokens_per_second", "flop_causal", "mfu_measured_peak", "final_answer_loss",
+                 "final_answer_accuracy", "seed")  # fmt: skip
+#: One training run.
+RUN = ("schedule", "seed")
+
+LOSS, ANSWER, SPEED = "#8a8f98", "#004488", "#117733"
+_SCHEDULES = ("#004488", "#bb5566", "#ddaa33", "#44aa99", "#882255", "#999933", "#88ccee")
+
+
+def section(run: Run) -> Section | None:
+    """Build the section."""
+    every = run.records(STEPS)
+    if every is None:
+        return None
+    missing = [name for name in STEP_COLUMNS if name not in every]
+    if missing:
+        return Section(KEY, TITLE, missing=f"`{STEPS}` lacks {', '.join(missing)}.")
+    steps = every.take(every["valid"].astype(bool))
+    if not len(steps):
+        return Section(KEY, TITLE, missing="There is no valid step to plot.")
+    stages = run.records(STAGES)
+    if stages is not None and any(name not in stages for name in STAGE_COLUMNS):
+        stages = None
+    return Section(
+        KEY, TITLE,
+        "The context grows stage by stage; each stage starts from the weights of the one before it.",
+        [*_time_axes(steps), *_comparison(steps)], [_grid(stages)] if stages is not None else [],
+        data=[_data(steps)], findings=_findings(steps),
+    )  # fmt: skip
+
+
+def in_order(rows: Table) -> Table:
+    """Return one run's steps as they were taken."""
+    return rows.take(np.lexsort((rows["step"], rows["stage"])))
+
+
+def smooth(values: Column, stages: Column, weight: float = 0.9) -> Column:
+    """Return the exponential mean, begun anew with each stage; what is not a number is left out."""
+    result = np.full(len(values), np.nan)
+    mean, stage = np.nan, None
+    for index, value in enumerate(values):
+        if stages[index] != stage:
+            mean, stage = np.nan, stages[index]
+        if np.isfinite(value):
+            mean = value if np.isnan(mean) else weight * mean + (1 - weight) * value
+        result[index] = mean
+    return result
+
+
+def _run_name(schedule: str, seed: int, is_only_seed: bool) -> str:
+    name = schedule or "one schedule"
+    return name if is_only_seed else f"{name}, seed {seed}"
+
+
+# ---- one run ---------------------------------------------------------------------------------------------------------
+
+
+def _time_axes(steps: Table) -> Iterator[Picture]:
+    found = list(steps.groups(RUN))
+    is_only_seed = len(steps.distinct("seed")) == 1
+    for index, ((schedule, seed), rows) in enumerate(found):
+        suffix = "" if len(found) == 1 else f"-{index + 1}"
+        png, width = _draw_time(in_order(rows))
+        yield Picture(
+            f"training-time{suffix}", f"Stages on one time axis: {_run_name(schedule, seed, is_only_seed)}",
+            "Dashed lines are stage boundaries, with the context length of each stage above. Thin lines are single "
+            "steps, thick ones their running mean. The answers' loss jumps where the context doubles and falls again "
+            "within the stage; tokens per second fall as attention outgrows the rest. Work is counted without what is "
+            "recomputed, visible pairs only.",
+            f"`loss`, `answer_loss`, `tokens_per_second`, `flop_causal` over `elapsed` of `{STEPS}`",
+            png, width, KEY, is_folded=index > 0,
+        )  # fmt: skip
+
+
+def _draw_time(rows: Table) -> tuple[bytes, int]:
+    time = rows["elapsed"]
+    divisor, unit = (3600.0, "h") if time.max() > 7200 else (60.0, "min") if time.max() > 180 else (1.0, "s")
+    x, of_stage = time / divisor, rows["stage"]
+    with drawing.style():
+        figure, grid = drawing.panels(3, 1, width=3.95, height=1.75, sharex=True)
+        loss, speed, work = grid[:, 0]
+        for name, colour in (("loss", LOSS), ("answer_loss", ANSWER)):
+            loss.plot(x, rows[name], color=colour, linewidth=0.5, alpha=0.35)
+            loss.plot(x, smooth(rows[name], of_stage), color=colour, linewidth=1.7)
+        loss.set_ylim(bottom=0)
+        loss.set_ylabel("loss (nat)")
+        factor, prefix = formatting.si_scale(float(rows["tokens_per_second"].max()))
+        speed.plot(x, rows["tokens_per_second"] / factor, color=SPEED, linewidth=0.5, alpha=0.35)
+        speed.plot(x, smooth(rows["tokens_per_second"], of_stage) / factor, color=SPEED, linewidth=1.7)
+        speed.set_ylim(bottom=0)
+        speed.set_ylabel(f"speed ({prefix}token/s)")
+        total = np.cumsum(rows["flop_causal"])
+        factor, prefix = formatting.si_scale(float(total.max()))
+        work.plot(x, total / factor, color=drawing.INK)
+        work.set_ylim(bottom=0)
+        work.set_ylabel(f"work so far ({prefix}FLOP)")
+        work.set_xlabel(f"training time ({unit})")
+        work.set_xlim(0, float(x.max()) * 1.005)
+        for axes in grid[:, 0]:
+            _mark_stages(axes, rows, x, is_named=axes is loss)
+        drawing.legend(
+            figure,
+            [Line2D([], [], color=ANSWER, label="loss of the answers"),
+             Line2D([], [], color=LOSS, label="loss that is minimised (text included)")],
+        )  # fmt: skip
+        return drawing.to_png(figure)
+
+
+def _mark_stages(axes: Axes, rows: Table, x: Column, *, is_named: bool) -> None:
+    start = 0.0
+    span = float(x.max())
+    for (stage,), part in rows.groups(["stage"]):
+        end = float(x[rows["stage"] == stage].max())
+        axes.axvline(end, color=drawing.GREY, linestyle=(0, (4, 3)), linewidth=0.8)
+        # A stage too short for its name goes without; the grid below the figure has them all.
+        if is_named and end - start > 0.03 * span:
+            axes.annotate(
+                formatting.tokens(int(part["context_length"][0])), xy=((start + end) / 2, 1.0),
+                xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points", ha="center",
+                fontsize=8.0, fontweight="bold",
+            )  # fmt: skip
+        start = end
+
+
+# ---- schedules against each other ------------------------------------------------------------------------------------
+
+
+def _comparison(steps: Table) -> Iterator[Picture]:
+    if len(steps.distinct("schedule")) < 2:
+        return
+    png, width = _draw_comparison(steps)
+    yield Picture(
+        "training-schedules", "Schedules against each other",
+        "The same model under different stage schedules, against each of the budgets that could be held equal. Lines "
+        "are running means of the share of answer tokens that are right, one a seed; a progressive run is judged at "
+        "the context of its stage, so it is the right end, at the longest context, that compares. Accuracy on "
+        "held-out needles is in the section on needles.",
+        f"`answer_accuracy` over the sums of `tokens` and `flop_causal`, and over `elapsed`, by `schedule` and `seed` "
+        f"of `{STEPS}`",
+        png, width, KEY,
+    )  # fmt: skip
+
+
+def _draw_comparison(steps: Table) -> tuple[bytes, int]:
+    schedules = [str(name) for name in steps.distinct("schedule")]
+    budgets = (("tokens", "token", "tokens"), ("flop_causal", "FLOP", "work"), ("elapsed", "s", "training time"))
+    with drawing.style():
+        figure, grid = drawing.panels(1, 3, width=2.85, height=2.1, sharey=True)
+        for axes, (column, unit, name) in zip(grid[0], budgets):
+            for (schedule, _seed), rows in steps.groups(RUN):
+                ordered = in_order(rows)
+                x = ordered[column] if column == "elapsed" else np.cumsum(ordered[column])
+                y = smooth(ordered["answer_accuracy"], ordered["stage"])
+                axes.plot(x, y, color=_schedule_colour(schedules, schedule), linewidth=1.3)
+                axes.plot(x[-1:], y[-1:], marker="o", color=_schedule_colour(schedules, schedule), markersize=4)
+            axes.set_xlabel(f"{name} ({unit})")
+            axes.set_xlim(left=0)
+            axes.set_ylim(0, 1)
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: formatting.si_tick(value) or "0"))
+            axes.locator_params(axis="x", nbins=5)
+        grid[0, 0].set_ylabel("answer tokens right (share)")
+        handles = [Line2D([], [], color=_schedule_colour(schedules, name), label=name) for name in schedules]
+        drawing.legend(figure, handles)
+        return drawing.to_png(figure)
+
+
+def _schedule_colour(schedules: list[str], name: str) -> str:
+    return _SCHEDULES[schedules.index(name) % len(_SCHEDULES)]
+
+
+# ---- numbers and words -----------------------------------------------------------------------------------------------
+
+
+def _grid(stages: Table) -> Grid:
+    names = ("schedule", "seed", *(name for name in STAGE_COLUMNS if name not in RUN))
+    lines = [[row[name] for name in names] for row in stages.rows()]
+    invalid = np.flatnonzero(~stages["valid"].astype(bool)).tolist() if "valid" in stages else []
+    return Grid("Stages", names, lines, stages.units, stages.meanings, f"From `{STAGES}`.", frozenset(invalid))
+
+
+def _data(steps: Table) -> DataSet:
+    names = [name for name in steps.names if name not in ("valid", "reason")]
+    return DataSet(KEY, names, [[row[name] for name in names] for row in steps.rows()])
+
+
+def _findings(steps: Table) -> list[Finding]:
+    findings = []
+    is_only_seed = len(steps.distinct("seed")) == 1
+    for (schedule, seed), rows in steps.groups(RUN):
+        last = in_order(rows).rows()[-1]
+        lengths = [int(value) for value in rows.distinct("context_length")]
+        findings.append(
+            Finding(
+                f"{_run_name(schedule, seed, is_only_seed)}: "
+                f"{formatting.counted(len(rows.distinct('stage')), 'stage')} "
+                f"from {formatting.tokens(lengths[0])} to {formatting.tokens(lengths[-1])}, "
+                f"**{formatting.si(float(rows['tokens'].sum()), 'token')}**, "
+                f"{formatting.si(float(rows['flop_causal'].sum()), 'FLOP')}, {formatting.si(last['elapsed'], 's')}."
+            )
+        )
+    return findings
