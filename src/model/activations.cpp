@@ -1,0 +1,71 @@
+#include "model/activations.hpp"
+
+namespace ringworld {
+namespace {
+
+/// Hands out memory that `buffers` keep.
+class Allocator {
+ public:
+  Allocator(const LocalShape& shape, std::vector<Buffer>& buffers) : shape_(shape), buffers_(buffers) {}
+
+  RowsView rows(std::int64_t columns) {
+    Buffer& buffer = buffers_.emplace_back(shape_.rows() * columns * size_of(shape_.dtype));
+    return {buffer.data(), shape_.dtype, {shape_.rows(), columns}};
+  }
+  float* floats(std::int64_t count) {
+    return buffers_.emplace_back(count * static_cast<std::int64_t>(sizeof(float))).as<float>();
+  }
+
+  void make_input(LayerActivations& layer) { layer.x = rows(shape_.hidden_size); }
+
+  void make_attention(LayerActivations& layer) {
+    layer.attention = rows(shape_.query_size());
+    layer.lse = {floats(shape_.rows() * shape_.heads), {shape_.batch, shape_.heads, shape_.tokens}};
+  }
+
+  void make_rest(LayerActivations& layer) {
+    const auto count = static_cast<std::size_t>(shape_.rows());
+    layer.normed = rows(shape_.hidden_size);
+    layer.inverse_rms = {floats(shape_.rows()), count};
+    layer.qkv = rows(shape_.qkv_size());
+    layer.middle = rows(shape_.hidden_size);
+    layer.middle_normed = rows(shape_.hidden_size);
+    layer.middle_inverse_rms = {floats(shape_.rows()), count};
+  }
+
+ private:
+  const LocalShape& shape_;
+  std::vector<Buffer>& buffers_;
+};
+
+}  // namespace
+
+ActivationStore::ActivationStore(const LocalShape& shape, std::int64_t layers, Recomputation recomputation,
+                                 bool is_forward_only) {
+  Allocator allocator(shape, buffers_);
+  LayerActivations layer;
+  for (std::int64_t index = 0; index < layers; ++index) {
+    const bool is_first = index == 0;
+    // What is not made anew stays that of the layer before: shared.
+    if (is_first || !is_forward_only) {
+      allocator.make_input(layer);
+    }
+    if (is_first || (!is_forward_only && recomputation != Recomputation::full)) {
+      allocator.make_attention(layer);
+    }
+    if (is_first || (!is_forward_only && recomputation == Recomputation::none)) {
+      allocator.make_rest(layer);
+    }
+    layers_.push_back(layer);
+  }
+}
+
+std::int64_t ActivationStore::bytes() const {
+  std::int64_t total = 0;
+  for (const Buffer& buffer : buffers_) {
+    total += buffer.bytes();
+  }
+  return total;
+}
+
+}  // namespace ringworld

@@ -1,0 +1,47 @@
+#pragma once
+/// @file  What a forward pass leaves for the backward pass, by recomputation policy.
+///
+///                       x    attention, lse    normed, qkv, middle, ...
+///   none                own        own                 own                 own: one a layer
+///   attention_saved     own        own                shared               shared: one for all layers, filled again
+///   full                own      shared               shared               in the backward pass
+///   forward only      shared     shared               shared
+
+#include <vector>
+
+#include "device/buffer.hpp"
+#include "kernels/row/rows_view.hpp"
+#include "model/model.hpp"
+#include "model/shape.hpp"
+
+namespace ringworld {
+
+/// Of one layer; rows are B * T.
+struct LayerActivations {
+  RowsView x;                           ///< (rows, C), input of the layer
+  RowsView normed;                      ///< (rows, C), after the first norm
+  std::span<float> inverse_rms;         ///< (rows), of the first norm
+  RowsView qkv;                         ///< (rows, (H + 2 Hkv) D), q and k rotated
+  RowsView attention;                   ///< (rows, H D), out of attention
+  TensorView<float, 3> lse;             ///< (B, H, T)
+  RowsView middle;                      ///< (rows, C), x + attention branch
+  RowsView middle_normed;               ///< (rows, C), after the second norm
+  std::span<float> middle_inverse_rms;  ///< (rows), of the second norm
+};
+
+class ActivationStore {
+ public:
+  /// @throws Error(out_of_memory)
+  ActivationStore(const LocalShape& shape, std::int64_t layers, Recomputation recomputation, bool is_forward_only);
+
+  [[nodiscard]] const LayerActivations& layer(std::int64_t index) const {
+    return layers_[static_cast<std::size_t>(index)];
+  }
+  [[nodiscard]] std::int64_t bytes() const;
+
+ private:
+  std::vector<Buffer> buffers_;
+  std::vector<LayerActivations> layers_;
+};
+
+}  // namespace ringworld

@@ -1,0 +1,123 @@
+#pragma once
+/// @file  One transformer layer, forward and backward; one object serves all layers of a model.
+/// Shapes: rows B * T of this rank, C hidden_size, H / Hkv heads of this tp rank, D head_size, F ffn_size of this rank.
+///
+///   x = middle_before + branch_before                     dx --------------------------------------+
+///   normed = norm(x)                                      dgate_up, dW_down, dW_gate_up  by chunk   |
+///   qkv = normed W_qkv^T + b, RoPE on q and k             dnormed  --sum tp-->  norm backward  -- + -- dx
+///   attention = ring attention(q, k, v)                   dattention = dx W_o, dW_o                 |
+///   middle = x + [attention W_o^T, sum tp]                dq, dk, dv, RoPE back, dW_qkv             |
+///   branch = [swiglu(norm(middle) W_gate_up^T) W_down^T]  dnormed  --sum tp-->  norm backward  -- + -- dx
+
+#include <functional>
+#include <memory>
+
+#include "comm/communicator.hpp"
+#include "kernels/mlp/mlp.hpp"
+#include "kernels/norm/norm.hpp"
+#include "kernels/rope/rope.hpp"
+#include "model/activations.hpp"
+#include "model/linear.hpp"
+#include "model/parameter_layout.hpp"
+#include "ring/ring_attention.hpp"
+
+namespace ringworld {
+
+/// Where the weights of a layer are, in the type of the activations; norms and biases are fp32.
+struct LayerWeights {
+  std::span<const float> norm;
+  const void* qkv = nullptr;        ///< ((H + 2 Hkv) D, C)
+  std::span<const float> qkv_bias;  ///< empty without biases
+  const void* o = nullptr;          ///< (C, H D)
+  std::span<const float> middle_norm;
+  const void* gate_up = nullptr;  ///< (2 F, C)
+  const void* down = nullptr;     ///< (C, F)
+};
+
+/// Where their gradients are added up.
+struct LayerGradients {
+  std::span<float> norm;
+  float* qkv = nullptr;
+  std::span<float> qkv_bias;
+  float* o = nullptr;
+  std::span<float> middle_norm;
+  float* gate_up = nullptr;
+  float* down = nullptr;
+};
+
+/// @param fp32 the unit's flat parameters     @param weights the same in the type of the activations
+[[nodiscard]] LayerWeights view_layer_weights(const UnitLayout& unit, std::span<const float> fp32, const void* weights,
+                                              DType dtype);
+[[nodiscard]] LayerGradients view_layer_gradients(const UnitLayout& unit, std::span<float> gradient);
+
+struct LayerOptions {
+  LocalShape shape;
+  float epsilon = 0;
+  RopePairing rope_pairing = RopePairing::interleaved;
+  Backend backend = Backend::host;
+  std::int64_t ffn_chunk = 1024;
+  bool is_forward_only = false;
+};
+
+class TransformerLayer {
+ public:
+  /// @param progress  called between pieces of work
+  TransformerLayer(const LayerOptions& options, Matmul& matmul, RingAttention& attention, Communicator tp,
+                   std::function<void()> progress);
+
+  /// What every pass needs to know of the batch.
+  struct Pass {
+    TensorView<const float, 2> cosine;           ///< (T, D / 2)
+    TensorView<const float, 2> sine;             ///< (T, D / 2)
+    TensorView<const std::int32_t, 2> segments;  ///< (B, T), or null
+  };
+
+  /// `middle_before` + `branch` is the layer's input, which is written to `kept.x`; with a null `middle_before` it is
+  /// there already. Overwrites `branch` by this layer's: its output is `kept.middle` + `branch`.
+  void forward(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept,
+               const ConstRowsView& middle_before, const RowsView& branch);
+  /// Fills what was not kept again, from `kept.x` and, if attention is kept, from its result.
+  void recompute(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept, bool is_attention_kept);
+  /// Turns the gradient of the layer's output into that of its input, in place.
+  void backward(const Pass& pass, const LayerWeights& weights, const LayerGradients& gradients,
+                const LayerActivations& kept, const RowsView& dx);
+
+  /// Room of (rows, C) for a branch, free between passes over layers.
+  [[nodiscard]] const RowsView& branch() const { return branch_; }
+  /// rows * C floats for sums over tp in bf16, else null.
+  [[nodiscard]] float* tp_scratch() const { return tp_scratch_.as<float>(); }
+  [[nodiscard]] std::int64_t bytes() const;
+
+ private:
+  void project_qkv(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept);
+  void attend(const Pass& pass, const LayerActivations& kept);
+  void join_attention(const LayerWeights& weights, const LayerActivations& kept, const RowsView& branch);
+  void feed_forward(const LayerWeights& weights, const LayerActivations& kept, const RowsView& branch);
+  void backward_feed_forward(const LayerWeights& weights, const LayerGradients& gradients, const LayerActivations& kept,
+                             const RowsView& dx);
+  void backward_attention(const Pass& pass, const LayerActivations& kept, const RowsView& dattention);
+  void backward_norm(std::span<const float> weight, std::span<float> dweight, const RowsView& x,
+                     std::span<const float> inverse_rms, const RowsView& dnormed, const RowsView& dx);
+  void rotate(const Pass& pass, const ActivationView& x, RopeDirection direction);
+  [[nodiscard]] ActivationView heads_of(const RowsView& rows, std::int64_t column, std::int64_t heads) const;
+
+  LayerOptions options_;
+  Linear linear_;
+  RingAttention& attention_;
+  Communicator tp_;
+  std::function<void()> progress_;
+  std::unique_ptr<RmsNorm> norm_;
+  std::unique_ptr<Rope> rope_;
+  std::unique_ptr<SwiGlu> swiglu_;
+  Buffer branch_memory_;
+  RowsView branch_;  // also gradients of normed activations
+  Buffer gate_up_;   // (chunk, 2 F)
+  Buffer inner_;     // (chunk, F), gradient of what the down projection reads
+  Buffer tp_scratch_;
+  Buffer dattention_;    // (rows, H D)
+  Buffer dqkv_;          // (rows, (H + 2 Hkv) D)
+  Buffer dq_, dk_, dv_;  // fp32
+  Buffer delta_;
+};
+
+}  // namespace ringworld

@@ -1,0 +1,122 @@
+#pragma once
+/// @file  The language model: forward and backward by hand, on one rank's share of batch, sequence, heads and ffn.
+/// Source: Touvron et al., "LLaMA", arXiv:2302.13971; blockwise feed-forward and loss after Liu, Abbeel, "Blockwise
+/// Parallel Transformer", arXiv:2305.19370; tensor parallelism after Shoeybi et al., "Megatron-LM", arXiv:1909.08053.
+/// Shapes: B sequences of this rank, T tokens of this rank (Partition::tokens), C hidden_size, V vocab_size.
+///
+///   tokens -> embedding -> [ norm -> q,k,v -> RoPE -> ring attention -> o ->(+)-> norm -> gate,up -> SwiGLU -> down ->(+) ] x L
+///          -> norm -> head -> cross-entropy
+///
+///   dp, fsdp  other sequences          sp  other tokens of the same sequences (ring attention)
+///   tp        some heads, columns of ffn and of the vocabulary: sums after o, down, embedding; backward before norms
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/tensor_view.hpp"
+#include "device/backend.hpp"
+#include "model/parameters.hpp"
+#include "ring/partition.hpp"
+
+namespace ringworld {
+
+/// What the backward pass computes again instead of keeping it. The feed-forward block's inner activations are never
+/// kept: they are computed again chunk by chunk.
+enum class Recomputation : std::uint8_t {
+  none,             ///< keeps everything of size (T, C)
+  attention_saved,  ///< keeps each layer's input and the result of its attention
+  full,             ///< keeps each layer's input
+};
+
+inline constexpr std::array<std::string_view, 3> recomputation_names{"none", "attention_saved", "full"};
+
+[[nodiscard]] constexpr std::string_view name_of(Recomputation recomputation) noexcept {
+  return recomputation_names[static_cast<std::size_t>(recomputation)];
+}
+
+/// @throws Error(bad_input) naming the nearest one.
+[[nodiscard]] Recomputation parse_recomputation(std::string_view name);
+
+struct ModelOptions {
+  std::int64_t batch = 1;           ///< B: sequences of this rank, not of all ranks
+  std::int64_t context_length = 0;  ///< S: tokens of a sequence, over all ranks of its ring
+  Layout layout = Layout::zigzag;
+  DType dtype = DType::float32;       ///< activations and weights in products; sums, master weights, gradients are fp32
+  DType wire_dtype = DType::float32;  ///< keys and values on their way round the ring
+  Backend backend = Backend::host;
+  std::int64_t threads = 1;
+  Recomputation recomputation = Recomputation::none;
+  bool has_segments = false;       ///< whether batches carry document ids
+  bool is_forward_only = false;    ///< plans no memory for a backward pass
+  std::int64_t ffn_chunk = 1024;   ///< tokens of which the feed-forward block holds (tokens, F) at a time
+  std::int64_t loss_chunk = 1024;  ///< tokens whose logits, (tokens, V), exist at a time
+};
+
+/// This rank's tokens, in the order of `Model::positions`.
+struct ModelBatch {
+  TensorView<const std::int32_t, 2> tokens;    ///< (B, T)
+  TensorView<const std::int32_t, 2> targets;   ///< (B, T), what comes next; negative: ignored, costs no logits
+  TensorView<const float, 2> weights;          ///< (B, T), of each nll in the loss; nothing is divided
+  TensorView<const std::int32_t, 2> segments;  ///< (B, T) document ids, negative = padding; null unless has_segments
+};
+
+/// What is wanted of each token; null: not wanted.
+struct TokenScores {
+  TensorView<float, 2> nll;               ///< (B, T), -log p(target), not weighted; 0 where ignored
+  TensorView<std::int32_t, 2> likeliest;  ///< (B, T), token of the largest logit, the first of equals; -1 where ignored
+};
+
+/// A place whose logits are wanted: they say what follows token `position` of the sequence.
+struct LogitPlace {
+  std::int64_t row = 0;       ///< of this rank's batch
+  std::int64_t position = 0;  ///< global, 0 <= position < S
+};
+
+/// A model for one shape of batch on one mesh; holds all memory that a pass needs. Several models may share parameters,
+/// one at a time: the stages of a schedule, training and evaluation.
+class Model {
+ public:
+  /// Collective over the mesh of `parameters`, which must outlive the model.
+  /// @throws Error(bad_input) when the context does not divide by sp or an option cannot be; Error(out_of_memory).
+  Model(ShardedParameters& parameters, const ModelOptions& options);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  ~Model();
+
+  [[nodiscard]] const ModelOptions& options() const;
+  [[nodiscard]] const Partition& partition() const;
+  /// Global position of each of this rank's T tokens.
+  [[nodiscard]] const std::vector<std::int64_t>& positions() const;
+
+  /// Takes effect at the next pass.
+  void set_rope_theta(double theta);
+
+  /// The loss: sum of weight * nll over all ranks. Collective over the mesh. Blocks.
+  double forward(const ModelBatch& batch, const TokenScores& scores = {});
+
+  /// The same, and adds the loss's gradient to the gradient shards; ShardedParameters::finish_gradients completes it after
+  /// the last pass of a step. Collective over the mesh. Blocks.
+  double forward_backward(const ModelBatch& batch, const TokenScores& scores = {});
+
+  /// Runs all layers and keeps the last hidden states for `logits`. Collective over the mesh.
+  /// @param segments (B, T), null unless has_segments
+  void prefill(const TensorView<const std::int32_t, 2>& tokens, const TensorView<const std::int32_t, 2>& segments = {});
+
+  /// Logits after the last `prefill`, `forward` or `forward_backward`. Collective over tp and sp, whose ranks give the
+  /// same places and all get the result.
+  /// @param logits (places, V), overwritten
+  void logits(std::span<const LogitPlace> places, const TensorView<float, 2>& logits);
+
+  /// Bytes of activations and scratch memory that the model holds.
+  [[nodiscard]] std::int64_t bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ringworld

@@ -1,0 +1,192 @@
+/// @file  Model against the dense model in double precision, on any mesh. Tolerance in fp32: 1e-5 normalised RMS.
+
+#include "model/model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "model/model_problem.hpp"
+#include "support/expect_error.hpp"
+
+namespace ringworld::test {
+namespace {
+
+constexpr double fp32_tolerance = 1e-5;
+
+struct Variant {
+  std::string name;
+  ModelProblem problem;
+};
+
+std::vector<Variant> variants() {
+  std::vector<Variant> all;
+  const auto add = [&](const std::string& name, auto change) {
+    ModelProblem problem{.config = small_config()};
+    change(problem);
+    all.push_back({name, problem});
+  };
+  add("plain", [](ModelProblem&) {});
+  add("grouped, biases, half split", [](ModelProblem& problem) {
+    problem.config.kv_heads = 2;
+    problem.config.has_attention_bias = true;
+    problem.config.rope_pairing = RopePairing::half_split;
+  });
+  add("tied, documents", [](ModelProblem& problem) {
+    problem.config.is_head_tied = true;
+    problem.config.has_attention_bias = true;
+    problem.has_segments = true;
+  });
+  return all;
+}
+
+/// The meshes of the job's size that the small model divides by.
+std::vector<MeshShape> meshes() {
+  switch (Communicator::world().size()) {
+    case 1:
+      return {{{1, 1, 1, 1}}};
+    case 2:
+      return {{{1, 1, 1, 2}}, {{1, 2, 1, 1}}, {{2, 1, 1, 1}}, {{1, 1, 2, 1}}};
+    case 3:
+      return {{{1, 1, 1, 3}}};
+    default:
+      return {{{1, 1, 1, 4}}, {{1, 2, 1, 2}}, {{2, 1, 2, 1}}, {{1, 4, 1, 1}}, {{1, 1, 2, 2}}};
+  }
+}
+
+DenseModelResult expected_of(const ModelProblem& problem) {
+  return run_dense_model(problem.config, draw_parameters(problem), draw_batch(problem));
+}
+
+/// Chunks that do not divide the tokens.
+ModelOptions small_chunks() {
+  ModelOptions options;
+  options.ffn_chunk = 10;
+  options.loss_chunk = 7;
+  return options;
+}
+
+TEST(Model, EqualsTheDenseModelOnEveryMesh) {
+  for (const Variant& variant : variants()) {
+    const DenseModelResult expected = expected_of(variant.problem);
+    for (const MeshShape& mesh : meshes()) {
+      if (variant.problem.config.kv_heads % mesh[MeshAxis::tp] == 0) {
+        expect_same(run_model(variant.problem, mesh, small_chunks()), expected, fp32_tolerance,
+                    variant.name + " on " + mesh.to_string());
+      }
+    }
+  }
+}
+
+TEST(Model, LayoutsAndWholeChunksDoNotChangeTheResult) {
+  const ModelProblem problem = variants()[2].problem;
+  const DenseModelResult expected = expected_of(problem);
+  for (const Layout layout : {Layout::contiguous, Layout::striped}) {
+    for (const MeshShape& mesh : meshes()) {
+      ModelOptions options;
+      options.layout = layout;
+      expect_same(run_model(problem, mesh, options), expected, fp32_tolerance,
+                  std::string(name_of(layout)) + " on " + mesh.to_string());
+    }
+  }
+}
+
+TEST(Model, RecomputationDoesNotChangeTheResult) {
+  const ModelProblem problem = variants()[1].problem;
+  for (const MeshShape& mesh : meshes()) {
+    const ModelResult kept = run_model(problem, mesh, small_chunks());
+    for (const Recomputation recomputation : {Recomputation::attention_saved, Recomputation::full}) {
+      ModelOptions options = small_chunks();
+      options.recomputation = recomputation;
+      const ModelResult again = run_model(problem, mesh, options);
+      EXPECT_EQ(again.loss, kept.loss) << name_of(recomputation);
+      for (const auto& [name, values] : kept.gradients) {
+        EXPECT_LE(normalised_rms(again.gradients.at(name), values), 1e-7) << name_of(recomputation) << " " << name;
+      }
+    }
+  }
+}
+
+TEST(Model, MixedPrecisionStaysWithinItsRounding) {
+  const ModelProblem problem = variants()[1].problem;
+  const DenseModelResult expected = expected_of(problem);
+  for (const MeshShape& mesh : meshes()) {
+    ModelOptions options = small_chunks();
+    options.dtype = DType::bfloat16;
+    options.wire_dtype = DType::bfloat16;
+    // 2^-9 a rounding, a dozen of them in a row through two layers and back; the terms of a key bias's gradient cancel.
+    expect_same(run_model(problem, mesh, options), expected, 0.06, "bf16 on " + mesh.to_string());
+  }
+}
+
+TEST(Model, GradientsAddUpOverPasses) {
+  const ModelProblem problem = variants()[2].problem;
+  for (const MeshShape& mesh : meshes()) {
+    const ModelResult once = run_model(problem, mesh, small_chunks());
+    const ModelResult twice = run_model(problem, mesh, small_chunks(), 2);
+    for (const auto& [name, values] : once.gradients) {
+      std::vector<double> doubled = values;
+      std::ranges::for_each(doubled, [](double& value) { value *= 2; });
+      EXPECT_LE(normalised_rms(twice.gradients.at(name), doubled), 1e-6) << name << " on " << mesh.to_string();
+    }
+  }
+}
+
+TEST(Model, TheLikeliestTokenHasTheLargestLogit) {
+  const ModelProblem problem = variants()[0].problem;
+  const DenseModelBatch batch = draw_batch(problem);
+  for (const MeshShape& mesh : meshes()) {
+    ModelOptions options = small_chunks();
+    options.is_forward_only = true;
+    const ModelResult result = run_model(problem, mesh, options);
+    for (std::size_t t = 0; t < batch.tokens.size(); ++t) {
+      const auto begin = result.logits.begin() + static_cast<std::int64_t>(t) * problem.config.vocab_size;
+      const auto largest = std::max_element(begin, begin + problem.config.vocab_size) - begin;
+      EXPECT_EQ(result.likeliest[t], batch.targets[t] < 0 ? -1 : largest) << t << " on " << mesh.to_string();
+    }
+  }
+}
+
+TEST(Model, ThetaCanBeChanged) {
+  if (Communicator::world().size() > 1) {
+    GTEST_SKIP() << "one rank only";
+  }
+  const ModelConfig config = small_config();
+  ShardedParameters parameters(config, Mesh(Communicator::world(), {}));
+  parameters.initialize(Initialization::lwm, 1);
+  Model model(parameters, {.context_length = 16});
+  const std::vector<std::int32_t> tokens(16, 3);
+  const std::vector<std::int32_t> varied{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  const std::vector<float> weights(16, 1.0F);
+  const ModelBatch batch{.tokens = {varied.data(), {1, 16}},
+                         .targets = {tokens.data(), {1, 16}},
+                         .weights = {weights.data(), {1, 16}},
+                         .segments = {}};
+  const double before = model.forward(batch);
+  model.set_rope_theta(7.0);
+  EXPECT_NE(model.forward(batch), before);
+  model.set_rope_theta(config.rope_theta);
+  EXPECT_EQ(model.forward(batch), before);
+}
+
+TEST(Model, RefusesWhatCannotBe) {
+  const Communicator world = Communicator::world();
+  MeshShape ring;
+  ring.sizes[3] = world.size();
+  ShardedParameters parameters(small_config(), Mesh(world, ring));
+  if (world.size() > 1) {
+    expect_error(ErrorKind::bad_input, [&] { Model(parameters, {.context_length = 25 * world.size() + 1}); },
+                 {"context_length", "sp ="});
+  }
+  expect_error(ErrorKind::bad_input, [&] { Model(parameters, {.batch = 0, .context_length = 24}); }, {"batch is 0"});
+  expect_error(ErrorKind::bad_input, [] { static_cast<void>(parse_recomputation("ful")); }, {"ful", "full"});
+
+  Model model(parameters, {.context_length = 2 * world.size()});
+  const std::vector<std::int32_t> tokens{37, 0};
+  expect_error(ErrorKind::bad_input, [&] { model.prefill({tokens.data(), {1, 2}}); }, {"token 37", "vocabulary of 37"});
+}
+
+}  // namespace
+}  // namespace ringworld::test
