@@ -1,0 +1,147 @@
+#include "eval/greedy_decoder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <set>
+
+#include "core/random.hpp"
+#include "eval/next_token_model.hpp"
+#include "support/expect_error.hpp"
+
+namespace ringworld::test {
+namespace {
+
+constexpr std::int64_t batch = 2;
+constexpr std::int64_t new_tokens = 7;
+
+ModelConfig small_config(bool is_tied, RopePairing pairing) {
+  return {.hidden_size = 64,
+          .ffn_size = 96,
+          .layers = 3,
+          .heads = 4,
+          .kv_heads = 2,
+          .head_size = 16,
+          .vocab_size = 61,
+          .rope_theta = 500.0,
+          .rope_pairing = pairing,
+          .is_head_tied = is_tied,
+          .has_attention_bias = true,
+          .initializer_range = 0.25};
+}
+
+Mesh ring_mesh() {
+  const Communicator world = Communicator::world();
+  return {world, MeshShape{{1, 1, 1, world.size()}}};
+}
+
+std::vector<Token> random_prompt(std::int64_t length) {
+  const CounterRng rng(4, 1);
+  std::vector<Token> tokens;
+  for (std::int64_t i = 0; i < batch * length; ++i) {
+    tokens.push_back(static_cast<Token>(rng.integer(static_cast<std::uint64_t>(i), 61)));
+  }
+  return tokens;
+}
+
+/// The first `length` tokens of `generated` behind each prompt.
+std::vector<Token> joined(std::span<const Token> prompt, std::span<const Token> generated, std::int64_t count,
+                          std::int64_t total) {
+  const std::int64_t length = std::ssize(prompt) / batch;
+  std::vector<Token> tokens;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    tokens.insert(tokens.end(), prompt.begin() + b * length, prompt.begin() + (b + 1) * length);
+    tokens.insert(tokens.end(), generated.begin() + b * count, generated.begin() + b * count + (total - length));
+  }
+  return tokens;
+}
+
+class GreedyDecoding : public ::testing::TestWithParam<std::tuple<Layout, bool>> {};
+
+TEST_P(GreedyDecoding, EqualsArgmaxOfOnePassOverTheFinishedText) {
+  const auto [layout, is_tied] = GetParam();
+  const Mesh mesh = ring_mesh();
+  const std::int64_t prompt_length = 24 - new_tokens - 1;  // with the answer, a multiple of 1, 2, 3 and 4 ranks
+  ShardedParameters parameters(small_config(is_tied, is_tied ? RopePairing::half_split : RopePairing::interleaved),
+                               mesh);
+  parameters.initialize(Initialization::lwm, 11);
+  GreedyDecoder decoder(parameters, {.batch = batch,
+                                     .prompt_length = prompt_length,
+                                     .new_tokens = new_tokens,
+                                     .layout = layout,
+                                     .rope_theta = 500.0});
+  const std::vector<Token> prompt = random_prompt(prompt_length);
+  const std::int64_t count = new_tokens + 1;
+  const std::vector<Token> generated = decoder.generate(prompt, count);
+  ASSERT_EQ(std::ssize(generated), batch * count);
+
+  RingNextTokenModel model(parameters,
+                           {.batch = batch, .context_length = 24, .layout = layout, .is_forward_only = true}, 500.0);
+  std::vector<TokenPlace> places;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    for (std::int64_t token = 0; token < count; ++token) {
+      places.push_back({.row = b, .position = prompt_length + token});
+    }
+  }
+  const std::vector<NextToken> expected = model.predict(joined(prompt, generated, count, 24), places);
+  std::set<Token> distinct;
+  for (std::size_t index = 0; index < expected.size(); ++index) {
+    EXPECT_EQ(generated[index], expected[index].likeliest) << "place " << index;
+    distinct.insert(generated[index]);
+  }
+  EXPECT_GT(distinct.size(), 2U) << "a model that always says the same would prove nothing";
+}
+
+TEST_P(GreedyDecoding, LogitsEqualThoseOfReadingTheWholeTextAgain) {
+  const auto [layout, is_tied] = GetParam();
+  const Mesh mesh = ring_mesh();
+  const std::int64_t prompt_length = 11;
+  ShardedParameters parameters(small_config(is_tied, RopePairing::half_split), mesh);
+  parameters.initialize(Initialization::lwm, 3);
+  const auto make = [&](std::int64_t length, std::int64_t tokens) {
+    return std::make_unique<GreedyDecoder>(
+        parameters,
+        GreedyDecoderOptions{
+            .batch = batch, .prompt_length = length, .new_tokens = tokens, .layout = layout, .rope_theta = 500.0});
+  };
+  const auto decoder = make(prompt_length, new_tokens);
+  const std::vector<Token> prompt = random_prompt(prompt_length);
+  const std::vector<Token> text = random_prompt(new_tokens);
+  (void)decoder->read(prompt);
+  for (std::int64_t token = 0; token < new_tokens; ++token) {
+    const std::array<Token, batch> next{text[static_cast<std::size_t>(token)],
+                                        text[static_cast<std::size_t>(new_tokens + token)]};
+    (void)decoder->add(next);
+    const std::int64_t total = prompt_length + token + 1;
+    const auto again = make(total, 1);
+    (void)again->read(joined(prompt, text, new_tokens, total));
+    double largest = 0;
+    double difference = 0;
+    for (std::int64_t b = 0; b < batch; ++b) {
+      for (std::int64_t v = 0; v < 61; ++v) {
+        largest = std::max(largest, std::abs(static_cast<double>(again->logits()(b, v))));
+        difference = std::max(difference, std::abs(static_cast<double>(again->logits()(b, v)) -
+                                                   static_cast<double>(decoder->logits()(b, v))));
+      }
+    }
+    EXPECT_GT(largest, 0.1);
+    EXPECT_LT(difference, 2e-5 * largest) << "token " << token;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(LayoutsAndHeads, GreedyDecoding,
+                         ::testing::Combine(::testing::Values(Layout::contiguous, Layout::striped, Layout::zigzag),
+                                            ::testing::Bool()));
+
+TEST(GreedyDecoder, RefusesAPromptShorterThanTheRing) {
+  const Mesh mesh = ring_mesh();
+  ShardedParameters parameters(small_config(true, RopePairing::half_split), mesh);
+  expect_error(ErrorKind::bad_input, [&] { GreedyDecoder decoder(parameters, {.prompt_length = 1}); },
+               {"prompt of 1 tokens", "at least 2 a rank"});
+}
+
+}  // namespace
+}  // namespace ringworld::test
