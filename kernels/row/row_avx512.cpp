@@ -1,9 +1,10 @@
 #include "kernels/row/row_functions_impl.hpp"
+#include "kernels/row/simd_avx512.hpp"
 
 namespace ringworld::row {
 
 const RowFunctions& avx512_row_functions() {
-  static constexpr RowFunctions functions = make_row_functions<Simd<16>>();
+  static constexpr RowFunctions functions = make_row_functions<Avx512>();
   return functions;
 }
 

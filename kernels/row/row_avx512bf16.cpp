@@ -1,14 +1,13 @@
-#include <immintrin.h>
-
 #include "kernels/row/row_functions_impl.hpp"
+#include "kernels/row/simd_avx512.hpp"
 
 namespace ringworld::row {
 namespace {
 
 /// AVX-512 that rounds to bf16 in one instruction instead of seven: numbers below 2^-126 become 0.
-struct NativeBf16Simd : Simd<16> {
-  using Simd<16>::store;
-  using Simd<16>::store_part;
+struct NativeBf16Simd : Avx512 {
+  using Avx512::store;
+  using Avx512::store_part;
 
   static void store(bf16* address, Float value) { *reinterpret_cast<HalfInMemory*>(address) = narrow(value); }
   static void store_part(bf16* address, std::int64_t count, Float value) {

@@ -58,6 +58,7 @@ struct SwiGluRow {
   const T* up = nullptr;
   T* y = nullptr;
   std::int64_t columns = 0;
+  std::int64_t to_next_row = 0;  ///< elements from gate and up to those of the next row, which are fetched ahead
 };
 
 template <class T>
@@ -69,6 +70,7 @@ struct SwiGluGradientRow {
   T* dup = nullptr;
   T* y = nullptr;  ///< the forward pass's result again; may be null
   std::int64_t columns = 0;
+  std::int64_t to_next_row = 0;  ///< as in SwiGluRow
 };
 
 /// One step of AdamW, all factors of the step worked out.

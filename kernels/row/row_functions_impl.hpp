@@ -2,7 +2,7 @@
 /// @file  The row functions as templates over the register (`Simd`), included by one source file an instruction set.
 
 #include "kernels/row/row_functions.hpp"
-#include "kernels/row/simd.hpp"
+#include "kernels/row/sweep.hpp"
 
 namespace ringworld::row {
 namespace {
@@ -117,13 +117,15 @@ void rotate_interleaved(const RotatedToken<T>& token) {
 /// 1 / (1 + e^-x).
 template <class S>
 typename S::Float sigmoid(typename S::Float x) {
-  return 1.0F / (1.0F + S::exp(-x));
+  return S::reciprocal(1.0F + S::exp(-x));
 }
 
 template <class S, class T>
 void swiglu(const SwiGluRow<T>& row) {
   using Float = typename S::Float;
   sweep<S>(row.columns, [&](auto block) {
+    block.prefetch(row.gate + row.to_next_row);
+    block.prefetch(row.up + row.to_next_row);
     const Float gate = block.load(row.gate);
     block.store(row.y, gate * sigmoid<S>(gate) * block.load(row.up));
   });
@@ -134,6 +136,9 @@ template <class S, class T>
 void swiglu_backward(const SwiGluGradientRow<T>& row) {
   using Float = typename S::Float;
   sweep<S>(row.columns, [&](auto block) {
+    block.prefetch(row.gate + row.to_next_row);
+    block.prefetch(row.up + row.to_next_row);
+    block.prefetch(row.dy + row.columns);
     const Float gate = block.load(row.gate);
     const Float up = block.load(row.up);
     const Float dy = block.load(row.dy);

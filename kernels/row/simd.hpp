@@ -1,5 +1,5 @@
 #pragma once
-/// @file  Registers of floats over rows of any length, for the per-instruction-set source files only.
+/// @file  Registers of floats as the compiler's own vector types, for the per-instruction-set source files only.
 /// Everything has internal linkage and calls no function of the standard library, so that the linker cannot put
 /// code of a wide instruction set where a narrow one runs.
 
@@ -12,6 +12,7 @@ namespace ringworld::row {
 namespace {
 
 constexpr float minus_infinity = -__builtin_inff();
+constexpr float log2_e = 1.44269504088896341F;
 
 template <int Lanes>
 struct RegisterTypes;
@@ -19,6 +20,8 @@ template <>
 struct RegisterTypes<4> {
   using Float __attribute__((vector_size(16), may_alias)) = float;
   using Word __attribute__((vector_size(16), may_alias)) = std::uint32_t;
+  using Int __attribute__((vector_size(16), may_alias)) = std::int32_t;
+  using IntInMemory __attribute__((vector_size(16), may_alias, aligned(4))) = std::int32_t;
   using Half __attribute__((vector_size(8), may_alias)) = std::uint16_t;
   using HalfPairs __attribute__((vector_size(16), may_alias)) = std::uint16_t;
   using FloatInMemory __attribute__((vector_size(16), may_alias, aligned(4))) = float;
@@ -28,6 +31,8 @@ template <>
 struct RegisterTypes<8> {
   using Float __attribute__((vector_size(32), may_alias)) = float;
   using Word __attribute__((vector_size(32), may_alias)) = std::uint32_t;
+  using Int __attribute__((vector_size(32), may_alias)) = std::int32_t;
+  using IntInMemory __attribute__((vector_size(32), may_alias, aligned(4))) = std::int32_t;
   using Half __attribute__((vector_size(16), may_alias)) = std::uint16_t;
   using HalfPairs __attribute__((vector_size(32), may_alias)) = std::uint16_t;
   using FloatInMemory __attribute__((vector_size(32), may_alias, aligned(4))) = float;
@@ -37,6 +42,8 @@ template <>
 struct RegisterTypes<16> {
   using Float __attribute__((vector_size(64), may_alias)) = float;
   using Word __attribute__((vector_size(64), may_alias)) = std::uint32_t;
+  using Int __attribute__((vector_size(64), may_alias)) = std::int32_t;
+  using IntInMemory __attribute__((vector_size(64), may_alias, aligned(4))) = std::int32_t;
   using Half __attribute__((vector_size(32), may_alias)) = std::uint16_t;
   using HalfPairs __attribute__((vector_size(64), may_alias)) = std::uint16_t;
   using FloatInMemory __attribute__((vector_size(64), may_alias, aligned(4))) = float;
@@ -47,16 +54,42 @@ template <int Lanes>
 struct Simd : RegisterTypes<Lanes> {
   using typename RegisterTypes<Lanes>::Float;
   using typename RegisterTypes<Lanes>::Word;
+  using typename RegisterTypes<Lanes>::Int;
+  using typename RegisterTypes<Lanes>::IntInMemory;
   using typename RegisterTypes<Lanes>::Half;
   using typename RegisterTypes<Lanes>::HalfPairs;
   using typename RegisterTypes<Lanes>::FloatInMemory;
   using typename RegisterTypes<Lanes>::HalfInMemory;
   static constexpr int lanes = Lanes;
 
-  static Float set(float value) { return Float{} + value; }
+  /// Subtracting zero changes nothing and costs nothing; adding it would turn -0 to 0 and cost an addition.
+  static Float set(float value) { return value - Float{}; }
+  static Int set(std::int32_t value) { return Int{} + value; }
+  /// `b` where either is NaN.
   static Float larger(Float a, Float b) { return a > b ? a : b; }
+  static Float reciprocal(Float value) { return 1.0F / value; }
+
+  /// 0, 1, 2, ... in the lanes.
+  static Int iota() {
+    Int result{};
+    for (int lane = 0; lane < Lanes; ++lane) {
+      result[lane] = lane;
+    }
+    return result;
+  }
+
+  /// Whether a lane of `flags`, each zero or all ones, is set: by a tree of exchanges.
+  template <int Distance = Lanes / 2>
+  static bool any(Int flags) {
+    if constexpr (Distance == 0) {
+      return flags[0] != 0;
+    } else {
+      return any<Distance / 2>(flags | exchange<Distance>(flags, std::make_integer_sequence<int, Lanes>()));
+    }
+  }
 
   static Float load(const float* address) { return *reinterpret_cast<const FloatInMemory*>(address); }
+  static Int load(const std::int32_t* address) { return *reinterpret_cast<const IntInMemory*>(address); }
   static Float load(const bf16* address) { return widen(*reinterpret_cast<const HalfInMemory*>(address)); }
   static void store(float* address, Float value) { *reinterpret_cast<FloatInMemory*>(address) = value; }
   static void store(bf16* address, Float value) { *reinterpret_cast<HalfInMemory*>(address) = narrow(value); }
@@ -128,7 +161,7 @@ struct Simd : RegisterTypes<Lanes> {
     const Float clamped = x > largest ? set(largest) : x;
     // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low mantissa bits.
     const Float magic = set(12582912.0F);
-    const Float shifted = clamped * 1.44269504088896341F + magic;
+    const Float shifted = clamped * log2_e + magic;
     const Float n = shifted - magic;
     Float r = clamped - n * 0.693359375F;
     r = r + n * 2.12194440e-4F;
@@ -164,8 +197,8 @@ struct Simd : RegisterTypes<Lanes> {
     return __builtin_shufflevector(halves, halves, (2 * Lane + 1)...);
   }
 
-  template <int Distance, int... Lane>
-  static Float exchange(Float value, std::integer_sequence<int, Lane...> /*lanes*/) {
+  template <int Distance, class Register, int... Lane>
+  static Register exchange(Register value, std::integer_sequence<int, Lane...> /*lanes*/) {
     return __builtin_shufflevector(value, value, (Lane ^ Distance)...);
   }
   template <int First, int... Lane>
@@ -175,81 +208,6 @@ struct Simd : RegisterTypes<Lanes> {
   template <int First, int... Lane>
   static Float interleave(Float a, Float b, std::integer_sequence<int, Lane...> /*lanes*/) {
     return __builtin_shufflevector(a, b, (First + Lane / 2 + (Lane % 2) * Lanes)...);
-  }
-};
-
-/// How many independent sums a sweep may keep, so that no addition waits for the one before.
-constexpr int slots = 4;
-
-/// A register's worth of a row. `slot` tells apart the blocks that are in flight together.
-template <class S, int Slot>
-struct Block {
-  static constexpr int slot = Slot;
-  std::int64_t offset;
-
-  template <class T>
-  typename S::Float load(const T* row, float /*fill*/ = 0) const {
-    return S::load(row + offset);
-  }
-  template <class T>
-  void store(T* row, typename S::Float value) const {
-    S::store(row + offset, value);
-  }
-  /// Asks for this block of a row that comes next; harmless where there is none.
-  template <class T>
-  void prefetch(const T* row) const {
-    __builtin_prefetch(row + offset);
-  }
-};
-
-/// The end of a row that does not fill a register.
-template <class S>
-struct LastBlock {
-  static constexpr int slot = 0;
-  std::int64_t offset;
-  std::int64_t count;
-
-  /// Lanes beyond the row hold `fill`.
-  template <class T>
-  typename S::Float load(const T* row, float fill = 0) const {
-    return S::load_part(row + offset, count, fill);
-  }
-  template <class T>
-  void store(T* row, typename S::Float value) const {
-    S::store_part(row + offset, count, value);
-  }
-  template <class T>
-  void prefetch(const T* row) const {
-    __builtin_prefetch(row + offset);
-  }
-};
-
-/// Calls `body(block)` over a row of `count` elements, from its begin to its end.
-template <class S, class Body>
-void sweep(std::int64_t count, const Body& body) {
-  std::int64_t offset = 0;
-  for (; offset + slots * S::lanes <= count; offset += slots * S::lanes) {
-    body(Block<S, 0>{offset});
-    body(Block<S, 1>{offset + S::lanes});
-    body(Block<S, 2>{offset + 2 * S::lanes});
-    body(Block<S, 3>{offset + 3 * S::lanes});
-  }
-  for (; offset + S::lanes <= count; offset += S::lanes) {
-    body(Block<S, 0>{offset});
-  }
-  if (offset < count) {
-    body(LastBlock<S>{offset, count - offset});
-  }
-}
-
-/// Sums of a sweep, one a slot.
-template <class S>
-struct SlotSums {
-  typename S::Float value[slots] = {};
-
-  [[nodiscard]] float total() const {
-    return S::reduce((value[0] + value[1]) + (value[2] + value[3]),
-                     [](typename S::Float a, typename S::Float b) { return a + b; });
   }
 };
 

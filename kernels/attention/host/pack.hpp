@@ -2,8 +2,8 @@
 /// @file  Packing: strided activations to matrices of words.
 
 #include "core/bf16.hpp"
-#include "kernels/attention/host/simd.hpp"
 #include "kernels/attention/host/tile_kernels.hpp"
+#include "kernels/row/simd.hpp"
 
 namespace ringworld::host_attention {
 namespace {
@@ -66,7 +66,7 @@ inline void pack_row_pairs(const PackRows& rows) {
 
 /// Four rows by four columns at a time, in registers.
 inline void transpose(const Transpose& matrix) {
-  using Four = RegisterTypes<4>::UnalignedInt;
+  using Four = row::RegisterTypes<4>::IntInMemory;
   const auto at = [](const Word* address) { return *reinterpret_cast<const Four*>(address); };
   const std::int64_t whole_rows = matrix.rows / 4 * 4;
   const std::int64_t whole_columns = matrix.columns / 4 * 4;

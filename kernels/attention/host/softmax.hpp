@@ -1,12 +1,14 @@
 #pragma once
 /// @file  Scores to probabilities: forward with the queries along the lanes, backward with the keys along the lanes.
-/// The error of the exponentials is stated at Simd::exp.
+/// The error of the exponentials is stated at row::Simd::exp.
 
-#include "kernels/attention/host/simd.hpp"
 #include "kernels/attention/host/tile_kernels.hpp"
+#include "kernels/row/simd.hpp"
 
 namespace ringworld::host_attention {
 namespace {
+
+using row::minus_infinity;
 
 /// Scores of keys that a query does not see become -inf, rows of keys that a word adds at the end included.
 template <class W>
@@ -23,8 +25,7 @@ void mask_scores(const TileMask& mask, std::int64_t keys, float* scores) {
       auto seen = (W::iota() + static_cast<std::int32_t>(query)) > W::set(first_query);
       if (mask.query_segments != nullptr) {
         const std::int32_t document = mask.key_segments[key];
-        const typename W::Int documents =
-            *reinterpret_cast<const typename W::UnalignedInt*>(mask.query_segments + query);
+        const typename W::Int documents = W::load(mask.query_segments + query);
         seen &= (documents == W::set(document)) & (documents >= typename W::Int{});
       }
       W::store(at, seen ? W::load(at) : W::set(minus_infinity));
@@ -127,7 +128,7 @@ typename W::Int visible_keys(const TileMask& mask, std::int64_t query, std::int6
   Int seen = (W::iota() + static_cast<std::int32_t>(key)) < W::set(static_cast<std::int32_t>(visible));
   if (mask.query_segments != nullptr) {
     const std::int32_t document = mask.query_segments[query];
-    const Int documents = *reinterpret_cast<const typename W::UnalignedInt*>(mask.key_segments + key);
+    const Int documents = W::load(mask.key_segments + key);
     seen &= (documents == W::set(document)) & (W::set(document) >= Int{});
   }
   return seen;

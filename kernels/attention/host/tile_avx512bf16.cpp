@@ -1,4 +1,4 @@
-#include "kernels/attention/host/bf16_words.hpp"
+#include "kernels/attention/host/bf16_words_avx512.hpp"
 #include "kernels/attention/host/tile_table.hpp"
 
 namespace ringworld::host_attention {

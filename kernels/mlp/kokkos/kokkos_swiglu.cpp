@@ -27,7 +27,8 @@ class KokkosSwiGlu final : public SwiGlu {
                             functions.swiglu({.gate = pass.gate.row<T>(t),
                                               .up = pass.up.row<T>(t),
                                               .y = pass.y.row<T>(t),
-                                              .columns = pass.gate.columns});
+                                              .columns = pass.gate.columns,
+                                              .to_next_row = pass.gate.row_stride});
                           }
                         });
   }
@@ -44,7 +45,8 @@ class KokkosSwiGlu final : public SwiGlu {
                                                        .dgate = pass.dgate.row<T>(t),
                                                        .dup = pass.dup.row<T>(t),
                                                        .y = pass.y.row<T>(t),
-                                                       .columns = pass.gate.columns});
+                                                       .columns = pass.gate.columns,
+                                                       .to_next_row = pass.gate.row_stride});
                           }
                         });
   }

@@ -1,12 +1,12 @@
 #pragma once
 /// @file  Words of two bf16: products by `vdpbf16ps`, which adds both products of a pair to an fp32 sum.
 
-#include "kernels/attention/host/simd_avx512.hpp"
+#include "kernels/row/simd_avx512.hpp"
 
 namespace ringworld::host_attention {
 namespace {
 
-struct Bf16Words : Avx512 {
+struct Bf16Words : row::Avx512 {
   using Words = __m512bh;
   static constexpr int depth_per_word = 2;
 
