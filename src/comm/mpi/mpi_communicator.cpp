@@ -8,6 +8,7 @@
 
 #include "comm/communicator.hpp"
 #include "comm/mpi/mpi_handles.hpp"
+#include "comm/native_handle.hpp"
 #include "core/error.hpp"
 
 namespace ringworld {
@@ -143,6 +144,10 @@ void Communicator::receive(std::span<std::byte> bytes, int source, int tag) cons
   for_each_piece(bytes.size(), [&](std::size_t offset, int count) {
     check_mpi(MPI_Recv(bytes.data() + offset, count, MPI_BYTE, source, tag, impl_->handle.get(), MPI_STATUS_IGNORE));
   });
+}
+
+int native_handle(const Communicator& communicator) {
+  return static_cast<int>(MPI_Comm_c2f(MpiAccess::handle(communicator)));
 }
 
 }  // namespace ringworld

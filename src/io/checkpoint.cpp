@@ -1,0 +1,246 @@
+#include "io/checkpoint.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+#include <utility>
+
+#include "comm/native_handle.hpp"
+#include "core/error.hpp"
+#include "io/hdf5/attributes.hpp"
+#include "io/hdf5/handles.hpp"
+#include "io/pending_file.hpp"
+
+#ifndef H5_HAVE_PARALLEL
+#error "checkpoints need a parallel HDF5: install libhdf5-openmpi-dev, or load an hdf5 module built with +mpi"
+#endif
+
+namespace ringworld {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string text_of(std::span<const std::int64_t> shape) { return fmt::format("({})", fmt::join(shape, ", ")); }
+
+std::vector<hsize_t> to_hsize(std::span<const std::int64_t> values) { return {values.begin(), values.end()}; }
+
+hdf5::PropertyList parallel_access(const Communicator& communicator) {
+  hdf5::PropertyList access(hdf5::check(H5Pcreate(H5P_FILE_ACCESS), "file access"));
+  const MPI_Comm native = MPI_Comm_f2c(static_cast<MPI_Fint>(native_handle(communicator)));
+  hdf5::check(H5Pset_fapl_mpio(access.get(), native, MPI_INFO_NULL), "file access");
+  // One rank reads and writes the file's structure for all; without it every rank would.
+  hdf5::check(H5Pset_all_coll_metadata_ops(access.get(), true), "file access");
+  hdf5::check(H5Pset_coll_metadata_write(access.get(), true), "file access");
+  return access;
+}
+
+hdf5::PropertyList collective_transfer() {
+  hdf5::PropertyList transfer(hdf5::check(H5Pcreate(H5P_DATASET_XFER), "transfer"));
+  hdf5::check(H5Pset_dxpl_mpio(transfer.get(), H5FD_MPIO_COLLECTIVE), "transfer");
+  return transfer;
+}
+
+/// Elements in the file and in memory that belong together.
+struct Selection {
+  hdf5::Dataspace file;
+  hdf5::Dataspace memory;
+
+  Selection(hdf5::Dataspace whole, const TensorRange& range, const std::string& name) : file(std::move(whole)) {
+    const hsize_t elements = static_cast<hsize_t>(std::max<std::int64_t>(range.size(), 1));
+    memory = hdf5::Dataspace(hdf5::check(H5Screate_simple(1, &elements, nullptr), name));
+    hdf5::check(H5Sselect_none(file.get()), name);
+    if (range.size() == 0) {
+      hdf5::check(H5Sselect_none(memory.get()), name);
+    }
+    H5S_seloper_t how = H5S_SELECT_SET;
+    for (const TensorBox& box : boxes_of(range)) {
+      const std::array<hsize_t, 2> start{static_cast<hsize_t>(box.row), static_cast<hsize_t>(box.column)};
+      const std::array<hsize_t, 2> count{static_cast<hsize_t>(box.rows), static_cast<hsize_t>(box.columns)};
+      hdf5::check(H5Sselect_hyperslab(file.get(), std::exchange(how, H5S_SELECT_OR), start.data(), nullptr,
+                                      count.data(), nullptr),
+                  name);
+    }
+  }
+};
+
+[[noreturn]] void refuse(const fs::path& path, std::string_view why) {
+  throw Error(ErrorKind::bad_input, fmt::format("cannot read '{}': {}", path.string(), why));
+}
+
+}  // namespace
+
+// The slice is a matrix of its own. Its elements `begin .. end` are the end of one row, whole rows, the start of one.
+std::vector<TensorBox> boxes_of(const TensorRange& range) {
+  const auto dimensions = static_cast<int>(range.shape.size());
+  require(dimensions == 1 || dimensions == 2, "a checkpoint's tensors have one or two dimensions");
+  require(range.axis >= TensorRange::whole && range.axis < dimensions,
+          "a slice is cut along a dimension of its tensor");
+  TensorBox slice{.rows = range.shape[0], .columns = dimensions == 2 ? range.shape[1] : 1};
+  if (range.axis != TensorRange::whole) {
+    const std::int64_t extent = range.shape[static_cast<std::size_t>(range.axis)];
+    require(range.slice_begin >= 0 && range.slice_count >= 0 && range.slice_begin + range.slice_count <= extent,
+            "a slice lies inside its tensor");
+    (range.axis == 0 ? slice.row : slice.column) = range.slice_begin;
+    (range.axis == 0 ? slice.rows : slice.columns) = range.slice_count;
+  }
+  require(range.begin >= 0 && range.begin <= range.end && range.end <= slice.rows * slice.columns,
+          "a range lies inside its slice");
+  std::vector<TensorBox> boxes;
+  for (std::int64_t at = range.begin; at < range.end;) {
+    const std::int64_t column = at % slice.columns;
+    const bool is_at_row_start = column == 0 && range.end - at >= slice.columns;
+    const std::int64_t rows = is_at_row_start ? (range.end - at) / slice.columns : 1;
+    const std::int64_t columns = is_at_row_start ? slice.columns : std::min(slice.columns - column, range.end - at);
+    boxes.push_back(
+        {.row = slice.row + at / slice.columns, .column = slice.column + column, .rows = rows, .columns = columns});
+    at += rows * columns;
+  }
+  return boxes;
+}
+
+struct CheckpointWriter::State {
+  Communicator communicator;
+  fs::path path;
+  std::optional<PendingFile> pending;  // on the root; before `file`: the file is closed first, then removed
+  hdf5::File file;
+  hdf5::PropertyList transfer;
+};
+
+CheckpointWriter::CheckpointWriter(const Communicator& communicator, const fs::path& path)
+    : state_(std::make_unique<State>()) {
+  hdf5::silence_error_printing();
+  state_->communicator = communicator;
+  state_->path = path;
+  on_root(communicator, [&] {
+    remove_stale_temporaries(path);
+    state_->pending.emplace(path);
+  });
+  const fs::path temporary =
+      communicator.broadcast(state_->pending ? state_->pending->temporary().string() : std::string(), 0);
+  on_every_rank(communicator, [&] {
+    const auto access = parallel_access(communicator);
+    state_->file = hdf5::File(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()));
+    require_input(static_cast<bool>(state_->file),
+                  fmt::format("cannot write '{}': {}", path.string(), hdf5::last_message()));
+    state_->transfer = collective_transfer();
+  });
+}
+
+CheckpointWriter::~CheckpointWriter() = default;
+
+void CheckpointWriter::write(const std::string& name, const TensorRange& range, std::span<const float> values) {
+  require(static_cast<bool>(state_->file), "the checkpoint is not published yet");
+  require(static_cast<std::int64_t>(values.size()) == range.size(), "as many values as the range has elements");
+  const auto extents = to_hsize(range.shape);
+  hdf5::Dataspace space(hdf5::check(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), name));
+  const hdf5::PropertyList creation(hdf5::check(H5Pcreate(H5P_DATASET_CREATE), name));
+  hdf5::check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), name);  // every element is written
+  const hdf5::Dataset dataset(hdf5::check(H5Dcreate2(state_->file.get(), name.c_str(), H5T_IEEE_F32LE, space.get(),
+                                                     hdf5::intermediate_groups().get(), creation.get(), H5P_DEFAULT),
+                                          name));
+  const Selection selection(std::move(space), range, name);
+  const float none = 0;  // ranks without elements take part, and HDF5 wants a pointer
+  const auto status = H5Dwrite(dataset.get(), H5T_NATIVE_FLOAT, selection.memory.get(), selection.file.get(),
+                               state_->transfer.get(), values.empty() ? &none : values.data());
+  require_input(status >= 0, fmt::format("dataset '{}' of '{}' cannot be written: {}", name, state_->path.string(),
+                                         hdf5::last_message()));
+}
+
+void CheckpointWriter::set_attribute(const std::string& name, const AttributeValue& value) {
+  require(static_cast<bool>(state_->file), "the checkpoint is not published yet");
+  hdf5::write_attribute(state_->file.get(), name, value);
+}
+
+void CheckpointWriter::publish() {
+  require(static_cast<bool>(state_->file), "a checkpoint is published once");
+  on_every_rank(state_->communicator, [&] {
+    // The flush makes MPI bring every rank's part to the disk; the root's fsync alone would not on every file system.
+    const bool is_written = H5Fflush(state_->file.get(), H5F_SCOPE_GLOBAL) >= 0;
+    require_input(H5Fclose(state_->file.release()) >= 0 && is_written,
+                  fmt::format("cannot write '{}': {}", state_->path.string(), hdf5::last_message()));
+  });
+  on_root(state_->communicator, [&] { state_->pending->publish(); });
+}
+
+struct CheckpointReader::State {
+  Communicator communicator;
+  fs::path path;
+  hdf5::File file;
+  hdf5::PropertyList transfer;
+};
+
+CheckpointReader::CheckpointReader(const Communicator& communicator, const fs::path& path)
+    : state_(std::make_unique<State>()) {
+  hdf5::silence_error_printing();
+  state_->communicator = communicator;
+  state_->path = path;
+  on_root(communicator, [&] {
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) {
+      refuse(path, "there is no such file");
+    }
+    if (!fs::is_regular_file(path, ignored)) {
+      refuse(path, "it is not a file");
+    }
+    if (H5Fis_hdf5(path.c_str()) <= 0) {
+      refuse(path, "it is not an HDF5 file");
+    }
+  });
+  on_every_rank(communicator, [&] {
+    const auto access = parallel_access(communicator);
+    state_->file = hdf5::File(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
+    if (!state_->file) {
+      refuse(path, hdf5::last_message());
+    }
+    state_->transfer = collective_transfer();
+  });
+}
+
+CheckpointReader::~CheckpointReader() = default;
+
+const fs::path& CheckpointReader::path() const noexcept { return state_->path; }
+
+bool CheckpointReader::has(const std::string& name) const { return hdf5::exists(state_->file.get(), name); }
+
+void CheckpointReader::read(const std::string& name, const TensorRange& range, std::span<float> values) const {
+  require(static_cast<std::int64_t>(values.size()) == range.size(), "as many values as the range has elements");
+  // All ranks see the same file, so all of them throw what follows.
+  const auto require_file = [&](bool condition, const std::string& message) {
+    if (!condition) {
+      throw Error(ErrorKind::bad_input, message).as_collective();
+    }
+  };
+  require_file(has(name), fmt::format("'{}' has no dataset '{}'", state_->path.string(), name));
+  const auto label = fmt::format("dataset '{}' of '{}'", name, state_->path.string());
+  const hdf5::Dataset dataset(H5Dopen2(state_->file.get(), name.c_str(), H5P_DEFAULT));
+  require_file(static_cast<bool>(dataset), fmt::format("{} cannot be opened: {}", label, hdf5::last_message()));
+  const hdf5::Datatype type(hdf5::check(H5Dget_type(dataset.get()), label));
+  require_file(H5Tget_class(type.get()) == H5T_FLOAT, fmt::format("{} does not hold floating point numbers", label));
+  hdf5::Dataspace space(hdf5::check(H5Dget_space(dataset.get()), label));
+  std::vector<hsize_t> found(static_cast<std::size_t>(hdf5::check(H5Sget_simple_extent_ndims(space.get()), label)));
+  hdf5::check(H5Sget_simple_extent_dims(space.get(), found.data(), nullptr), label);
+  require_file(std::ranges::equal(found, to_hsize(range.shape)),
+               fmt::format("{} has shape {}, where {} is expected", label,
+                           text_of(std::vector<std::int64_t>(found.begin(), found.end())), text_of(range.shape)));
+  const Selection selection(std::move(space), range, label);
+  float none = 0;
+  const auto status = H5Dread(dataset.get(), H5T_NATIVE_FLOAT, selection.memory.get(), selection.file.get(),
+                              state_->transfer.get(), values.empty() ? &none : values.data());
+  require_input(status >= 0, fmt::format("{} cannot be read: {}", label, hdf5::last_message()));
+}
+
+std::optional<AttributeValue> CheckpointReader::attribute(const std::string& name) const {
+  return hdf5::read_attribute(state_->file.get(), name);
+}
+
+void CheckpointReader::throw_attribute(const std::string& name, bool is_there) const {
+  throw Error(ErrorKind::bad_input, fmt::format("'{}' {} attribute '{}'", state_->path.string(),
+                                                is_there ? "has another type in its" : "has no", name))
+      .as_collective();
+}
+
+}  // namespace ringworld
