@@ -23,5 +23,6 @@ struct Job {
 [[nodiscard]] int run_info(const Job& job);
 [[nodiscard]] int run_attention(const Job& job);
 [[nodiscard]] int run_verify(const Job& job);
+[[nodiscard]] int run_score(const Job& job);
 
 }  // namespace ringworld

@@ -179,6 +179,10 @@ TensorInfo TensorReader::describe(const std::string& dataset) const {
   return {.shape = opened.shape(), .type = type, .type_name = std::move(name)};
 }
 
+std::optional<AttributeValue> TensorReader::attribute(const std::string& name) const {
+  return hdf5::read_attribute(state_->file.get(), name);
+}
+
 void TensorReader::require_shape(const std::string& dataset, std::span<const std::int64_t> shape) const {
   const auto opened = state_->dataset(dataset);
   const auto found = opened.shape();

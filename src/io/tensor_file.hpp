@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "io/attribute.hpp"
 
 namespace ringworld {
 
@@ -45,6 +48,9 @@ class TensorReader {
 
   /// @throws ringworld::Error when there is no such dataset.
   [[nodiscard]] TensorInfo describe(const std::string& dataset) const;
+
+  /// An attribute of the file itself, or nothing when there is none of this name.
+  [[nodiscard]] std::optional<AttributeValue> attribute(const std::string& name) const;
 
   /// @throws ringworld::Error unless the dataset has exactly this shape.
   void require_shape(const std::string& dataset, std::span<const std::int64_t> shape) const;
