@@ -25,13 +25,17 @@ std::int64_t rounded_up(std::int64_t count) { return (count + row_quantum - 1) /
 
 }  // namespace
 
+std::int64_t head_chunk_rows(std::int64_t chunk, std::int64_t rows) {
+  return rounded_up(std::min(chunk, std::max<std::int64_t>(1, rows)));
+}
+
 Head::Head(const HeadOptions& options, Matmul& matmul, Communicator tp, std::function<void()> progress)
     : options_(options),
       linear_(matmul),
       tp_(std::move(tp)),
       progress_(std::move(progress)),
       loss_(make_cross_entropy(options.backend)) {
-  options_.chunk = rounded_up(std::min(options.chunk, std::max<std::int64_t>(1, options.rows)));
+  options_.chunk = head_chunk_rows(options.chunk, options.rows);
   const std::int64_t element = size_of(options.dtype);
   const std::int64_t vocabulary = options.vocabulary.count;
   logits_ = Buffer(float_bytes(options_.chunk * vocabulary));

@@ -39,6 +39,9 @@ struct HeadPass {
   float* dweight = nullptr;           ///< added to
 };
 
+/// Rows of the buffers for one chunk: chunks are padded, so that few shapes of products need preparing.
+[[nodiscard]] std::int64_t head_chunk_rows(std::int64_t chunk, std::int64_t rows);
+
 class Head {
  public:
   Head(const HeadOptions& options, Matmul& matmul, Communicator tp, std::function<void()> progress);

@@ -19,20 +19,6 @@
 namespace ringworld {
 namespace {
 
-LocalShape local_shape(const ParameterLayout& layout, const Mesh& mesh, const ModelOptions& options,
-                       const Partition& partition) {
-  const ModelConfig& config = layout.config();
-  const std::int64_t tp = mesh.shape()[MeshAxis::tp];
-  return {.batch = options.batch,
-          .tokens = partition.tokens(mesh.coordinate(MeshAxis::sp)),
-          .hidden_size = config.hidden_size,
-          .heads = config.heads / tp,
-          .kv_heads = config.kv_heads / tp,
-          .head_size = config.head_size,
-          .ffn_size = config.ffn_size / tp,
-          .dtype = options.dtype};
-}
-
 RingAttentionOptions attention_options(const LocalShape& shape, const ModelOptions& options) {
   return {.problem = {.context_length = options.context_length,
                       .batch = shape.batch,
@@ -47,18 +33,6 @@ RingAttentionOptions attention_options(const LocalShape& shape, const ModelOptio
           .threads = static_cast<int>(options.threads),
           .pass = options.is_forward_only ? AttentionPass::forward : AttentionPass::forward_backward,
           .backward_rotation = {}};
-}
-
-void check_options(const ModelOptions& options, const Mesh& mesh) {
-  const std::int64_t ring = mesh.shape()[MeshAxis::sp];
-  require_input(options.batch > 0, fmt::format("model: batch is {}; give 1 or more sequences a rank", options.batch));
-  require_input(options.context_length > 0 && options.context_length % ring == 0,
-                fmt::format("model: context_length {} does not divide by sp = {}; give a multiple of it",
-                            options.context_length, ring));
-  require_input(
-      options.ffn_chunk > 0 && options.loss_chunk > 0,
-      fmt::format("model: chunks of {} and {} tokens; give 1 or more", options.ffn_chunk, options.loss_chunk));
-  require_team(static_cast<int>(options.threads), "threads");
 }
 
 std::int64_t largest_unit(const ParameterLayout& layout) {
@@ -85,6 +59,18 @@ std::span<T> dense_span(const TensorView<T, 2>& view) {
 }
 
 }  // namespace
+
+void check_model_options(const ModelOptions& options, const MeshShape& mesh) {
+  const std::int64_t ring = mesh[MeshAxis::sp];
+  require_input(options.batch > 0, fmt::format("model: batch is {}; give 1 or more sequences a rank", options.batch));
+  require_input(options.context_length > 0 && options.context_length % ring == 0,
+                fmt::format("model: context_length {} does not divide by sp = {}; give a multiple of it",
+                            options.context_length, ring));
+  require_input(
+      options.ffn_chunk > 0 && options.loss_chunk > 0,
+      fmt::format("model: chunks of {} and {} tokens; give 1 or more", options.ffn_chunk, options.loss_chunk));
+  require_team(static_cast<int>(options.threads), "threads");
+}
 
 struct Model::Impl {
   ShardedParameters& parameters;
@@ -141,14 +127,15 @@ struct Model::Impl {
 
 Model::Impl::Impl(ShardedParameters& parameters_in, const ModelOptions& options_in)
     : parameters(parameters_in),
-      options((check_options(options_in, parameters_in.mesh()), options_in)),
+      options((check_model_options(options_in, parameters_in.mesh().shape()), options_in)),
       mesh(parameters.mesh()),
       tp(mesh.along(MeshAxis::tp)),
       batch_ranks(mesh.across({MeshAxis::dp, MeshAxis::fsdp, MeshAxis::sp})),
       logits_ranks(mesh.across({MeshAxis::tp, MeshAxis::sp})),
       partition(options.layout, options.context_length, mesh.shape()[MeshAxis::sp]),
       positions(positions_of(partition, mesh.coordinate(MeshAxis::sp))),
-      shape(local_shape(layout(), mesh, options, partition)),
+      shape(local_shape(config(), mesh.shape()[MeshAxis::tp], options.batch,
+                        partition.tokens(mesh.coordinate(MeshAxis::sp)), options.dtype)),
       matmul(make_matmul(options.backend, {.threads = options.threads})),
       embedding(make_embedding(options.backend)),
       norm(make_rms_norm(options.backend)),

@@ -56,6 +56,9 @@ struct ModelOptions {
   std::int64_t loss_chunk = 1024;  ///< tokens whose logits, (tokens, V), exist at a time
 };
 
+/// @throws Error(bad_input) when the context does not divide by sp, or an option cannot be.
+void check_model_options(const ModelOptions& options, const MeshShape& mesh);
+
 /// This rank's tokens, in the order of `Model::positions`.
 struct ModelBatch {
   TensorView<const std::int32_t, 2> tokens;    ///< (B, T)

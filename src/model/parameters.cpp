@@ -9,9 +9,20 @@ namespace {
 
 /// Shards begin on a cache line.
 constexpr std::int64_t shard_granularity = 16;
-constexpr std::size_t tied_slot = 2;
 
 }  // namespace
+
+std::int64_t unit_shard_elements(std::int64_t unit_elements, std::int64_t ranks) {
+  const std::int64_t quantum = ranks * shard_granularity;
+  return (unit_elements + quantum - 1) / quantum * shard_granularity;
+}
+
+std::size_t unit_slot(const ModelConfig& config, std::int64_t unit) {
+  // A tied embedding is needed at both ends of a pass.
+  constexpr std::size_t tied_slot = unit_slots - 1;
+  const bool is_tied = config.is_head_tied && unit == ParameterLayout::embedding_unit;
+  return is_tied ? tied_slot : static_cast<std::size_t>(unit % 2);
+}
 
 ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh)
     : mesh_(mesh),
@@ -20,9 +31,7 @@ ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh
       layout_(config, mesh.shape()[MeshAxis::tp], mesh.coordinate(MeshAxis::tp)) {
   shard_offsets_.push_back(0);
   for (const UnitLayout& unit : layout_.units()) {
-    const std::int64_t quantum = group_.size() * shard_granularity;
-    const std::int64_t padded = (unit.elements + quantum - 1) / quantum * quantum;
-    shard_offsets_.push_back(shard_offsets_.back() + padded / group_.size());
+    shard_offsets_.push_back(shard_offsets_.back() + unit_shard_elements(unit.elements, group_.size()));
   }
   shard_elements_ = shard_offsets_.back();
   parameters_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)));
@@ -36,9 +45,9 @@ ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh
 }
 
 void ShardedParameters::make_slots() {
-  std::array<std::int64_t, 3> longest{};
+  std::array<std::int64_t, unit_slots> longest{};
   for (std::int64_t unit = 0; unit < layout_.unit_count(); ++unit) {
-    std::int64_t& length = longest[slot_of(unit)];
+    std::int64_t& length = longest[unit_slot(config(), unit)];
     length = std::max(length, shard_length(unit));
   }
   for (std::size_t slot = 0; slot < longest.size(); ++slot) {
@@ -89,7 +98,7 @@ void ShardedParameters::forget_gathered() {
 }
 
 void ShardedParameters::start_gather(std::int64_t unit) {
-  Slot& slot = gathered_[slot_of(unit)];
+  Slot& slot = gathered_[unit_slot(config(), unit)];
   if (is_alone() || slot.unit == unit) {
     return;
   }
@@ -103,7 +112,7 @@ std::span<const float> ShardedParameters::gather(std::int64_t unit) {
     return unit_shard(parameters_, unit);
   }
   start_gather(unit);
-  Slot& slot = gathered_[slot_of(unit)];
+  Slot& slot = gathered_[unit_slot(config(), unit)];
   slot.pending.wait();
   return whole(slot, unit);
 }
@@ -112,7 +121,7 @@ std::span<float> ShardedParameters::gradient(std::int64_t unit) {
   if (is_alone()) {
     return unit_shard(gradients_, unit);
   }
-  Slot& slot = sums_[slot_of(unit)];
+  Slot& slot = sums_[unit_slot(config(), unit)];
   const std::span<float> sums = whole(slot, unit);
   if (slot.is_reducing || slot.unit != unit) {
     land(slot);
@@ -126,7 +135,7 @@ void ShardedParameters::start_reduce_scatter(std::int64_t unit) {
   if (is_alone()) {
     return;
   }
-  Slot& slot = sums_[slot_of(unit)];
+  Slot& slot = sums_[unit_slot(config(), unit)];
   require(slot.unit == unit && !slot.is_reducing, "parameters: this unit's gradient is not being added up");
   slot.is_reducing = true;
   const std::span<float> landing(slot.landing.as<float>(), static_cast<std::size_t>(shard_length(unit)));
@@ -165,13 +174,6 @@ void ShardedParameters::wait_for_reduce_scatters() {
 void ShardedParameters::finish_gradients() {
   wait_for_reduce_scatters();
   all_reduce(mesh_.along(MeshAxis::dp), gradient_shard(), Reduction::sum);
-}
-
-std::size_t ShardedParameters::slot_of(std::int64_t unit) const {
-  if (config().is_head_tied && unit == ParameterLayout::embedding_unit) {
-    return tied_slot;
-  }
-  return static_cast<std::size_t>(unit % 2);
 }
 
 std::int64_t ShardedParameters::shard_length(std::int64_t unit) const {

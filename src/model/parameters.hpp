@@ -37,6 +37,12 @@ struct ParameterPiece {
   [[nodiscard]] bool is_decayed() const { return tensor->is_decayed; }
 };
 
+/// Elements of one rank's shard of a unit: an equal part of it, rounded up to whole cache lines.
+[[nodiscard]] std::int64_t unit_shard_elements(std::int64_t unit_elements, std::int64_t ranks);
+/// Which of the rooms for whole units a unit takes: two take turns, a tied embedding has the third to itself.
+inline constexpr std::size_t unit_slots = 3;
+[[nodiscard]] std::size_t unit_slot(const ModelConfig& config, std::int64_t unit);
+
 class ShardedParameters {
  public:
   /// Values are 0 until `initialize` or the caller writes them. Collective over the mesh.
@@ -89,7 +95,6 @@ class ShardedParameters {
     bool is_reducing = false;
   };
 
-  [[nodiscard]] std::size_t slot_of(std::int64_t unit) const;
   [[nodiscard]] std::int64_t shard_length(std::int64_t unit) const;
   [[nodiscard]] std::span<float> unit_shard(const Buffer& buffer, std::int64_t unit) const;
   [[nodiscard]] std::span<float> whole(const Slot& slot, std::int64_t unit) const;
@@ -107,8 +112,8 @@ class ShardedParameters {
   Buffer parameters_;
   Buffer gradients_;
   std::vector<ParameterPiece> pieces_;
-  std::array<Slot, 3> gathered_;  // two units take turns; the third is a tied embedding's, needed at both ends
-  std::array<Slot, 3> sums_;
+  std::array<Slot, unit_slots> gathered_;
+  std::array<Slot, unit_slots> sums_;
 };
 
 }  // namespace ringworld

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/dtype.hpp"
+#include "model/config.hpp"
 
 namespace ringworld {
 
@@ -24,5 +25,18 @@ struct LocalShape {
   /// Columns of q, k and v side by side.
   [[nodiscard]] std::int64_t qkv_size() const { return query_size() + 2 * key_size(); }
 };
+
+/// @pre tp divides heads, kv_heads and ffn_size
+[[nodiscard]] inline LocalShape local_shape(const ModelConfig& config, std::int64_t tp, std::int64_t batch,
+                                            std::int64_t tokens, DType dtype) {
+  return {.batch = batch,
+          .tokens = tokens,
+          .hidden_size = config.hidden_size,
+          .heads = config.heads / tp,
+          .kv_heads = config.kv_heads / tp,
+          .head_size = config.head_size,
+          .ffn_size = config.ffn_size / tp,
+          .dtype = dtype};
+}
 
 }  // namespace ringworld

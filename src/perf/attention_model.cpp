@@ -76,6 +76,21 @@ std::int64_t ring_wire_bytes(const AttentionProblem& problem, AttentionPass pass
   return problem.batch * problem.context_length * (ranks - 1) * per_token;
 }
 
+std::int64_t attention_arena_bytes(const AttentionProblem& problem, AttentionPass pass, BackwardRotation rotation,
+                                   std::int64_t ranks, std::int64_t tokens) {
+  const bool is_ring = ranks > 1;
+  std::int64_t arena = (problem.heads * problem.head_size + 2 * problem.heads) * float_bytes;
+  if (is_ring) {
+    arena += 2 * kv_wire_bytes_per_token(problem);
+  }
+  if (has_backward(pass) && is_ring) {
+    const std::int64_t operands =
+        rotation == BackwardRotation::kv ? kv_wire_bytes_per_token(problem) : q_wire_bytes_per_token(problem);
+    arena = std::max(arena, 2 * operands + 3 * gradient_wire_bytes_per_token(problem, rotation));
+  }
+  return problem.batch * tokens * arena;
+}
+
 std::int64_t attention_peak_bytes(const AttentionProblem& problem, AttentionPass pass, BackwardRotation rotation,
                                   std::int64_t ranks, std::int64_t tokens, std::int64_t workspace_bytes) {
   const std::int64_t q_elements = problem.heads * problem.head_size;
@@ -87,18 +102,8 @@ std::int64_t attention_peak_bytes(const AttentionProblem& problem, AttentionPass
   if (has_backward(pass)) {
     persistent += q_elements * element_bytes + row_bytes + (q_elements + 2 * kv_elements) * float_bytes;
   }
-
-  const bool is_ring = ranks > 1;
-  std::int64_t arena = (q_elements + 2 * problem.heads) * float_bytes;
-  if (is_ring) {
-    arena += 2 * kv_wire_bytes_per_token(problem);
-  }
-  if (has_backward(pass) && is_ring) {
-    const std::int64_t operands =
-        rotation == BackwardRotation::kv ? kv_wire_bytes_per_token(problem) : q_wire_bytes_per_token(problem);
-    arena = std::max(arena, 2 * operands + 3 * gradient_wire_bytes_per_token(problem, rotation));
-  }
-  return problem.batch * tokens * (persistent + arena) + workspace_bytes;
+  return problem.batch * tokens * persistent + attention_arena_bytes(problem, pass, rotation, ranks, tokens) +
+         workspace_bytes;
 }
 
 }  // namespace ringworld

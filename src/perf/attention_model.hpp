@@ -53,6 +53,10 @@ enum class BackwardRotation : std::uint8_t {
 [[nodiscard]] std::int64_t ring_wire_bytes(const AttentionProblem& problem, AttentionPass pass,
                                            BackwardRotation rotation, std::int64_t ranks);
 
+/// The arena of `attention_peak_bytes`: what a plan holds beside its operands and its kernel's scratch memory.
+[[nodiscard]] std::int64_t attention_arena_bytes(const AttentionProblem& problem, AttentionPass pass,
+                                                 BackwardRotation rotation, std::int64_t ranks, std::int64_t tokens);
+
 /// Bytes that a rank holds at the peak of a pass.
 ///
 /// persistent: q, k, v, out, lse (+ dout, delta, dq, dk, dv when there is a backward pass)
