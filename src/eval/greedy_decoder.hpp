@@ -1,6 +1,6 @@
 #pragma once
-/// @file  Greedy generation: one pass over the prompt by ring attention, then token by token from a key/value cache that
-/// stays where the pass left it.
+/// @file  Greedy generation: one pass over the prompt by ring attention, then token by token from a key/value cache
+/// which stays where the pass left it.
 /// Shapes: B sequences, S tokens of each prompt, C hidden_size, V vocab_size.
 ///
 ///   prompt   | rank 0 | rank 1 | rank 2 |     ring attention; each rank keeps the keys and values of its own tokens

@@ -10,7 +10,7 @@
 namespace ringworld::test {
 namespace {
 
-/// The ends are the shares c that lie just 1.96 of their own standard deviations sqrt(c (1 - c) / n) from what was seen.
+/// The ends are the shares c just 1.96 of their own standard deviations sqrt(c (1 - c) / n) from what was seen.
 TEST(WilsonInterval, EndsAreAsFarFromTheShareAsTheirOwnDeviationAllows) {
   for (const auto& [hits, trials] : {std::pair<std::int64_t, std::int64_t>{8, 10}, {190, 200}, {1, 200}, {3, 7}}) {
     const Interval found = wilson_interval(hits, trials);
