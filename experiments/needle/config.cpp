@@ -1,0 +1,147 @@
+#include "experiments/needle/config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "experiments/common/option_values.hpp"
+
+namespace ringworld {
+namespace {
+
+bool is_count(const std::string& word) {
+  return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+void declare(Options& options, NeedleOptions& values) {
+  options.add("checkpoint", values.checkpoint, "", "HDF5 file that `ringworld train` wrote");
+  options.add("context-length", values.context_length, "token",
+              "tokens of a trial, question and answers included; 0 = the longest that was trained; a list");
+  options.add(
+      "depth", values.depth, "",
+      "where a single needle stands, 0 = start, 1 = next to the question: a list, or one whole number from 2 on: "
+      "so many depths, evenly spaced");
+  options.add("needles", values.needles, "", "N/R: needles planted / asked for; 1/1 has a cell for each depth; a list");
+  options.add("trials", values.trials, "", "contexts a cell, each with its own haystack and needles");
+  options.add("rope-theta", values.rope_theta, "",
+              "stage (as trained), scaled (in proportion to the length beyond the trained one), or a number; a list");
+  options.add("haystack", values.haystack, "",
+              "what the model was trained on, whose held-out part is used: kjv, synthetic, or text files; a list");
+  options.add("needle-template", values.needle_template, "",
+              "short1, long1, or checkpoint (that of the model's last stage); word tokenizers only");
+  options.add("mesh", values.mesh, "", "ranks on the axes dp,fsdp,tp,sp; dp and fsdp must be 1; -1 = what is left");
+  options.add("layout", values.layout, "", "contiguous, striped, zigzag");
+  options.add("backend", values.backend, "", "reference, kokkos, host, cuda");
+  options.add("dtype", values.dtype, "", "float32, bfloat16: activations");
+  options.add("threads", values.threads, "", "threads of a rank");
+  options.add("tokens-per-pass", values.tokens_per_pass, "token",
+              "most tokens of all contexts that one pass takes side by side; a longer context goes alone");
+  options.add("perplexity-windows", values.perplexity_windows, "",
+              "also measure nll against position, over so many windows of held-out text; 0 = do not");
+  options.add("seed", values.seed, "", "seed of the trials");
+  options.add("resume", values.resume, "", "continue the record at --output: skip the cells that it holds");
+  options.add("output", values.output, "", "HDF5 record; an existing file is renamed unless --resume is given");
+  options.allow_config_file();
+}
+
+std::vector<double> read_depths(const std::vector<std::string>& words) {
+  std::vector<double> depths;
+  if (words.size() == 1 && is_count(words.front()) && words.front() != "0" && words.front() != "1") {
+    std::int64_t count = 0;
+    read_value("--depth", words.front(), count);
+    require_input(count <= 1000, fmt::format("--depth: {} depths are too many; at most 1000", count));
+    for (std::int64_t index = 0; index < count; ++index) {
+      depths.push_back(static_cast<double>(index) / static_cast<double>(count - 1));
+    }
+    return depths;
+  }
+  for (const std::string& word : words) {
+    double depth = 0;
+    read_value("--depth", word, depth);
+    require_input(depth >= 0 && depth <= 1,
+                  fmt::format("--depth: {} is outside 0 (start of the haystack) to 1 (next to the question)", word));
+    depths.push_back(depth);
+  }
+  return depths;
+}
+
+NeedleCount read_needle_count(const std::string& word) {
+  const std::size_t slash = word.find('/');
+  const std::string planted = word.substr(0, slash);
+  const std::string asked = slash == std::string::npos ? "" : word.substr(slash + 1);
+  require_input(is_count(planted) && is_count(asked),
+                fmt::format("--needles: '{}' is not N/R, needles planted / asked for, as in 16/8", word));
+  NeedleCount count;
+  read_value("--needles", planted, count.planted);
+  read_value("--needles", asked, count.asked);
+  require_input(count.asked >= 1 && count.asked <= count.planted,
+                fmt::format("--needles {}: at least 1 is asked for, and no more than are planted", word));
+  return count;
+}
+
+double ThetaChoice::value(double trained_theta, std::int64_t trained_length, std::int64_t context_length) const {
+  if (mode == "given") {
+    return given;
+  }
+  if (mode == "scaled" && context_length > trained_length) {
+    return trained_theta * static_cast<double>(context_length) / static_cast<double>(trained_length);
+  }
+  return trained_theta;
+}
+
+ThetaChoice read_theta(const std::string& word) {
+  if (word == "stage" || word == "scaled") {
+    return {.mode = word};
+  }
+  ThetaChoice choice{.mode = "given"};
+  bool is_number = true;
+  try {
+    read_value("--rope-theta", word, choice.given);
+  } catch (const Error&) {
+    is_number = false;
+  }
+  require_input(is_number && choice.given > 0,
+                fmt::format("--rope-theta: '{}' is neither stage, nor scaled, nor a positive number", word));
+  return choice;
+}
+
+std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const TrainedFor& trained) {
+  require_input(values.trials >= 1, fmt::format("--trials: {} must be at least 1", values.trials));
+  require_input(values.tokens_per_pass >= 1,
+                fmt::format("--tokens-per-pass: {} must be at least 1", values.tokens_per_pass));
+  require_input(values.threads >= 1, fmt::format("--threads: {} must be at least 1", values.threads));
+  require_input(values.perplexity_windows >= 0,
+                fmt::format("--perplexity-windows: {} must not be negative", values.perplexity_windows));
+  const std::vector<double> depths = read_depths(values.depth);
+  std::vector<NeedlePoint> points;
+  for (const std::int64_t given : values.context_length) {
+    require_input(given >= 0, fmt::format("--context-length: {} must be at least 1, or 0 for the trained one", given));
+    const std::int64_t length = given == 0 ? trained.context_length : given;
+    for (const std::string& word : values.rope_theta) {
+      const ThetaChoice choice = read_theta(word);
+      for (const std::string& needles : values.needles) {
+        const NeedleCount count = read_needle_count(needles);
+        NeedlePoint point{.cell = {.context_length = length,
+                                   .planted = count.planted,
+                                   .asked = count.asked,
+                                   .seed = static_cast<std::uint64_t>(values.seed)},
+                          .theta_mode = choice.mode,
+                          .theta = choice.value(trained.rope_theta, trained.context_length, length)};
+        if (count != NeedleCount{}) {
+          points.push_back(point);
+          continue;
+        }
+        for (const double depth : depths) {
+          point.cell.depth = depth;
+          points.push_back(point);
+        }
+      }
+    }
+  }
+  return points;
+}
+
+}  // namespace ringworld

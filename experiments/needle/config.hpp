@@ -1,0 +1,80 @@
+#pragma once
+/// @file  What `ringworld needle` is asked to evaluate, and the cells that this makes.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/needle_trial.hpp"
+#include "experiments/common/options.hpp"
+
+namespace ringworld {
+
+/// The options as given; lists span the grid.
+struct NeedleOptions {
+  std::string checkpoint;
+  std::vector<std::int64_t> context_length{0};  // 0: the trained one
+  std::vector<std::string> depth{"5"};
+  std::vector<std::string> needles{"1/1"};
+  std::int64_t trials = 20;
+  std::vector<std::string> rope_theta{"stage"};
+  std::vector<std::string> haystack{"kjv"};
+  std::string needle_template = "checkpoint";
+  std::string mesh = "1,1,1,-1";
+  std::string layout = "zigzag";
+  std::string backend = "host";
+  std::string dtype = "float32";
+  std::int64_t threads = 1;
+  std::int64_t tokens_per_pass = 16384;
+  std::int64_t perplexity_windows = 0;
+  std::int64_t seed = 1;
+  bool resume = false;
+  std::string output = "ringworld-needle.h5";
+};
+
+void declare(Options& options, NeedleOptions& values);
+
+/// Depths of "0,0.5,1", or of "5": so many from 0 to 1, evenly spaced.
+/// @throws Error(bad_input) for what is neither, or outside 0..1.
+[[nodiscard]] std::vector<double> read_depths(const std::vector<std::string>& words);
+
+/// "16/8": planted, asked.
+struct NeedleCount {
+  std::int64_t planted = 1;
+  std::int64_t asked = 1;
+  bool operator==(const NeedleCount&) const = default;
+};
+/// @throws Error(bad_input) unless it is N/R with 1 <= R <= N.
+[[nodiscard]] NeedleCount read_needle_count(const std::string& word);
+
+/// How theta follows from the model and the length.
+struct ThetaChoice {
+  std::string mode;  ///< stage, scaled or given
+  double given = 0;
+
+  /// scaled: in proportion to the length beyond the trained one, as training itself raised it.
+  [[nodiscard]] double value(double trained_theta, std::int64_t trained_length, std::int64_t context_length) const;
+};
+/// @throws Error(bad_input) unless it is stage, scaled or a positive number.
+[[nodiscard]] ThetaChoice read_theta(const std::string& word);
+
+/// One cell of the grid.
+struct NeedlePoint {
+  NeedleCell cell;
+  std::string theta_mode;
+  double theta = 0;
+};
+
+/// What the model was trained on, as far as the grid depends on it.
+struct TrainedFor {
+  std::int64_t context_length = 0;
+  double rope_theta = 0;
+};
+
+/// The product of the lists; cells that share a model (length and theta) stand together. A single needle (1/1) has a
+/// cell for each depth, several needles one.
+/// @throws Error(bad_input) naming the flag whose value cannot be.
+[[nodiscard]] std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const TrainedFor& trained);
+
+}  // namespace ringworld
