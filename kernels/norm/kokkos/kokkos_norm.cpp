@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "kernels/norm/norm.hpp"
@@ -65,17 +66,24 @@ class KokkosRmsNorm final : public RmsNorm {
                                       .columns = columns});
       }
     });
-    for (std::int64_t c = 0; c < columns; ++c) {
-      double sum = static_cast<double>(pass.dweight[static_cast<std::size_t>(c)]);
-      for (std::int64_t range = 0; range < ranges; ++range) {
-        sum += static_cast<double>(partial_[static_cast<std::size_t>(range * columns + c)]);
+    add_ranges(ranges, pass.dweight);
+  }
+
+  /// Range by range, as they lie in memory.
+  void add_ranges(std::int64_t ranges, std::span<float> dweight) {
+    sums_.assign(dweight.begin(), dweight.end());
+    for (std::int64_t range = 0; range < ranges; ++range) {
+      const float* partial = partial_.data() + range * std::ssize(dweight);
+      for (std::size_t c = 0; c < sums_.size(); ++c) {
+        sums_[c] += static_cast<double>(partial[c]);
       }
-      pass.dweight[static_cast<std::size_t>(c)] = static_cast<float>(sum);
     }
+    std::ranges::transform(sums_, dweight.begin(), [](double sum) { return static_cast<float>(sum); });
   }
 
   const row::RowFunctions& functions_ = row::row_functions(selected_isa());
   std::vector<float> partial_;  ///< (ranges, C)
+  std::vector<double> sums_;    ///< (C)
 };
 
 }  // namespace
