@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/thread_team.hpp"
 #include "model/model_problem.hpp"
 #include "support/expect_error.hpp"
 
@@ -90,6 +91,19 @@ TEST(Model, LayoutsAndWholeChunksDoNotChangeTheResult) {
       expect_same(run_model(problem, mesh, options), expected, fp32_tolerance,
                   std::string(name_of(layout)) + " on " + mesh.to_string());
     }
+  }
+}
+
+TEST(Model, BackendsAndThreadsAgree) {
+  const ModelProblem problem = variants()[2].problem;
+  const DenseModelResult expected = expected_of(problem);
+  ModelOptions plain = small_chunks();
+  plain.backend = Backend::reference;
+  ModelOptions threaded = small_chunks();
+  threaded.threads = std::min(2, largest_team());
+  for (const MeshShape& mesh : meshes()) {
+    expect_same(run_model(problem, mesh, plain), expected, fp32_tolerance, "reference on " + mesh.to_string());
+    expect_same(run_model(problem, mesh, threaded), expected, fp32_tolerance, "threads on " + mesh.to_string());
   }
 }
 
