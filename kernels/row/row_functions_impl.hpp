@@ -180,11 +180,15 @@ template <class S>
 float sum_exponentials(const float* values, std::int64_t count, float largest, float* exponentials) {
   using Float = typename S::Float;
   SlotSums<S> sums;
+  // The next row is fetched meanwhile: its maximum would wait for memory, and this sweep waits for arithmetic.
   if (exponentials == nullptr) {
-    sweep<S>(count,
-             [&](auto block) { sums.value[block.slot] += S::exp(block.load(values, minus_infinity) - largest); });
+    sweep<S>(count, [&](auto block) {
+      block.prefetch(values + count);
+      sums.value[block.slot] += S::exp(block.load(values, minus_infinity) - largest);
+    });
   } else {
     sweep<S>(count, [&](auto block) {
+      block.prefetch(values + count);
       const Float exponential = S::exp(block.load(values, minus_infinity) - largest);
       sums.value[block.slot] += exponential;
       block.store(exponentials, exponential);
