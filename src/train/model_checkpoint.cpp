@@ -1,0 +1,225 @@
+#include "train/model_checkpoint.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/spelling.hpp"
+#include "perf/clock.hpp"
+
+namespace ringworld {
+namespace {
+
+constexpr const char* first_moment_group = "optimizer/first_moment/";
+constexpr const char* second_moment_group = "optimizer/second_moment/";
+
+/// A number that another framework may have written as an integer.
+double read_number(const CheckpointReader& reader, const std::string& name) {
+  const auto value = reader.attribute(name);
+  if (value.has_value() && std::holds_alternative<std::int64_t>(*value)) {
+    return static_cast<double>(std::get<std::int64_t>(*value));
+  }
+  return reader.get<double>(name);
+}
+
+template <class Enumeration, std::size_t N>
+Enumeration read_name(const CheckpointReader& reader, const std::string& attribute,
+                      const std::array<std::string_view, N>& names) {
+  const auto text = reader.get<std::string>(attribute);
+  const auto* const found = std::ranges::find(names, text);
+  if (found == names.end()) {
+    throw Error(ErrorKind::bad_input, fmt::format("'{}': attribute '{}' is '{}'; it can be {}", reader.path().string(),
+                                                  attribute, text, join_names(names)))
+        .as_collective();
+  }
+  return static_cast<Enumeration>(found - names.begin());
+}
+
+constexpr std::array<std::string_view, 2> angle_precision_names{"float32", "float64"};
+
+void write_model_config(CheckpointWriter& writer, const ModelConfig& config, double rope_theta) {
+  writer.set_attribute("hidden_size", config.hidden_size);
+  writer.set_attribute("intermediate_size", config.ffn_size);
+  writer.set_attribute("num_hidden_layers", config.layers);
+  writer.set_attribute("num_attention_heads", config.heads);
+  writer.set_attribute("num_key_value_heads", config.kv_heads);
+  writer.set_attribute("head_dim", config.head_size);
+  writer.set_attribute("vocab_size", config.vocab_size);
+  writer.set_attribute("rms_norm_eps", config.rms_norm_eps);
+  writer.set_attribute("rope_theta", rope_theta);
+  writer.set_attribute("rope_pairing", std::string(name_of(config.rope_pairing)));
+  writer.set_attribute("rope_precision",
+                       std::string(angle_precision_names[static_cast<std::size_t>(config.rope_precision)]));
+  writer.set_attribute("tie_word_embeddings", config.is_head_tied);
+  writer.set_attribute("attention_bias", config.has_attention_bias);
+  writer.set_attribute("initializer_range", config.initializer_range);
+}
+
+void write_description(CheckpointWriter& writer, const CheckpointDescription& description) {
+  const TrainingProgress& progress = description.progress;
+  writer.set_attribute("seed", description.seed);
+  writer.set_attribute("context_length", description.context_length);
+  writer.set_attribute("schedule", description.schedule);
+  writer.set_attribute("needle_template", description.needle_template);
+  writer.set_attribute("tokenizer", description.tokenizer);
+  writer.set_attribute("stage", progress.stage);
+  writer.set_attribute("step", progress.step);
+  writer.set_attribute("is_stage_done", progress.is_stage_done);
+  writer.set_attribute("optimizer_updates", progress.updates);
+  writer.set_attribute("accuracy_average", progress.accuracy_average);
+  writer.set_attribute("elapsed", progress.elapsed);
+  writer.set_attribute("stage_seconds", progress.stage_seconds);
+  writer.set_attribute("reshard_seconds", progress.reshard_seconds);
+  writer.set_attribute("checkpoint_seconds", progress.checkpoint_seconds);
+  writer.set_attribute("flop_causal", progress.flop_causal);
+}
+
+TensorRange range_of(const TensorLayout& tensor) {
+  TensorRange range{.shape = tensor.global_shape};
+  if (!tensor.slice.is_replicated()) {
+    range.axis = tensor.slice.axis;
+    range.slice_begin = tensor.slice.begin;
+    range.slice_count = tensor.slice.count;
+  }
+  return range;
+}
+
+/// Calls `function(name, range, piece)` for every tensor in the same order on every rank; the piece is null where this
+/// rank holds nothing of it.
+template <class Function>
+void for_each_tensor(const ShardedParameters& parameters, Function&& function) {
+  auto piece = parameters.pieces().begin();
+  for (const UnitLayout& unit : parameters.layout().units()) {
+    for (const TensorLayout& tensor : unit.tensors) {
+      TensorRange range = range_of(tensor);
+      const ParameterPiece* mine = nullptr;
+      if (piece != parameters.pieces().end() && piece->tensor == &tensor) {
+        mine = &*piece++;
+        range.begin = mine->begin;
+        range.end = mine->end;
+      }
+      function(tensor.name, range, mine);
+    }
+  }
+}
+
+}  // namespace
+
+ModelConfig read_model_config(const CheckpointReader& reader) {
+  ModelConfig config{.hidden_size = reader.get<std::int64_t>("hidden_size"),
+                     .ffn_size = reader.get<std::int64_t>("intermediate_size"),
+                     .layers = reader.get<std::int64_t>("num_hidden_layers"),
+                     .heads = reader.get<std::int64_t>("num_attention_heads"),
+                     .kv_heads = reader.get<std::int64_t>("num_key_value_heads"),
+                     .vocab_size = reader.get<std::int64_t>("vocab_size"),
+                     .rms_norm_eps = read_number(reader, "rms_norm_eps"),
+                     .rope_theta = read_number(reader, "rope_theta"),
+                     .rope_pairing = read_name<RopePairing>(reader, "rope_pairing", rope_pairing_names),
+                     .is_head_tied = reader.get<bool>("tie_word_embeddings"),
+                     .has_attention_bias = reader.get<bool>("attention_bias")};
+  if (reader.attribute("head_dim").has_value()) {
+    config.head_size = reader.get<std::int64_t>("head_dim");
+  } else {
+    config.head_size = config.heads > 0 ? config.hidden_size / config.heads : 0;
+  }
+  if (reader.attribute("rope_precision").has_value()) {
+    config.rope_precision = read_name<AnglePrecision>(reader, "rope_precision", angle_precision_names);
+  }
+  if (reader.attribute("initializer_range").has_value()) {
+    config.initializer_range = read_number(reader, "initializer_range");
+  }
+  try {
+    validate(config);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("'{}': {}", reader.path().string(), error.what())).as_collective();
+  }
+  return config;
+}
+
+CheckpointDescription read_description(const CheckpointReader& reader) {
+  return {.seed = reader.get<std::int64_t>("seed"),
+          .context_length = reader.get<std::int64_t>("context_length"),
+          .rope_theta = read_number(reader, "rope_theta"),
+          .schedule = reader.get<std::string>("schedule"),
+          .needle_template = reader.get<std::string>("needle_template"),
+          .tokenizer = reader.get<std::string>("tokenizer"),
+          .progress = {.stage = reader.get<std::int64_t>("stage"),
+                       .step = reader.get<std::int64_t>("step"),
+                       .is_stage_done = reader.get<bool>("is_stage_done"),
+                       .updates = reader.get<std::int64_t>("optimizer_updates"),
+                       .accuracy_average = reader.get<double>("accuracy_average"),
+                       .elapsed = reader.get<double>("elapsed"),
+                       .stage_seconds = reader.get<double>("stage_seconds"),
+                       .reshard_seconds = reader.get<double>("reshard_seconds"),
+                       .checkpoint_seconds = reader.get<double>("checkpoint_seconds"),
+                       .flop_causal = reader.get<double>("flop_causal")}};
+}
+
+void require_same_model(const CheckpointReader& reader, const ModelConfig& config) {
+  const ModelConfig found = read_model_config(reader);
+  const auto compare = [&](std::string_view name, auto in_file, auto wanted) {
+    if (in_file != wanted) {
+      throw Error(ErrorKind::bad_input, fmt::format("'{}' holds a model with {} = {}, the configuration says {}",
+                                                    reader.path().string(), name, in_file, wanted))
+          .as_collective();
+    }
+  };
+  compare("hidden_size", found.hidden_size, config.hidden_size);
+  compare("intermediate_size", found.ffn_size, config.ffn_size);
+  compare("num_hidden_layers", found.layers, config.layers);
+  compare("num_attention_heads", found.heads, config.heads);
+  compare("num_key_value_heads", found.kv_heads, config.kv_heads);
+  compare("head_dim", found.head_size, config.head_size);
+  compare("vocab_size", found.vocab_size, config.vocab_size);
+  compare("rms_norm_eps", found.rms_norm_eps, config.rms_norm_eps);
+  compare("rope_pairing", name_of(found.rope_pairing), name_of(config.rope_pairing));
+  compare("tie_word_embeddings", found.is_head_tied, config.is_head_tied);
+  compare("attention_bias", found.has_attention_bias, config.has_attention_bias);
+}
+
+double write_model_checkpoint(const Communicator& world, const std::filesystem::path& path,
+                              ShardedParameters& parameters, AdamWShards& optimizer,
+                              const CheckpointDescription& description) {
+  const double start = now_seconds();
+  const Mesh& mesh = parameters.mesh();
+  CheckpointWriter writer(world, path);
+  write_model_config(writer, parameters.config(), description.rope_theta);
+  write_description(writer, description);
+  for_each_tensor(parameters, [&](const std::string& name, TensorRange range, const ParameterPiece* piece) {
+    // Of the copies that other coordinates hold, the first is written.
+    const bool is_copy =
+        mesh.coordinate(MeshAxis::dp) != 0 || (range.axis == TensorRange::whole && mesh.coordinate(MeshAxis::tp) != 0);
+    if (piece == nullptr || is_copy) {
+      range.begin = range.end = 0;
+      piece = nullptr;
+    }
+    const auto values = [&](auto&& of_piece) { return piece == nullptr ? std::span<float>() : of_piece(*piece); };
+    writer.write(name, range, values([](const ParameterPiece& held) { return held.parameter; }));
+    writer.write(first_moment_group + name, range,
+                 values([&](const ParameterPiece& held) { return optimizer.first_moment(held); }));
+    writer.write(second_moment_group + name, range,
+                 values([&](const ParameterPiece& held) { return optimizer.second_moment(held); }));
+  });
+  writer.publish();
+  return now_seconds() - start;
+}
+
+void read_parameters(const CheckpointReader& reader, ShardedParameters& parameters) {
+  for_each_tensor(parameters, [&](const std::string& name, const TensorRange& range, const ParameterPiece* piece) {
+    reader.read(name, range, piece == nullptr ? std::span<float>() : piece->parameter);
+  });
+  parameters.forget_gathered();
+}
+
+void read_moments(const CheckpointReader& reader, ShardedParameters& parameters, AdamWShards& optimizer) {
+  for_each_tensor(parameters, [&](const std::string& name, const TensorRange& range, const ParameterPiece* piece) {
+    reader.read(first_moment_group + name, range,
+                piece == nullptr ? std::span<float>() : optimizer.first_moment(*piece));
+    reader.read(second_moment_group + name, range,
+                piece == nullptr ? std::span<float>() : optimizer.second_moment(*piece));
+  });
+  optimizer.set_updates(reader.get<std::int64_t>("optimizer_updates"));
+}
+
+}  // namespace ringworld

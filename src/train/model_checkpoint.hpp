@@ -1,0 +1,67 @@
+#pragma once
+/// @file  A model in a checkpoint: parameters under Hugging Face's names, configuration as attributes, moments under
+/// `optimizer/`.
+///
+///   /model.embed_tokens.weight                                  (vocab_size, hidden_size)
+///   /model.layers.0.self_attn.q_proj.weight                     (out, in), ...
+///   /optimizer/first_moment/<name>, /optimizer/second_moment/<name>
+///   attributes: hidden_size, intermediate_size, num_hidden_layers, ..., rope_pairing, tokenizer, progress of training
+
+#include <cstdint>
+#include <string>
+
+#include "io/checkpoint.hpp"
+#include "model/parameters.hpp"
+#include "train/adamw_shards.hpp"
+
+namespace ringworld {
+
+/// Where training stood when a checkpoint was written.
+struct TrainingProgress {
+  std::int64_t stage = 0;
+  std::int64_t step = 0;  ///< steps done of the stage
+  bool is_stage_done = false;
+  std::int64_t updates = 0;       ///< of the optimiser, since its moments were 0
+  double accuracy_average = 0;    ///< moving average of the answer accuracy
+  double elapsed = 0;             ///< s, training time of all stages
+  double stage_seconds = 0;       ///< s, training time of this stage
+  double reshard_seconds = 0;     ///< s, of this stage
+  double checkpoint_seconds = 0;  ///< s, of this stage's checkpoints before this one
+  double flop_causal = 0;         ///< FLOP, of this stage
+};
+
+/// What a checkpoint says besides the tensors.
+struct CheckpointDescription {
+  std::int64_t seed = 0;
+  std::int64_t context_length = 0;  ///< token, of the stage that trained it last
+  double rope_theta = 0;            ///< of that stage
+  std::string schedule;             ///< name of the stage schedule
+  std::string needle_template;      ///< of that stage; empty when it trained on text
+  std::string tokenizer;            ///< Tokenizer::to_text
+  TrainingProgress progress;
+};
+
+/// The configuration that the attributes hold. Written by another framework, they need only have Hugging Face's names
+/// and `rope_pairing`; rope_precision, head_dim and initializer_range are optional.
+/// @throws ringworld::Error (bad_input, collective) naming the file and the attribute.
+[[nodiscard]] ModelConfig read_model_config(const CheckpointReader& reader);
+
+/// @throws ringworld::Error (bad_input, collective) when the file was not written by a training run.
+[[nodiscard]] CheckpointDescription read_description(const CheckpointReader& reader);
+
+/// @throws ringworld::Error (bad_input, collective) naming the first value in which the file's configuration is
+/// another. The theta may differ: stages change it.
+void require_same_model(const CheckpointReader& reader, const ModelConfig& config);
+
+/// Writes and publishes; returns the seconds that it took. Collective over `world`, which holds the whole mesh.
+double write_model_checkpoint(const Communicator& world, const std::filesystem::path& path,
+                              ShardedParameters& parameters, AdamWShards& optimizer,
+                              const CheckpointDescription& description);
+
+/// Fills the parameters from the file, whatever mesh wrote it. Collective over the reader's communicator.
+void read_parameters(const CheckpointReader& reader, ShardedParameters& parameters);
+
+/// The same for the moments.
+void read_moments(const CheckpointReader& reader, ShardedParameters& parameters, AdamWShards& optimizer);
+
+}  // namespace ringworld

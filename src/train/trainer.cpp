@@ -1,0 +1,354 @@
+#include "train/trainer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "core/error.hpp"
+#include "device/buffer.hpp"
+#include "model/flop.hpp"
+#include "perf/clock.hpp"
+#include "train/memory_model.hpp"
+#include "train/rank_batch.hpp"
+
+namespace ringworld {
+namespace {
+
+constexpr double accuracy_memory = 0.9;  // of the moving average that ends a stage
+constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
+
+double mean_or_nan(double sum, double count) { return count > 0 ? sum / count : no_value; }
+
+/// Parameters and moments on one mesh.
+struct ShardedState {
+  ShardedParameters parameters;
+  AdamWShards optimizer;
+
+  ShardedState(const TrainingPlan& plan, const Mesh& mesh)
+      : parameters(plan.model, mesh), optimizer(parameters, plan.optimizer, plan.backend) {}
+};
+
+/// Mean of the last tenth of a stage's steps.
+class TailMean {
+ public:
+  explicit TailMean(std::int64_t steps) : length_(static_cast<std::size_t>(std::max<std::int64_t>(1, steps / 10))) {}
+
+  void add(double value) {
+    values_.push_back(value);
+    if (values_.size() > length_) {
+      values_.pop_front();
+    }
+  }
+  [[nodiscard]] double mean() const {
+    double sum = 0;
+    for (const double value : values_) {
+      sum += value;
+    }
+    return mean_or_nan(sum, static_cast<double>(values_.size()));
+  }
+
+ private:
+  std::size_t length_;
+  std::deque<double> values_;
+};
+
+class Trainer {
+ public:
+  Trainer(const Communicator& world, const TrainingRun& run, TrainingObserver& observer)
+      : world_(world), run_(run), plan_(run.plan), observer_(observer) {}
+
+  void run() {
+    if (run_.is_resumed) {
+      start_from_checkpoint();
+    }
+    for (; progress_.stage < static_cast<std::int64_t>(plan_.stages.size()); begin_next_stage()) {
+      run_stage();
+    }
+  }
+
+ private:
+  [[nodiscard]] const Stage& stage() const { return plan_.stages[static_cast<std::size_t>(progress_.stage)]; }
+
+  void start_from_checkpoint() {
+    const CheckpointReader reader(world_, run_.checkpoint.path);
+    require_same_model(reader, plan_.model);
+    const CheckpointDescription found = read_description(reader);
+    progress_ = found.progress;
+    const auto refuse_unless = [&](bool condition, const std::string& why) {
+      if (!condition) {
+        throw Error(ErrorKind::bad_input, fmt::format("'{}' {}", run_.checkpoint.path.string(), why)).as_collective();
+      }
+    };
+    refuse_unless(found.seed == plan_.seed,
+                  fmt::format("was trained with seed {}, this run has {}", found.seed, plan_.seed));
+    refuse_unless(found.tokenizer == run_.tokenizer, "was trained with another tokenizer");
+    refuse_unless(progress_.stage < static_cast<std::int64_t>(plan_.stages.size()),
+                  fmt::format("stands in stage {}, this plan has {}", progress_.stage, plan_.stages.size()));
+    refuse_unless(found.context_length == stage().context_length,
+                  fmt::format("stands in a stage {} of context_length {}, this plan's has {}", progress_.stage,
+                              found.context_length, stage().context_length));
+    must_load_ = true;
+    if (progress_.is_stage_done) {
+      begin_next_stage();
+    }
+  }
+
+  void begin_next_stage() {
+    progress_ = {.stage = progress_.stage + 1, .updates = progress_.updates, .elapsed = progress_.elapsed};
+  }
+
+  /// Brings parameters and moments to the stage's mesh.
+  void prepare_state() {
+    const double start = now_seconds();
+    const bool is_on_mesh = state_ && state_->parameters.mesh().shape().sizes == stage().mesh.sizes;
+    const bool is_first = !state_ && !must_load_;
+    if (!is_on_mesh) {
+      state_.reset();
+      mesh_.emplace(world_, stage().mesh);
+      on_every_rank(world_, [&] { state_ = std::make_unique<ShardedState>(plan_, *mesh_); });
+    }
+    const bool keeps_moments = progress_.step > 0 || stage().carries_optimizer;
+    if (is_first) {
+      state_->parameters.initialize(plan_.initialization, static_cast<std::uint64_t>(plan_.seed));
+    } else if (!is_on_mesh) {
+      const CheckpointReader reader(world_, run_.checkpoint.path);
+      read_parameters(reader, state_->parameters);
+      if (keeps_moments) {
+        read_moments(reader, state_->parameters, state_->optimizer);
+      }
+    } else if (!keeps_moments) {
+      state_->optimizer.forget();
+    }
+    must_load_ = false;
+    if (!is_first && !is_on_mesh && progress_.step == 0) {
+      progress_.reshard_seconds = world_.all_reduce(now_seconds() - start, Reduction::max);
+    }
+  }
+
+  void run_stage() {
+    reset_high_water();
+    prepare_state();
+    std::unique_ptr<BatchSource> source;
+    std::optional<Model> model;
+    on_every_rank(world_, [&] {
+      source = run_.make_source(stage(), progress_.stage);
+      model.emplace(state_->parameters, plan_.model_options(stage()));
+    });
+    model->set_rope_theta(stage().rope_theta);
+    RankBatch batch(*source, *model, stage(), state_->parameters.mesh());
+    TailMean loss(stage().steps);
+    TailMean answer_loss(stage().steps);
+    TailMean answer_accuracy(stage().steps);
+    last_checkpoint_ = now_seconds();
+    while (!is_stage_finished()) {
+      const TrainingStepRow row = run_step(*model, batch);
+      loss.add(row.loss);
+      answer_loss.add(row.answer_loss);
+      answer_accuracy.add(row.answer_accuracy);
+      observer_.on_step(row);
+      if (!row.valid) {
+        throw Error(ErrorKind::check_failed,
+                    fmt::format("stage {}, step {}: {}", row.stage, row.step, row.reason.view()))
+            .as_collective();
+      }
+      if (!is_stage_finished() && is_checkpoint_due()) {
+        write_checkpoint();
+      }
+    }
+    progress_.is_stage_done = true;
+    const std::int64_t peak = world_.all_reduce(memory_account().high_water, Reduction::max);
+    write_checkpoint();
+    if (run_.checkpoint.keeps_stages) {
+      on_root(world_, [&] {
+        std::filesystem::copy_file(run_.checkpoint.path, stage_checkpoint_path(run_.checkpoint.path, progress_.stage),
+                                   std::filesystem::copy_options::overwrite_existing);
+      });
+    }
+    TrainingStageRow row = describe_stage(*model, peak);
+    row.final_loss = loss.mean();
+    row.final_answer_loss = answer_loss.mean();
+    row.final_answer_accuracy = answer_accuracy.mean();
+    const bool has_missed_gate = stage().stop_when_answer_accuracy > 0 && !has_reached_accuracy();
+    row.valid = !has_missed_gate;
+    if (has_missed_gate) {
+      row.reason = fmt::format("the answer accuracy is {:.3f} after {} steps and must pass {}; try another seed",
+                               progress_.accuracy_average, progress_.step, stage().stop_when_answer_accuracy);
+    }
+    observer_.on_stage(row);
+    observer_.on_checkpoint();
+    if (has_missed_gate) {
+      throw Error(ErrorKind::check_failed, fmt::format("stage {}: {}", progress_.stage, row.reason.view()))
+          .as_collective();
+    }
+  }
+
+  [[nodiscard]] bool has_reached_accuracy() const {
+    return stage().stop_when_answer_accuracy > 0 && progress_.accuracy_average > stage().stop_when_answer_accuracy;
+  }
+  [[nodiscard]] bool is_stage_finished() const { return progress_.step >= stage().steps || has_reached_accuracy(); }
+
+  [[nodiscard]] bool is_checkpoint_due() const {
+    const CheckpointPolicy& policy = run_.checkpoint;
+    if (policy.every_steps > 0 && progress_.step % policy.every_steps == 0) {
+      return true;
+    }
+    if (policy.every_seconds <= 0) {
+      return false;
+    }
+    const double since = now_seconds() - last_checkpoint_;
+    return world_.all_reduce(since, Reduction::max) >= policy.every_seconds;
+  }
+
+  TrainingStepRow run_step(Model& model, RankBatch& batch) {
+    world_.barrier();
+    const double start = now_seconds();
+    state_->parameters.clear_gradients();
+    double loss = 0;
+    TargetSums sums;
+    for (std::int64_t pass = 0; pass < stage().rows_per_rank() / stage().rows_per_pass(); ++pass) {
+      batch.draw(progress_.step, pass);
+      loss += model.forward_backward(batch.batch(), batch.scores());
+      const TargetSums of_pass = batch.sums();
+      sums.answers += of_pass.answers;
+      sums.hits += of_pass.hits;
+      sums.answer_nll += of_pass.answer_nll;
+      sums.texts += of_pass.texts;
+      sums.text_nll += of_pass.text_nll;
+      sums.scored += of_pass.scored;
+    }
+    state_->parameters.finish_gradients();
+    const double norm = state_->optimizer.gradient_norm();
+    LearningRateSchedule schedule = stage().learning_rate;
+    schedule.steps = stage().steps;
+    const double rate = learning_rate(schedule, progress_.step);
+    const bool is_finite = std::isfinite(loss) && std::isfinite(norm);
+    if (is_finite) {
+      state_->optimizer.step(rate, norm);
+    }
+    std::array<double, 6> totals{sums.answers, sums.hits, sums.answer_nll, sums.texts, sums.text_nll, sums.scored};
+    mesh_->across({MeshAxis::dp, MeshAxis::fsdp, MeshAxis::sp}).all_reduce(std::span<double>(totals), Reduction::sum);
+    const double seconds = world_.all_reduce(now_seconds() - start, Reduction::max);
+
+    TrainingStepRow row;
+    row.schedule = std::string_view(plan_.schedule);
+    row.stage = progress_.stage;
+    row.step = progress_.step;
+    row.context_length = stage().context_length;
+    row.rope_theta = stage().rope_theta;
+    row.loss = loss;
+    row.answer_loss = mean_or_nan(totals[2], totals[0]);
+    row.answer_accuracy = mean_or_nan(totals[1], totals[0]);
+    row.text_loss = mean_or_nan(totals[4], totals[3]);
+    row.grad_norm = norm;
+    row.learning_rate = rate;
+    row.step_time = seconds;
+    row.tokens = stage().tokens_per_step();
+    const auto tokens = static_cast<double>(row.tokens);
+    row.tokens_per_second = tokens / seconds;
+    row.flop_causal = tokens * training_flop_per_token(plan_.model, stage().context_length, true, totals[5] / tokens);
+    row.mfu_measured_peak = utilisation(row.flop_causal, seconds);
+    row.ranks = world_.size();
+    row.seed = plan_.seed;
+    row.valid = is_finite;
+    if (!is_finite) {
+      row.reason = std::string_view(fmt::format("loss {} and gradient norm {} are not finite", loss, norm));
+    }
+
+    ++progress_.step;
+    progress_.updates = state_->optimizer.updates();
+    progress_.elapsed += seconds;
+    progress_.stage_seconds += seconds;
+    progress_.flop_causal += row.flop_causal;
+    if (totals[0] > 0) {
+      progress_.accuracy_average =
+          accuracy_memory * progress_.accuracy_average + (1 - accuracy_memory) * row.answer_accuracy;
+    }
+    row.elapsed = progress_.elapsed;
+    return row;
+  }
+
+  void write_checkpoint() {
+    const CheckpointDescription description{.seed = plan_.seed,
+                                            .context_length = stage().context_length,
+                                            .rope_theta = stage().rope_theta,
+                                            .schedule = plan_.schedule,
+                                            .needle_template = stage().needle_template,
+                                            .tokenizer = run_.tokenizer,
+                                            .progress = progress_};
+    const double seconds =
+        write_model_checkpoint(world_, run_.checkpoint.path, state_->parameters, state_->optimizer, description);
+    progress_.checkpoint_seconds += world_.all_reduce(seconds, Reduction::max);
+    last_checkpoint_ = now_seconds();
+    if (!progress_.is_stage_done) {
+      observer_.on_checkpoint();
+    }
+  }
+
+  [[nodiscard]] double utilisation(double flop, double seconds) const {
+    return run_.peak_flops_per_second > 0 && seconds > 0 ? flop / seconds / run_.peak_flops_per_second : 0.0;
+  }
+
+  [[nodiscard]] TrainingStageRow describe_stage(const Model& model, std::int64_t peak_bytes) const {
+    TrainingStageRow row;
+    row.schedule = std::string_view(plan_.schedule);
+    row.stage = progress_.stage;
+    row.context_length = stage().context_length;
+    row.tokens_per_rank = model.partition().tokens(0);
+    row.rope_theta = stage().rope_theta;
+    row.steps = progress_.step;
+    row.batch = stage().batch;
+    row.tokens = progress_.step * stage().tokens_per_step();
+    row.mesh = std::string_view(stage().mesh.to_string());
+    row.ranks = world_.size();
+    row.layout = name_of(plan_.layout);
+    row.backend = name_of(plan_.backend);
+    row.dtype = name_of(plan_.dtype);
+    row.recompute = name_of(plan_.recomputation);
+    row.learning_rate = stage().learning_rate.peak;
+    row.seconds = progress_.stage_seconds;
+    row.reshard_seconds = progress_.reshard_seconds;
+    row.checkpoint_seconds = progress_.checkpoint_seconds;
+    const auto tokens = static_cast<double>(row.tokens);
+    row.tokens_per_second = row.seconds > 0 ? tokens / row.seconds : 0.0;
+    row.flop_causal = progress_.flop_causal;
+    // The same share of tokens has logits under either convention: only attention differs.
+    row.flop_full = progress_.flop_causal + tokens * (training_flop_per_token(plan_.model, row.context_length, false) -
+                                                      training_flop_per_token(plan_.model, row.context_length, true));
+    row.mfu_measured_peak = utilisation(row.flop_causal, row.seconds);
+    row.parameters = parameter_count(plan_.model);
+    row.peak_bytes = peak_bytes;
+    row.peak_bytes_model = training_memory(plan_, stage()).total();
+    row.seed = plan_.seed;
+    return row;
+  }
+
+  Communicator world_;
+  const TrainingRun& run_;
+  const TrainingPlan& plan_;
+  TrainingObserver& observer_;
+  TrainingProgress progress_;
+  bool must_load_ = false;  // the state lies in the checkpoint, not in memory
+  std::optional<Mesh> mesh_;
+  std::unique_ptr<ShardedState> state_;
+  double last_checkpoint_ = 0;
+};
+
+}  // namespace
+
+std::filesystem::path stage_checkpoint_path(const std::filesystem::path& path, std::int64_t stage) {
+  std::filesystem::path kept = path;
+  kept.replace_filename(fmt::format("{}-stage-{}{}", path.stem().string(), stage, path.extension().string()));
+  return kept;
+}
+
+void train(const Communicator& world, const TrainingRun& run, TrainingObserver& observer) {
+  on_every_rank(world, [&] { validate(run.plan); });
+  Trainer(world, run, observer).run();
+}
+
+}  // namespace ringworld
