@@ -25,6 +25,7 @@ constexpr std::array<Verb, 5> verbs{{
     {"info", "what this build and this machine can do: backends, devices, measured peaks", &run_info},
     {"attention", "sweeps ring attention over context lengths, ring sizes and layouts; writes an HDF5 record",
      &run_attention},
+    {"train", "trains a model through stages of growing context; checkpoints, resumes, plans (--dry-run)", &run_train},
     {"verify", "runs ring attention on tensors of yours, to check it against another framework", &run_verify},
     {"needle", "asks a checkpoint for needles over context lengths and depths, one or several of them", &run_needle},
     {"score", "runs a checkpoint on tokens of yours: losses, logits, gradients", &run_score},

@@ -22,6 +22,7 @@ struct Job {
 /// Each verb runs to its end and returns the program's exit code. Collective over the job.
 [[nodiscard]] int run_info(const Job& job);
 [[nodiscard]] int run_attention(const Job& job);
+[[nodiscard]] int run_train(const Job& job);
 [[nodiscard]] int run_verify(const Job& job);
 [[nodiscard]] int run_score(const Job& job);
 [[nodiscard]] int run_needle(const Job& job);

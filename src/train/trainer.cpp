@@ -176,8 +176,10 @@ class Trainer {
     const bool has_missed_gate = stage().stop_when_answer_accuracy > 0 && !has_reached_accuracy();
     row.valid = !has_missed_gate;
     if (has_missed_gate) {
-      row.reason = fmt::format("the answer accuracy is {:.3f} after {} steps and must pass {}; try another seed",
-                               progress_.accuracy_average, progress_.step, stage().stop_when_answer_accuracy);
+      const std::string reason =
+          fmt::format("the answer accuracy is {:.3f} after {} steps and must pass {}; try another seed",
+                      progress_.accuracy_average, progress_.step, stage().stop_when_answer_accuracy);
+      row.reason = std::string_view(reason);
     }
     observer_.on_stage(row);
     observer_.on_checkpoint();

@@ -1,0 +1,258 @@
+#include "experiments/train/config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "core/error.hpp"
+#include "core/spelling.hpp"
+#include "data/needle_format.hpp"
+#include "experiments/common/names.hpp"
+#include "experiments/train/toml_table.hpp"
+
+namespace ringworld {
+namespace {
+
+template <class Enumeration, std::size_t N>
+Enumeration parse_name(std::string_view what, std::string_view name, const std::array<std::string_view, N>& names) {
+  const auto* const found = std::ranges::find(names, name);
+  if (found == names.end()) {
+    throw_unknown_name(what, name, names);
+  }
+  return static_cast<Enumeration>(found - names.begin());
+}
+
+void read_model(TomlTable table, TrainOptions& values) {
+  std::string preset = "debug";
+  std::string pairing;
+  std::string precision;
+  std::string initialization;
+  table.read("preset", preset);
+  values.model = model_preset(preset);
+  ModelConfig& model = values.model;
+  const bool has_head_size = table.read("head_size", model.head_size);
+  table.read("hidden_size", model.hidden_size);
+  table.read("ffn_size", model.ffn_size);
+  table.read("layers", model.layers);
+  const bool has_heads = table.read("heads", model.heads);
+  if (!table.read("kv_heads", model.kv_heads) && has_heads) {
+    model.kv_heads = model.heads;
+  }
+  if (!has_head_size && model.heads > 0) {
+    model.head_size = model.hidden_size / model.heads;
+  }
+  values.has_vocab_size = table.read("vocab_size", model.vocab_size);
+  table.read("rms_norm_eps", model.rms_norm_eps);
+  table.read("is_head_tied", model.is_head_tied);
+  table.read("has_attention_bias", model.has_attention_bias);
+  table.read("initializer_range", model.initializer_range);
+  if (table.read("rope_pairing", pairing)) {
+    model.rope_pairing = parse_name<RopePairing>("rope_pairing", pairing, rope_pairing_names);
+  }
+  if (table.read("rope_precision", precision)) {
+    constexpr std::array<std::string_view, 2> names{"float32", "float64"};
+    model.rope_precision = parse_name<AnglePrecision>("rope_precision", precision, names);
+  }
+  if (table.read("initialization", initialization)) {
+    values.initialization = parse_initialization(initialization);
+  }
+  table.require_all_known();
+}
+
+void read_data(TomlTable table, DataOptions& data) {
+  table.read("haystack", data.haystack);
+  table.read("tokenizer", data.tokenizer);
+  table.read("keys", data.keys);
+  table.read("frequent_words", data.frequent_words);
+  table.read("text_share", data.text_share);
+  table.read("dense_probability", data.dense_probability);
+  table.read("last_depth_probability", data.last_depth_probability);
+  table.read("max_needles", data.max_needles);
+  table.require_all_known();
+}
+
+void read_optimizer(TomlTable table, AdamWSettings& settings) {
+  table.read("beta1", settings.beta1);
+  table.read("beta2", settings.beta2);
+  table.read("epsilon", settings.epsilon);
+  table.read("weight_decay", settings.weight_decay);
+  table.read("clip", settings.clip);
+  table.read("decays_all", settings.decays_all);
+  table.require_all_known();
+}
+
+StageOptions read_stage(TomlTable table) {
+  StageOptions options;
+  Stage& stage = options.stage;
+  LearningRateSchedule& rate = stage.learning_rate;
+  std::string shape = "constant";
+  std::string mean = "tokens";
+  std::string optimizer_state = "fresh";
+  require_input(table.read("context_length", stage.context_length),
+                fmt::format("{}: context_length is missing", table.source()));
+  require_input(table.read("rope_theta", stage.rope_theta), fmt::format("{}: rope_theta is missing", table.source()));
+  const bool has_steps = table.read("steps", stage.steps);
+  require_input(table.read("tokens", options.tokens) != has_steps,
+                fmt::format("{}: give steps or tokens, one of them", table.source()));
+  table.read("batch", stage.batch);
+  table.read("micro_batch", stage.micro_batch);
+  table.read("mesh", options.mesh);
+  require_input(table.read("learning_rate", rate.peak), fmt::format("{}: learning_rate is missing", table.source()));
+  table.read("min_learning_rate", rate.minimum);
+  table.read("warmup", options.warmup);
+  table.read("schedule", shape);
+  table.read("hold", rate.hold);
+  table.read("text_weight", stage.text_weight);
+  table.read("loss_mean", mean);
+  table.read("needle_template", stage.needle_template);
+  table.read("documents_per_row", stage.documents_per_row);
+  table.read("attends_within_documents", stage.attends_within_documents);
+  table.read("optimizer_state", optimizer_state);
+  table.read("stop_when_answer_accuracy", stage.stop_when_answer_accuracy);
+  table.require_all_known();
+
+  constexpr std::array<std::string_view, 2> means{"tokens", "rows"};
+  constexpr std::array<std::string_view, 2> states{"fresh", "carried"};
+  rate.shape = parse_decay_shape(shape);
+  stage.loss_mean = parse_name<LossMean>("loss_mean", mean, means);
+  stage.carries_optimizer = parse_name<int>("optimizer_state", optimizer_state, states) == 1;
+  if (!stage.needle_template.empty()) {
+    static_cast<void>(parse_needle_template(stage.needle_template));
+  }
+  return options;
+}
+
+toml::table parse_file(const std::string& path) {
+  require_input(std::filesystem::is_regular_file(path), fmt::format("{}: no such file", path));
+  try {
+    return toml::parse_file(path);
+  } catch (const toml::parse_error& error) {
+    throw Error(ErrorKind::bad_input, fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
+  }
+}
+
+Stage make_stage(const StageOptions& options, const TrainOptions& values, std::int64_t ranks) {
+  Stage stage = options.stage;
+  if (values.context_length > 0) {
+    stage.context_length = values.context_length;
+  }
+  if (values.batch > 0) {
+    stage.batch = values.batch;
+  }
+  stage.mesh = parse_mesh(values.mesh.empty() ? options.mesh : values.mesh, ranks);
+  if (options.tokens > 0 && stage.tokens_per_step() > 0) {
+    stage.steps = std::max<std::int64_t>(1, (options.tokens + stage.tokens_per_step() / 2) / stage.tokens_per_step());
+  }
+  require_input(options.warmup >= 0, fmt::format("warmup is {}; give 0 or more steps, or a share", options.warmup));
+  stage.learning_rate.warmup_steps =
+      std::llround(options.warmup < 1 ? options.warmup * static_cast<double>(stage.steps) : options.warmup);
+  stage.learning_rate.steps = stage.steps;
+  return stage;
+}
+
+}  // namespace
+
+void declare(Options& options, TrainOptions& values) {
+  options.add("config", values.config, "", "TOML file with [model], [data], [optimizer] and [[stage]] tables");
+  options.add("schedule", values.schedule, "", "name of the stage schedule in the record");
+  options.add("seed", values.seed, "", "seed of the weights and of the data");
+  options.add("checkpoint", values.checkpoint, "", "HDF5 file of parameters, moments and progress");
+  options.add("checkpoint-steps", values.checkpoint_steps, "step", "also write it every so many steps; 0 = no");
+  options.add("checkpoint-seconds", values.checkpoint_seconds, "s", "also write it after this time; 0 = no");
+  options.add("keep-stages", values.keep_stages, "", "keep the checkpoint of each stage, as <checkpoint>-stage-<n>");
+  options.add("output", values.output, "", "HDF5 record; an existing file is renamed unless --resume is given");
+  options.add("resume", values.resume, "", "go on from --checkpoint, if it is there");
+  options.add("layout", values.layout, "", "contiguous, striped or zigzag: which tokens a rank of the ring holds");
+  options.add("dtype", values.dtype, "", "float32 or bfloat16: activations; master weights and moments are float32");
+  options.add("wire-dtype", values.wire_dtype, "", "float32, bfloat16 or same (as dtype): keys and values on the ring");
+  options.add("backend", values.backend, "", "reference, kokkos, host or cuda");
+  options.add("threads", values.threads, "", "threads of a rank");
+  options.add("recomputation", values.recomputation, "", "none, attention_saved or full: what backward computes again");
+  options.add("dry-run", values.dry_run, "", "print parameters, memory per rank and FLOP per step; train nothing");
+  options.add("ranks", values.ranks, "rank", "plan for so many ranks (with --dry-run); 0 = those of the job");
+  options.add("memory-per-rank", values.memory_per_rank, "B", "refuse stages that need more (1G = 2^30); 0 = no limit");
+  options.add("preset", values.preset, "", "model in place of the file's: debug 200m 1b 3b 7b 13b 30b 65b needle");
+  options.add("mesh", values.mesh, "", "dp,fsdp,tp,sp of every stage, in place of the file's; one may be -1");
+  options.add("context-length", values.context_length, "token", "of every stage, in place of the file's; 0 = as there");
+  options.add("batch", values.batch, "", "sequences a step of every stage, in place of the file's; 0 = as there");
+  options.add("stage-count", values.stage_count, "", "only the first so many stages; 0 = all");
+}
+
+TrainOptions read_train_config(const std::string& path) {
+  const toml::table file = parse_file(path);
+  TrainOptions values;
+  values.model = model_preset("debug");
+  values.config = path;
+  TomlTable table(file, path);
+  table.read("schedule", values.schedule);
+  table.read("seed", values.seed);
+  table.read("checkpoint", values.checkpoint);
+  table.read("checkpoint_steps", values.checkpoint_steps);
+  table.read("checkpoint_seconds", values.checkpoint_seconds);
+  table.read("keep_stages", values.keep_stages);
+  table.read("output", values.output);
+  table.read("layout", values.layout);
+  table.read("dtype", values.dtype);
+  table.read("wire_dtype", values.wire_dtype);
+  table.read("backend", values.backend);
+  table.read("threads", values.threads);
+  table.read("recomputation", values.recomputation);
+  table.read("memory_per_rank", values.memory_per_rank);
+  if (const auto* model = table.table("model")) {
+    read_model({*model, path + ": [model]"}, values);
+  }
+  if (const auto* data = table.table("data")) {
+    read_data({*data, path + ": [data]"}, values.data);
+  }
+  if (const auto* optimizer = table.table("optimizer")) {
+    read_optimizer({*optimizer, path + ": [optimizer]"}, values.optimizer);
+  }
+  for (const auto* stage : table.tables("stage")) {
+    values.stages.push_back(read_stage({*stage, fmt::format("{}: [[stage]] {}", path, values.stages.size())}));
+  }
+  table.require_all_known();
+  require_input(!values.stages.empty(), fmt::format("{}: there is no [[stage]]", path));
+  return values;
+}
+
+TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
+  const DType dtype = parse_dtype(values.dtype);
+  TrainingPlan plan{.model = values.preset.empty() ? values.model : model_preset(values.preset),
+                    .initialization = values.initialization,
+                    .schedule = values.schedule,
+                    .seed = values.seed,
+                    .optimizer = values.optimizer,
+                    .stages = {},
+                    .layout = parse_layout(values.layout),
+                    .dtype = dtype,
+                    .wire_dtype = values.wire_dtype == "same" ? dtype : parse_dtype(values.wire_dtype),
+                    .backend = parse_backend(values.backend),
+                    .threads = values.threads,
+                    .recomputation = parse_recomputation(values.recomputation)};
+  std::vector<StageOptions> stages = values.stages;
+  if (stages.empty()) {
+    require_input(values.dry_run && values.context_length > 0,
+                  "give --config FILE, or --dry-run with --preset, --context-length and --mesh");
+    StageOptions& only = stages.emplace_back();
+    only.stage.rope_theta = plan.model.rope_theta;
+    only.stage.steps = 1;
+  }
+  require_input(values.stage_count >= 0, fmt::format("--stage-count {}: give 0 (all) or more", values.stage_count));
+  if (values.stage_count > 0) {
+    stages.resize(std::min(stages.size(), static_cast<std::size_t>(values.stage_count)));
+  }
+  for (std::size_t index = 0; index < stages.size(); ++index) {
+    try {
+      plan.stages.push_back(make_stage(stages[index], values, ranks));
+    } catch (const Error& error) {
+      throw Error(error.kind(), fmt::format("stage {}: {}", index, error.what()), error.where());
+    }
+  }
+  // Where an initialisation depends on theta, it is that of the first stage.
+  plan.model.rope_theta = plan.stages.front().rope_theta;
+  return plan;
+}
+
+}  // namespace ringworld

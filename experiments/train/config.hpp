@@ -1,0 +1,76 @@
+#pragma once
+/// @file  What `ringworld train` is asked to do: a TOML file of tables, and flags that override it.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "experiments/common/options.hpp"
+#include "train/stage.hpp"
+
+namespace ringworld {
+
+struct DataOptions {
+  std::vector<std::string> haystack{"kjv"};  ///< kjv, synthetic, or files
+  std::string tokenizer = "word";            ///< word, byte, or a file
+  std::int64_t keys = 128;                   ///< needle keys of a word vocabulary
+  std::int64_t frequent_words = 1500;        ///< words that a word vocabulary is made from
+  double text_share = 0.25;
+  double dense_probability = 0.5;
+  double last_depth_probability = 0.1;
+  std::int64_t max_needles = 64;
+};
+
+/// One [[stage]] as written; what depends on the number of ranks is not worked out yet.
+struct StageOptions {
+  Stage stage;
+  std::string mesh = "1,1,1,-1";
+  std::int64_t tokens = 0;  ///< in place of steps
+  double warmup = 0;        ///< steps, or a share of the steps below 1
+};
+
+/// Values of the file, then of the flags.
+struct TrainOptions {
+  std::string config;
+  std::string schedule = "stages";
+  std::int64_t seed = 1;
+  std::string checkpoint = "ringworld-model.h5";
+  std::int64_t checkpoint_steps = 0;
+  double checkpoint_seconds = 0;
+  bool keep_stages = false;
+  std::string output = "ringworld-train.h5";
+  bool resume = false;
+  std::string layout = "zigzag";
+  std::string dtype = "float32";
+  std::string wire_dtype = "same";
+  std::string backend = "host";
+  std::int64_t threads = 1;
+  std::string recomputation = "none";
+  bool dry_run = false;
+  std::int64_t ranks = 0;
+  std::int64_t memory_per_rank = 0;
+  std::string preset;  ///< of the model, in place of the file's
+  std::string mesh;    ///< of every stage, in place of the file's
+  std::int64_t context_length = 0;
+  std::int64_t batch = 0;
+  std::int64_t stage_count = 0;
+
+  ModelConfig model;
+  bool has_vocab_size = false;  ///< the file says it; else it is the tokenizer's
+  Initialization initialization = Initialization::lwm;
+  AdamWSettings optimizer;
+  DataOptions data;
+  std::vector<StageOptions> stages;
+};
+
+/// Declares the flags; their defaults are what `values` holds.
+void declare(Options& options, TrainOptions& values);
+
+/// @throws Error(bad_input) naming file, table, key and what would be right.
+[[nodiscard]] TrainOptions read_train_config(const std::string& path);
+
+/// The plan for a job of `ranks`.
+/// @throws Error(bad_input) naming the stage whose mesh does not multiply to the ranks, or the value that cannot be.
+[[nodiscard]] TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks);
+
+}  // namespace ringworld

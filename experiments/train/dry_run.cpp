@@ -1,0 +1,82 @@
+#include "experiments/train/dry_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.hpp"
+#include "model/flop.hpp"
+#include "train/memory_model.hpp"
+
+namespace ringworld {
+namespace {
+
+constexpr double gibibyte = 1024.0 * 1024.0 * 1024.0;
+
+struct NamedBytes {
+  std::string_view name;
+  std::int64_t bytes;
+};
+
+std::array<NamedBytes, 8> kinds_of(const TrainingMemory& memory) {
+  return {{{"parameters", memory.parameters},
+           {"gradients", memory.gradients},
+           {"moments", memory.moments},
+           {"gathered units", memory.gathered_units},
+           {"activations", memory.activations},
+           {"layer workspace", memory.layer_workspace},
+           {"head workspace", memory.head_workspace},
+           {"attention workspace", memory.attention_workspace}}};
+}
+
+std::string bytes_text(std::int64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  return value >= gibibyte ? fmt::format("{:.2f} GiB", value / gibibyte)
+                           : fmt::format("{:.2f} MiB", value / (1024.0 * 1024.0));
+}
+
+}  // namespace
+
+std::string describe_cost(const TrainingPlan& plan, std::int64_t ranks) {
+  std::string text =
+      fmt::format("parameters                 {}\nranks                      {}\nrecomputation              {}\n",
+                  parameter_count(plan.model), ranks, name_of(plan.recomputation));
+  for (std::size_t index = 0; index < plan.stages.size(); ++index) {
+    const Stage& stage = plan.stages[index];
+    const TrainingMemory memory = training_memory(plan, stage);
+    const auto tokens = static_cast<double>(stage.tokens_per_step());
+    text += fmt::format("\nstage {}: context_length {} mesh {} batch {} rope_theta {:g} steps {}\n", index,
+                        stage.context_length, stage.mesh.to_string(), stage.batch, stage.rope_theta, stage.steps);
+    text += fmt::format("  tokens per rank          {}\n", stage.context_length / stage.mesh[MeshAxis::sp]);
+    for (const NamedBytes& kind : kinds_of(memory)) {
+      text += fmt::format("  {:<24} {}\n", kind.name, bytes_text(kind.bytes));
+    }
+    text += fmt::format("  {:<24} {}\n", "memory per rank", bytes_text(memory.total()));
+    for (const bool is_causal : {true, false}) {
+      const double flop = tokens * training_flop_per_token(plan.model, stage.context_length, is_causal);
+      text += fmt::format("  FLOP per step ({:<6})     {:.6e} ({:.6e} a rank)\n", is_causal ? "causal" : "full", flop,
+                          flop / static_cast<double>(ranks));
+    }
+  }
+  return text;
+}
+
+void require_fits(const TrainingPlan& plan, std::int64_t memory_per_rank) {
+  require_input(memory_per_rank >= 0, fmt::format("--memory-per-rank {}: give 0 (no limit) or more", memory_per_rank));
+  if (memory_per_rank == 0) {
+    return;
+  }
+  for (std::size_t index = 0; index < plan.stages.size(); ++index) {
+    const TrainingMemory memory = training_memory(plan, plan.stages[index]);
+    const auto kinds = kinds_of(memory);
+    const auto* const largest = std::ranges::max_element(kinds, {}, &NamedBytes::bytes);
+    require_input(memory.total() <= memory_per_rank,
+                  fmt::format("stage {}: a rank needs {}, most of it {} for {}, and --memory-per-rank is {}; use more "
+                              "ranks, a smaller micro_batch or --recomputation full",
+                              index, bytes_text(memory.total()), bytes_text(largest->bytes), largest->name,
+                              bytes_text(memory_per_rank)));
+  }
+}
+
+}  // namespace ringworld

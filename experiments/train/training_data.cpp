@@ -1,0 +1,86 @@
+#include "experiments/train/training_data.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "core/error.hpp"
+#include "data/byte_tokenizer.hpp"
+#include "data/needle_rows.hpp"
+#include "data/packed_rows.hpp"
+#include "data/sentencepiece_tokenizer.hpp"
+
+namespace ringworld {
+namespace {
+
+Corpus read_corpus(const DataOptions& options, std::int64_t seed) {
+  if (options.haystack.size() == 1 && options.haystack.front() == "kjv") {
+    return read_kjv_corpus();
+  }
+  if (options.haystack.size() == 1 && options.haystack.front() == "synthetic") {
+    return make_synthetic_corpus({.seed = static_cast<std::uint64_t>(seed)});
+  }
+  const std::vector<std::filesystem::path> files(options.haystack.begin(), options.haystack.end());
+  return read_text_corpus(files);
+}
+
+/// A tokenizer's own text, or a SentencePiece model.
+std::unique_ptr<Tokenizer> read_tokenizer_file(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  require_input(stream.good() && std::filesystem::is_regular_file(path),
+                fmt::format("tokenizer '{}': no such file; give word, byte or a file", path));
+  const std::string text(std::istreambuf_iterator<char>(stream), {});
+  const std::string kind = text.substr(0, text.find_first_of(" \n"));
+  if (kind != "word" && kind != "byte" && kind != "sentencepiece") {
+    return read_sentencepiece_tokenizer(path);
+  }
+  try {
+    return restore_tokenizer(text);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("tokenizer '{}': {}", path, error.what()), error.where());
+  }
+}
+
+}  // namespace
+
+TrainingData::TrainingData(const DataOptions& options, std::int64_t seed) : options_(options), seed_(seed) {
+  const Corpus corpus = read_corpus(options, seed);
+  if (options.tokenizer == "word") {
+    tokenizer_ = std::make_unique<WordTokenizer>(
+        corpus.documents, WordVocabularyOptions{.frequent_words = options.frequent_words, .keys = options.keys});
+  } else if (options.tokenizer == "byte") {
+    tokenizer_ = std::make_unique<ByteTokenizer>();
+  } else {
+    tokenizer_ = read_tokenizer_file(options.tokenizer);
+  }
+  haystack_ = std::make_unique<Haystack>(corpus, *tokenizer_);
+}
+
+std::unique_ptr<BatchSource> TrainingData::make_source(const Stage& stage, std::int64_t index) const {
+  const BatchOptions batch{.context_length = stage.context_length,
+                           .rows_per_step = stage.batch,
+                           .text_weight = stage.text_weight,
+                           .mean = stage.loss_mean,
+                           .attends_within_documents = stage.has_segments()};
+  if (stage.needle_template.empty()) {
+    return std::make_unique<PackedRows>(
+        batch, PackedRowOptions{.seed = static_cast<std::uint64_t>(seed_), .stage = static_cast<std::uint64_t>(index)},
+        documents_of(*haystack_, HaystackPart::training, *tokenizer_));
+  }
+  const auto* const words = dynamic_cast<const WordTokenizer*>(tokenizer_.get());
+  require_input(words != nullptr, fmt::format("stage {}: needle_template {} needs tokenizer = \"word\", not {}", index,
+                                              stage.needle_template, tokenizer_->kind()));
+  return std::make_unique<NeedleRows>(batch,
+                                      NeedleRowOptions{.seed = static_cast<std::uint64_t>(seed_),
+                                                       .stage = static_cast<std::uint64_t>(index),
+                                                       .dense_probability = options_.dense_probability,
+                                                       .max_needles = options_.max_needles,
+                                                       .last_depth_probability = options_.last_depth_probability,
+                                                       .text_share = options_.text_share,
+                                                       .documents_per_row = stage.documents_per_row},
+                                      NeedleFormat(*words, parse_needle_template(stage.needle_template)), *haystack_);
+}
+
+}  // namespace ringworld

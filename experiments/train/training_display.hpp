@@ -1,0 +1,30 @@
+#pragma once
+/// @file  Progress of training on stderr: a bar on a terminal, a line now and then in a log.
+
+#include <cstdint>
+#include <vector>
+
+#include "io/training_rows.hpp"
+#include "train/stage.hpp"
+
+namespace ringworld {
+
+class TrainingDisplay {
+ public:
+  /// @param is_speaking  false on all ranks but one
+  TrainingDisplay(const std::vector<Stage>& stages, bool is_speaking);
+  ~TrainingDisplay();
+  TrainingDisplay(const TrainingDisplay&) = delete;
+  TrainingDisplay& operator=(const TrainingDisplay&) = delete;
+
+  void step(const TrainingStepRow& row);
+  void stage(const TrainingStageRow& row);
+
+ private:
+  const std::vector<Stage>& stages_;
+  bool is_speaking_;
+  bool is_terminal_;
+  double last_line_;
+};
+
+}  // namespace ringworld
