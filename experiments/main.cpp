@@ -21,7 +21,7 @@ struct Verb {
   int (*run)(const Job&);
 };
 
-constexpr std::array<Verb, 5> verbs{{
+constexpr std::array<Verb, 6> verbs{{
     {"info", "what this build and this machine can do: backends, devices, measured peaks", &run_info},
     {"attention", "sweeps ring attention over context lengths, ring sizes and layouts; writes an HDF5 record",
      &run_attention},
