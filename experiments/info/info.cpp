@@ -13,6 +13,7 @@
 #include "experiments/common/job.hpp"
 #include "experiments/info/gemm_peak.hpp"
 #include "experiments/info/ring_link.hpp"
+#include "experiments/sweep/rows.hpp"
 #include "io/console_table.hpp"
 #include "io/evaluation_rows.hpp"
 #include "io/rank_row.hpp"
@@ -39,7 +40,8 @@ std::string schema_page() {
          "attributes of `/provenance`.\n\n" +
          schema_section<AttentionRow>() + "\n" + schema_section<SampleRow>() + "\n" + schema_section<HopRow>() + "\n" +
          schema_section<TrainingStepRow>() + "\n" + schema_section<TrainingStageRow>() + "\n" +
-         schema_section<NeedleCellRow>() + "\n" + schema_section<PerplexityRow>() + "\n" + schema_section<RankRow>();
+         schema_section<NeedleCellRow>() + "\n" + schema_section<PerplexityRow>() + "\n" +
+         schema_section<SweepPointRow>() + "\n" + schema_section<RankRow>();
 }
 
 /// "yes", or why a backend cannot be used here.

@@ -53,12 +53,12 @@ std::uint64_t digest_of(const ShardedParameters& parameters) {
   return static_cast<std::uint64_t>(total);
 }
 
-Corpus read_corpus(const std::vector<std::string>& words) {
+Corpus read_corpus(const std::vector<std::string>& words, std::int64_t training_seed) {
   if (words.size() == 1 && words.front() == "kjv") {
     return read_kjv_corpus();
   }
   if (words.size() == 1 && words.front() == "synthetic") {
-    return make_synthetic_corpus({});
+    return make_synthetic_corpus({.seed = static_cast<std::uint64_t>(training_seed)});
   }
   const std::vector<std::filesystem::path> files(words.begin(), words.end());
   return read_text_corpus(files);
@@ -94,7 +94,7 @@ EvaluatedModel::EvaluatedModel(const NeedleOptions& values, const Mesh& mesh) {
   require_input(tokenizer_->vocab_size() <= config.vocab_size,
                 fmt::format("{}: the tokenizer has {} tokens, the model {}", values.checkpoint,
                             tokenizer_->vocab_size(), config.vocab_size));
-  haystack_.emplace(read_corpus(values.haystack), *tokenizer_);
+  haystack_.emplace(read_corpus(values.haystack, training_seed_), *tokenizer_);
   if (const auto* words = dynamic_cast<const WordTokenizer*>(tokenizer_.get())) {
     const auto trained_with = training_attribute<std::string>(file, "needle_template");
     format_.emplace(

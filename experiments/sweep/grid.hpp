@@ -1,0 +1,39 @@
+#pragma once
+/// @file  What `ringworld sweep` is asked to run, and the runs of verbs that this makes.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "experiments/common/options.hpp"
+
+namespace ringworld {
+
+struct SweepGridOptions {
+  std::vector<std::int64_t> ranks{0};  // 0: all
+  std::vector<std::int64_t> context_length{4096};
+  std::string attention_config;
+  std::vector<std::string> schedule;  // configurations of train
+  std::string needle_config;
+  bool resume = false;
+  std::string output = "ringworld-sweep.h5";
+};
+
+void declare(Options& options, SweepGridOptions& values);
+
+/// One run of a verb.
+struct VerbRun {
+  std::string verb;
+  std::int64_t ranks = 1;
+  std::string configuration;
+  std::vector<std::string> arguments;  ///< after the verb
+  std::filesystem::path part;          ///< its own record
+};
+
+/// The product, a ring size after the other: attention over all context lengths, then each schedule trained and its
+/// model asked for needles over all context lengths.
+/// @throws Error(bad_input) naming the flag whose value cannot be, a missing file included.
+[[nodiscard]] std::vector<VerbRun> make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks);
+
+}  // namespace ringworld

@@ -1,0 +1,45 @@
+#pragma once
+/// @file  The rows that `ringworld sweep` adds to those of the verbs it runs.
+
+#include <cstdint>
+
+#include "io/row.hpp"
+
+namespace ringworld {
+
+/// One run of a verb at one point of the grid.
+struct SweepPointRow {
+  static constexpr std::string_view path = "/sweep/points";
+  static constexpr std::string_view meaning = "one run of a verb; its rows are in the verb's own tables";
+
+  FixedString<16> verb;
+  std::int64_t ranks = 0;
+  FixedString<160> configuration;
+  FixedString<240> arguments;
+  FixedString<240> part;
+  std::int64_t rows = 0;
+  double seconds = 0;
+  std::int64_t exit_code = 0;
+  bool valid = false;
+  FixedString<240> reason;
+  std::int64_t run = 0;
+
+  static constexpr auto fields() {
+    using R = SweepPointRow;
+    return std::tuple{
+        Field{"verb", &R::verb, "", "attention, train or needle"},
+        Field{"ranks", &R::ranks, "rank", "ranks that the verb ran on: the first so many of the job"},
+        Field{"configuration", &R::configuration, "", "file that it was given with --config; empty without"},
+        Field{"arguments", &R::arguments, "", "its command line, after the verb"},
+        Field{"part", &R::part, "", "record of its own, whose rows were taken over"},
+        Field{"rows", &R::rows, "", "rows taken over from it, over all tables; none of a run that its input stopped"},
+        Field{"seconds", &R::seconds, "s", "wall time of the verb"},
+        Field{"exit_code", &R::exit_code, "", "0 ok, 1 a check failed, 2 bad usage or input"},
+        Field{"valid", &R::valid, "", "whether the exit code was 0"},
+        Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"},
+        Field{"run", &R::run, "",
+              "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
+  }
+};
+
+}  // namespace ringworld
