@@ -27,7 +27,9 @@ def sweep(folder: Path, *flags: launch.Argument, code: int = 0) -> launch.Finish
 
 
 def sizes(path: Path) -> dict[str, int]:
-    tables = ("attention", "samples", "overlap/hops", "training/steps", "training/stages", "needle/cells", "sweep/points")
+    tables = (
+        "attention", "samples", "overlap/hops", "training/steps", "training/stages", "needle/cells", "sweep/points",
+    )  # fmt: skip
     with h5py.File(path, "r") as file:
         return {name: len(file[name]) if name in file else 0 for name in tables}
 

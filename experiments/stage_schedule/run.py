@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""Progressive against direct training, and two ablations: trains, asks for needles, and prints the table.
+
+    experiments/stage_schedule/run.py --output DIR [--quick] [--seeds 1,2,3] [--ranks 2] [--program BINARY]
+
+Everything that is done is skipped, so a killed run goes on where it was: a training run from its last checkpoint, an
+evaluation from its last cell. DIR holds one record and one model a training run, `needles.h5`, and `table.md`; give all
+records to `python -m ringworld_analysis report`.
+
+    progressive       the stages of progressive.toml
+    direct, equal X   the longest context from the first step on, with as many tokens, as much work (FLOP) or as much
+                      time as the progressive run of the same seed took, at the best of several learning rates
+    theta fixed       as progressive, the rotary base left at that of the first stage
+    packed, masked    as progressive, four documents a row, attention within each only
+    packed, open      the same with attention across documents, as LWM's released code has it
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+sys.path.insert(0, str(REPOSITORY / "analysis"))
+
+from ringworld_analysis import formatting, wilson  # noqa: E402
+
+MPI_ENVIRONMENT = REPOSITORY / "scripts" / "lib" / "mpi_environment.sh"
+BUDGETS = {"tokens": "direct, equal tokens", "flop": "direct, equal work", "seconds": "direct, equal time"}
+ABLATIONS = {"theta_fixed": "theta fixed", "packed": "packed, masked", "packed_open": "packed, open"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run: the full study, or the quick one that only shows that everything works."""
+
+    configurations: Path
+    learning_rates: tuple[float, ...]
+    """Tried for direct training, at equal tokens with the first seed."""
+    lengths: tuple[int, ...]
+    needles: str
+    trials: int
+    haystack: str
+
+
+FULL = Plan(HERE / "config", (5e-4, 1e-3, 2e-3, 4e-3), (256, 512, 1024, 2048, 4096), "1/1,4/4,8/4,16/8", 40, "kjv")
+QUICK = Plan(HERE / "config" / "quick", (2e-3, 4e-3), (64, 128), "1/1,2/2", 4, "synthetic")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a training run took."""
+
+    tokens: float
+    flop: float
+    seconds: float
+    answer_loss: float
+
+
+@dataclass
+class Study:
+    """A folder of runs."""
+
+    plan: Plan
+    output: Path
+    program: Path
+    ranks: int
+    seeds: list[int]
+    done: int = field(default=0)
+
+    def run(self) -> int:
+        """Run what is not done yet; return the exit code."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        for seed in self.seeds:
+            if not self.train("progressive", "progressive", seed, self.plan.configurations / "progressive.toml"):
+                return 1
+        rate = self.tune()
+        for seed in self.seeds:
+            for budget, schedule in BUDGETS.items():
+                self.train(f"direct_{budget}", schedule, seed, self.direct(budget, seed, rate))
+            for name, schedule in ABLATIONS.items():
+                self.train(name, schedule, seed, self.plan.configurations / f"{name}.toml")
+        for name in ("progressive", *(f"direct_{budget}" for budget in BUDGETS), *ABLATIONS):
+            for seed in self.seeds:
+                if is_finished(self.record(name, seed)) and not self.ask(self.output / f"model-{name}-seed-{seed}.h5"):
+                    return 1
+        table = "\n".join(self.table()) + "\n"
+        (self.output / "table.md").write_text(table, encoding="utf-8")
+        print(table)
+        return 0
+
+    # ---- training ----------------------------------------------------------------------------------------------------
+
+    def record(self, name: str, seed: int) -> Path:
+        """Return the record of a training run."""
+        return self.output / f"train-{name}-seed-{seed}.h5"
+
+    def train(self, name: str, schedule: str, seed: int, configuration: Path) -> bool:
+        """Train to the end; tell whether it got there. A stage that misses its gate is a result, not a mistake."""
+        record, model = self.record(name, seed), self.output / f"model-{name}-seed-{seed}.h5"
+        if is_finished(record):
+            return True
+        code = self.program_run(
+            f"train {name}, seed {seed}", "train", "--config", configuration, "--schedule", schedule, "--seed", seed,
+            "--checkpoint", model, "--output", record, "--resume",
+        )  # fmt: skip
+        if code not in (0, 1):
+            sys.exit(f"stage_schedule: training {name} with seed {seed} ended with exit code {code}")
+        return code == 0
+
+    def tune(self) -> float:
+        """Return the learning rate at which direct training ends with the smallest loss of the answers."""
+        losses = {}
+        for rate in self.plan.learning_rates:
+            name = f"tune_{rate:g}"
+            self.train(name, f"direct, rate {rate:g}", self.seeds[0], self.direct("tokens", self.seeds[0], rate, name))
+            losses[rate] = totals(self.record(name, self.seeds[0])).answer_loss
+        best = min(losses, key=lambda rate: losses[rate] if math.isfinite(losses[rate]) else math.inf)
+        said = ", ".join(f"{rate:g}: {loss:.3f}" for rate, loss in losses.items())
+        print(f"stage_schedule: answer loss of direct training by learning rate: {said}; {best:g} is taken", flush=True)
+        return best
+
+    def direct(self, budget: str, seed: int, rate: float, name: str = "") -> Path:
+        """Write the configuration of direct training with the budget that the progressive run used."""
+        progressive = self.record("progressive", seed)
+        spent, last = totals(progressive), last_steps(progressive)
+        per_step = {"tokens": last.tokens, "flop": last.flop, "seconds": last.seconds}[budget]
+        steps = max(1, round(getattr(spent, budget) / per_step))
+        text = (self.plan.configurations / "direct.toml").read_text(encoding="utf-8")
+        for key, value in (("steps", f"{steps}"), ("learning_rate", f"{rate:g}")):
+            text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+            if count != 1:
+                sys.exit(f"stage_schedule: direct.toml needs exactly one line '{key} = ...', it has {count}")
+        path = self.output / f"{name or f'direct_{budget}'}-seed-{seed}.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    # ---- needles -----------------------------------------------------------------------------------------------------
+
+    def ask(self, model: Path) -> bool:
+        """Ask a model for needles; what the record holds already is skipped by the program."""
+        marker = self.output / f"{model.stem}.asked"
+        if marker.exists() and marker.stat().st_mtime >= model.stat().st_mtime:
+            return True
+        code = self.program_run(
+            f"needle {model.stem}", "needle", "--checkpoint", model, "--context-length",
+            ",".join(map(str, self.plan.lengths)), "--needles", self.plan.needles, "--trials", self.plan.trials,
+            "--rope-theta", "stage,scaled", "--haystack", self.plan.haystack, "--output", self.output / "needles.h5", "--resume",
+        )  # fmt: skip
+        if code == 0:
+            marker.touch()
+        return code == 0
+
+    def program_run(self, what: str, *arguments: object) -> int:
+        """Run the program under the launcher, its output going to DIR/NAME.log; return its exit code."""
+        self.done += 1
+        print(f"stage_schedule: [{self.done}] {what}", flush=True)
+        words = [str(self.program), *map(str, arguments)]
+        if self.ranks > 1:
+            words = ["mpirun", "-n", str(self.ranks), *words]
+        script = 'source "$1"; prepare_mpi "$2"; shift 2; exec "$@"'
+        with (self.output / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(f"\n$ {' '.join(words)}\n")
+            log.flush()
+            finished = subprocess.run(
+                ["bash", "-c", script, "bash", str(MPI_ENVIRONMENT), str(self.ranks), *words],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False,
+            )  # fmt: skip
+        if finished.returncode != 0:
+            print(f"stage_schedule: exit code {finished.returncode}; see {self.output / 'log.txt'}", flush=True)
+        return finished.returncode
+
+    # ---- the table ---------------------------------------------------------------------------------------------------
+
+    def table(self) -> Iterator[str]:
+        """Yield the lines of the table: a row a schedule, right answers with their intervals, all seeds added up."""
+        with h5py.File(self.output / "needles.h5", "r") as file:
+            cells = file["/needle/cells"][:]
+        cells = cells[cells["valid"].astype(bool)]
+        asked = [("stage", int(length)) for length in self.plan.lengths]
+        trained = int(cells["trained_context_length"].max())
+        asked += [("scaled", length) for length in self.plan.lengths if length > trained]
+        kinds = [tuple(map(int, word.split("/"))) for word in self.plan.needles.split(",")]
+        columns = [(mode, length, kind) for mode, length in asked if length >= trained for kind in (kinds[0], kinds[-1])]
+        heads = [
+            f"{planted}/{of} at {formatting.tokens(length)}{', θ scaled' if mode == 'scaled' else ''}"
+            for mode, length, (planted, of) in columns
+        ]
+        yield " | ".join(["| schedule", "seeds", "tokens", "work", "time", *heads]) + " |"
+        yield "|" + "---|" * (5 + len(heads))
+        names = {"progressive": "progressive", **{f"direct_{name}": text for name, text in BUDGETS.items()}, **ABLATIONS}
+        for name, schedule in names.items():
+            spent = [totals(self.record(name, seed)) for seed in self.seeds if is_finished(self.record(name, seed))]
+            if not spent:
+                continue
+            rows = cells[cells["schedule"] == schedule.encode()]
+            entries = [share(rows, *column) for column in columns]
+            mean = Totals(*(float(np.mean([getattr(one, key) for one in spent]))
+                            for key in ("tokens", "flop", "seconds", "answer_loss")))  # fmt: skip
+            budget = [formatting.si(mean.tokens, ""), formatting.si(mean.flop, "FLOP"), formatting.si(mean.seconds, "s")]
+            yield " | ".join([f"| {schedule}", str(len(spent)), *budget, *entries]) + " |"
+
+
+def share(rows: np.ndarray, mode: str, length: int, kind: tuple[int, int]) -> str:
+    """Write the share of right answers in some cells, with its 95 % Wilson interval."""
+    chosen = rows[
+        (rows["theta_mode"] == mode.encode()) & (rows["context_length"] == length)
+        & (rows["needles_planted"] == kind[0]) & (rows["needles_asked"] == kind[1])
+    ]  # fmt: skip
+    hits, trials = int(chosen["hits"].sum()), int(chosen["trials"].sum())
+    if trials == 0:
+        return "-"
+    low, high = wilson.interval(hits, trials)
+    return f"{hits / trials:.2f} ({low:.2f} to {high:.2f})"
+
+
+def is_finished(record: Path) -> bool:
+    """Tell whether the last run that wrote to a record came to its end."""
+    if not record.exists():
+        return False
+    with h5py.File(record, "r") as file:
+        if "provenance" not in file:
+            return False
+        group = file["provenance"]
+        runs = [group, *(group[name] for name in sorted(group) if name.startswith("resume_"))]
+        last = max(runs, key=lambda run: str(run.attrs.get("utc_start", "")))
+        return bool(last.attrs.get("utc_end", ""))
+
+
+def totals(record: Path) -> Totals:
+    """Add up a training run."""
+    with h5py.File(record, "r") as file:
+        stages, steps = file["/training/stages"][:], file["/training/steps"][:]
+    return Totals(
+        float(stages["tokens"].sum()), float(stages["flop_causal"].sum()), float(steps["step_time"].sum()),
+        float(stages["final_answer_loss"][-1]),
+    )  # fmt: skip
+
+
+def last_steps(record: Path) -> Totals:
+    """Return what one step of the last stage takes; the time is the median."""
+    with h5py.File(record, "r") as file:
+        steps = file["/training/steps"][:]
+    last = steps[steps["stage"] == steps["stage"].max()]
+    return Totals(*(float(np.median(last[key])) for key in ("tokens", "flop_causal", "step_time", "answer_loss")))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and run the study."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", required=True, type=Path, help="folder of the runs; made if need be")
+    parser.add_argument("--quick", action="store_true", help="tiny stages: a minute for one seed, and no result worth a table")
+    parser.add_argument("--seeds", default="1,2,3", help="seeds of training, comma-separated (default 1,2,3)")
+    parser.add_argument("--ranks", type=int, default=2, help="ranks of every run (default 2)")
+    parser.add_argument("--program", type=Path, default=REPOSITORY / "build" / "release" / "bin" / "ringworld")
+    options = parser.parse_args(arguments)
+    if not re.fullmatch(r"\d+(,\d+)*", options.seeds):
+        parser.error(f"--seeds: '{options.seeds}' is no list of whole numbers")
+    if options.ranks < 1:
+        parser.error(f"--ranks: {options.ranks} must be at least 1")
+    if not options.program.is_file():
+        parser.error(f"--program: {options.program} does not exist; build it with scripts/setup.sh")
+    seeds = [int(word) for word in options.seeds.split(",")]
+    return Study(QUICK if options.quick else FULL, options.output, options.program, options.ranks, seeds).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
