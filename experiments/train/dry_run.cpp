@@ -19,15 +19,14 @@ struct NamedBytes {
   std::int64_t bytes;
 };
 
-std::array<NamedBytes, 8> kinds_of(const TrainingMemory& memory) {
-  return {{{"parameters", memory.parameters},
-           {"gradients", memory.gradients},
+std::array<NamedBytes, 7> kinds_of(const TrainingMemory& memory) {
+  return {{{"parameters", memory.model.parameters},
+           {"gradients", memory.model.gradients},
            {"moments", memory.moments},
-           {"gathered units", memory.gathered_units},
-           {"activations", memory.activations},
-           {"layer workspace", memory.layer_workspace},
-           {"head workspace", memory.head_workspace},
-           {"attention workspace", memory.attention_workspace}}};
+           {"gathered units", memory.model.gathered},
+           {"activations", memory.model.activations},
+           {"layer and logits scratch", memory.model.scratch},
+           {"attention workspace", memory.model.attention}}};
 }
 
 std::string bytes_text(std::int64_t bytes) {

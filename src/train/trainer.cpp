@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -33,28 +33,18 @@ struct ShardedState {
       : parameters(plan.model, mesh), optimizer(parameters, plan.optimizer, plan.backend) {}
 };
 
-/// Mean of the last tenth of a stage's steps.
+/// Mean of the last tenth of a stage's steps, those of this run.
 class TailMean {
  public:
-  explicit TailMean(std::int64_t steps) : length_(static_cast<std::size_t>(std::max<std::int64_t>(1, steps / 10))) {}
-
-  void add(double value) {
-    values_.push_back(value);
-    if (values_.size() > length_) {
-      values_.pop_front();
-    }
-  }
+  void add(double value) { values_.push_back(value); }
   [[nodiscard]] double mean() const {
-    double sum = 0;
-    for (const double value : values_) {
-      sum += value;
-    }
-    return mean_or_nan(sum, static_cast<double>(values_.size()));
+    const std::size_t count = std::min(values_.size(), std::max<std::size_t>(1, values_.size() / 10));
+    const double sum = std::accumulate(values_.end() - static_cast<std::ptrdiff_t>(count), values_.end(), 0.0);
+    return mean_or_nan(sum, static_cast<double>(count));
   }
 
  private:
-  std::size_t length_;
-  std::deque<double> values_;
+  std::vector<double> values_;
 };
 
 class Trainer {
@@ -141,9 +131,9 @@ class Trainer {
     });
     model->set_rope_theta(stage().rope_theta);
     RankBatch batch(*source, *model, stage(), state_->parameters.mesh());
-    TailMean loss(stage().steps);
-    TailMean answer_loss(stage().steps);
-    TailMean answer_accuracy(stage().steps);
+    TailMean loss;
+    TailMean answer_loss;
+    TailMean answer_accuracy;
     last_checkpoint_ = now_seconds();
     while (!is_stage_finished()) {
       const TrainingStepRow row = run_step(*model, batch);
