@@ -90,16 +90,14 @@ StageOptions read_stage(TomlTable table) {
   std::string shape = "constant";
   std::string mean = "tokens";
   std::string optimizer_state = "fresh";
-  require_input(table.read("context_length", stage.context_length),
-                fmt::format("{}: context_length is missing", table.source()));
-  require_input(table.read("rope_theta", stage.rope_theta), fmt::format("{}: rope_theta is missing", table.source()));
+  const bool has_context_length = table.read("context_length", stage.context_length);
+  const bool has_theta = table.read("rope_theta", stage.rope_theta);
   const bool has_steps = table.read("steps", stage.steps);
-  require_input(table.read("tokens", options.tokens) != has_steps,
-                fmt::format("{}: give steps or tokens, one of them", table.source()));
+  const bool has_tokens = table.read("tokens", options.tokens);
   table.read("batch", stage.batch);
   table.read("micro_batch", stage.micro_batch);
   table.read("mesh", options.mesh);
-  require_input(table.read("learning_rate", rate.peak), fmt::format("{}: learning_rate is missing", table.source()));
+  const bool has_rate = table.read("learning_rate", rate.peak);
   table.read("min_learning_rate", rate.minimum);
   table.read("warmup", options.warmup);
   table.read("schedule", shape);
@@ -111,7 +109,14 @@ StageOptions read_stage(TomlTable table) {
   table.read("attends_within_documents", stage.attends_within_documents);
   table.read("optimizer_state", optimizer_state);
   table.read("stop_when_answer_accuracy", stage.stop_when_answer_accuracy);
-  table.require_all_known();
+  table.require_all_known();  // first: a key that seems to be missing may be misspelt
+  const auto require_key = [&](bool is_there, std::string_view key) {
+    require_input(is_there, fmt::format("{}: {} is missing", table.source(), key));
+  };
+  require_key(has_context_length, "context_length");
+  require_key(has_theta, "rope_theta");
+  require_key(has_rate, "learning_rate");
+  require_input(has_steps != has_tokens, fmt::format("{}: give steps or tokens, one of them", table.source()));
 
   constexpr std::array<std::string_view, 2> means{"tokens", "rows"};
   constexpr std::array<std::string_view, 2> states{"fresh", "carried"};

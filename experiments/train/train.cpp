@@ -69,6 +69,7 @@ class TrainingRecord {
       row.run = run_;
       record_.append(row);
     }
+    commit();
   }
   void commit() {
     record_.commit();

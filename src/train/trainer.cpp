@@ -172,7 +172,6 @@ class Trainer {
       row.reason = std::string_view(reason);
     }
     observer_.on_stage(row);
-    observer_.on_checkpoint();
     if (has_missed_gate) {
       throw Error(ErrorKind::check_failed, fmt::format("stage {}: {}", progress_.stage, row.reason.view()))
           .as_collective();
@@ -265,6 +264,7 @@ class Trainer {
   }
 
   void write_checkpoint() {
+    observer_.on_checkpoint();
     const CheckpointDescription description{.seed = plan_.seed,
                                             .context_length = stage().context_length,
                                             .rope_theta = stage().rope_theta,
@@ -276,9 +276,6 @@ class Trainer {
         write_model_checkpoint(world_, run_.checkpoint.path, state_->parameters, state_->optimizer, description);
     progress_.checkpoint_seconds += world_.all_reduce(seconds, Reduction::max);
     last_checkpoint_ = now_seconds();
-    if (!progress_.is_stage_done) {
-      observer_.on_checkpoint();
-    }
   }
 
   [[nodiscard]] double utilisation(double flop, double seconds) const {

@@ -34,7 +34,7 @@ class TrainingObserver {
   virtual ~TrainingObserver() = default;
   virtual void on_step(const TrainingStepRow& row) = 0;
   virtual void on_stage(const TrainingStageRow& row) = 0;
-  /// A checkpoint lies on the disk: what was recorded so far will not be computed again.
+  /// A checkpoint is about to be written: what a record lacks of the steps before it would be lacking for ever.
   virtual void on_checkpoint() = 0;
 };
 

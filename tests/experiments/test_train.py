@@ -1,0 +1,157 @@
+"""`ringworld train` as a user runs it: checkpoints that h5py reads, kills, resume, dry runs and mistakes."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import launch
+
+QUICK = launch.REPOSITORY / "experiments" / "train" / "config" / "quick.toml"
+LWM = launch.REPOSITORY / "experiments" / "train" / "config" / "lwm_text_1m.toml"
+LOSS_COLUMNS = ("stage", "step", "loss", "grad_norm", "learning_rate", "answer_accuracy")
+
+
+def train(ranks: int | None, folder: Path, name: str, *flags: launch.Argument) -> launch.Finished:
+    """Run the quick configuration with files of its own."""
+    return launch.run(
+        ranks, "train", "--config", QUICK, "--checkpoint", folder / f"{name}.h5", "--output", folder / f"{name}-run.h5",
+        *flags,
+    )  # fmt: skip
+
+
+def tensors(path: Path) -> dict[str, np.ndarray]:
+    """Return every dataset of a checkpoint."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def steps(path: Path) -> np.ndarray:
+    with h5py.File(path) as file:
+        return file["training/steps"][()][list(LOSS_COLUMNS)]
+
+
+def test_checkpoint_reads_like_hugging_face(tmp_path: Path) -> None:
+    assert train(2, tmp_path, "model").code == 0
+    with h5py.File(tmp_path / "model.h5") as file:
+        attributes = dict(file.attrs)
+        hidden = attributes["hidden_size"]
+        assert attributes["num_hidden_layers"] == 2
+        assert attributes["rope_pairing"] == "half_split"
+        assert bool(attributes["tie_word_embeddings"]) and bool(attributes["attention_bias"])
+        assert attributes["rope_theta"] == 1024  # of the last stage
+        assert str(attributes["tokenizer"]).startswith("word ")
+        assert file["model.embed_tokens.weight"].shape == (attributes["vocab_size"], hidden)
+        assert file["model.layers.1.mlp.down_proj.weight"].shape == (hidden, attributes["intermediate_size"])
+        assert file["optimizer/second_moment/model.norm.weight"][()].min() > 0
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_killed_and_resumed_is_the_same_run(tmp_path: Path, ranks: int | None) -> None:
+    assert train(ranks, tmp_path, "whole").code == 0
+    command = launch.command_line(
+        ranks,
+        ["train", "--config", QUICK, "--checkpoint", tmp_path / "killed.h5", "--output", tmp_path / "killed-run.h5",
+         "--checkpoint-steps", 1],
+    )  # fmt: skip
+    for patience in (0.0, 0.05, 0.15):  # after a checkpoint, at any moment of the next ones
+        with launch.started(command if patience == 0.0 else [*command, "--resume"], tmp_path) as process:
+            deadline = time.monotonic() + 30
+            while not (tmp_path / "killed.h5").exists() and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.005)
+            time.sleep(patience)
+            if ranks is None:
+                process.kill()
+            else:
+                launch.kill_rank(process.pid, 0)
+            process.wait(timeout=30)
+        with h5py.File(tmp_path / "killed.h5") as file:  # whole at any moment
+            assert file["model.norm.weight"].shape == (file.attrs["hidden_size"],)
+    finished = train(ranks, tmp_path, "killed", "--resume")
+    assert finished.code == 0, str(finished)
+    assert list(tmp_path.glob("*.tmp-*")) == []
+    expected, actual = tensors(tmp_path / "whole.h5"), tensors(tmp_path / "killed.h5")
+    assert expected.keys() == actual.keys()
+    for name, values in expected.items():
+        assert np.array_equal(values, actual[name]), name
+    whole, joined = steps(tmp_path / "whole-run.h5"), steps(tmp_path / "killed-run.h5")
+    assert np.array_equal(np.sort(joined, order=["stage", "step"]), whole)
+
+
+def test_dry_run_counts_the_7b_model() -> None:
+    finished = launch.run_successfully(
+        None, "train", "--dry-run", "--preset", "7b", "--context-length", "1M", "--mesh", "1,-1,16,4", "--ranks", 256,
+        "--batch", 4, "--recomputation", "full",
+    )  # fmt: skip
+    assert re.search(r"parameters +6738415616\b", finished.stdout)
+    assert "mesh 1,4,16,4" in finished.stdout
+    # 3 times forward: 2 (N - V C) with N the parameters, and 4 H D (S + 1) / 2 of attention a layer, for 4M tokens.
+    tokens = 4 * 2**20
+    flop = 3 * tokens * (2 * (6738415616 - 32000 * 4096) + 32 * 4 * 4096 * (2**20 + 1) / 2)
+    shown = re.search(r"FLOP per step \(causal\) +([0-9.e+]+)", finished.stdout)
+    assert shown and float(shown.group(1)) == pytest.approx(flop, rel=1e-3)
+
+
+def test_dry_run_refuses_what_does_not_fit() -> None:
+    finished = launch.run(None, "train", "--config", LWM, "--dry-run", "--ranks", 256, "--memory-per-rank", "1G")
+    assert finished.code == 2
+    assert len(finished.errors) == 1
+    assert re.search(r"stage 0: a rank needs [0-9.]+ GiB, most of it .* and --memory-per-rank is 1.00 GiB", finished.errors[0])
+
+
+MISTAKES = [
+    ("unknown_key", "contxt_length = 64", r"\[\[stage\]\] 0: key 'contxt_length' .*context_length"),
+    ("no_theta", "context_length = 64", r"\[\[stage\]\] 0: rope_theta is missing"),
+    ("mesh", 'mesh = "1,1,1,3"', r"stage 0: .*mesh.*3"),
+    ("context", 'context_length = 63\nmesh = "1,1,1,2"', r"stage 0: context_length 63 does not divide by sp = 2"),
+    ("batch", 'batch = 3\nmesh = "2,1,1,1"', r"stage 0: batch 3 does not divide by dp \* fsdp = 2"),
+    ("needles", "context_length = 8", r"context length 8 is too short"),
+    ("haystack", "context_length = 2000000", r"context length 2000000 needs \d+ tokens of haystack"),
+    ("template", 'needle_template = "long2"', r"long2.*long1|long1"),
+    ("tokenizer", "", r"tokenizer|SentencePiece"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "stage", "says"), MISTAKES, ids=[mistake[0] for mistake in MISTAKES])
+def test_mistake_is_one_clear_line(tmp_path: Path, name: str, stage: str, says: str) -> None:
+    values = {
+        "context_length": "context_length = 64", "rope_theta": "rope_theta = 512", "steps": "steps = 2",
+        "learning_rate": "learning_rate = 1e-3", "batch": "batch = 4", "needle_template": 'needle_template = "short1"',
+    }  # fmt: skip
+    if name == "no_theta":
+        del values["rope_theta"]
+    for line in filter(None, stage.split("\n")):
+        key = line.split(" = ")[0]
+        values.pop("context_length" if key == "contxt_length" else key, None)
+        values[key] = line
+    tokenizer = tmp_path / "not_one.model"
+    tokenizer.write_text("word 3\nnot a tokenizer\n")
+    chosen = str(tokenizer) if name == "tokenizer" else "word"
+    (tmp_path / "config.toml").write_text(
+        f'[model]\npreset = "needle"\n[data]\nhaystack = "synthetic"\ntokenizer = "{chosen}"\n[[stage]]\n'
+        + "\n".join(values.values())
+        + "\n"
+    )
+    finished = launch.run(2, "train", "--config", tmp_path / "config.toml", "--checkpoint", tmp_path / "m.h5",
+                          "--output", tmp_path / "r.h5", timeout=60)  # fmt: skip
+    assert finished.code == 2, str(finished)
+    assert len(finished.errors) == 1, str(finished)
+    assert re.search(says, finished.errors[0], flags=re.IGNORECASE), finished.errors[0]
+    assert not (tmp_path / "m.h5").exists()
+
+
+def test_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    assert train(None, tmp_path, "model", "--stage-count", 1).code == 0
+    other = tmp_path / "other.toml"
+    other.write_text(QUICK.read_text().replace('preset = "needle"', 'preset = "needle"\nffn_size = 128'))
+    finished = launch.run(None, "train", "--config", other, "--checkpoint", tmp_path / "model.h5", "--output",
+                          tmp_path / "r.h5", "--resume")  # fmt: skip
+    assert finished.code == 2
+    assert "intermediate_size = 192, the configuration says 128" in finished.errors[0]
