@@ -87,7 +87,7 @@ using Progress = std::function<bool()>;
 struct BlockAttentionOptions {
   std::int64_t head_size = 0;
   float scale = 1.0F;  ///< applied once, to the scores, in fp32; positive, usually 1 / sqrt(D)
-  int threads = 1;      ///< of Backend::host; the calling thread is one of them, and alone calls the progress function
+  int threads = 1;     ///< of Backend::host; the calling thread is one of them, and alone calls the progress function
 };
 
 /// Attention of one block of queries with one block of keys.

@@ -39,8 +39,8 @@ struct Operands {
         .column_range(index * point.columns, point.columns);
   }
 
-  void forward() { kernel->forward({.gate = half(gate_and_up, 0), .up = half(gate_and_up, 1), .y = view(y)}); }
-  void backward() {
+  void forward() const { kernel->forward({.gate = half(gate_and_up, 0), .up = half(gate_and_up, 1), .y = view(y)}); }
+  void backward() const {
     kernel->backward({.dy = view(dy),
                       .gate = half(gate_and_up, 0),
                       .up = half(gate_and_up, 1),

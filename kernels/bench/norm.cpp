@@ -46,7 +46,7 @@ struct Operands {
     return {buffer.as<float>(), static_cast<std::size_t>(point.tokens)};
   }
 
-  void forward() {
+  void forward() const {
     kernel->forward({.x = view(stream),
                      .branch = point.has_branch ? view(branch) : RowsView(),
                      .sum = point.has_branch ? view(stream) : RowsView(),
@@ -54,7 +54,7 @@ struct Operands {
                      .y = view(y),
                      .inverse_rms = of_tokens(inverse_rms)});
   }
-  void backward() {
+  void backward() const {
     kernel->backward({.dy = view(y),
                       .x = view(stream),
                       .weight = of_columns(weight),

@@ -40,7 +40,7 @@ struct Operands {
     return {buffer.as<float>(), static_cast<std::size_t>(point.parameters)};
   }
 
-  void adamw() {
+  void adamw() const {
     const std::span copies(copy.as<bf16>(), static_cast<std::size_t>(point.parameters));
     kernel->adamw({.parameter = floats(parameter),
                    .gradient = floats(gradient),

@@ -32,7 +32,7 @@ struct AdamWRange {
   std::span<const float> gradient;  ///< fp32
   std::span<float> first_moment;    ///< m, updated; 0 before step 1
   std::span<float> second_moment;   ///< v, updated; 0 before step 1
-  std::span<bf16> bfloat16_copy{};  ///< receives the new parameter, rounded; empty: not wanted
+  std::span<bf16> bfloat16_copy;    ///< receives the new parameter, rounded; empty: not wanted
 };
 
 class Optimizer {

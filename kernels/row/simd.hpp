@@ -189,6 +189,7 @@ struct Simd : RegisterTypes<Lanes> {
     const Word word = reinterpret_cast<Word>(value);
     const Word rounded = word + 0x7fffU + ((word >> 16) & 1U);
     const Word quiet = word | 0x00400000U;
+    // NOLINTNEXTLINE(misc-redundant-expression): not equal to itself is what a NaN is.
     return upper_halves(value != value ? quiet : rounded, std::make_integer_sequence<int, Lanes>());
   }
   template <int... Lane>

@@ -37,7 +37,7 @@ struct Avx512 : Simd<16> {
     const Float guess = _mm512_maskz_rcp14_ps(all, value);
     const Float rest = 1.0F - value * guess;
     // 0 * infinity where the value is infinite: the guess stands.
-    return rest == rest ? guess + guess * rest : guess;
+    return value < set(-minus_infinity) ? guess + guess * rest : guess;
   }
 
   static bool any(Int flags) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(flags)) != 0; }

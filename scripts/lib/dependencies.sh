@@ -9,7 +9,7 @@ debian_packages=(
   libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev libdnnl-dev
   libsentencepiece-dev bible-kjv-text libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
 )
-debian_dev_packages=(clang-format-19 clang-tidy-19 shellcheck)
+debian_dev_packages=(clang-format-19 clang-tidy-19 libomp-19-dev shellcheck) # libomp: the omp.h that clang-tidy reads
 
 # name | module line | Spack spec: commands first, then what scripts/dependency_check looks for.
 command_dependencies=(

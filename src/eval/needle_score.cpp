@@ -40,11 +40,13 @@ bool is_another_value(const NeedleTrial& trial, std::int64_t needle, const std::
 class TrialPass {
  public:
   TrialPass(std::vector<NeedleTrial> trials, const Tokenizer& tokenizer, const NextTokenModel& model)
-      : trials_(std::move(trials)), tokenizer_(tokenizer), model_(model) {
+      : trials_(std::move(trials)),
+        row_length_(static_cast<std::int64_t>(trials_.front().tokens.size())),
+        tokenizer_(tokenizer),
+        model_(model) {
     for (const NeedleTrial& trial : trials_) {
       tokens_.insert(tokens_.end(), trial.tokens.begin(), trial.tokens.end());
     }
-    row_length_ = static_cast<std::int64_t>(trials_.front().tokens.size());
   }
 
   void add_to(NeedleScore& score) {
@@ -123,10 +125,10 @@ class TrialPass {
   }
 
   std::vector<NeedleTrial> trials_;
+  std::int64_t row_length_;
   const Tokenizer& tokenizer_;
   const NextTokenModel& model_;
   std::vector<Token> tokens_;  // (B, S)
-  std::int64_t row_length_ = 0;
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ std::vector<hsize_t> to_hsize(std::span<const std::int64_t> values) { return {va
 
 hdf5::PropertyList parallel_access(const Communicator& communicator) {
   hdf5::PropertyList access(hdf5::check(H5Pcreate(H5P_FILE_ACCESS), "file access"));
-  const MPI_Comm native = MPI_Comm_f2c(static_cast<MPI_Fint>(native_handle(communicator)));
+  const MPI_Comm native = MPI_Comm_f2c(native_handle(communicator));
   hdf5::check(H5Pset_fapl_mpio(access.get(), native, MPI_INFO_NULL), "file access");
   // One rank reads and writes the file's structure for all; without it every rank would.
   hdf5::check(H5Pset_all_coll_metadata_ops(access.get(), true), "file access");

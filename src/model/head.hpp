@@ -59,12 +59,12 @@ class Head {
   /// The rows of one chunk, dense.
   struct Chunk {
     std::span<const std::int64_t> rows;  // of this rank's tokens
-    ConstRowsView hidden{};              // padded with rows of zeros
-    RowsView dhidden{};
+    ConstRowsView hidden;                // padded with rows of zeros
+    RowsView dhidden;
     bool is_in_place = false;
-    std::vector<std::int32_t> targets{};
-    std::vector<float> weights{};
-    std::vector<float> nll{};
+    std::vector<std::int32_t> targets;
+    std::vector<float> weights;
+    std::vector<float> nll;
   };
 
   void list_active(const HeadPass& pass);

@@ -49,7 +49,8 @@ float positional_bias(const ModelConfig& config, bool is_query, std::int64_t ind
   if (!is_query) {
     return is_second ? 0.0F : static_cast<float>(amplitude);
   }
-  const auto offset = static_cast<double>(index / config.head_size + 1);
+  const std::int64_t head = index / config.head_size;
+  const auto offset = static_cast<double>(head + 1);
   const double angle = std::pow(config.rope_theta, -2.0 * static_cast<double>(pair) / size) * offset;
   return static_cast<float>(is_second ? -amplitude * std::sin(angle) : amplitude * std::cos(angle));
 }

@@ -119,7 +119,7 @@ struct Model::Impl {
   std::span<const float> gather(std::int64_t unit, std::int64_t next);
   [[nodiscard]] std::int64_t local_row(const LogitPlace& place) const;
   void run_layers(const TensorView<const std::int32_t, 2>& tokens, const TensorView<const std::int32_t, 2>& segments);
-  void normalize_last(std::span<const float> unit);
+  void normalize_last(std::span<const float> unit) const;
   double run_head(const ModelBatch& batch, const TokenScores& scores, bool has_gradient);
   void backward_layers(const ModelBatch& batch);
   double run(const ModelBatch& batch, const TokenScores& scores, bool has_gradient);
@@ -237,7 +237,7 @@ void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& tokens,
   normalize_last(gather(layout().final_unit(), -1));
 }
 
-void Model::Impl::normalize_last(std::span<const float> unit) {
+void Model::Impl::normalize_last(std::span<const float> unit) const {
   norm->forward({.x = activations.layer(config().layers - 1).middle,
                  .branch = layer.branch(),
                  .sum = rows_of(last_sum),

@@ -49,8 +49,8 @@ class TailMean {
 
 class Trainer {
  public:
-  Trainer(const Communicator& world, const TrainingRun& run, TrainingObserver& observer)
-      : world_(world), run_(run), plan_(run.plan), observer_(observer) {}
+  Trainer(Communicator world, const TrainingRun& run, TrainingObserver& observer)
+      : world_(std::move(world)), run_(run), plan_(run.plan), observer_(observer) {}
 
   void run() {
     if (run_.is_resumed) {

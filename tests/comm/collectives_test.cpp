@@ -19,7 +19,8 @@ TEST(Collectives, AllGatherBringsEveryShardInRankOrder) {
     pending.wait();
     EXPECT_TRUE(pending.test());
     for (std::size_t i = 0; i < all.size(); ++i) {
-      ASSERT_EQ(all[i], static_cast<float>(i / shard + 1));
+      const std::size_t rank = i / shard;
+      ASSERT_EQ(all[i], static_cast<float>(rank + 1));
     }
   }
 }
@@ -35,8 +36,9 @@ TEST(Collectives, ReduceScatterLeavesEachRankItsPartOfTheSum) {
   PendingCollective pending = start_reduce_scatter(world, all, mine);
   while (!pending.test()) {
   }
+  const int sum_of_ranks = ranks * (ranks + 1) / 2;
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(mine[static_cast<std::size_t>(i)], static_cast<float>(ranks * (ranks + 1) / 2 * (5 * world.rank() + i)));
+    EXPECT_EQ(mine[static_cast<std::size_t>(i)], static_cast<float>(sum_of_ranks * (5 * world.rank() + i)));
   }
 }
 

@@ -50,7 +50,7 @@ TEST(DrawDistinct, GivesEveryMemberEquallyOftenAtEveryPlace) {
   }
   for (const auto& place : times) {
     for (const int count : place) {
-      EXPECT_NEAR(count, repeats / bound, 150) << "five standard deviations are 144";
+      EXPECT_NEAR(count, static_cast<double>(repeats) / bound, 150) << "five standard deviations are 144";
     }
   }
 }

@@ -35,7 +35,7 @@ struct ModelResult {
 
 /// Everything of a run on one mesh, on every rank. Collective over all ranks.
 /// @param passes  how often the batch is run, gradients adding up; @pre fsdp * dp divides the batch
-[[nodiscard]] ModelResult run_model(const ModelProblem& problem, const MeshShape& mesh, ModelOptions options,
+[[nodiscard]] ModelResult run_model(const ModelProblem& problem, const MeshShape& shape, ModelOptions options,
                                     int passes = 1);
 
 /// Root of the sum of squared differences over that of the expected values.

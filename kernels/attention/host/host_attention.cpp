@@ -25,7 +25,13 @@
 namespace ringworld {
 namespace {
 
-using namespace host_attention;
+using host_attention::BackwardPass;
+using host_attention::BlockTiling;
+using host_attention::ForwardPass;
+using host_attention::Scratch;
+using host_attention::tile_kernels;
+using host_attention::walk_pairs;
+using host_attention::Walker;
 
 /// bf16 only where every operand is: words of two kinds cannot be multiplied.
 template <class... View>

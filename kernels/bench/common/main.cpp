@@ -14,7 +14,7 @@
 namespace {
 
 int run(int argc, char** argv) {
-  using namespace ringworld;
+  namespace bench = ringworld::bench;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
     return 2;
@@ -23,8 +23,8 @@ int run(int argc, char** argv) {
   bench::add_provenance(roofs);
   bench::Suite suite(roofs);
   bench::register_cases(suite);
-  require_input(benchmark::RunSpecifiedBenchmarks() > 0,
-                "--benchmark_filter matches no case; --benchmark_list_tests shows them");
+  ringworld::require_input(benchmark::RunSpecifiedBenchmarks() > 0,
+                           "--benchmark_filter matches no case; --benchmark_list_tests shows them");
   benchmark::Shutdown();
   return 0;
 }

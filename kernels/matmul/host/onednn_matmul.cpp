@@ -174,7 +174,7 @@ class OnednnMatmul final : public Matmul {
   int threads_;
   dnnl::engine engine_;
   dnnl::stream stream_;
-  std::map<Shape, PreparedProduct> prepared_;
+  std::map<Shape, PreparedProduct> prepared_{};
 };
 
 }  // namespace

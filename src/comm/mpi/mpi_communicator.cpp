@@ -146,8 +146,6 @@ void Communicator::receive(std::span<std::byte> bytes, int source, int tag) cons
   });
 }
 
-int native_handle(const Communicator& communicator) {
-  return static_cast<int>(MPI_Comm_c2f(MpiAccess::handle(communicator)));
-}
+int native_handle(const Communicator& communicator) { return MPI_Comm_c2f(MpiAccess::handle(communicator)); }
 
 }  // namespace ringworld

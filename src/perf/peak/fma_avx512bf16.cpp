@@ -23,14 +23,14 @@ double run_dot_chain(std::int64_t rounds, float* sink) {
 #pragma GCC unroll 8
     for (int step = 0; step < unrolled; ++step) {
 #pragma GCC unroll 16
-      for (int chain = 0; chain < chains; ++chain) {
-        accumulators[chain] = _mm512_dpbf16_ps(accumulators[chain], factor, signs[step % 2]);
+      for (__m512& accumulator : accumulators) {
+        accumulator = _mm512_dpbf16_ps(accumulator, factor, signs[step % 2]);
       }
     }
   }
   __m512 total = _mm512_setzero_ps();
-  for (int chain = 0; chain < chains; ++chain) {
-    total += accumulators[chain];
+  for (const __m512 accumulator : accumulators) {
+    total += accumulator;
   }
   *sink += _mm512_cvtss_f32(total);
   return 4.0 * lanes * chains * unrolled * static_cast<double>(rounds);
