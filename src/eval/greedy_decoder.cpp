@@ -158,7 +158,8 @@ struct GreedyDecoder::Impl {
   }
 
   /// y = norm(x + branch) with x + branch left in x; no branch: null.
-  void normalise(const RowsView& x, const ConstRowsView& branch, std::span<const float> weight, const RowsView& y) {
+  void normalise(const RowsView& x, const ConstRowsView& branch, std::span<const float> weight,
+                 const RowsView& y) const {
     std::vector<float> inverse_rms(static_cast<std::size_t>(x.rows));
     norm->forward({.x = x,
                    .branch = branch,

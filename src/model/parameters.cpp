@@ -33,7 +33,7 @@ ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh
   for (const UnitLayout& unit : layout_.units()) {
     shard_offsets_.push_back(shard_offsets_.back() + unit_shard_elements(unit.elements, group_.size()));
   }
-  shard_elements_ = shard_offsets_.back();
+  shard_elements_ = shard_offsets_.back();  // NOLINT(cppcoreguidelines-prefer-member-initializer): known only here
   parameters_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)));
   gradients_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)));
   std::ranges::fill(shard(), 0.0F);
