@@ -70,7 +70,8 @@ void Head::list_active(const HeadPass& pass) {
 }
 
 Head::Chunk Head::gather(const HeadPass& pass, std::size_t begin, std::size_t count) {
-  Chunk chunk{.rows = std::span(active_).subspan(begin, count)};
+  Chunk chunk;
+  chunk.rows = std::span(active_).subspan(begin, count);
   const bool has_gradient = !pass.dhidden.is_null();
   const auto rows = static_cast<std::int64_t>(count);
   const std::int64_t columns = options_.hidden_size;

@@ -66,7 +66,8 @@ void AdamWShards::step(double learning_rate, double norm) {
     optimizer_->adamw({.parameter = piece.parameter,
                        .gradient = piece.gradient,
                        .first_moment = first_moment(piece),
-                       .second_moment = second_moment(piece)},
+                       .second_moment = second_moment(piece),
+                       .bfloat16_copy = {}},
                       options);
   }
   parameters_.forget_gathered();
