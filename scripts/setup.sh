@@ -76,7 +76,7 @@ python_wishes() {
 
 install_python_packages() {
   "$python" -m venv --clear "$root/.venv" &&
-    "$root/.venv/bin/python" -m pip install --disable-pip-version-check --quiet --editable "$root/analysis" pytest &&
+    "$root/.venv/bin/python" -m pip install --disable-pip-version-check --quiet --editable "$root/analysis" pytest pytest-xdist &&
     python_wishes >"$root/.venv/made_from"
 }
 

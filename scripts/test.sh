@@ -112,7 +112,8 @@ ctest_junit() {
 }
 
 pytest_junit() {
-  "$root/.venv/bin/python" -m pytest --quiet --junitxml "${*: -1}" "${@:1:$#-1}"
+  # Side by side: most of them wait for a launcher.
+  "$root/.venv/bin/python" -m pytest --quiet --numprocesses "$jobs" --junitxml "${*: -1}" "${@:1:$#-1}"
 }
 
 lint_shell() {
