@@ -70,7 +70,7 @@ set_up_packages() {
 
 # What .venv was made from; another text means it is made up to date.
 python_wishes() {
-  echo "1 $python $root"
+  echo "2 $python $root"
   cat "$root/analysis/pyproject.toml"
 }
 
