@@ -9,7 +9,7 @@
 #include "kernels/attention/kokkos/backward.hpp"
 #include "kernels/attention/kokkos/forward.hpp"
 #include "kernels/attention/kokkos/row_kernels.hpp"
-#include "kernels/attention/kokkos/runtime.hpp"
+#include "kernels/row/kokkos/runtime.hpp"
 
 namespace ringworld {
 namespace {
