@@ -15,9 +15,13 @@ if(RINGWORLD_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 add_library(ringworld_options INTERFACE)
-target_compile_options(ringworld_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wold-style-cast)
+# nvcc passes each of its two halves what it can read; NVIDIA's headers are full of old-style casts.
+target_compile_options(ringworld_options INTERFACE
+  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wnon-virtual-dtor;-Wold-style-cast>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;--expt-relaxed-constexpr;-lineinfo>")
 if(RINGWORLD_WARNINGS_AS_ERRORS)
-  target_compile_options(ringworld_options INTERFACE -Werror)
+  target_compile_options(ringworld_options INTERFACE
+    "$<$<COMPILE_LANGUAGE:CXX>:-Werror>" "$<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings>")
 endif()
 if(RINGWORLD_SANITIZE)
   target_compile_options(ringworld_options INTERFACE -fsanitize=${RINGWORLD_SANITIZE} -fno-omit-frame-pointer

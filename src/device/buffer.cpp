@@ -12,7 +12,7 @@ namespace {
 
 struct Ledger {
   std::mutex mutex;
-  std::array<MemoryAccount, 2> accounts;
+  std::array<MemoryAccount, device_kind_names.size()> accounts;
 };
 
 Ledger& ledger() {

@@ -1,13 +1,38 @@
 #pragma once
 /// @file  A place where buffers live and work runs: the host, or one GPU.
+///
+///   compute stream   --[ block 0 ]--[ block 1 ]--o record(event)-------[ block 2 ]-->
+///                                                |
+///   another stream   ----[ hop 0 ]---------------+ wait_for(event)--[ hop 1 ]------->
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+
+#include "device/backend.hpp"
 
 namespace ringworld {
 
-enum class DeviceKind : std::uint8_t { host, cuda };
+enum class DeviceKind : std::uint8_t {
+  host,    ///< ordinary host memory; work runs in the call that asks for it
+  cuda,    ///< memory of the GPU; work runs on its streams
+  pinned,  ///< page-locked host memory, which the GPU copies from and to by itself; its streams are the GPU's
+};
+
+inline constexpr std::array<std::string_view, 3> device_kind_names{"host", "cuda", "pinned"};
+
+[[nodiscard]] constexpr std::string_view name_of(DeviceKind kind) noexcept {
+  return device_kind_names[static_cast<std::size_t>(kind)];
+}
+
+/// Where the kernels of a backend run, and so where their buffers live.
+[[nodiscard]] constexpr DeviceKind device_of(Backend backend) noexcept {
+  return backend == Backend::cuda ? DeviceKind::cuda : DeviceKind::host;
+}
+
+class Event;
 
 /// An ordered queue of work. On the host every operation has ended when its call returns.
 class Stream {
@@ -15,14 +40,20 @@ class Stream {
   virtual ~Stream() = default;
   /// Blocks until all work enqueued so far has ended.
   virtual void synchronize() = 0;
+  /// Holds back the work enqueued from now on until `event`, as it was last recorded, has happened. Does not block.
+  virtual void wait_for(const Event& event) = 0;
 };
 
-/// A moment in a stream.
+/// A moment in a stream. Before it is recorded it counts as having happened.
 class Event {
  public:
   virtual ~Event() = default;
   /// Marks the present end of `stream`.
   virtual void record(Stream& stream) = 0;
+  /// Whether all work before the moment has ended. Does not block.
+  [[nodiscard]] virtual bool has_happened() const = 0;
+  /// Blocks until all work before the moment has ended.
+  virtual void synchronize() const = 0;
   /// Seconds from `earlier` to this event; both recorded and reached, of the same device.
   [[nodiscard]] virtual double seconds_since(const Event& earlier) const = 0;
 };
@@ -36,11 +67,20 @@ class Device {
   [[nodiscard]] virtual std::string name() const = 0;
   /// Bytes that can be allocated now, over all processes that share the device.
   [[nodiscard]] virtual std::int64_t available_bytes() const = 0;
-  /// Aligned to at least 64 bytes, contents unspecified. Returns nullptr when memory is out.
+  /// Aligned to at least 64 bytes, contents unspecified. Returns nullptr when memory is out. May block on running work.
   [[nodiscard]] virtual void* allocate(std::int64_t bytes) = 0;
   virtual void release(void* data, std::int64_t bytes) noexcept = 0;
   [[nodiscard]] virtual std::unique_ptr<Stream> make_stream() = 0;
   [[nodiscard]] virtual std::unique_ptr<Event> make_event() = 0;
+  /// The one stream on which all kernels of this process are enqueued.
+  [[nodiscard]] virtual Stream& compute_stream() = 0;
+
+  /// Enqueues a copy of `bytes` between two places of host, pinned or device memory, in any mix; they do not overlap.
+  /// Ordinary host memory may be used again when the call returns (a copy to it blocks), all other memory only once
+  /// `stream` has got there.
+  virtual void copy(void* to, const void* from, std::int64_t bytes, Stream& stream) = 0;
+  /// Enqueues the setting of `bytes` of this device's memory to zero.
+  virtual void fill_zero(void* to, std::int64_t bytes, Stream& stream) = 0;
 };
 
 /// The process's device of this kind.
@@ -50,5 +90,10 @@ class Device {
 /// Each is defined in its own folder; a kind that was not built throws.
 [[nodiscard]] Device& host_device();
 [[nodiscard]] Device& cuda_device();
+[[nodiscard]] Device& pinned_device();
+
+/// Spreads the processes of a node over its GPUs: this process takes number `rank_on_node` modulo their count. To be
+/// called before the first use of the device, from the thread that will use it; without a GPU it does nothing.
+void choose_cuda_device(int rank_on_node);
 
 }  // namespace ringworld

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks of the source tree that no compiler makes. usage: lint_tree.py CHECK ROOT
 
-CHECK is include_arrows, third_party_headers, pragma_once or names. Prints one line a finding; exit code 1 when there
+CHECK is include_arrows, third_party_headers, inline_assembly, pragma_once or names. Prints one line a finding; exit code 1 when there
 is one.
 """
 
@@ -38,14 +38,19 @@ MODULES: dict[str, tuple[str, ...]] = {
 # Nothing depends on these, themselves and EVERYTHING apart.
 ENDS = ("experiments", "tests", "kernels/bench")
 
+# The twins of NVIDIA's headers that let .cu files run on the CPU.
+EMULATOR = "tests/support/cuda_emulator"
+
 # Third-party headers, and the folders that own them.
 OWNERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
     ("MPI", re.compile(r"mpi(-ext)?\.h"), ("src/comm/mpi",)),
     ("HDF5", re.compile(r"(hdf5(_hl)?|H5[A-Za-z]*)\.h"), ("src/io", "tests/io")),
     ("Kokkos", re.compile(r"Kokkos_.*\.hpp|KokkosExp_.*\.hpp"), ("kernels/*/kokkos",)),
-    ("NCCL", re.compile(r"nccl.*\.h"), ("src/comm/nccl",)),
-    ("CUDA", re.compile(r"(cuda|cublas|curand|cutlass|cute|cub|nvtx3?|thrust|mma)([/_A-Za-z0-9]*)(\.h|\.hpp|\.cuh)?"),
-     ("src/*/cuda", "kernels/*/cuda", "tests/*/cuda", "tests/kernels/*/cuda", "src/comm/nccl")),
+    ("NCCL", re.compile(r"nccl.*\.h"), ("src/comm/nccl", "tests/comm/nccl", EMULATOR)),
+    ("cuBLAS", re.compile(r"cublas.*\.h"), ("kernels/*/cuda", EMULATOR)),
+    ("CUDA", re.compile(r"(?!cublas)(cuda|curand|cutlass|cute|cub|nvtx3?|thrust|mma)([/_A-Za-z0-9]*)(\.h|\.hpp|\.cuh)?"),
+     ("src/*/cuda", "kernels/*/cuda", "tests/*/cuda", "tests/kernels/*/cuda", "src/comm/nccl", "tests/comm/nccl",
+      EMULATOR)),
     ("hwloc", re.compile(r"hwloc(/.*)?\.h"), ("src/device/host", "src/perf")),
     ("SentencePiece", re.compile(r"sentencepiece_.*\.h"), ("src/data/sentencepiece", "tests/data/sentencepiece")),
     ("oneDNN", re.compile(r"(oneapi/dnnl/)?dnnl.*\.(h|hpp)"), ("kernels/*/host",)),
@@ -56,6 +61,8 @@ SOURCES = ("src", "kernels", "experiments", "tests")
 HEADER_SUFFIXES = {".hpp", ".h", ".cuh"}
 CODE_SUFFIXES = HEADER_SUFFIXES | {".cpp", ".c", ".cu"}
 QUOTED = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+ASSEMBLY = re.compile(r"\b(asm|__asm|__asm__)\s*(volatile|__volatile__|goto)?\s*\(")
+ASSEMBLY_FOLDER = "src/device/cuda/ptx"
 ANY_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.MULTILINE)
 
 # Written in two halves, so that this file passes its own check.
@@ -183,6 +190,14 @@ def third_party_headers(root: Path) -> Iterator[str]:
                     yield f"{where}: <{match[1]}> belongs to {library}, which only {', '.join(folders)} may include"
 
 
+def inline_assembly(root: Path) -> Iterator[str]:
+    for name in code_files(root, CODE_SUFFIXES):
+        text = read(root, name)
+        if not is_inside(name, ASSEMBLY_FOLDER):
+            for match in ASSEMBLY.finditer(text):
+                yield f"{name}:{line_of(text, match.start())}: inline assembly belongs to {ASSEMBLY_FOLDER}"
+
+
 def pragma_once(root: Path) -> Iterator[str]:
     for name in code_files(root, HEADER_SUFFIXES):
         if not read(root, name).startswith("#pragma once\n"):
@@ -206,6 +221,7 @@ def names(root: Path) -> Iterator[str]:
 CHECKS: dict[str, Callable[[Path], Iterator[str]]] = {
     "include_arrows": include_arrows,
     "third_party_headers": third_party_headers,
+    "inline_assembly": inline_assembly,
     "pragma_once": pragma_once,
     "names": names,
 }

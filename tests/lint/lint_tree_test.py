@@ -17,6 +17,10 @@ GOOD = {
     "kernels/attention/attention.hpp": '#pragma once\n#include "core/error.hpp"\n',
     "kernels/attention/kokkos/attention.cpp": '#include <Kokkos_Core.hpp>\n#include "kernels/attention/attention.hpp"\n',
     "kernels/attention/cuda/attention.cu": "#include <cuda_runtime.h>\n",
+    "kernels/matmul/cuda/matmul.cpp": "#include <cublas_v2.h>\n",
+    "src/comm/nccl/shift.cpp": "#include <cuda_runtime_api.h>\n#include <nccl.h>\n",
+    "src/device/cuda/ptx/mma.cuh": '#pragma once\nasm volatile("mma.sync");\n',
+    "tests/support/cuda_emulator/runtime.cpp": "#include <cuda_runtime_api.h>\n#include <cublas_v2.h>\n",
     "kernels/row/rows_view.hpp": '#pragma once\n#include "core/error.hpp"\n',
     "kernels/norm/norm.hpp": '#pragma once\n#include "kernels/row/rows_view.hpp"\n',
     "kernels/bench/attention.cpp": '#include "kernels/attention/attention.hpp"\n#include "perf/clock.hpp"\n',
@@ -111,6 +115,9 @@ class ThirdPartyHeaders(Tree):
             ("kernels/attention/host/x.cpp", "cublas_v2.h"),
             ("kernels/attention/cuda/x.cu", "nccl.h"),
             ("src/comm/x.cpp", "nccl.h"),
+            ("src/ring/x.cu", "cuda_bf16.h"),
+            ("src/comm/nccl/x.cpp", "cublas_v2.h"),
+            ("kernels/attention/x.cuh", "cuda_runtime.h"),
             ("src/core/x.cpp", "hwloc.h"),
             ("kernels/matmul/x.hpp", "cblas.h"),
         ]:
@@ -118,6 +125,16 @@ class ThirdPartyHeaders(Tree):
 
     def test_quotes_do_not_hide_it(self) -> None:
         self.assert_found("third_party_headers", "src/ring/x.cpp", '#include "mpi.h"\n', "<mpi.h>")
+
+
+class InlineAssembly(Tree):
+    def test_it_stays_in_the_folder_of_ptx(self) -> None:
+        for name in ("kernels/norm/cuda/norm.cu", "src/device/cuda/launch.cuh", "src/core/x.cpp"):
+            for text in ('asm("nop");', 'asm volatile("nop" ::: "memory");', '__asm__ __volatile__ ("nop");'):
+                self.assert_found("inline_assembly", name, f"#pragma once\n{text}\n", "inline assembly belongs to")
+
+    def test_words_that_hold_it_are_no_assembly(self) -> None:
+        self.assertEqual(self.findings_of("inline_assembly", {"src/core/x.cpp": "void fasm(int);\n"}), [])
 
 
 class PragmaOnce(Tree):

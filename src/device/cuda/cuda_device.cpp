@@ -1,18 +1,13 @@
 #include <cuda_runtime_api.h>
-#include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "core/unique_handle.hpp"
+#include "device/cuda/check.hpp"
+#include "device/cuda/native_stream.hpp"
 #include "device/device.hpp"
 
 namespace ringworld {
 namespace {
-
-void check_cuda(cudaError_t code, std::source_location where = std::source_location::current()) {
-  if (code != cudaSuccess) {
-    throw Error(ErrorKind::internal, fmt::format("CUDA: {}", cudaGetErrorString(code)), where);
-  }
-}
 
 struct StreamTraits {
   using Handle = cudaStream_t;
@@ -26,20 +21,6 @@ struct EventTraits {
   static void close(Handle handle) noexcept { cudaEventDestroy(handle); }
 };
 
-class CudaStream final : public Stream {
- public:
-  CudaStream() {
-    cudaStream_t stream = nullptr;
-    check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-    handle_.reset(stream);
-  }
-  void synchronize() override { check_cuda(cudaStreamSynchronize(handle_.get())); }
-  [[nodiscard]] cudaStream_t get() const { return handle_.get(); }
-
- private:
-  UniqueHandle<StreamTraits> handle_;
-};
-
 class CudaEvent final : public Event {
  public:
   CudaEvent() {
@@ -47,27 +28,61 @@ class CudaEvent final : public Event {
     check_cuda(cudaEventCreate(&event));
     handle_.reset(event);
   }
-  void record(Stream& stream) override {
-    check_cuda(cudaEventRecord(handle_.get(), dynamic_cast<CudaStream&>(stream).get()));
+  void record(Stream& stream) override { check_cuda(cudaEventRecord(handle_.get(), native_stream(stream))); }
+  [[nodiscard]] bool has_happened() const override {
+    const cudaError_t code = cudaEventQuery(handle_.get());
+    if (code == cudaErrorNotReady) {
+      return false;
+    }
+    check_cuda(code);
+    return true;
   }
+  void synchronize() const override { check_cuda(cudaEventSynchronize(handle_.get())); }
   [[nodiscard]] double seconds_since(const Event& earlier) const override {
     float milliseconds = 0;
     check_cuda(
         cudaEventElapsedTime(&milliseconds, dynamic_cast<const CudaEvent&>(earlier).handle_.get(), handle_.get()));
     return 1e-3 * static_cast<double>(milliseconds);
   }
+  [[nodiscard]] cudaEvent_t get() const { return handle_.get(); }
 
  private:
   UniqueHandle<EventTraits> handle_;
 };
 
+class CudaStream final : public Stream {
+ public:
+  CudaStream() {
+    cudaStream_t stream = nullptr;
+    // Non-blocking: work on the legacy default stream, should a library use it, orders nothing here.
+    check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    handle_.reset(stream);
+  }
+  void synchronize() override { check_cuda(cudaStreamSynchronize(handle_.get())); }
+  void wait_for(const Event& event) override {
+    check_cuda(cudaStreamWaitEvent(handle_.get(), dynamic_cast<const CudaEvent&>(event).get(), 0));
+  }
+  [[nodiscard]] cudaStream_t get() const { return handle_.get(); }
+
+ private:
+  UniqueHandle<StreamTraits> handle_;
+};
+
+/// The number of GPUs of this node; 0 without a driver, where the call fails and leaves the count as it was.
+int gpu_count() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) {
+    cudaGetLastError();  // clears it
+    return 0;
+  }
+  return count;
+}
+
 class CudaDevice final : public Device {
  public:
   CudaDevice() {
-    // Without a driver the call fails and leaves the count as it was.
-    int count = 0;
-    const bool has_device = cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-    require_input(has_device, "this build has CUDA, but no NVIDIA GPU was found on this node");
+    require_input(gpu_count() > 0, "this build has CUDA, but no NVIDIA GPU was found on this node");
+    compute_stream_ = std::make_unique<CudaStream>();
   }
 
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cuda; }
@@ -102,6 +117,54 @@ class CudaDevice final : public Device {
 
   [[nodiscard]] std::unique_ptr<Stream> make_stream() override { return std::make_unique<CudaStream>(); }
   [[nodiscard]] std::unique_ptr<Event> make_event() override { return std::make_unique<CudaEvent>(); }
+  [[nodiscard]] Stream& compute_stream() override { return *compute_stream_; }
+
+  void copy(void* to, const void* from, std::int64_t bytes, Stream& stream) override {
+    if (bytes > 0) {
+      check_cuda(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), cudaMemcpyDefault, native_stream(stream)));
+    }
+  }
+
+  void fill_zero(void* to, std::int64_t bytes, Stream& stream) override {
+    if (bytes > 0) {
+      check_cuda(cudaMemsetAsync(to, 0, static_cast<std::size_t>(bytes), native_stream(stream)));
+    }
+  }
+
+ private:
+  std::unique_ptr<Stream> compute_stream_;
+};
+
+/// Page-locked memory of the host: allocated here, everything else is the host's or the GPU's.
+class PinnedDevice final : public Device {
+ public:
+  [[nodiscard]] DeviceKind kind() const override { return DeviceKind::pinned; }
+  [[nodiscard]] std::string name() const override { return host_device().name(); }
+  [[nodiscard]] std::int64_t available_bytes() const override { return host_device().available_bytes(); }
+
+  [[nodiscard]] void* allocate(std::int64_t bytes) override {
+    void* data = nullptr;
+    const cudaError_t code = cudaMallocHost(&data, static_cast<std::size_t>(bytes));
+    if (code == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      return nullptr;
+    }
+    check_cuda(code);
+    return data;
+  }
+
+  void release(void* data, std::int64_t /*bytes*/) noexcept override { cudaFreeHost(data); }
+
+  [[nodiscard]] std::unique_ptr<Stream> make_stream() override { return gpu_.make_stream(); }
+  [[nodiscard]] std::unique_ptr<Event> make_event() override { return gpu_.make_event(); }
+  [[nodiscard]] Stream& compute_stream() override { return gpu_.compute_stream(); }
+  void copy(void* to, const void* from, std::int64_t bytes, Stream& stream) override {
+    gpu_.copy(to, from, bytes, stream);
+  }
+  void fill_zero(void* to, std::int64_t bytes, Stream& stream) override { gpu_.fill_zero(to, bytes, stream); }
+
+ private:
+  Device& gpu_ = cuda_device();
 };
 
 }  // namespace
@@ -110,5 +173,25 @@ Device& cuda_device() {
   static CudaDevice instance;
   return instance;
 }
+
+Device& pinned_device() {
+  static PinnedDevice instance;
+  return instance;
+}
+
+void choose_cuda_device(int rank_on_node) {
+  require(rank_on_node >= 0, "a rank on a node cannot be negative");
+  if (const int count = gpu_count(); count > 0) {
+    check_cuda(cudaSetDevice(rank_on_node % count));
+  }
+}
+
+cudaStream_t native_stream(const Stream& stream) {
+  const auto* cuda_stream = dynamic_cast<const CudaStream*>(&stream);
+  require(cuda_stream != nullptr, "work for the GPU was enqueued on a stream of another device");
+  return cuda_stream->get();
+}
+
+cudaStream_t native_compute_stream() { return native_stream(cuda_device().compute_stream()); }
 
 }  // namespace ringworld

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <string>
@@ -17,11 +18,14 @@ using Clock = std::chrono::steady_clock;
 class HostStream final : public Stream {
  public:
   void synchronize() override {}
+  void wait_for(const Event& /*event*/) override {}
 };
 
 class HostEvent final : public Event {
  public:
   void record(Stream& /*stream*/) override { moment_ = Clock::now(); }
+  [[nodiscard]] bool has_happened() const override { return true; }
+  void synchronize() const override {}
   [[nodiscard]] double seconds_since(const Event& earlier) const override {
     return std::chrono::duration<double>(moment_ - dynamic_cast<const HostEvent&>(earlier).moment_).count();
   }
@@ -101,10 +105,25 @@ class HostDevice final : public Device {
 
   [[nodiscard]] std::unique_ptr<Stream> make_stream() override { return std::make_unique<HostStream>(); }
   [[nodiscard]] std::unique_ptr<Event> make_event() override { return std::make_unique<HostEvent>(); }
+  [[nodiscard]] Stream& compute_stream() override { return compute_stream_; }
+
+  void copy(void* to, const void* from, std::int64_t bytes, Stream& /*stream*/) override {
+    if (bytes > 0) {  // the pointers of nothing may be null, which memcpy forbids
+      std::memcpy(to, from, static_cast<std::size_t>(bytes));
+    }
+  }
+
+  void fill_zero(void* to, std::int64_t bytes, Stream& /*stream*/) override {
+    if (bytes > 0) {
+      std::memset(to, 0, static_cast<std::size_t>(bytes));
+    }
+  }
 
  private:
   static constexpr std::int64_t alignment = 64;
   static constexpr std::int64_t mapped_from = std::int64_t{1} << 20;
+
+  HostStream compute_stream_;
 };
 
 }  // namespace
