@@ -6,19 +6,24 @@
 ///
 /// Source: Rajbhandari, Rasley, Ruwase, He, "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models",
 /// arXiv:1910.02054, section 5.
+///
+/// `memory` says where the floats lie. Collectives of device memory are work in the order of the compute stream, like
+/// kernels: they read what the work enqueued before the start left, and the work enqueued after the wait sees the result.
+/// They travel as the communicator's transport says (comm/transport.hpp).
 
 #include <cstdint>
 #include <memory>
 #include <span>
 
 #include "comm/communicator.hpp"
+#include "device/device.hpp"
 
 namespace ringworld {
 
 /// A collective under way. Its spans must stay as they are until it has ended; the destructor waits.
 class PendingCollective {
  public:
-  struct Impl;
+  class Impl;
 
   /// Nothing under way.
   PendingCollective();
@@ -30,7 +35,7 @@ class PendingCollective {
 
   /// Drives it. True when it has ended, or nothing is under way.
   bool test();
-  /// Blocks until it has ended.
+  /// Ends it: for host memory, blocks until then; for device memory, makes the compute stream wait.
   void wait();
 
  private:
@@ -41,14 +46,15 @@ class PendingCollective {
 /// @param mine (n), of every rank     @param all (n times ranks), in rank order, overwritten
 /// @throws Error(bad_input) when a shard has more elements than MPI 3.1 counts, Error when lengths contradict.
 [[nodiscard]] PendingCollective start_all_gather(const Communicator& communicator, std::span<const float> mine,
-                                                 std::span<float> all);
+                                                 std::span<float> all, DeviceKind memory = DeviceKind::host);
 
 /// @param all (n times ranks)     @param mine (n), this rank's part of the sum over ranks, overwritten
 /// @throws as start_all_gather
 [[nodiscard]] PendingCollective start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
-                                                     std::span<float> mine);
+                                                     std::span<float> mine, DeviceKind memory = DeviceKind::host);
 
-/// Replaces `values` by their sum or extreme over all ranks, of any length. Blocks.
-void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction);
+/// Replaces `values` by their sum or extreme over all ranks, of any length. Host memory: blocks.
+void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction,
+                DeviceKind memory = DeviceKind::host);
 
 }  // namespace ringworld

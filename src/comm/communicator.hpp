@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "comm/transport.hpp"
 #include "core/error.hpp"
 
 namespace ringworld {
@@ -36,6 +37,9 @@ class Communicator {
   [[nodiscard]] Communicator duplicate() const;
   /// The ranks that share this rank's memory.
   [[nodiscard]] Communicator split_by_node() const;
+  /// The same ranks, whose device memory travels as `wanted`. Splits and duplicates inherit the wish; `world` has none
+  /// (automatic).
+  [[nodiscard]] Communicator with_transport(Transport wanted) const;
 
   /// Blocks until every rank has come here.
   void barrier() const;
@@ -74,7 +78,6 @@ class Communicator {
   void receive(std::span<std::byte> bytes, int source, int tag) const;
 
  private:
-  friend class Shift;
   friend struct MpiAccess;
   struct Impl;
   explicit Communicator(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -7,10 +7,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
 #include "comm/communicator.hpp"
+#include "device/device.hpp"
 
 namespace ringworld {
 
@@ -38,32 +40,50 @@ class Ring {
   Communicator communicator_;
 };
 
+/// MPI 3.1 counts in `int`: longer blocks travel as several messages of at most this many bytes.
+inline constexpr std::int64_t default_message_limit = std::int64_t{1} << 30;
+
+/// Device memory that is staged travels in pieces of this many bytes: long enough for the full bandwidth of a copy, short
+/// enough that the first of them is soon on its way.
+inline constexpr std::int64_t default_chunk_bytes = std::int64_t{4} << 20;
+
+struct ShiftOptions {
+  DeviceKind memory =
+      DeviceKind::host;  ///< where the blocks lie; cuda: they travel as the communicator's transport says
+  std::int64_t message_limit = default_message_limit;  ///< of MPI; at most the default
+  std::int64_t chunk_bytes = default_chunk_bytes;      ///< of the staged transport; at most the message limit's default
+};
+
 /// One hop at a time, not blocking. Has message matching of its own, so that two Shifts of a ring do not queue behind
 /// each other.
+///
+/// A hop of device memory is work in the order of the compute stream, like a kernel: it reads and overwrites what the
+/// work enqueued before `start` leaves, and the work enqueued after `wait` sees what it brought.
 class Shift {
  public:
-  /// MPI 3.1 counts in `int`: longer blocks travel as several messages of at most this many bytes.
-  static constexpr std::int64_t default_message_limit = std::int64_t{1} << 30;
-
   /// Collective over the ring.
-  explicit Shift(const Ring& ring, std::int64_t message_limit = default_message_limit);
+  explicit Shift(const Ring& ring, const ShiftOptions& options = {});
   Shift(Shift&&) noexcept;
   Shift& operator=(Shift&&) noexcept;
   ~Shift();
 
   /// Posts the receive, then the send, and returns. Both spans must stay as they are until the hop has ended.
-  /// @pre the hop before has ended
+  /// @pre the hop before has been waited for
   void start(std::span<const std::byte> to_next, std::span<std::byte> from_previous);
   /// Drives the transfer. True when the hop has ended, or none is under way.
   bool test();
-  /// Blocks until the hop has ended.
-  void wait();
+  /// Ends the hop: for host memory, blocks until then. For device memory, makes the compute stream wait; the caller blocks
+  /// only as long as the transport needs it to drive the hop (nccl: not at all).
+  /// @param meanwhile  called again and again while the caller drives this hop, to drive another; may be empty
+  void wait(const std::function<void()>& meanwhile = {});
 
   [[nodiscard]] const Traffic& traffic() const;
   void reset_traffic();
 
+  /// What carries a hop; one class a transport.
+  class Impl;
+
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

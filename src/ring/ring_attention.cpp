@@ -127,8 +127,8 @@ RingAttention::RingAttention(const Ring& ring, const RingAttentionOptions& optio
       rotation_(options.backward_rotation.value_or(cheaper_rotation(options.problem))),
       tokens_(partition_.tokens(ring.rank())),
       tokens_max_(partition_.tokens_per_rank()),
-      operand_shift_(ring, options.message_limit),
-      gradient_shift_(ring, options.message_limit),
+      operand_shift_(ring, {.message_limit = options.message_limit}),
+      gradient_shift_(ring, {.message_limit = options.message_limit}),
       deadline_(std::numeric_limits<double>::infinity()) {
   kernel_ = make_block_attention(options.backend, kernel_options(options));
   arena_ = Buffer(arena_bytes(options, rotation_, ring.size(), tokens_max_));

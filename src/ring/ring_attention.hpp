@@ -30,7 +30,7 @@ struct RingAttentionOptions {
   AttentionPass pass = AttentionPass::forward_backward;  ///< which passes will be called: sizes the memory
   std::optional<BackwardRotation> backward_rotation;     ///< empty: what moves fewer bytes
   bool is_polling = true;                                ///< whether kernels drive communication between tiles
-  std::int64_t message_limit = Shift::default_message_limit;
+  std::int64_t message_limit = default_message_limit;
 };
 
 /// One rank's part of the forward pass.

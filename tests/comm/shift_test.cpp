@@ -73,7 +73,7 @@ TEST(Shift, TrafficCountsWhatThisRankSent) {
 TEST(Shift, LongBlocksTravelAsSeveralMessages) {
   const Ring ring(Communicator::world());
   constexpr std::int64_t limit = 7;
-  Shift shift(ring, limit);
+  Shift shift(ring, {.message_limit = limit});
   for (const std::int64_t bytes : {1, 6, 7, 8, 14, 1000}) {
     shift.reset_traffic();
     const Bytes mine = block_of(ring.rank(), static_cast<std::size_t>(bytes));
@@ -185,8 +185,8 @@ TEST(Shift, AHopMustEndBeforeTheNext) {
 
 TEST(Shift, MessagesHoldAtLeastAByteAndAtMostAGibibyte) {
   const Ring ring(Communicator::world());
-  for (const std::int64_t limit : {std::int64_t{0}, std::int64_t{-1}, Shift::default_message_limit + 1}) {
-    expect_error(ErrorKind::internal, [&] { const Shift shift(ring, limit); });
+  for (const std::int64_t limit : {std::int64_t{0}, std::int64_t{-1}, default_message_limit + 1}) {
+    expect_error(ErrorKind::internal, [&] { const Shift shift(ring, {.message_limit = limit}); });
   }
 }
 

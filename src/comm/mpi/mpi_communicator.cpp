@@ -58,7 +58,7 @@ void MpiCommunicatorTraits::close(Handle handle) noexcept {
   }
 }
 
-Communicator::Impl::Impl(MPI_Comm owned) : handle(owned) {
+Communicator::Impl::Impl(MPI_Comm owned, Transport wanted) : handle(owned), wanted_transport(wanted) {
   check_mpi(MPI_Comm_set_errhandler(owned, MPI_ERRORS_RETURN));
   check_mpi(MPI_Comm_rank(owned, &rank));
   check_mpi(MPI_Comm_size(owned, &size));
@@ -76,19 +76,21 @@ int Communicator::size() const { return impl_->size; }
 Communicator Communicator::split(int color, int key) const {
   MPI_Comm part = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(impl_->handle.get(), color < 0 ? MPI_UNDEFINED : color, key, &part));
-  return part == MPI_COMM_NULL ? Communicator() : Communicator(std::make_shared<Impl>(part));
+  return part == MPI_COMM_NULL ? Communicator() : Communicator(std::make_shared<Impl>(part, impl_->wanted_transport));
 }
 
-Communicator Communicator::duplicate() const {
+Communicator Communicator::duplicate() const { return with_transport(impl_->wanted_transport); }
+
+Communicator Communicator::with_transport(Transport wanted) const {
   MPI_Comm copy = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(impl_->handle.get(), &copy));
-  return Communicator(std::make_shared<Impl>(copy));
+  return Communicator(std::make_shared<Impl>(copy, wanted));
 }
 
 Communicator Communicator::split_by_node() const {
   MPI_Comm part = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(impl_->handle.get(), MPI_COMM_TYPE_SHARED, rank(), MPI_INFO_NULL, &part));
-  return Communicator(std::make_shared<Impl>(part));
+  return Communicator(std::make_shared<Impl>(part, impl_->wanted_transport));
 }
 
 void Communicator::barrier() const { check_mpi(MPI_Barrier(impl_->handle.get())); }

@@ -27,14 +27,17 @@ struct Communicator::Impl {
   MpiCommunicatorHandle handle;
   int rank = 0;
   int size = 1;
+  Transport wanted_transport;
 
-  explicit Impl(MPI_Comm owned);
+  explicit Impl(MPI_Comm owned, Transport wanted = Transport::automatic);
 };
 
 /// The way of this folder into a Communicator.
 struct MpiAccess {
   /// Borrowed: valid as long as a copy of `communicator` lives.
   [[nodiscard]] static MPI_Comm handle(const Communicator& communicator) { return communicator.impl_->handle.get(); }
+  /// Never frees `communicator`, as freeing is collective: for a rank that an error unwinds alone.
+  static void leak(const Communicator& communicator) { (void)communicator.impl_->handle.release(); }
 };
 
 }  // namespace ringworld

@@ -1,0 +1,59 @@
+#include "comm/collectives.hpp"
+
+#include "comm/collectives_impl.hpp"
+#include "core/error.hpp"
+
+namespace ringworld {
+namespace {
+
+Collectives& collectives_of(DeviceKind memory) {
+  require(memory == DeviceKind::host, "collectives of this memory are not in this build");
+  return mpi_collectives();
+}
+
+void check_lengths(const Communicator& communicator, std::size_t shard, std::size_t whole) {
+  require(whole == shard * static_cast<std::size_t>(communicator.size()),
+          "collective: the whole must have as many elements as all shards together");
+}
+
+}  // namespace
+
+PendingCollective::PendingCollective() = default;
+PendingCollective::PendingCollective(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PendingCollective::PendingCollective(PendingCollective&& other) noexcept = default;
+PendingCollective& PendingCollective::operator=(PendingCollective&& other) noexcept = default;
+PendingCollective::~PendingCollective() = default;
+
+bool PendingCollective::test() {
+  if (impl_ != nullptr && impl_->test()) {
+    impl_.reset();
+  }
+  return impl_ == nullptr;
+}
+
+void PendingCollective::wait() {
+  if (impl_ != nullptr) {
+    impl_->wait();
+    impl_.reset();
+  }
+}
+
+PendingCollective start_all_gather(const Communicator& communicator, std::span<const float> mine, std::span<float> all,
+                                   DeviceKind memory) {
+  check_lengths(communicator, mine.size(), all.size());
+  return PendingCollective(collectives_of(memory).start_all_gather(communicator, mine, all));
+}
+
+PendingCollective start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
+                                       std::span<float> mine, DeviceKind memory) {
+  check_lengths(communicator, mine.size(), all.size());
+  return PendingCollective(collectives_of(memory).start_reduce_scatter(communicator, all, mine));
+}
+
+void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction, DeviceKind memory) {
+  if (communicator.size() > 1) {
+    collectives_of(memory).all_reduce(communicator, values, reduction);
+  }
+}
+
+}  // namespace ringworld

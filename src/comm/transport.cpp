@@ -1,0 +1,42 @@
+#include "comm/transport.hpp"
+
+#include "core/error.hpp"
+#include "core/spelling.hpp"
+
+namespace ringworld {
+
+Transport parse_transport(std::string_view name) {
+  for (std::size_t index = 0; index < transport_names.size(); ++index) {
+    if (name == transport_names[index]) {
+      return static_cast<Transport>(index);
+    }
+  }
+  throw_unknown_name("transport", name, transport_names);
+}
+
+Transport decide_transport(Transport wanted, const TransportFacts& facts) {
+  switch (wanted) {
+    case Transport::automatic:
+      if (facts.is_nccl_built && facts.has_own_gpus) {
+        return Transport::nccl;
+      }
+      return facts.is_mpi_cuda_aware ? Transport::cuda_aware_mpi : Transport::staged;
+    case Transport::nccl:
+      require_input(facts.is_nccl_built,
+                    "transport nccl: this build has no NCCL; configure with -DRINGWORLD_ENABLE_NCCL=ON");
+      require_input(facts.has_own_gpus,
+                    "transport nccl: NCCL wants a GPU for every rank alone, but ranks share one here; use staged");
+      break;
+    case Transport::cuda_aware_mpi:
+      require_input(
+          facts.is_mpi_cuda_aware,
+          "transport cuda_aware_mpi: the MPI library does not say that it takes device memory; use staged, or "
+          "set RINGWORLD_CUDA_AWARE_MPI=1 if you know that it does");
+      break;
+    case Transport::staged:
+      break;
+  }
+  return wanted;
+}
+
+}  // namespace ringworld
