@@ -7,22 +7,26 @@ Everything that is done is skipped, so a killed run goes on where it was: a trai
 evaluation from its last cell. DIR holds one record and one model a training run, `needles.h5`, and `table.md`; give all
 records to `python -m ringworld_analysis report`.
 
-    progressive       the stages of progressive.toml
+    progressive       the stages of experiments/train/config/needle.toml: what the demo trains
     direct, equal X   the longest context from the first step on, with as many tokens, as much work (FLOP) or as much
                       time as the progressive run of the same seed took, at the best of several learning rates
     theta fixed       as progressive, the rotary base left at that of the first stage
-    packed, masked    as progressive, four documents a row, attention within each only
+    packed, masked    as progressive, four documents a row from the second stage on, attention within each only
     packed, open      the same with attention across documents, as LWM's released code has it
+
+Progressive training is asked at every length, at the trained RoPE theta and beyond the trained length at a scaled one;
+the others at the longest trained length and twice it.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,24 +41,55 @@ from ringworld_analysis import formatting, wilson  # noqa: E402
 
 MPI_ENVIRONMENT = REPOSITORY / "scripts" / "lib" / "mpi_environment.sh"
 BUDGETS = {"tokens": "direct, equal tokens", "flop": "direct, equal work", "seconds": "direct, equal time"}
-ABLATIONS = {"theta_fixed": "theta fixed", "packed": "packed, masked", "packed_open": "packed, open"}
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is run: the full study, or the quick one that only shows that everything works."""
 
-    configurations: Path
+    progressive: Path
+    direct: Path
     learning_rates: tuple[float, ...]
     """Tried for direct training, at equal tokens with the first seed."""
     lengths: tuple[int, ...]
+    """Trained ones, the longest last. A single needle is asked for at all of them."""
     needles: str
+    """Several needles, asked for at the two longest."""
     trials: int
     haystack: str
 
 
-FULL = Plan(HERE / "config", (5e-4, 1e-3, 2e-3, 4e-3), (256, 512, 1024, 2048, 4096), "1/1,4/4,8/4,16/8", 40, "kjv")
-QUICK = Plan(HERE / "config" / "quick", (2e-3, 4e-3), (64, 128), "1/1,2/2", 4, "synthetic")
+CONFIGURATIONS = HERE / "config"
+FULL = Plan(
+    REPOSITORY / "experiments" / "train" / "config" / "needle.toml", CONFIGURATIONS / "direct.toml",
+    (1e-3, 2e-3, 4e-3), (64, 128, 256, 512, 1024, 2048), "4/4,8/4,16/8", 40, "kjv",
+)  # fmt: skip
+QUICK = Plan(
+    CONFIGURATIONS / "quick" / "progressive.toml", CONFIGURATIONS / "quick" / "direct.toml",
+    (2e-3, 4e-3), (64, 128), "2/2", 4, "synthetic",
+)  # fmt: skip
+
+
+def fix_theta(text: str) -> str:
+    """Return a schedule whose stages all have the rotary base of the first."""
+    first = re.search(r"^rope_theta = (.*)$", text, flags=re.MULTILINE)
+    if first is None:
+        sys.exit("stage_schedule: the progressive schedule has no rope_theta")
+    return re.sub(r"^rope_theta = .*$", f"rope_theta = {first[1]}", text, flags=re.MULTILINE)
+
+
+def pack(text: str, *, is_masked: bool) -> str:
+    """Return a schedule with four documents a row from the second stage on."""
+    head, first, *later = text.split("[[stage]]\n")
+    keys = f"documents_per_row = 4\nattends_within_documents = {str(is_masked).lower()}\n"
+    return "[[stage]]\n".join([head, first, *(keys + stage for stage in later)])
+
+
+ABLATIONS = {
+    "theta_fixed": ("theta fixed", fix_theta),
+    "packed": ("packed, masked", functools.partial(pack, is_masked=True)),
+    "packed_open": ("packed, open", functools.partial(pack, is_masked=False)),
+}
 
 
 @dataclass(frozen=True)
@@ -82,22 +117,27 @@ class Study:
         """Run what is not done yet; return the exit code."""
         self.output.mkdir(parents=True, exist_ok=True)
         for seed in self.seeds:
-            if not self.train("progressive", "progressive", seed, self.plan.configurations / "progressive.toml"):
+            if not self.train("progressive", "progressive", seed, self.plan.progressive) or not self.ask("progressive", seed):
                 return 1
         rate = self.tune()
-        for seed in self.seeds:
-            for budget, schedule in BUDGETS.items():
-                self.train(f"direct_{budget}", schedule, seed, self.direct(budget, seed, rate))
-            for name, schedule in ABLATIONS.items():
-                self.train(name, schedule, seed, self.plan.configurations / f"{name}.toml")
-        for name in ("progressive", *(f"direct_{budget}" for budget in BUDGETS), *ABLATIONS):
+        comparisons = [
+            (f"direct_{budget}", schedule, functools.partial(self.direct, budget, rate=rate))
+            for budget, schedule in BUDGETS.items()
+        ]
+        comparisons += [
+            (name, schedule, functools.partial(self.changed, name, change)) for name, (schedule, change) in ABLATIONS.items()
+        ]
+        for name, schedule, configure in comparisons:
             for seed in self.seeds:
-                if is_finished(self.record(name, seed)) and not self.ask(self.output / f"model-{name}-seed-{seed}.h5"):
+                if self.train(name, schedule, seed, configure(seed=seed)) and not self.ask(name, seed):
                     return 1
-        table = "\n".join(self.table()) + "\n"
-        (self.output / "table.md").write_text(table, encoding="utf-8")
-        print(table)
+            self.write_table()
+        print((self.output / "table.md").read_text(encoding="utf-8"))
         return 0
+
+    def write_table(self) -> None:
+        """Write what is known so far, after each schedule: a study takes long."""
+        (self.output / "table.md").write_text("\n".join(self.table()) + "\n", encoding="utf-8")
 
     # ---- training ----------------------------------------------------------------------------------------------------
 
@@ -136,7 +176,7 @@ class Study:
         spent, last = totals(progressive), last_steps(progressive)
         per_step = {"tokens": last.tokens, "flop": last.flop, "seconds": last.seconds}[budget]
         steps = max(1, round(getattr(spent, budget) / per_step))
-        text = (self.plan.configurations / "direct.toml").read_text(encoding="utf-8")
+        text = self.plan.direct.read_text(encoding="utf-8")
         for key, value in (("steps", f"{steps}"), ("learning_rate", f"{rate:g}")):
             text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
             if count != 1:
@@ -145,21 +185,35 @@ class Study:
         path.write_text(text, encoding="utf-8")
         return path
 
+    def changed(self, name: str, change: Callable[[str], str], seed: int) -> Path:
+        """Write the configuration of an ablation, the same for every seed."""
+        del seed
+        path = self.output / f"{name}.toml"
+        path.write_text(change(self.plan.progressive.read_text(encoding="utf-8")), encoding="utf-8")
+        return path
+
     # ---- needles -----------------------------------------------------------------------------------------------------
 
-    def ask(self, model: Path) -> bool:
+    def ask(self, name: str, seed: int) -> bool:
         """Ask a model for needles; what the record holds already is skipped by the program."""
+        model = self.output / f"model-{name}-seed-{seed}.h5"
         marker = self.output / f"{model.stem}.asked"
         if marker.exists() and marker.stat().st_mtime >= model.stat().st_mtime:
             return True
-        code = self.program_run(
-            f"needle {model.stem}", "needle", "--checkpoint", model, "--context-length",
-            ",".join(map(str, self.plan.lengths)), "--needles", self.plan.needles, "--trials", self.plan.trials,
-            "--rope-theta", "stage,scaled", "--haystack", self.plan.haystack, "--output", self.output / "needles.h5", "--resume",
-        )  # fmt: skip
-        if code == 0:
-            marker.touch()
-        return code == 0
+        plan, longest = self.plan, self.plan.lengths[-1]
+        questions = [((longest,), f"1/1,{plan.needles}", "stage"), ((2 * longest,), f"1/1,{plan.needles}", "stage,scaled")]
+        if name == "progressive":
+            questions = [(plan.lengths[:-1], "1/1", "stage"), (plan.lengths[-2:-1], plan.needles, "stage"), *questions]
+        for lengths, needles, theta in questions:
+            code = self.program_run(
+                f"needle {model.stem}: {needles} at {', '.join(map(str, lengths))}", "needle", "--checkpoint", model,
+                "--context-length", ",".join(map(str, lengths)), "--needles", needles, "--trials", plan.trials,
+                "--rope-theta", theta, "--haystack", plan.haystack, "--output", self.output / "needles.h5", "--resume",
+            )  # fmt: skip
+            if code != 0:
+                return False
+        marker.touch()
+        return True
 
     def program_run(self, what: str, *arguments: object) -> int:
         """Run the program under the launcher, its output going to DIR/NAME.log; return its exit code."""
@@ -187,18 +241,18 @@ class Study:
         with h5py.File(self.output / "needles.h5", "r") as file:
             cells = file["/needle/cells"][:]
         cells = cells[cells["valid"].astype(bool)]
-        asked = [("stage", int(length)) for length in self.plan.lengths]
-        trained = int(cells["trained_context_length"].max())
-        asked += [("scaled", length) for length in self.plan.lengths if length > trained]
-        kinds = [tuple(map(int, word.split("/"))) for word in self.plan.needles.split(",")]
-        columns = [(mode, length, kind) for mode, length in asked if length >= trained for kind in (kinds[0], kinds[-1])]
+        longest = self.plan.lengths[-1]
+        kinds = [(1, 1), tuple(map(int, self.plan.needles.split(",")[-1].split("/")))]
+        asked = (("stage", longest), ("stage", 2 * longest), ("scaled", 2 * longest))
+        columns = [(mode, length, kind) for mode, length in asked for kind in kinds]
         heads = [
             f"{planted}/{of} at {formatting.tokens(length)}{', θ scaled' if mode == 'scaled' else ''}"
             for mode, length, (planted, of) in columns
         ]
         yield " | ".join(["| schedule", "seeds", "tokens", "work", "time", *heads]) + " |"
         yield "|" + "---|" * (5 + len(heads))
-        names = {"progressive": "progressive", **{f"direct_{name}": text for name, text in BUDGETS.items()}, **ABLATIONS}
+        names = {"progressive": "progressive", **{f"direct_{name}": text for name, text in BUDGETS.items()},
+                 **{name: text for name, (text, _) in ABLATIONS.items()}}  # fmt: skip
         for name, schedule in names.items():
             spent = [totals(self.record(name, seed)) for seed in self.seeds if is_finished(self.record(name, seed))]
             if not spent:

@@ -29,8 +29,9 @@ void read_model(TomlTable table, TrainOptions& values) {
   std::string pairing;
   std::string precision;
   std::string initialization;
-  table.read("preset", preset);
-  values.model = model_preset(preset);
+  if (table.read("preset", preset) || values.files.empty()) {
+    values.model = model_preset(preset);
+  }
   ModelConfig& model = values.model;
   const bool has_head_size = table.read("head_size", model.head_size);
   table.read("hidden_size", model.hidden_size);
@@ -67,7 +68,6 @@ void read_data(TomlTable table, DataOptions& data) {
   table.read("keys", data.keys);
   table.read("frequent_words", data.frequent_words);
   table.read("text_share", data.text_share);
-  table.read("dense_probability", data.dense_probability);
   table.read("last_depth_probability", data.last_depth_probability);
   table.read("max_needles", data.max_needles);
   table.require_all_known();
@@ -105,6 +105,7 @@ StageOptions read_stage(TomlTable table) {
   table.read("text_weight", stage.text_weight);
   table.read("loss_mean", mean);
   table.read("needle_template", stage.needle_template);
+  table.read("dense_probability", stage.dense_probability);
   table.read("documents_per_row", stage.documents_per_row);
   table.read("attends_within_documents", stage.attends_within_documents);
   table.read("optimizer_state", optimizer_state);
@@ -185,12 +186,17 @@ void declare(Options& options, TrainOptions& values) {
   options.add("stage-count", values.stage_count, "", "only the first so many stages; 0 = all");
 }
 
-TrainOptions read_train_config(const std::string& path) {
+TrainOptions read_train_config(const std::string& path, std::int64_t depth) {
+  constexpr std::int64_t most_files = 8;
+  require_input(depth < most_files, fmt::format("{}: extends goes through {} files; is it a circle?", path, depth));
   const toml::table file = parse_file(path);
+  TomlTable table(file, path);
   TrainOptions values;
   values.model = model_preset("debug");
+  if (std::string base; table.read("extends", base)) {
+    values = read_train_config((std::filesystem::path(path).parent_path() / base).string(), depth + 1);
+  }
   values.config = path;
-  TomlTable table(file, path);
   table.read("schedule", values.schedule);
   table.read("seed", values.seed);
   table.read("checkpoint", values.checkpoint);
@@ -219,6 +225,7 @@ TrainOptions read_train_config(const std::string& path) {
   }
   table.require_all_known();
   require_input(!values.stages.empty(), fmt::format("{}: there is no [[stage]]", path));
+  values.files.push_back(path);
   return values;
 }
 

@@ -16,7 +16,6 @@ struct DataOptions {
   std::int64_t keys = 128;                   ///< needle keys of a word vocabulary
   std::int64_t frequent_words = 1500;        ///< words that a word vocabulary is made from
   double text_share = 0.25;
-  double dense_probability = 0.5;
   double last_depth_probability = 0.1;
   std::int64_t max_needles = 64;
 };
@@ -61,13 +60,17 @@ struct TrainOptions {
   AdamWSettings optimizer;
   DataOptions data;
   std::vector<StageOptions> stages;
+  std::vector<std::string> files;  ///< that were read, each extending the one before
 };
 
 /// Declares the flags; their defaults are what `values` holds.
 void declare(Options& options, TrainOptions& values);
 
+/// A file that says `extends = "other.toml"` (beside it) starts with what that one says: its own keys win, its own stages
+/// come after.
+/// @param depth  of the chain of files that extend each other
 /// @throws Error(bad_input) naming file, table, key and what would be right.
-[[nodiscard]] TrainOptions read_train_config(const std::string& path);
+[[nodiscard]] TrainOptions read_train_config(const std::string& path, std::int64_t depth = 0);
 
 /// The plan for a job of `ranks`.
 /// @throws Error(bad_input) naming the stage whose mesh does not multiply to the ranks, or the value that cannot be.

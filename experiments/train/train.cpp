@@ -155,12 +155,15 @@ std::string read_text_file(const std::string& path) {
   return text;
 }
 
-/// The values in force: flags as TOML, then the file as it was read.
+/// The values in force: flags as TOML, then the files as they were read.
 std::string configuration_text(TrainOptions values) {
   Options options("train", description);
-  const std::string path = values.config;
   declare(options, values);
-  return options.to_toml() + "\n# " + path + "\n" + (path.empty() ? std::string() : read_text_file(path));
+  std::string text = options.to_toml();
+  for (const std::string& path : values.files) {
+    text += "\n# " + path + "\n" + read_text_file(path);
+  }
+  return text;
 }
 
 /// FMA peak of all ranks together, each on one thread times its threads.

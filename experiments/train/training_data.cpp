@@ -11,20 +11,10 @@
 #include "data/needle_rows.hpp"
 #include "data/packed_rows.hpp"
 #include "data/sentencepiece_tokenizer.hpp"
+#include "experiments/common/named_corpus.hpp"
 
 namespace ringworld {
 namespace {
-
-Corpus read_corpus(const DataOptions& options, std::int64_t seed) {
-  if (options.haystack.size() == 1 && options.haystack.front() == "kjv") {
-    return read_kjv_corpus();
-  }
-  if (options.haystack.size() == 1 && options.haystack.front() == "synthetic") {
-    return make_synthetic_corpus({.seed = static_cast<std::uint64_t>(seed)});
-  }
-  const std::vector<std::filesystem::path> files(options.haystack.begin(), options.haystack.end());
-  return read_text_corpus(files);
-}
 
 /// A tokenizer's own text, or a SentencePiece model.
 std::unique_ptr<Tokenizer> read_tokenizer_file(const std::string& path) {
@@ -46,7 +36,7 @@ std::unique_ptr<Tokenizer> read_tokenizer_file(const std::string& path) {
 }  // namespace
 
 TrainingData::TrainingData(const DataOptions& options, std::int64_t seed) : options_(options), seed_(seed) {
-  const Corpus corpus = read_corpus(options, seed);
+  const Corpus corpus = read_named_corpus(options.haystack, seed);
   if (options.tokenizer == "word") {
     tokenizer_ = std::make_unique<WordTokenizer>(
         corpus.documents, WordVocabularyOptions{.frequent_words = options.frequent_words, .keys = options.keys});
@@ -75,7 +65,7 @@ std::unique_ptr<BatchSource> TrainingData::make_source(const Stage& stage, std::
   return std::make_unique<NeedleRows>(batch,
                                       NeedleRowOptions{.seed = static_cast<std::uint64_t>(seed_),
                                                        .stage = static_cast<std::uint64_t>(index),
-                                                       .dense_probability = options_.dense_probability,
+                                                       .dense_probability = stage.dense_probability,
                                                        .max_needles = options_.max_needles,
                                                        .last_depth_probability = options_.last_depth_probability,
                                                        .text_share = options_.text_share,

@@ -27,6 +27,8 @@ void validate(const Stage& stage, const ModelConfig& model) {
       fmt::format("stop_when_answer_accuracy is {}; give 0 (never) or more, below 1", stage.stop_when_answer_accuracy));
   require_input(stage.stop_when_answer_accuracy == 0 || !stage.needle_template.empty(),
                 "stop_when_answer_accuracy needs needles: give a needle_template");
+  require_input(stage.dense_probability >= 0 && stage.dense_probability <= 1,
+                fmt::format("dense_probability is {}; give 0 to 1", stage.dense_probability));
   validate(stage.learning_rate);
   // The mesh must divide the model, too.
   const ParameterLayout layout(model, stage.mesh[MeshAxis::tp], 0);

@@ -26,6 +26,7 @@ struct Stage {
   double text_weight = 1.0;            ///< of the text loss beside the answer loss
   LossMean loss_mean = LossMean::tokens;
   std::string needle_template;         ///< short1 or long1; empty: packed documents of the haystack
+  double dense_probability = 0.5;      ///< of needle rows: share that hold as many needles as fit
   std::int64_t documents_per_row = 1;  ///< of needle rows
   bool attends_within_documents = true;
   bool carries_optimizer = false;  ///< moments go on from the stage before; else they begin at 0

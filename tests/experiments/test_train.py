@@ -162,3 +162,30 @@ def test_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
                           tmp_path / "r.h5", "--resume")  # fmt: skip
     assert finished.code == 2
     assert "intermediate_size = 192, the configuration says 128" in finished.errors[0]
+
+
+def test_a_file_that_extends_another_adds_its_stages(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(QUICK.read_text())
+    longer = tmp_path / "deeper" / "longer.toml"
+    longer.parent.mkdir()
+    longer.write_text(
+        'extends = "../base.toml"\nschedule = "longer"\n[[stage]]\ncontext_length = 256\nrope_theta = 2048\n'
+        'needle_template = "long1"\nsteps = 2\nbatch = 2\nlearning_rate = 1e-3\n'
+    )
+    finished = launch.run(None, "train", "--config", longer, "--checkpoint", tmp_path / "m.h5", "--output", tmp_path / "r.h5")
+    assert finished.code == 0, str(finished)
+    with h5py.File(tmp_path / "r.h5") as file:
+        stages = file["training/stages"][()]
+        configuration = file["provenance"].attrs["configuration"]
+    assert list(stages["context_length"]) == [64, 128, 256]
+    assert set(stages["schedule"]) == {b"longer"}
+    assert str(longer) in configuration and 'preset = "needle"' in configuration, "both files are recorded"
+
+
+def test_files_that_extend_each_other_in_a_circle_are_refused(tmp_path: Path) -> None:
+    config = tmp_path / "circle.toml"
+    config.write_text('extends = "circle.toml"\n')
+    finished = launch.run(None, "train", "--config", config)
+    assert finished.code == 2
+    assert len(finished.errors) == 1
+    assert "circle" in finished.errors[0] and "extends" in finished.errors[0]
