@@ -21,13 +21,14 @@ struct Verb {
   int (*run)(const Job&);
 };
 
-constexpr std::array<Verb, 7> verbs{{
+constexpr std::array<Verb, 8> verbs{{
     {"info", "what this build and this machine can do: backends, devices, measured peaks", &run_info},
     {"attention", "sweeps ring attention over context lengths, ring sizes and layouts; writes an HDF5 record",
      &run_attention},
     {"train", "trains a model through stages of growing context; checkpoints, resumes, plans (--dry-run)", &run_train},
     {"verify", "runs ring attention on tensors of yours, to check it against another framework", &run_verify},
     {"needle", "asks a checkpoint for needles over context lengths and depths, one or several of them", &run_needle},
+    {"generate", "continues a text greedily, its key/value cache sharded over the ring", &run_generate},
     {"sweep", "runs a grid of the other verbs over ring sizes, context lengths and stage schedules", &run_sweep},
     {"score", "runs a checkpoint on tokens of yours: losses, logits, gradients", &run_score},
 }};

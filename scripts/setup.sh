@@ -70,13 +70,13 @@ set_up_packages() {
 
 # What .venv was made from; another text means it is made up to date.
 python_wishes() {
-  echo "2 $python $root"
+  echo "3 $python $root"
   cat "$root/analysis/pyproject.toml"
 }
 
 install_python_packages() {
   "$python" -m venv --clear "$root/.venv" &&
-    "$root/.venv/bin/python" -m pip install --disable-pip-version-check --quiet --editable "$root/analysis" pytest pytest-xdist &&
+    "$root/.venv/bin/python" -m pip install --disable-pip-version-check --quiet --editable "$root/analysis" pytest pytest-xdist sentencepiece &&
     python_wishes >"$root/.venv/made_from"
 }
 

@@ -26,6 +26,7 @@ struct Job {
 [[nodiscard]] int run_verify(const Job& job);
 [[nodiscard]] int run_score(const Job& job);
 [[nodiscard]] int run_needle(const Job& job);
+[[nodiscard]] int run_generate(const Job& job);
 [[nodiscard]] int run_sweep(const Job& job);
 
 }  // namespace ringworld

@@ -11,6 +11,7 @@
 #include "device/device.hpp"
 #include "experiments/attention/rows.hpp"
 #include "experiments/common/job.hpp"
+#include "experiments/generate/rows.hpp"
 #include "experiments/info/gemm_peak.hpp"
 #include "experiments/info/ring_link.hpp"
 #include "experiments/sweep/rows.hpp"
@@ -41,7 +42,7 @@ std::string schema_page() {
          schema_section<AttentionRow>() + "\n" + schema_section<SampleRow>() + "\n" + schema_section<HopRow>() + "\n" +
          schema_section<TrainingStepRow>() + "\n" + schema_section<TrainingStageRow>() + "\n" +
          schema_section<NeedleCellRow>() + "\n" + schema_section<PerplexityRow>() + "\n" +
-         schema_section<SweepPointRow>() + "\n" + schema_section<RankRow>();
+         schema_section<GenerationRow>() + "\n" + schema_section<SweepPointRow>() + "\n" + schema_section<RankRow>();
 }
 
 /// "yes", or why a backend cannot be used here.

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/error.hpp"
+#include "core/spelling.hpp"
 #include "experiments/common/option_values.hpp"
+#include "experiments/common/theta_choice.hpp"
 
 namespace ringworld {
 namespace {
@@ -37,6 +40,10 @@ void declare(Options& options, NeedleOptions& values) {
   options.add("backend", values.backend, "", "reference, kokkos, host, cuda");
   options.add("dtype", values.dtype, "", "float32, bfloat16: activations");
   options.add("threads", values.threads, "", "threads of a rank");
+  options.add(
+      "decoding", values.decoding, "",
+      "one_pass: one pass over a trial with its right answers filled in scores them all; greedy: the answers are "
+      "generated token by token from a sharded cache, each after the model's own earlier ones (float32, tp 1)");
   options.add("tokens-per-pass", values.tokens_per_pass, "token",
               "most tokens of all contexts that one pass takes side by side; a longer context goes alone");
   options.add("perplexity-windows", values.perplexity_windows, "",
@@ -45,6 +52,15 @@ void declare(Options& options, NeedleOptions& values) {
   options.add("resume", values.resume, "", "continue the record at --output: skip the cells that it holds");
   options.add("output", values.output, "", "HDF5 record; an existing file is renamed unless --resume is given");
   options.allow_config_file();
+}
+
+Decoding parse_decoding(std::string_view name) {
+  constexpr std::array<std::string_view, 2> known{"one_pass", "greedy"};
+  const auto* const found = std::ranges::find(known, name);
+  if (found == known.end()) {
+    throw_unknown_name("decoding", name, known);
+  }
+  return static_cast<Decoding>(found - known.begin());
 }
 
 std::vector<double> read_depths(const std::vector<std::string>& words) {
@@ -80,32 +96,6 @@ NeedleCount read_needle_count(const std::string& word) {
   require_input(count.asked >= 1 && count.asked <= count.planted,
                 fmt::format("--needles {}: at least 1 is asked for, and no more than are planted", word));
   return count;
-}
-
-double ThetaChoice::value(double trained_theta, std::int64_t trained_length, std::int64_t context_length) const {
-  if (mode == "given") {
-    return given;
-  }
-  if (mode == "scaled" && context_length > trained_length) {
-    return trained_theta * static_cast<double>(context_length) / static_cast<double>(trained_length);
-  }
-  return trained_theta;
-}
-
-ThetaChoice read_theta(const std::string& word) {
-  if (word == "stage" || word == "scaled") {
-    return {.mode = word};
-  }
-  ThetaChoice choice{.mode = "given"};
-  bool is_number = true;
-  try {
-    read_value("--rope-theta", word, choice.given);
-  } catch (const Error&) {
-    is_number = false;
-  }
-  require_input(is_number && choice.given > 0,
-                fmt::format("--rope-theta: '{}' is neither stage, nor scaled, nor a positive number", word));
-  return choice;
 }
 
 std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const TrainedFor& trained) {

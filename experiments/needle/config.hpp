@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/needle_trial.hpp"
@@ -26,6 +27,7 @@ struct NeedleOptions {
   std::string backend = "host";
   std::string dtype = "float32";
   std::int64_t threads = 1;
+  std::string decoding = "one_pass";
   std::int64_t tokens_per_pass = 16384;
   std::int64_t perplexity_windows = 0;
   std::int64_t seed = 1;
@@ -34,6 +36,14 @@ struct NeedleOptions {
 };
 
 void declare(Options& options, NeedleOptions& values);
+
+/// How answers come about.
+enum class Decoding : std::uint8_t {
+  one_pass,  ///< one pass over the right answers: greedy answers are right iff each token is the likeliest
+  greedy,    ///< generated token by token from a sharded cache
+};
+/// @throws Error(bad_input) naming the nearest one.
+[[nodiscard]] Decoding parse_decoding(std::string_view name);
 
 /// Depths of "0,0.5,1", or of "5": so many from 0 to 1, evenly spaced.
 /// @throws Error(bad_input) for what is neither, or outside 0..1.
@@ -47,17 +57,6 @@ struct NeedleCount {
 };
 /// @throws Error(bad_input) unless it is N/R with 1 <= R <= N.
 [[nodiscard]] NeedleCount read_needle_count(const std::string& word);
-
-/// How theta follows from the model and the length.
-struct ThetaChoice {
-  std::string mode;  ///< stage, scaled or given
-  double given = 0;
-
-  /// scaled: in proportion to the length beyond the trained one, as training itself raised it.
-  [[nodiscard]] double value(double trained_theta, std::int64_t trained_length, std::int64_t context_length) const;
-};
-/// @throws Error(bad_input) unless it is stage, scaled or a positive number.
-[[nodiscard]] ThetaChoice read_theta(const std::string& word);
 
 /// One cell of the grid.
 struct NeedlePoint {

@@ -11,6 +11,7 @@
 
 #include "comm/environment.hpp"
 #include "core/log.hpp"
+#include "eval/needle_generation.hpp"
 #include "eval/next_token_model.hpp"
 #include "eval/perplexity.hpp"
 #include "eval/wilson_interval.hpp"
@@ -18,7 +19,7 @@
 #include "experiments/common/names.hpp"
 #include "experiments/common/progress.hpp"
 #include "experiments/needle/config.hpp"
-#include "experiments/needle/evaluated_model.hpp"
+#include "experiments/needle/needle_source.hpp"
 #include "io/console_table.hpp"
 #include "io/evaluation_rows.hpp"
 #include "io/provenance.hpp"
@@ -39,7 +40,7 @@ bool has_same_result(const NeedleCellRow& a, const NeedleCellRow& b) {
   return is_same_depth && a.checkpoint_digest == b.checkpoint_digest && a.context_length == b.context_length &&
          a.rope_theta == b.rope_theta && a.needles_planted == b.needles_planted && a.needles_asked == b.needles_asked &&
          a.contexts == b.contexts && a.seed == b.seed && a.layout == b.layout && a.backend == b.backend &&
-         a.dtype == b.dtype;
+         a.dtype == b.dtype && a.decoding == b.decoding;
 }
 
 bool is_same_text(const PerplexityRow& a, const PerplexityRow& b) {
@@ -121,10 +122,10 @@ class NeedleRecord {
   std::vector<PerplexityRow> texts_;
 };
 
-/// Makes models as cells need them; cells of one length and theta share one.
+/// Makes models and decoders as cells need them; cells of one length and theta share one.
 class ModelOfLength {
  public:
-  ModelOfLength(const NeedleOptions& values, EvaluatedModel& evaluated) : values_(values), evaluated_(evaluated) {}
+  ModelOfLength(const NeedleOptions& values, const TrainedModel& trained) : values_(values), trained_(trained) {}
 
   [[nodiscard]] std::int64_t contexts_per_pass(std::int64_t context_length, std::int64_t contexts) const {
     return std::clamp<std::int64_t>(values_.tokens_per_pass / context_length, 1, contexts);
@@ -133,10 +134,11 @@ class ModelOfLength {
   /// Collective over the job. @throws Error(out_of_memory), Error(bad_input), on every rank.
   NextTokenModel get(const Communicator& world, std::int64_t context_length, double theta, std::int64_t contexts) {
     const std::int64_t batch = contexts_per_pass(context_length, contexts);
-    if (!model_ || context_length != context_length_ || theta != theta_ || batch != batch_) {
-      model_.reset();
+    const PromptShape shape{.batch = batch, .prompt_length = context_length, .new_tokens = 0};
+    if (!model_ || shape != shape_ || theta != theta_) {
+      forget();
       on_every_rank(world, [&] {
-        model_.emplace(evaluated_.parameters(),
+        model_.emplace(trained_.parameters(),
                        ModelOptions{.batch = batch,
                                     .context_length = context_length,
                                     .layout = parse_layout(values_.layout),
@@ -147,20 +149,43 @@ class ModelOfLength {
                                     .is_forward_only = true},
                        theta);
       });
-      context_length_ = context_length;
+      shape_ = shape;
       theta_ = theta;
-      batch_ = batch;
     }
     return model_->function();
   }
 
+  /// The same for generation.
+  GreedyDecoder& get_decoder(const Communicator& world, const PromptShape& shape, double theta) {
+    if (!decoder_ || shape != shape_ || theta != theta_) {
+      forget();
+      on_every_rank(world, [&] {
+        decoder_.emplace(trained_.parameters(), GreedyDecoderOptions{.batch = shape.batch,
+                                                                     .prompt_length = shape.prompt_length,
+                                                                     .new_tokens = shape.new_tokens,
+                                                                     .layout = parse_layout(values_.layout),
+                                                                     .rope_theta = theta,
+                                                                     .backend = parse_backend(values_.backend),
+                                                                     .threads = static_cast<int>(values_.threads)});
+      });
+      shape_ = shape;
+      theta_ = theta;
+    }
+    return *decoder_;
+  }
+
  private:
+  void forget() {
+    model_.reset();
+    decoder_.reset();
+  }
+
   const NeedleOptions& values_;
-  EvaluatedModel& evaluated_;
+  const TrainedModel& trained_;
   std::optional<RingNextTokenModel> model_;
-  std::int64_t context_length_ = 0;
+  std::optional<GreedyDecoder> decoder_;
+  PromptShape shape_;
   double theta_ = 0;
-  std::int64_t batch_ = 0;
 };
 
 /// Passes a model on, and remembers whether what it said was a number.
@@ -174,13 +199,14 @@ NextTokenModel watched(NextTokenModel model, bool& is_finite) {
 
 constexpr const char* not_finite = "the model's probabilities are not numbers";
 
-NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& values, const EvaluatedModel& evaluated,
+NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& values, const TrainedModel& trained,
                             const Communicator& ring) {
+  const CheckpointDescription& of_model = trained.description();
   NeedleCellRow row;
-  row.schedule = std::string_view(evaluated.schedule());
-  row.stage = evaluated.stage();
+  row.schedule = std::string_view(of_model.schedule);
+  row.stage = of_model.stage;
   row.context_length = point.cell.context_length;
-  row.trained_context_length = evaluated.trained().context_length;
+  row.trained_context_length = of_model.context_length;
   row.rope_theta = point.theta;
   row.theta_mode = std::string_view(point.theta_mode);
   row.kind = point.cell.depth ? "single" : "multi";
@@ -192,27 +218,33 @@ NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& value
   row.layout = std::string_view(values.layout);
   row.backend = std::string_view(values.backend);
   row.dtype = std::string_view(values.dtype);
-  row.decoding = "one_pass";
-  row.training_seed = evaluated.training_seed();
+  row.decoding = std::string_view(values.decoding);
+  row.training_seed = of_model.seed;
   row.seed = values.seed;
   row.checkpoint = std::string_view(values.checkpoint);
-  row.checkpoint_digest = std::string_view(evaluated.digest());
+  row.checkpoint_digest = std::string_view(trained.digest());
   return row;
 }
 
 /// Scores a cell into `row`. Memory that does not suffice and numbers that are none make an invalid row.
-void score_cell(const Communicator& world, const NeedlePoint& point, ModelOfLength& models,
-                const EvaluatedModel& evaluated, NeedleCellRow& row) {
+void score_cell(const Communicator& world, const NeedlePoint& point, const Decoding decoding, ModelOfLength& models,
+                const Tokenizer& tokenizer, const NeedleSource& source, NeedleCellRow& row) {
   const double start = now_seconds();
   bool is_finite = true;
+  const NeedleCellPlan plan{.cell = point.cell,
+                            .contexts = row.contexts,
+                            .contexts_per_pass = models.contexts_per_pass(row.context_length, row.contexts)};
+  const TrialSource draw = [&](const NeedleCell& cell, std::int64_t trial) { return source.draw(cell, trial); };
+  const DecoderSource decoder = [&](const PromptShape& shape) -> GreedyDecoder& {
+    return models.get_decoder(world, shape, row.rope_theta);
+  };
   try {
-    const NextTokenModel model = models.get(world, row.context_length, row.rope_theta, row.contexts);
-    const NeedleScore score = score_needle_cell(
-        {.cell = point.cell,
-         .contexts = row.contexts,
-         .contexts_per_pass = models.contexts_per_pass(row.context_length, row.contexts)},
-        [&](const NeedleCell& cell, std::int64_t trial) { return evaluated.draw(cell, trial); }, evaluated.tokenizer(),
-        watched(model, is_finite));
+    const NeedleScore score =
+        decoding == Decoding::greedy
+            ? generate_needle_cell(plan, draw, tokenizer, decoder)
+            : score_needle_cell(
+                  plan, draw, tokenizer,
+                  watched(models.get(world, row.context_length, row.rope_theta, row.contexts), is_finite));
     const Interval interval = wilson_interval(score.hits, score.trials);
     row.hits = score.hits;
     row.trials = score.trials;
@@ -232,7 +264,7 @@ void score_cell(const Communicator& world, const NeedlePoint& point, ModelOfLeng
 }
 
 std::vector<PerplexityRow> measure_text(const Communicator& world, const PerplexityRow& wanted, ModelOfLength& models,
-                                        const EvaluatedModel& evaluated) {
+                                        const Tokenizer& tokenizer, const Haystack& haystack) {
   bool is_finite = true;
   const NextTokenModel model = models.get(world, wanted.context_length, wanted.rope_theta, wanted.contexts);
   std::vector<PerplexityRow> rows;
@@ -241,7 +273,7 @@ std::vector<PerplexityRow> measure_text(const Communicator& world, const Perplex
                            .windows = wanted.contexts,
                            .windows_per_pass = models.contexts_per_pass(wanted.context_length, wanted.contexts),
                            .seed = static_cast<std::uint64_t>(wanted.seed)},
-                          evaluated.tokenizer(), evaluated.haystack(), watched(model, is_finite))) {
+                          tokenizer, haystack, watched(model, is_finite))) {
     PerplexityRow row = wanted;
     row.position_begin = range.begin;
     row.position_end = range.end;
@@ -303,11 +335,16 @@ void print_summary(const NeedleRecord& record, const std::string& output) {
 }
 
 /// Everything that can be known to be wrong before the first pass.
-void check_points(const NeedleOptions& values, const EvaluatedModel& evaluated, const Mesh& mesh,
+void check_points(const NeedleOptions& values, const NeedleSource& source, const Mesh& mesh,
                   const std::vector<NeedlePoint>& points) {
   (void)parse_layout(values.layout);
   (void)parse_backend(values.backend);
-  (void)parse_dtype(values.dtype);
+  const DType dtype = parse_dtype(values.dtype);
+  if (parse_decoding(values.decoding) == Decoding::greedy) {
+    require_input(dtype == DType::float32, "--decoding greedy runs in float32; leave --dtype as it is");
+    require_input(values.perplexity_windows == 0,
+                  "--decoding greedy generates answers only; ask for --perplexity-windows with one_pass");
+  }
   require_input(!values.output.empty(), "--output is empty");
   require_input(mesh.shape()[MeshAxis::dp] == 1 && mesh.shape()[MeshAxis::fsdp] == 1,
                 fmt::format("--mesh {}: an evaluation splits sequences, not batches: dp and fsdp must be 1",
@@ -317,7 +354,7 @@ void check_points(const NeedleOptions& values, const EvaluatedModel& evaluated, 
     require_input(point.cell.context_length % ranks == 0,
                   fmt::format("--context-length {} is not divisible by the {} ranks of the ring",
                               point.cell.context_length, ranks));
-    (void)evaluated.draw(point.cell, 0);
+    (void)source.draw(point.cell, 0);
   }
 }
 
@@ -339,12 +376,16 @@ int run_needle(const Job& job) {
     mine = describe_this_process(world.rank());
   });
   const Mesh mesh(world, shape);
-  std::optional<EvaluatedModel> evaluated;
+  const TrainedModel trained(world, mesh, values.checkpoint);
+  std::optional<NeedleSource> source;
   std::vector<NeedlePoint> points;
+  Decoding decoding = Decoding::one_pass;
   on_every_rank(world, [&] {
-    evaluated.emplace(values, mesh);
-    points = make_needle_points(values, evaluated->trained());
-    check_points(values, *evaluated, mesh, points);
+    source.emplace(values, trained);
+    points = make_needle_points(values, {.context_length = trained.description().context_length,
+                                         .rope_theta = trained.description().rope_theta});
+    decoding = parse_decoding(values.decoding);
+    check_points(values, *source, mesh, points);
   });
   const RunDescription run{.arguments = job.command_line,
                            .configuration = options.to_toml(),
@@ -355,7 +396,7 @@ int run_needle(const Job& job) {
   on_root(world, [&] { record.emplace(values, run); });
 
   const Communicator& ring = mesh.along(MeshAxis::sp);
-  ModelOfLength models(values, *evaluated);
+  ModelOfLength models(values, trained);
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
   const auto is_done = [&](const auto& row) {
     std::int64_t found = 0;
@@ -365,11 +406,11 @@ int run_needle(const Job& job) {
   std::int64_t invalid = 0;
   for (std::size_t index = 0; index < points.size(); ++index) {
     const NeedlePoint& point = points[index];
-    NeedleCellRow row = describe_cell(point, values, *evaluated, ring);
+    NeedleCellRow row = describe_cell(point, values, trained, ring);
     if (is_done(row)) {
       progress.skip();
     } else {
-      score_cell(world, point, models, *evaluated, row);
+      score_cell(world, point, decoding, models, trained.tokenizer(), *source, row);
       invalid += row.valid ? 0 : 1;
       on_root(world, [&] { record->add(row); });
       progress.advance(describe_result(row));
@@ -380,7 +421,7 @@ int run_needle(const Job& job) {
                          points[index + 1].cell.context_length != point.cell.context_length;
     const PerplexityRow text = describe_text(row, values);
     if (values.perplexity_windows > 0 && is_last && !is_done(text)) {
-      std::vector<PerplexityRow> rows = measure_text(world, text, models, *evaluated);
+      std::vector<PerplexityRow> rows = measure_text(world, text, models, trained.tokenizer(), source->haystack());
       on_root(world, [&] { record->add(std::move(rows)); });
     }
   }

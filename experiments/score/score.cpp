@@ -9,8 +9,9 @@
 #include "core/error.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/common/names.hpp"
-#include "experiments/score/hugging_face_checkpoint.hpp"
 #include "experiments/score/score_output.hpp"
+#include "io/tensor_file.hpp"
+#include "train/model_checkpoint.hpp"
 
 namespace ringworld {
 namespace {
@@ -147,9 +148,6 @@ int run_score(const Job& job) {
 
   ModelOptions plan;
   MeshShape shape;
-  ModelConfig config;
-  ScoreInput input;
-  std::optional<TensorReader> checkpoint;
   on_every_rank(job.world, [&] {
     require_input(!values.checkpoint.empty(), "--checkpoint is missing: the HDF5 file with the parameters");
     require_input(!values.input.empty(), "--input is missing: the HDF5 file to read");
@@ -162,8 +160,11 @@ int run_score(const Job& job) {
             .threads = values.threads,
             .recomputation = parse_recomputation(values.recomputation),
             .is_forward_only = !values.gradients};
-    checkpoint = TensorReader::open(values.checkpoint);
-    config = read_model_config(*checkpoint);
+  });
+  const CheckpointReader checkpoint(job.world, values.checkpoint);
+  const ModelConfig config = read_model_config(checkpoint);
+  ScoreInput input;
+  on_every_rank(job.world, [&] {
     input = read_input(TensorReader::open(values.input));
     require_new_file(values.output, values.checkpoint);
     require_new_file(values.output, values.input);
@@ -183,7 +184,7 @@ int run_score(const Job& job) {
   std::optional<ShardedParameters> parameters;
   std::optional<Model> model;
   on_every_rank(job.world, [&] { parameters.emplace(config, mesh); });
-  on_every_rank(job.world, [&] { read_parameters(*checkpoint, *parameters); });
+  read_parameters(checkpoint, *parameters);
   on_every_rank(job.world, [&] { model.emplace(*parameters, plan); });
   ScoreOutput output(values.output,
                      {.batch = input.batch,

@@ -340,6 +340,8 @@ std::vector<Token> GreedyDecoder::generate(std::span<const Token> prompt, std::i
   return generated;
 }
 
+std::int64_t GreedyDecoder::cache_bytes() const { return impl_->cache.bytes(); }
+
 TensorView<const float, 2> GreedyDecoder::logits() const {
   return {impl_->logits.values().data(), {impl_->options.batch, impl_->config.vocab_size}};
 }

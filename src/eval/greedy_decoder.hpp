@@ -51,6 +51,8 @@ class GreedyDecoder {
 
   /// (B, V) of the last `read` or `add`.
   [[nodiscard]] TensorView<const float, 2> logits() const;
+  /// Of this rank's keys and values.
+  [[nodiscard]] std::int64_t cache_bytes() const;
 
  private:
   struct Impl;

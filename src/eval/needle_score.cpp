@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "eval/needle_answer.hpp"
 
 namespace ringworld {
 namespace {
@@ -15,26 +16,6 @@ struct WrongAnswer {
   AskedNeedle asked;
   std::vector<Token> said;  ///< the model's tokens, up to where they are its own
 };
-
-/// Tokens as printed, without blanks: "42 17" and "4217" are one value.
-std::string printed(const Tokenizer& tokenizer, std::span<const Token> tokens) {
-  std::string text = tokenizer.decode(tokens);
-  std::erase(text, ' ');
-  return text;
-}
-
-/// Whether another needle of the trial has a value that begins with `text`.
-bool begins_another_value(const NeedleTrial& trial, std::int64_t needle, const std::string& text) {
-  const std::string& own = trial.needles[static_cast<std::size_t>(needle)].value;
-  return std::ranges::any_of(
-      trial.needles, [&](const PlantedNeedle& other) { return other.value != own && other.value.starts_with(text); });
-}
-
-bool is_another_value(const NeedleTrial& trial, std::int64_t needle, const std::string& text) {
-  const std::string& own = trial.needles[static_cast<std::size_t>(needle)].value;
-  return std::ranges::any_of(trial.needles,
-                             [&](const PlantedNeedle& other) { return other.value != own && other.value == text; });
-}
 
 /// Trials side by side: one pass of the model.
 class TrialPass {
@@ -95,7 +76,7 @@ class TrialPass {
       std::vector<WrongAnswer> unfinished;
       for (WrongAnswer& answer : open) {
         const NeedleTrial& trial = trials_[static_cast<std::size_t>(answer.row)];
-        const std::string text = printed(tokenizer_, answer.said);
+        const std::string text = printed_answer(tokenizer_, answer.said);
         if (std::ssize(answer.said) == answer.asked.answer_length) {
           count += is_another_value(trial, answer.asked.needle, text) ? 1 : 0;
         } else if (begins_another_value(trial, answer.asked.needle, text)) {
@@ -133,10 +114,14 @@ class TrialPass {
 
 }  // namespace
 
-NeedleScore score_needle_cell(const NeedleCellPlan& plan, const TrialSource& draw, const Tokenizer& tokenizer,
-                              const NextTokenModel& model, const NeedleProgress& progress) {
+void require_plan(const NeedleCellPlan& plan) {
   require_input(plan.contexts >= 1, fmt::format("{} contexts a needle cell: at least 1", plan.contexts));
   require_input(plan.contexts_per_pass >= 1, fmt::format("{} contexts a pass: at least 1", plan.contexts_per_pass));
+}
+
+NeedleScore score_needle_cell(const NeedleCellPlan& plan, const TrialSource& draw, const Tokenizer& tokenizer,
+                              const NextTokenModel& model, const NeedleProgress& progress) {
+  require_plan(plan);
   NeedleScore score;
   while (score.contexts < plan.contexts) {
     const std::int64_t rows = std::min(plan.contexts_per_pass, plan.contexts - score.contexts);

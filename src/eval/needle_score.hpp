@@ -29,6 +29,9 @@ struct NeedleCellPlan {
   std::int64_t contexts_per_pass = 1;  ///< B; the last pass may have fewer
 };
 
+/// @throws ringworld::Error (bad_input) when a number of the plan is not positive.
+void require_plan(const NeedleCellPlan& plan);
+
 /// The trial `index` of a cell.
 using TrialSource = std::function<NeedleTrial(const NeedleCell& cell, std::int64_t index)>;
 
@@ -36,7 +39,7 @@ using TrialSource = std::function<NeedleTrial(const NeedleCell& cell, std::int64
 using NeedleProgress = std::function<void(std::int64_t contexts)>;
 
 /// Collective over the model's ranks.
-/// @throws ringworld::Error (bad_input) when a number of the plan is not positive; whatever `draw` throws.
+/// @throws ringworld::Error (bad_input) as require_plan(); whatever `draw` throws.
 [[nodiscard]] NeedleScore score_needle_cell(const NeedleCellPlan& plan, const TrialSource& draw,
                                             const Tokenizer& tokenizer, const NextTokenModel& model,
                                             const NeedleProgress& progress = {});

@@ -237,9 +237,10 @@ std::optional<AttributeValue> CheckpointReader::attribute(const std::string& nam
   return hdf5::read_attribute(state_->file.get(), name);
 }
 
-void CheckpointReader::throw_attribute(const std::string& name, bool is_there) const {
-  throw Error(ErrorKind::bad_input, fmt::format("'{}' {} attribute '{}'", state_->path.string(),
-                                                is_there ? "has another type in its" : "has no", name))
+void CheckpointReader::throw_attribute(const std::string& name, bool is_there, std::string_view expected) const {
+  throw Error(ErrorKind::bad_input,
+              is_there ? fmt::format("attribute '{}' of '{}' is not {}", name, state_->path.string(), expected)
+                       : fmt::format("'{}' has no attribute '{}'", state_->path.string(), name))
       .as_collective();
 }
 

@@ -16,6 +16,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "comm/communicator.hpp"
@@ -105,13 +107,25 @@ class CheckpointReader {
     const auto value = attribute(name);
     const T* const typed = value.has_value() ? std::get_if<T>(&*value) : nullptr;
     if (typed == nullptr) {
-      throw_attribute(name, value.has_value());
+      throw_attribute(name, value.has_value(), description_of<T>());
     }
     return *typed;
   }
 
  private:
-  [[noreturn]] void throw_attribute(const std::string& name, bool is_there) const;
+  template <class T>
+  static constexpr std::string_view description_of() {
+    if constexpr (std::is_same_v<T, bool>) {
+      return "a boolean";
+    } else if constexpr (std::is_same_v<T, std::int64_t>) {
+      return "an integer";
+    } else if constexpr (std::is_same_v<T, double>) {
+      return "a number";
+    } else {
+      return std::is_same_v<T, std::string> ? "text" : "a list";
+    }
+  }
+  [[noreturn]] void throw_attribute(const std::string& name, bool is_there, std::string_view expected) const;
 
   struct State;
   std::unique_ptr<State> state_;

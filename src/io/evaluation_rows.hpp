@@ -73,7 +73,9 @@ struct NeedleCellRow {
         Field{"backend", &R::backend, "", "kernels used: reference, kokkos, host or cuda"},
         Field{"dtype", &R::dtype, "", "type of activations"},
         Field{"decoding", &R::decoding, "",
-              "one_pass: likeliest tokens of one pass with the right answers filled in; greedy: token by token"},
+              "one_pass: likeliest tokens of one pass with the right answers filled in; greedy: generated token by "
+              "token, "
+              "each answer after the model's own earlier ones"},
         Field{"training_seed", &R::training_seed, "", "seed that the model was trained with"},
         Field{"seed", &R::seed, "", "seed of the trials"},
         Field{"checkpoint", &R::checkpoint, "", "file of the model, as it was given"},

@@ -14,6 +14,15 @@ namespace {
 constexpr const char* first_moment_group = "optimizer/first_moment/";
 constexpr const char* second_moment_group = "optimizer/second_moment/";
 
+/// Another framework may have written a truth value as 0 or 1.
+bool read_boolean(const CheckpointReader& reader, const std::string& name) {
+  const auto value = reader.attribute(name);
+  if (value.has_value() && std::holds_alternative<std::int64_t>(*value)) {
+    return std::get<std::int64_t>(*value) != 0;
+  }
+  return reader.get<bool>(name);
+}
+
 /// A number that another framework may have written as an integer.
 double read_number(const CheckpointReader& reader, const std::string& name) {
   const auto value = reader.attribute(name);
@@ -57,13 +66,15 @@ void write_model_config(CheckpointWriter& writer, const ModelConfig& config, dou
 }
 
 void write_description(CheckpointWriter& writer, const CheckpointDescription& description) {
-  const TrainingProgress& progress = description.progress;
   writer.set_attribute("seed", description.seed);
   writer.set_attribute("context_length", description.context_length);
   writer.set_attribute("schedule", description.schedule);
   writer.set_attribute("needle_template", description.needle_template);
   writer.set_attribute("tokenizer", description.tokenizer);
-  writer.set_attribute("stage", progress.stage);
+  writer.set_attribute("stage", description.stage);
+}
+
+void write_progress(CheckpointWriter& writer, const TrainingProgress& progress) {
   writer.set_attribute("step", progress.step);
   writer.set_attribute("is_stage_done", progress.is_stage_done);
   writer.set_attribute("optimizer_updates", progress.updates);
@@ -116,12 +127,17 @@ ModelConfig read_model_config(const CheckpointReader& reader) {
                      .rms_norm_eps = read_number(reader, "rms_norm_eps"),
                      .rope_theta = read_number(reader, "rope_theta"),
                      .rope_pairing = read_name<RopePairing>(reader, "rope_pairing", rope_pairing_names),
-                     .is_head_tied = reader.get<bool>("tie_word_embeddings"),
-                     .has_attention_bias = reader.get<bool>("attention_bias")};
+                     .is_head_tied = read_boolean(reader, "tie_word_embeddings"),
+                     .has_attention_bias = read_boolean(reader, "attention_bias")};
   if (reader.attribute("head_dim").has_value()) {
     config.head_size = reader.get<std::int64_t>("head_dim");
+  } else if (config.heads > 0 && config.hidden_size % config.heads == 0) {
+    config.head_size = config.hidden_size / config.heads;
   } else {
-    config.head_size = config.heads > 0 ? config.hidden_size / config.heads : 0;
+    throw Error(ErrorKind::bad_input,
+                fmt::format("'{}': hidden_size {} does not divide by num_attention_heads {}; give head_dim",
+                            reader.path().string(), config.hidden_size, config.heads))
+        .as_collective();
   }
   if (reader.attribute("rope_precision").has_value()) {
     config.rope_precision = read_name<AnglePrecision>(reader, "rope_precision", angle_precision_names);
@@ -142,18 +158,22 @@ CheckpointDescription read_description(const CheckpointReader& reader) {
           .context_length = reader.get<std::int64_t>("context_length"),
           .rope_theta = read_number(reader, "rope_theta"),
           .schedule = reader.get<std::string>("schedule"),
+          .stage = reader.get<std::int64_t>("stage"),
           .needle_template = reader.get<std::string>("needle_template"),
-          .tokenizer = reader.get<std::string>("tokenizer"),
-          .progress = {.stage = reader.get<std::int64_t>("stage"),
-                       .step = reader.get<std::int64_t>("step"),
-                       .is_stage_done = reader.get<bool>("is_stage_done"),
-                       .updates = reader.get<std::int64_t>("optimizer_updates"),
-                       .accuracy_average = reader.get<double>("accuracy_average"),
-                       .elapsed = reader.get<double>("elapsed"),
-                       .stage_seconds = reader.get<double>("stage_seconds"),
-                       .reshard_seconds = reader.get<double>("reshard_seconds"),
-                       .checkpoint_seconds = reader.get<double>("checkpoint_seconds"),
-                       .flop_causal = reader.get<double>("flop_causal")}};
+          .tokenizer = reader.get<std::string>("tokenizer")};
+}
+
+TrainingProgress read_progress(const CheckpointReader& reader) {
+  return {.stage = reader.get<std::int64_t>("stage"),
+          .step = reader.get<std::int64_t>("step"),
+          .is_stage_done = reader.get<bool>("is_stage_done"),
+          .updates = reader.get<std::int64_t>("optimizer_updates"),
+          .accuracy_average = reader.get<double>("accuracy_average"),
+          .elapsed = reader.get<double>("elapsed"),
+          .stage_seconds = reader.get<double>("stage_seconds"),
+          .reshard_seconds = reader.get<double>("reshard_seconds"),
+          .checkpoint_seconds = reader.get<double>("checkpoint_seconds"),
+          .flop_causal = reader.get<double>("flop_causal")};
 }
 
 void require_same_model(const CheckpointReader& reader, const ModelConfig& config) {
@@ -180,12 +200,13 @@ void require_same_model(const CheckpointReader& reader, const ModelConfig& confi
 
 double write_model_checkpoint(const Communicator& world, const std::filesystem::path& path,
                               ShardedParameters& parameters, AdamWShards& optimizer,
-                              const CheckpointDescription& description) {
+                              const CheckpointDescription& description, const TrainingProgress& progress) {
   const double start = now_seconds();
   const Mesh& mesh = parameters.mesh();
   CheckpointWriter writer(world, path);
   write_model_config(writer, parameters.config(), description.rope_theta);
   write_description(writer, description);
+  write_progress(writer, progress);
   for_each_tensor(parameters, [&](const std::string& name, TensorRange range, const ParameterPiece* piece) {
     // Of the copies that other coordinates hold, the first is written.
     const bool is_copy =
@@ -206,6 +227,14 @@ double write_model_checkpoint(const Communicator& world, const std::filesystem::
 }
 
 void read_parameters(const CheckpointReader& reader, ShardedParameters& parameters) {
+  // Hugging Face's attention_bias means this one as well; a bias left out in silence would be a wrong result.
+  const std::string foreign = "model.layers.0.self_attn.o_proj.bias";
+  if (reader.has(foreign)) {
+    throw Error(ErrorKind::bad_input,
+                fmt::format("'{}' has '{}'; the model has biases of queries, keys and values only",
+                            reader.path().string(), foreign))
+        .as_collective();
+  }
   for_each_tensor(parameters, [&](const std::string& name, const TensorRange& range, const ParameterPiece* piece) {
     reader.read(name, range, piece == nullptr ? std::span<float>() : piece->parameter);
   });

@@ -30,15 +30,15 @@ struct TrainingProgress {
   double flop_causal = 0;         ///< FLOP, of this stage
 };
 
-/// What a checkpoint says besides the tensors.
+/// What a checkpoint says of the model besides the tensors.
 struct CheckpointDescription {
   std::int64_t seed = 0;
   std::int64_t context_length = 0;  ///< token, of the stage that trained it last
   double rope_theta = 0;            ///< of that stage
   std::string schedule;             ///< name of the stage schedule
+  std::int64_t stage = 0;           ///< number of that stage in it, counted from 0
   std::string needle_template;      ///< of that stage; empty when it trained on text
   std::string tokenizer;            ///< Tokenizer::to_text
-  TrainingProgress progress;
 };
 
 /// The configuration that the attributes hold. Written by another framework, they need only have Hugging Face's names
@@ -48,6 +48,7 @@ struct CheckpointDescription {
 
 /// @throws ringworld::Error (bad_input, collective) when the file was not written by a training run.
 [[nodiscard]] CheckpointDescription read_description(const CheckpointReader& reader);
+[[nodiscard]] TrainingProgress read_progress(const CheckpointReader& reader);
 
 /// @throws ringworld::Error (bad_input, collective) naming the first value in which the file's configuration is
 /// another. The theta may differ: stages change it.
@@ -56,9 +57,11 @@ void require_same_model(const CheckpointReader& reader, const ModelConfig& confi
 /// Writes and publishes; returns the seconds that it took. Collective over `world`, which holds the whole mesh.
 double write_model_checkpoint(const Communicator& world, const std::filesystem::path& path,
                               ShardedParameters& parameters, AdamWShards& optimizer,
-                              const CheckpointDescription& description);
+                              const CheckpointDescription& description, const TrainingProgress& progress);
 
-/// Fills the parameters from the file, whatever mesh wrote it. Collective over the reader's communicator.
+/// Fills the parameters from the file, whatever mesh or program wrote it. Collective over the reader's communicator.
+/// @throws ringworld::Error (bad_input, collective) naming the dataset that is missing, of another shape, or that the
+/// model has no place for.
 void read_parameters(const CheckpointReader& reader, ShardedParameters& parameters);
 
 /// The same for the moments.

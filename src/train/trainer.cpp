@@ -68,7 +68,7 @@ class Trainer {
     const CheckpointReader reader(world_, run_.checkpoint.path);
     require_same_model(reader, plan_.model);
     const CheckpointDescription found = read_description(reader);
-    progress_ = found.progress;
+    progress_ = read_progress(reader);
     const auto refuse_unless = [&](bool condition, const std::string& why) {
       if (!condition) {
         throw Error(ErrorKind::bad_input, fmt::format("'{}' {}", run_.checkpoint.path.string(), why)).as_collective();
@@ -269,11 +269,11 @@ class Trainer {
                                             .context_length = stage().context_length,
                                             .rope_theta = stage().rope_theta,
                                             .schedule = plan_.schedule,
+                                            .stage = progress_.stage,
                                             .needle_template = stage().needle_template,
-                                            .tokenizer = run_.tokenizer,
-                                            .progress = progress_};
-    const double seconds =
-        write_model_checkpoint(world_, run_.checkpoint.path, state_->parameters, state_->optimizer, description);
+                                            .tokenizer = run_.tokenizer};
+    const double seconds = write_model_checkpoint(world_, run_.checkpoint.path, state_->parameters, state_->optimizer,
+                                                  description, progress_);
     progress_.checkpoint_seconds += world_.all_reduce(seconds, Reduction::max);
     last_checkpoint_ = now_seconds();
   }

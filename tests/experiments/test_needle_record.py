@@ -127,6 +127,24 @@ def test_resume_skips_what_is_there_and_ends_with_the_same_rows(folder: Path, go
     assert len(rows_of(output, "/needle/perplexity")) == len(rows_of(good, "/needle/perplexity"))
 
 
+def test_generated_answers_are_cells_of_their_own(folder: Path, good: Path, tmp_path: Path) -> None:
+    output = tmp_path / "greedy.h5"
+    flags = ("--context-length", "0", "--depth", "3", "--needles", "1/1,4/2", "--trials", 6)
+    needle(folder, output, *flags)
+    needle(folder, output, *flags, "--decoding", "greedy", "--resume", ranks=2)
+    rows = rows_of(output)
+    one_pass, greedy = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    assert {row["decoding"] for row in one_pass} == {b"one_pass"}
+    assert {row["decoding"] for row in greedy} == {b"greedy"}
+    assert [(row["depth"], row["trials"]) for row in greedy if row["kind"] == b"single"] == [
+        (row["depth"], row["trials"]) for row in one_pass if row["kind"] == b"single"
+    ]
+    # A single answer scores the same either way.
+    assert [row["hits"] for row in greedy if row["kind"] == b"single"] == [
+        row["hits"] for row in one_pass if row["kind"] == b"single"
+    ]
+
+
 def test_another_model_is_another_cell(folder: Path, tmp_path: Path) -> None:
     write_checkpoint(folder / "other.h5", seed=2)
     output = tmp_path / "record.h5"
@@ -155,6 +173,8 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     ("no trials", {}, ("--trials", "0"), ("--trials", "0")),
     ("template that is none", {}, ("--needle-template", "long2"), ("long2", "long1")),
     ("missing haystack", {}, ("--haystack", "absent.txt"), ("absent.txt",)),
+    ("decoding that is none", {}, ("--decoding", "beam"), ("'beam'", "greedy")),
+    ("decoding in half precision", {}, ("--decoding", "greedy", "--dtype", "bfloat16"), ("--decoding", "float32")),
     ("layout that is none", {}, ("--layout", "zag"), ("'zag'", "zigzag")),
 ]
 

@@ -1,0 +1,35 @@
+#pragma once
+/// @file  A model as `ringworld train` left it: parameters, tokenizer, and what it was trained for.
+
+#include <memory>
+#include <string>
+
+#include "comm/mesh.hpp"
+#include "data/tokenizer.hpp"
+#include "model/parameters.hpp"
+#include "train/model_checkpoint.hpp"
+
+namespace ringworld {
+
+class TrainedModel {
+ public:
+  /// Collective over `world`, whose ranks form `mesh`, which must outlive this.
+  /// @throws Error(bad_input, collective) when the file is no checkpoint of a training run, or its tokenizer cannot be
+  /// made; Error(out_of_memory, collective).
+  TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint);
+
+  [[nodiscard]] ShardedParameters& parameters() const { return *parameters_; }
+  [[nodiscard]] const Tokenizer& tokenizer() const { return *tokenizer_; }
+  /// `rope_theta` and `context_length` are those of the stage that trained it last.
+  [[nodiscard]] const CheckpointDescription& description() const { return description_; }
+  /// Of the parameters and the tokenizer: the same for the same model, whatever the mesh. 16 hexadecimal digits.
+  [[nodiscard]] const std::string& digest() const { return digest_; }
+
+ private:
+  std::unique_ptr<ShardedParameters> parameters_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  CheckpointDescription description_;
+  std::string digest_;
+};
+
+}  // namespace ringworld

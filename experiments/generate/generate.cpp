@@ -1,0 +1,203 @@
+/// @file  `ringworld generate`: a prompt, continued by a trained model.
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <vector>
+
+#include "comm/environment.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "eval/greedy_decoder.hpp"
+#include "experiments/common/job.hpp"
+#include "experiments/common/theta_choice.hpp"
+#include "experiments/common/trained_model.hpp"
+#include "experiments/generate/rows.hpp"
+#include "io/console_table.hpp"
+#include "io/provenance.hpp"
+#include "io/record_file.hpp"
+#include "perf/clock.hpp"
+#include "perf/samples.hpp"
+
+namespace ringworld {
+namespace {
+
+struct GenerateOptions {
+  std::string checkpoint;
+  std::string prompt;
+  std::string prompt_file;
+  std::int64_t new_tokens = 32;
+  std::string rope_theta = "stage";
+  std::string mesh = "1,1,1,-1";
+  std::string layout = "zigzag";
+  std::string backend = "host";
+  std::int64_t threads = 1;
+  std::string output = "ringworld-generate.h5";
+};
+
+constexpr const char* description =
+    "Continues a text by the likeliest tokens. The prompt is read in one pass by ring attention; its keys and values "
+    "stay\n"
+    "where the pass left them, and each new token is answered by all ranks' caches and merged by one reduction.\n"
+    "Prints the text, records prompt and token times.";
+
+void declare(Options& options, GenerateOptions& values) {
+  options.add("checkpoint", values.checkpoint, "", "HDF5 file that `ringworld train` wrote");
+  options.add("prompt", values.prompt, "", "text to continue");
+  options.add("prompt-file", values.prompt_file, "", "file that holds it, in place of --prompt");
+  options.add("new-tokens", values.new_tokens, "token", "most that are generated; an end of document ends it earlier");
+  options.add("rope-theta", values.rope_theta, "",
+              "stage (as trained), scaled (in proportion to the length beyond the trained one), or a number");
+  options.add("mesh", values.mesh, "", "ranks on the axes dp,fsdp,tp,sp; all but sp must be 1; -1 = what is left");
+  options.add("layout", values.layout, "", "contiguous, striped, zigzag");
+  options.add("backend", values.backend, "", "reference, kokkos, host, cuda");
+  options.add("threads", values.threads, "", "threads of a rank");
+  options.add("output", values.output, "", "HDF5 record; an existing file is renamed");
+  options.allow_config_file();
+}
+
+std::string read_prompt(const GenerateOptions& values) {
+  require_input(values.prompt.empty() != values.prompt_file.empty(),
+                "give the text to continue with --prompt or --prompt-file, one of them");
+  if (values.prompt_file.empty()) {
+    return values.prompt;
+  }
+  std::ifstream stream(values.prompt_file, std::ios::binary);
+  require_input(stream.good() && std::filesystem::is_regular_file(values.prompt_file),
+                fmt::format("--prompt-file: cannot read '{}'", values.prompt_file));
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+/// A document that begins with the text.
+std::vector<Token> tokens_of(const std::string& text, const Tokenizer& tokenizer) {
+  std::vector<Token> tokens = tokenizer.encode(text);
+  if (const std::optional<Token> bos = tokenizer.bos()) {
+    tokens.insert(tokens.begin(), *bos);
+  }
+  return tokens;
+}
+
+struct Generation {
+  std::vector<Token> tokens;
+  double prefill_time = 0;
+  std::vector<double> token_times;
+  bool is_finite = true;
+};
+
+Generation generate(GreedyDecoder& decoder, const std::vector<Token>& prompt, std::int64_t count,
+                    std::optional<Token> eos, const Communicator& world) {
+  Generation result;
+  const auto timed = [&](auto&& step) {
+    const double start = now_seconds();
+    const std::vector<Token> next = step();
+    const TensorView<const float, 2> logits = decoder.logits();
+    for (std::int64_t v = 0; v < logits.shape[1]; ++v) {
+      result.is_finite = result.is_finite && std::isfinite(logits(0, v));
+    }
+    result.tokens.push_back(next.front());
+    return world.all_reduce(now_seconds() - start, Reduction::max);
+  };
+  result.prefill_time = timed([&] { return decoder.read(prompt); });
+  while (std::ssize(result.tokens) < count && result.tokens.back() != eos) {
+    const std::vector<Token> last{result.tokens.back()};
+    result.token_times.push_back(timed([&] { return decoder.add(last); }));
+  }
+  return result;
+}
+
+}  // namespace
+
+int run_generate(const Job& job) {
+  GenerateOptions values;
+  Options options("generate", description);
+  declare(options, values);
+  if (!parse_options(job, options)) {
+    return 0;
+  }
+  const Communicator& world = job.world;
+  MeshShape shape;
+  RankRow mine;
+  std::string text;
+  on_every_rank(world, [&] {
+    require_input(!values.checkpoint.empty(), "--checkpoint is missing: the file that ringworld train wrote");
+    require_input(!values.output.empty(), "--output is empty");
+    require_input(values.new_tokens >= 1, fmt::format("--new-tokens {}: at least 1", values.new_tokens));
+    text = read_prompt(values);
+    shape = parse_mesh(values.mesh, world.size());
+    mine = describe_this_process(world.rank());
+    require_input(
+        shape[MeshAxis::sp] == world.size(),
+        fmt::format("--mesh {}: generation splits the prompt only: all axes but sp must be 1", shape.to_string()));
+  });
+  const Mesh mesh(world, shape);
+  const TrainedModel trained(world, mesh, values.checkpoint);
+  const CheckpointDescription& of_model = trained.description();
+  GenerationRow row;
+  std::vector<Token> prompt;
+  std::optional<GreedyDecoder> decoder;
+  on_every_rank(world, [&] {
+    prompt = tokens_of(text, trained.tokenizer());
+    const ThetaChoice theta = read_theta(values.rope_theta);
+    row.rope_theta = theta.value(of_model.rope_theta, of_model.context_length, std::ssize(prompt) + values.new_tokens);
+    row.theta_mode = std::string_view(theta.mode);
+    decoder.emplace(trained.parameters(), GreedyDecoderOptions{.batch = 1,
+                                                               .prompt_length = std::ssize(prompt),
+                                                               .new_tokens = values.new_tokens,
+                                                               .layout = parse_layout(values.layout),
+                                                               .rope_theta = row.rope_theta,
+                                                               .backend = parse_backend(values.backend),
+                                                               .threads = static_cast<int>(values.threads)});
+  });
+  const RunDescription run{.arguments = job.command_line,
+                           .configuration = options.to_toml(),
+                           .seeds = {},
+                           .ranks = world.all_gather(mine),
+                           .extra = {{"mpi_library", Environment::library_version()}}};
+  std::optional<RecordFile> record;
+  std::string group;
+  on_root(world, [&] {
+    record.emplace(RecordFile::create(values.output));
+    group = begin_provenance(*record, run);
+    record->commit();
+  });
+
+  const Generation result = generate(*decoder, prompt, values.new_tokens, trained.tokenizer().eos(), world);
+  row.prompt_tokens = std::ssize(prompt);
+  row.new_tokens = std::ssize(result.tokens);
+  row.ranks = world.size();
+  row.layout = std::string_view(values.layout);
+  row.backend = std::string_view(values.backend);
+  row.trained_context_length = of_model.context_length;
+  row.prefill_time = result.prefill_time;
+  row.prefill_tokens_per_second = static_cast<double>(row.prompt_tokens) / result.prefill_time;
+  if (!result.token_times.empty()) {
+    const SampleSummary times = summarize(result.token_times);
+    row.token_time = times.median;
+    row.token_time_min = times.min;
+    row.token_time_max = times.max;
+  }
+  row.cache_bytes = world.all_reduce(decoder->cache_bytes(), Reduction::max);
+  row.checkpoint = std::string_view(values.checkpoint);
+  row.checkpoint_digest = std::string_view(trained.digest());
+  row.valid = result.is_finite;
+  row.reason = result.is_finite ? "" : "the model's logits are not numbers";
+  on_root(world, [&] {
+    record->append(row);
+    end_provenance(*record, group);
+    record->commit();
+    fmt::print("{}\n", trained.tokenizer().decode(result.tokens));
+    std::fflush(stdout);
+    log_info(fmt::format("{} tokens read in {}s ({}token/s), {} generated at {}s a token, cache {}B a rank -> {}",
+                         row.prompt_tokens, with_si_prefix(row.prefill_time),
+                         with_si_prefix(row.prefill_tokens_per_second), row.new_tokens, with_si_prefix(row.token_time),
+                         with_si_prefix(static_cast<double>(row.cache_bytes)), values.output));
+  });
+  return row.valid ? 0 : 1;
+}
+
+}  // namespace ringworld

@@ -1,0 +1,61 @@
+#pragma once
+/// @file  The row that `ringworld generate` records.
+
+#include <cstdint>
+
+#include "io/row.hpp"
+
+namespace ringworld {
+
+/// One prompt, and what was generated after it.
+struct GenerationRow {
+  static constexpr std::string_view path = "/generation/prompts";
+  static constexpr std::string_view meaning =
+      "one prompt read by ring attention and continued greedily from a sharded key/value cache";
+
+  std::int64_t prompt_tokens = 0;
+  std::int64_t new_tokens = 0;
+  std::int64_t ranks = 0;
+  FixedString<16> layout;
+  FixedString<16> backend;
+  double rope_theta = 0;
+  FixedString<16> theta_mode;
+  std::int64_t trained_context_length = 0;
+  double prefill_time = 0;
+  double prefill_tokens_per_second = 0;
+  double token_time = 0;
+  double token_time_min = 0;
+  double token_time_max = 0;
+  std::int64_t cache_bytes = 0;
+  FixedString<160> checkpoint;
+  FixedString<24> checkpoint_digest;
+  bool valid = false;
+  FixedString<240> reason;
+
+  static constexpr auto fields() {
+    using R = GenerationRow;
+    return std::tuple{
+        Field{"prompt_tokens", &R::prompt_tokens, "token", "tokens of the prompt, over all ranks (S)"},
+        Field{"new_tokens", &R::new_tokens, "token", "tokens generated, an end-of-document token included"},
+        Field{"ranks", &R::ranks, "rank", "ring size (P)"},
+        Field{"layout", &R::layout, "", "which tokens of the prompt a rank holds: contiguous, striped or zigzag"},
+        Field{"backend", &R::backend, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"rope_theta", &R::rope_theta, "1", "base of the rotary angles"},
+        Field{"theta_mode", &R::theta_mode, "", "stage, scaled or given, as in /needle/cells"},
+        Field{"trained_context_length", &R::trained_context_length, "token",
+              "context of the stage that trained the model last"},
+        Field{"prefill_time", &R::prefill_time, "s",
+              "time to read the prompt and choose the first token, slowest rank"},
+        Field{"prefill_tokens_per_second", &R::prefill_tokens_per_second, "token/s", "prompt_tokens / prefill_time"},
+        Field{"token_time", &R::token_time, "s", "median time of a further token, slowest rank; 0: there was none"},
+        Field{"token_time_min", &R::token_time_min, "s", "the fastest of them"},
+        Field{"token_time_max", &R::token_time_max, "s", "the slowest of them"},
+        Field{"cache_bytes", &R::cache_bytes, "B", "keys and values that a rank holds, the largest of all ranks"},
+        Field{"checkpoint", &R::checkpoint, "", "file of the model, as it was given"},
+        Field{"checkpoint_digest", &R::checkpoint_digest, "", "digest of the model's parameters and tokenizer"},
+        Field{"valid", &R::valid, "", "whether all logits were finite"},
+        Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"}};
+  }
+};
+
+}  // namespace ringworld

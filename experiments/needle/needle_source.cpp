@@ -1,0 +1,22 @@
+#include "experiments/needle/needle_source.hpp"
+
+#include "experiments/common/named_corpus.hpp"
+
+namespace ringworld {
+
+NeedleSource::NeedleSource(const NeedleOptions& values, const TrainedModel& model)
+    : haystack_(read_named_corpus(values.haystack, model.description().seed), model.tokenizer()) {
+  if (const auto* words = dynamic_cast<const WordTokenizer*>(&model.tokenizer())) {
+    const std::string& trained_with = model.description().needle_template;
+    format_.emplace(
+        *words, parse_needle_template(values.needle_template == "checkpoint" ? trained_with : values.needle_template));
+  } else {
+    prompt_.emplace(model.tokenizer(), haystack_);
+  }
+}
+
+NeedleTrial NeedleSource::draw(const NeedleCell& cell, std::int64_t trial) const {
+  return format_ ? draw_needle_trial(*format_, haystack_, cell, trial) : prompt_->draw(cell, trial);
+}
+
+}  // namespace ringworld
