@@ -29,13 +29,19 @@ void check_shape(const TensorView<const float, 2>& logits, std::span<const std::
 
 }  // namespace
 
+void check_cross_entropy_shapes(const CrossEntropyForward& pass) { check_shape(pass.logits, pass.targets, {pass.nll}); }
+
+void check_cross_entropy_shapes(const CrossEntropyBackward& pass) {
+  check_shape(pass.logits, pass.targets, {pass.nll, pass.weights});
+}
+
 void check_cross_entropy(const CrossEntropyForward& pass) {
-  check_shape(pass.logits, pass.targets, {pass.nll});
+  check_cross_entropy_shapes(pass);
   check_targets(pass.targets, pass.logits.shape[1]);
 }
 
 void check_cross_entropy(const CrossEntropyBackward& pass) {
-  check_shape(pass.logits, pass.targets, {pass.nll, pass.weights});
+  check_cross_entropy_shapes(pass);
   check_targets(pass.targets, pass.logits.shape[1]);
 }
 

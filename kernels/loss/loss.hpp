@@ -47,7 +47,8 @@ class CrossEntropy {
  public:
   virtual ~CrossEntropy() = default;
 
-  /// @throws Error(bad_input) naming the first target that is not below V; Error when a shape contradicts another.
+  /// @throws Error(bad_input) naming the first target that is not below V (cuda, which cannot look at them, makes the nll
+  /// of that token NaN instead); Error when a shape contradicts another.
   /// Cost: one pass over the logits.
   virtual void forward(const CrossEntropyForward& pass) = 0;
 
@@ -70,7 +71,7 @@ class CrossEntropy {
                               std::span<const float> weights) = 0;
 };
 
-/// nll of each token from what the shards were reduced to; all are (T), nll is overwritten.
+/// nll of each token from what the shards were reduced to; all are (T) in host memory, nll is overwritten.
 void negative_log_likelihoods(std::span<const std::int32_t> targets, std::span<const float> maximum,
                               std::span<const float> sum, std::span<const float> target_logit, std::span<float> nll);
 
@@ -81,7 +82,10 @@ void negative_log_likelihoods(std::span<const std::int32_t> targets, std::span<c
 [[nodiscard]] std::unique_ptr<CrossEntropy> make_kokkos_cross_entropy();
 [[nodiscard]] std::unique_ptr<CrossEntropy> make_cuda_cross_entropy();
 
-/// Checks shapes, and targets where the vocabulary is whole; every backend calls these first.
+/// Check shapes; the CUDA backend, whose targets the host cannot read, calls these first.
+void check_cross_entropy_shapes(const CrossEntropyForward& pass);
+void check_cross_entropy_shapes(const CrossEntropyBackward& pass);
+/// Check shapes, and targets where the vocabulary is whole; every other backend calls these first.
 void check_cross_entropy(const CrossEntropyForward& pass);
 void check_cross_entropy(const CrossEntropyBackward& pass);
 /// @param per_token  what a step reads and writes beside the logits, each of which must be (T)

@@ -45,13 +45,14 @@ std::unique_ptr<Matmul> make_matmul(Backend backend, const MatmulOptions& option
       return make_reference_matmul();
     case Backend::host:
       return make_host_matmul(options);
-    case Backend::kokkos:
     case Backend::cuda:
+      return make_cuda_matmul();
+    case Backend::kokkos:
       break;
   }
-  throw Error(
-      ErrorKind::bad_input,
-      fmt::format("backend '{}' has no matrix product in this build; choose reference or host", name_of(backend)));
+  throw Error(ErrorKind::bad_input,
+              fmt::format("backend '{}' has no matrix product in this build; choose reference, host or cuda",
+                          name_of(backend)));
 }
 
 }  // namespace ringworld

@@ -47,6 +47,8 @@ struct MatmulOptions {
 
 [[nodiscard]] std::unique_ptr<Matmul> make_reference_matmul();
 [[nodiscard]] std::unique_ptr<Matmul> make_host_matmul(const MatmulOptions& options);
+/// cuBLAS on the compute stream; operands are device memory. fp32 operands are multiplied in fp32, not in TF32.
+[[nodiscard]] std::unique_ptr<Matmul> make_cuda_matmul();
 
 /// Checks extents, leading dimensions and dtypes; every backend calls it first.
 void check_matmul(const MatmulProblem& problem);

@@ -38,8 +38,8 @@ template <class Kernel>
 }
 [[nodiscard]] inline Error cuda_not_built() {
   return Error(ErrorKind::bad_input,
-               "backend 'cuda' is not in this build: it has no CUDA element-wise kernels; choose reference, kokkos or "
-               "host");
+               "the element-wise kernels of the backend 'cuda' are not in this build; configure with "
+               "-DRINGWORLD_ENABLE_CUDA=ON, or choose reference, kokkos or host");
 }
 
 }  // namespace ringworld::row

@@ -34,6 +34,8 @@ elseif(RINGWORLD_ENABLE_CUDA)
   set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
   add_library(ringworld_cuda_runtime INTERFACE)
   target_link_libraries(ringworld_cuda_runtime INTERFACE CUDA::cudart)
+  add_library(ringworld_cublas INTERFACE)
+  target_link_libraries(ringworld_cublas INTERFACE CUDA::cublas ringworld_cuda_runtime)
 endif()
 
 set(RINGWORLD_CUDA_HOPPER OFF)
