@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "kernels/embedding/reference/lookup.hpp"
+#include "kernels/row/backend_case.hpp"
 #include "kernels/row/finite_difference.hpp"
 #include "kernels/row/guarded_rows.hpp"
-#include "kernels/row/isa_case.hpp"
+#include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 #include "support/random_tensors.hpp"
 
@@ -17,7 +18,7 @@ const std::vector<std::int32_t> tokens{10, 16, 10, 9, 17, 12, 16, 10, -1, 0, 200
 constexpr std::int64_t vocab_begin = 10;
 constexpr std::int64_t table_rows = 7;
 
-class EmbeddingCase : public IsaTest {};
+class EmbeddingCase : public BackendTest {};
 
 TEST_P(EmbeddingCase, ReadsRowsOfItsShardAndZerosElsewhere) {
   for (const std::int64_t columns : {1, 24, 131}) {
@@ -25,8 +26,10 @@ TEST_P(EmbeddingCase, ReadsRowsOfItsShardAndZerosElsewhere) {
       GuardedRows table(table_dtype, table_rows, columns, 1);
       GuardedRows actual(dtype(), std::ssize(tokens), columns, 2);
       GuardedRows expected(dtype(), std::ssize(tokens), columns, 3);
-      make_embedding(Backend::host)
-          ->forward({.tokens = tokens, .table = table.view(), .vocab_begin = vocab_begin, .y = actual.view()});
+      DeviceMirror on(backend());
+      make_embedding(backend())->forward(
+          {.tokens = on(tokens), .table = on(table.view()), .vocab_begin = vocab_begin, .y = on(actual.view())});
+      on.fetch();
       make_embedding(Backend::reference)
           ->forward({.tokens = tokens, .table = table.view(), .vocab_begin = vocab_begin, .y = expected.view()});
       EXPECT_EQ(actual.values(), expected.values());
@@ -43,25 +46,56 @@ TEST_P(EmbeddingCase, GradientsAreAddedToTheRowsOfTheShard) {
     GuardedRows dy(dtype(), std::ssize(tokens), columns, 1);
     const auto run = [&](Backend backend) {
       Tensor<float, 2> dtable({table_rows, columns}, 0.5F);
+      DeviceMirror on(backend);
       const auto embedding = make_embedding(backend);
       for (int micro_batch = 0; micro_batch < 2; ++micro_batch) {
-        embedding->backward({.tokens = tokens, .dy = dy.view(), .vocab_begin = vocab_begin, .dtable = dtable.view()});
+        embedding->backward(
+            {.tokens = on(tokens), .dy = on(dy.view()), .vocab_begin = vocab_begin, .dtable = on(dtable.view())});
       }
+      on.fetch();
       EXPECT_TRUE(dtable.guards_are_intact());
       return to_doubles(dtable.view());
     };
-    EXPECT_TRUE(is_close("dtable", run(Backend::host), run(Backend::reference), row_in_fp32));
+    EXPECT_TRUE(is_close("dtable", run(backend()), run(Backend::reference), row_in_fp32));
   }
+}
+
+TEST_P(EmbeddingCase, TokensOfARowAreAddedInTheirOrder) {
+  // More tokens than a GPU's block looks through at once, most of them of one row; 3 shards of a long row.
+  constexpr std::int64_t token_count = 1300;
+  constexpr std::int64_t columns = 1040;
+  const CounterRng rng(5, 5);
+  std::vector<std::int32_t> drawn;
+  for (std::uint64_t t = 0; t < token_count; ++t) {
+    drawn.push_back(t % 3 != 0 ? 12 : static_cast<std::int32_t>(rng.integer(t, 12)) + 8);
+  }
+  GuardedRows dy(dtype(), token_count, columns, 1);
+  Tensor<float, 2> dtable({table_rows, columns}, 0.5F);
+  Tensor<float, 2> expected({table_rows, columns}, 0.5F);
+  for (std::int64_t t = 0; t < token_count; ++t) {
+    const std::int64_t row = drawn[static_cast<std::size_t>(t)] - vocab_begin;
+    const std::vector<double> values = row::widened(dy.view(), t);
+    for (std::int64_t c = 0; c < columns && row >= 0 && row < table_rows; ++c) {
+      expected.view()(row, c) += static_cast<float>(values[static_cast<std::size_t>(c)]);
+    }
+  }
+  DeviceMirror on(backend());
+  make_embedding(backend())->backward(
+      {.tokens = on(drawn), .dy = on(dy.view()), .vocab_begin = vocab_begin, .dtable = on(dtable.view())});
+  on.fetch();
+  EXPECT_EQ(to_doubles(dtable.view()), to_doubles(expected.view())) << "bit for bit";
 }
 
 TEST_P(EmbeddingCase, NoTokensChangeNothing) {
   Tensor<float, 2> dtable({table_rows, 24}, 0.5F);
-  make_embedding(Backend::host)
-      ->backward({.tokens = {}, .dy = RowsView(nullptr, dtype(), {0, 24}), .vocab_begin = 0, .dtable = dtable.view()});
+  DeviceMirror on(backend());
+  make_embedding(backend())->backward(
+      {.tokens = {}, .dy = RowsView(nullptr, dtype(), {0, 24}), .vocab_begin = 0, .dtable = on(dtable.view())});
+  on.fetch();
   EXPECT_EQ(to_doubles(dtable.view()), std::vector<double>(table_rows * 24, 0.5));
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, EmbeddingCase, testing::ValuesIn(isa_cases()), isa_case_name);
+INSTANTIATE_TEST_SUITE_P(Backends, EmbeddingCase, testing::ValuesIn(backend_cases()), backend_case_name);
 
 TEST(Embedding, GradientEqualsFiniteDifferences) {
   constexpr std::int64_t columns = 3;

@@ -6,9 +6,10 @@
 #include <limits>
 
 #include "kernels/loss/reference/softmax.hpp"
+#include "kernels/row/backend_case.hpp"
 #include "kernels/row/finite_difference.hpp"
 #include "kernels/row/guarded_rows.hpp"
-#include "kernels/row/isa_case.hpp"
+#include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 
 namespace ringworld::test {
@@ -39,9 +40,12 @@ Results run(Backend backend, std::int64_t columns, float factor) {
   const std::vector<std::int32_t> targets = targets_of(columns);
   std::vector<float> nll(token_count, 7.0F);
   std::vector<float> nll_forward_only(token_count, 7.0F);
+  DeviceMirror on(backend);
+  const TensorView<float, 2> logits_there = floats(on(logits.view()));
   const auto loss = make_cross_entropy(backend);
-  loss->forward({.logits = floats(logits.view()), .targets = targets, .nll = nll_forward_only});
-  loss->backward({.logits = floats(logits.view()), .targets = targets, .weights = weights, .nll = nll});
+  loss->forward({.logits = logits_there, .targets = on(targets), .nll = on(nll_forward_only)});
+  loss->backward({.logits = logits_there, .targets = on(targets), .weights = on(weights), .nll = on(nll)});
+  on.fetch();
   EXPECT_TRUE(logits.guards_are_intact());
   return {{nll.begin(), nll.end()}, {nll_forward_only.begin(), nll_forward_only.end()}, logits.values()};
 }
@@ -51,10 +55,12 @@ Results run_sharded(Backend backend, std::int64_t columns, float factor) {
   GuardedRows logits(DType::float32, token_count, columns, 1, factor);
   const std::vector<std::int32_t> targets = targets_of(columns);
   const std::array<std::int64_t, 4> bounds{0, columns / 4, columns - 1, columns};
+  DeviceMirror on(backend);
+  const RowsView logits_there = on(logits.view());
   std::vector<CrossEntropyShard> shards;
   for (std::size_t i = 0; i + 1 < bounds.size(); ++i) {
-    shards.push_back({.logits = floats(logits.view().column_range(bounds[i], bounds[i + 1] - bounds[i])),
-                      .targets = targets,
+    shards.push_back({.logits = floats(logits_there.column_range(bounds[i], bounds[i + 1] - bounds[i])),
+                      .targets = on(targets),
                       .vocab_begin = bounds[i]});
   }
   const auto loss = make_cross_entropy(backend);
@@ -68,20 +74,25 @@ Results run_sharded(Backend backend, std::int64_t columns, float factor) {
   };
   for (const CrossEntropyShard& shard : shards) {
     std::vector<float> part(token_count);
-    loss->shard_maximum(shard, part);
+    DeviceMirror part_on(backend);
+    loss->shard_maximum(shard, part_on(part));
+    part_on.fetch();
     reduce(maximum, part, [](float a, float b) { return std::max(a, b); });
   }
   for (const CrossEntropyShard& shard : shards) {
     std::vector<float> part_sum(token_count);
     std::vector<float> part_logit(token_count);
-    loss->shard_exponentials(shard, maximum, part_sum, part_logit);
+    DeviceMirror part_on(backend);
+    loss->shard_exponentials(shard, part_on(maximum), part_on(part_sum), part_on(part_logit));
+    part_on.fetch();
     reduce(sum, part_sum, std::plus<>());
     reduce(target_logit, part_logit, std::plus<>());
   }
   negative_log_likelihoods(targets, maximum, sum, target_logit, nll);
   for (const CrossEntropyShard& shard : shards) {
-    loss->shard_gradient(shard, sum, weights);
+    loss->shard_gradient(shard, on(sum), on(weights));
   }
+  on.fetch();
   EXPECT_TRUE(logits.guards_are_intact());
   return {{nll.begin(), nll.end()}, {nll.begin(), nll.end()}, logits.values()};
 }
@@ -92,12 +103,12 @@ void expect_close(const Results& actual, const Results& expected, Tolerance tole
   EXPECT_TRUE(is_close("dlogits", actual.dlogits, expected.dlogits, tolerance));
 }
 
-class CrossEntropyCase : public IsaTest {};
+class CrossEntropyCase : public BackendTest {};
 
 TEST_P(CrossEntropyCase, EqualsReference) {
   for (const std::int64_t columns : {2, 24, 131, 4096}) {
     for (const float factor : {1.0F, 30.0F, 1e30F}) {
-      expect_close(run(Backend::host, columns, factor), run(Backend::reference, columns, factor), row_in_fp32);
+      expect_close(run(backend(), columns, factor), run(Backend::reference, columns, factor), row_in_fp32);
     }
   }
 }
@@ -105,8 +116,8 @@ TEST_P(CrossEntropyCase, EqualsReference) {
 TEST_P(CrossEntropyCase, ShardsEqualTheWhole) {
   for (const std::int64_t columns : {8, 131, 4096}) {
     for (const float factor : {1.0F, 30.0F}) {
-      for (const Backend backend : {Backend::host, Backend::reference}) {
-        expect_close(run_sharded(backend, columns, factor), run(Backend::reference, columns, factor), row_in_fp32);
+      for (const Backend tested : {backend(), Backend::reference}) {
+        expect_close(run_sharded(tested, columns, factor), run(Backend::reference, columns, factor), row_in_fp32);
       }
     }
   }
@@ -117,10 +128,17 @@ TEST_P(CrossEntropyCase, IgnoredTokensAreNotReadAndHaveNoGradient) {
   const std::vector<std::int32_t> targets{-1, -100};
   std::vector<float> nll(2, 7.0F);
   const TensorView<float, 2> view(logits.data(), {2, 24});
-  const auto loss = make_cross_entropy(Backend::host);
-  loss->forward({.logits = view, .targets = targets, .nll = nll});
+  const std::vector<float> ones(2, 1.0F);
+  const auto loss = make_cross_entropy(backend());
+  {
+    DeviceMirror on(backend());
+    loss->forward({.logits = on(view), .targets = on(targets), .nll = on(nll)});
+    on.fetch();
+  }
   EXPECT_EQ(nll, std::vector<float>(2, 0.0F));
-  loss->backward({.logits = view, .targets = targets, .weights = std::vector<float>(2, 1.0F), .nll = nll});
+  DeviceMirror on(backend());
+  loss->backward({.logits = on(view), .targets = on(targets), .weights = on(ones), .nll = on(nll)});
+  on.fetch();
   EXPECT_EQ(logits, std::vector<float>(48, 0.0F));
   EXPECT_EQ(nll, std::vector<float>(2, 0.0F));
 }
@@ -130,30 +148,38 @@ TEST_P(CrossEntropyCase, ExcludedLogitsHaveProbabilityZero) {
   constexpr float excluded = -std::numeric_limits<float>::infinity();
   std::vector<float> logits{1.0F, 1.0F, excluded, excluded};
   std::vector<float> nll(1);
-  make_cross_entropy(Backend::host)
-      ->backward({.logits = TensorView<float, 2>(logits.data(), {1, 4}),
-                  .targets = std::vector<std::int32_t>{1},
-                  .weights = std::vector<float>{1.0F},
-                  .nll = nll});
+  const std::vector<std::int32_t> target{1};
+  const std::vector<float> weight{1.0F};
+  DeviceMirror on(backend());
+  make_cross_entropy(backend())->backward({.logits = on(TensorView<float, 2>(logits.data(), {1, 4})),
+                                           .targets = on(target),
+                                           .weights = on(weight),
+                                           .nll = on(nll)});
+  on.fetch();
   EXPECT_NEAR(nll[0], std::log(2.0), 1e-6);
   EXPECT_EQ(logits, (std::vector<float>{0.5F, -0.5F, 0.0F, 0.0F}));
 }
 
-TEST_P(CrossEntropyCase, RefusesATargetBeyondTheVocabulary) {
+TEST_P(CrossEntropyCase, ATargetBeyondTheVocabularyIsRefusedOrNoNumber) {
   std::vector<float> logits(48);
   std::vector<float> nll(2);
-  for (const Backend backend : {Backend::reference, Backend::host}) {
-    expect_error(ErrorKind::bad_input,
-                 [&] {
-                   make_cross_entropy(backend)->forward({.logits = TensorView<float, 2>(logits.data(), {2, 24}),
-                                                         .targets = std::vector<std::int32_t>{3, 24},
-                                                         .nll = nll});
-                 },
-                 {"target 24 of token 1", "24 logits"});
+  const std::vector<std::int32_t> targets{3, 24};
+  DeviceMirror on(backend());
+  const auto run = [&] {
+    make_cross_entropy(backend())->forward(
+        {.logits = on(TensorView<float, 2>(logits.data(), {2, 24})), .targets = on(targets), .nll = on(nll)});
+    on.fetch();
+  };
+  if (backend() == Backend::cuda) {
+    run();
+    EXPECT_NEAR(nll[0], std::log(24.0), 1e-5);
+    EXPECT_TRUE(std::isnan(nll[1]));
+  } else {
+    expect_error(ErrorKind::bad_input, run, {"target 24 of token 1", "24 logits"});
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, CrossEntropyCase, testing::ValuesIn(isa_cases()), isa_case_name);
+INSTANTIATE_TEST_SUITE_P(Backends, CrossEntropyCase, testing::ValuesIn(backend_cases()), backend_case_name);
 
 TEST(CrossEntropy, GradientEqualsFiniteDifferences) {
   const std::vector<double> logits = normal_doubles(24, 1);

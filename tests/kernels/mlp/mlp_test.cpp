@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "kernels/mlp/reference/swiglu.hpp"
+#include "kernels/row/backend_case.hpp"
 #include "kernels/row/finite_difference.hpp"
 #include "kernels/row/guarded_rows.hpp"
-#include "kernels/row/isa_case.hpp"
+#include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 
 namespace ringworld::test {
@@ -23,29 +24,33 @@ Results run(Backend backend, DType dtype, std::int64_t tokens, std::int64_t colu
   GuardedRows gradients(dtype, tokens, 2 * columns, 2);
   GuardedRows y(dtype, tokens, columns, 3);
   GuardedRows dy(dtype, tokens, columns, 4);
-  const RowsView gate = gate_and_up.view().column_range(0, columns);
-  const RowsView up = gate_and_up.view().column_range(columns, columns);
+  DeviceMirror on(backend);
+  const RowsView gate_up_there = on(gate_and_up.view());
+  const RowsView gate = gate_up_there.column_range(0, columns);
+  const RowsView up = gate_up_there.column_range(columns, columns);
+  const RowsView gradients_there = on(gradients.view());
   const auto swiglu = make_swiglu(backend);
-  swiglu->forward({.gate = gate, .up = up, .y = y.view()});
-  const std::vector<double> forward = y.values();
+  swiglu->forward({.gate = gate, .up = up, .y = on(y.view())});
   // The recomputed result replaces dy.
-  swiglu->backward({.dy = dy.view(),
+  swiglu->backward({.dy = on(dy.view()),
                     .gate = gate,
                     .up = up,
-                    .dgate = gradients.view().column_range(0, columns),
-                    .dup = gradients.view().column_range(columns, columns),
-                    .y = dy.view()});
+                    .dgate = gradients_there.column_range(0, columns),
+                    .dup = gradients_there.column_range(columns, columns),
+                    .y = on(dy.view())});
+  on.fetch();
   EXPECT_TRUE(gate_and_up.guards_are_intact() && gradients.guards_are_intact() && y.guards_are_intact() &&
               dy.guards_are_intact());
-  return {forward, gradients.values(), dy.values()};
+  return {y.values(), gradients.values(), dy.values()};
 }
 
-class SwiGluCase : public IsaTest {};
+class SwiGluCase : public BackendTest {};
 
 TEST_P(SwiGluCase, EqualsReference) {
-  for (const auto& [tokens, columns] : {std::pair<std::int64_t, std::int64_t>{5, 24}, {1, 1}, {7, 203}, {64, 128}}) {
+  for (const auto& [tokens, columns] :
+       {std::pair<std::int64_t, std::int64_t>{5, 24}, {1, 1}, {7, 203}, {64, 128}, {3, 4104}}) {
     for (const float factor : {1.0F, 8.0F}) {
-      const Results actual = run(Backend::host, dtype(), tokens, columns, factor);
+      const Results actual = run(backend(), dtype(), tokens, columns, factor);
       const Results expected = run(Backend::reference, dtype(), tokens, columns, factor);
       EXPECT_TRUE(is_close("y", actual.forward, expected.forward, rounded_tolerance()));
       EXPECT_TRUE(is_close("dgate, dup", actual.dgate_and_dup, expected.dgate_and_dup, rounded_tolerance()));
@@ -60,23 +65,29 @@ TEST_P(SwiGluCase, GradientsMayReplaceTheirOperands) {
   GuardedRows dy(dtype(), 5, 24, 3);
   GuardedRows dgate(dtype(), 5, 24, 4);
   GuardedRows dup(dtype(), 5, 24, 5);
-  const auto swiglu = make_swiglu(Backend::host);
-  swiglu->backward(
-      {.dy = dy.view(), .gate = gate.view(), .up = up.view(), .dgate = dgate.view(), .dup = dup.view(), .y = {}});
-  swiglu->backward(
-      {.dy = dy.view(), .gate = gate.view(), .up = up.view(), .dgate = gate.view(), .dup = up.view(), .y = {}});
+  DeviceMirror on(backend());
+  const auto swiglu = make_swiglu(backend());
+  for (const bool is_in_place : {false, true}) {
+    swiglu->backward({.dy = on(dy.view()),
+                      .gate = on(gate.view()),
+                      .up = on(up.view()),
+                      .dgate = is_in_place ? on(gate.view()) : on(dgate.view()),
+                      .dup = is_in_place ? on(up.view()) : on(dup.view()),
+                      .y = {}});
+  }
+  on.fetch();
   EXPECT_EQ(gate.values(), dgate.values());
   EXPECT_EQ(up.values(), dup.values());
 }
 
 TEST_P(SwiGluCase, ExtremeGatesAreFinite) {
-  const Results huge = run(Backend::host, dtype(), 5, 24, 1e4F);
+  const Results huge = run(backend(), dtype(), 5, 24, 1e4F);
   const Results expected = run(Backend::reference, dtype(), 5, 24, 1e4F);
   EXPECT_TRUE(is_close("y", huge.forward, expected.forward, rounded_tolerance()));
   EXPECT_TRUE(is_close("dgate, dup", huge.dgate_and_dup, expected.dgate_and_dup, rounded_tolerance()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, SwiGluCase, testing::ValuesIn(isa_cases()), isa_case_name);
+INSTANTIATE_TEST_SUITE_P(Backends, SwiGluCase, testing::ValuesIn(backend_cases()), backend_case_name);
 
 TEST(SwiGlu, GradientsEqualFiniteDifferences) {
   const std::vector<double> gate = normal_doubles(24, 1);

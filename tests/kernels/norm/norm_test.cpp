@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "kernels/norm/reference/rms_norm.hpp"
+#include "kernels/row/backend_case.hpp"
 #include "kernels/row/finite_difference.hpp"
 #include "kernels/row/guarded_rows.hpp"
-#include "kernels/row/isa_case.hpp"
+#include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 
 namespace ringworld::test {
@@ -15,7 +16,8 @@ struct Shape {
   std::int64_t tokens;
   std::int64_t columns;
 };
-constexpr std::array<Shape, 4> shapes{{{5, 24}, {1, 1}, {3, 67}, {130, 256}}};
+/// On the GPU: one pack a thread, single elements, two and four packs a thread, more rows than ranges of a sum.
+constexpr std::array<Shape, 6> shapes{{{5, 24}, {1, 1}, {3, 67}, {130, 256}, {2, 2040}, {3, 4096}}};
 
 std::vector<float> normals(std::int64_t count, std::uint64_t stream) {
   const std::vector<double> values = normal_doubles(static_cast<std::size_t>(count), stream);
@@ -32,15 +34,18 @@ Forward run_forward(Backend backend, DType dtype, Shape shape, bool has_branch, 
   GuardedRows x(dtype, shape.tokens, shape.columns, 1, factor);
   GuardedRows branch(dtype, shape.tokens, shape.columns, 2, factor);
   GuardedRows y(dtype, shape.tokens, shape.columns, 3);
+  const std::vector<float> weight = normals(shape.columns, 4);
   std::vector<float> inverse_rms(static_cast<std::size_t>(shape.tokens));
+  DeviceMirror on(backend);
   // The sum replaces x, as in a residual stream.
-  make_rms_norm(backend)->forward({.x = x.view(),
-                                   .branch = has_branch ? branch.view() : RowsView(),
-                                   .sum = has_branch ? x.view() : RowsView(),
-                                   .weight = normals(shape.columns, 4),
+  make_rms_norm(backend)->forward({.x = on(x.view()),
+                                   .branch = has_branch ? on(branch.view()) : RowsView(),
+                                   .sum = has_branch ? on(x.view()) : RowsView(),
+                                   .weight = on(weight),
                                    .epsilon = 1e-5F,
-                                   .y = y.view(),
-                                   .inverse_rms = inverse_rms});
+                                   .y = on(y.view()),
+                                   .inverse_rms = on(inverse_rms)});
+  on.fetch();
   EXPECT_TRUE(x.guards_are_intact() && branch.guards_are_intact() && y.guards_are_intact());
   return {x.values(), y.values(), {inverse_rms.begin(), inverse_rms.end()}};
 }
@@ -56,25 +61,28 @@ Backward run_backward(Backend backend, DType dtype, Shape shape, bool is_in_plac
   GuardedRows dy(dtype, shape.tokens, shape.columns, 5);
   GuardedRows dx(dtype, shape.tokens, shape.columns, 6);
   const std::vector<float> inverse_rms(static_cast<std::size_t>(shape.tokens), 0.9F);
+  const std::vector<float> weight = normals(shape.columns, 4);
   std::vector<float> dweight = normals(shape.columns, 7);
-  make_rms_norm(backend)->backward({.dy = dy.view(),
-                                    .x = x.view(),
-                                    .weight = normals(shape.columns, 4),
-                                    .inverse_rms = inverse_rms,
-                                    .residual_gradient = is_in_place ? dx.view() : RowsView(),
-                                    .dx = is_in_place ? dx.view() : dy.view(),
-                                    .dweight = dweight});
+  DeviceMirror on(backend);
+  make_rms_norm(backend)->backward({.dy = on(dy.view()),
+                                    .x = on(x.view()),
+                                    .weight = on(weight),
+                                    .inverse_rms = on(inverse_rms),
+                                    .residual_gradient = is_in_place ? on(dx.view()) : RowsView(),
+                                    .dx = is_in_place ? on(dx.view()) : on(dy.view()),
+                                    .dweight = on(dweight)});
+  on.fetch();
   EXPECT_TRUE(x.guards_are_intact() && dy.guards_are_intact() && dx.guards_are_intact());
   return {is_in_place ? dx.values() : dy.values(), {dweight.begin(), dweight.end()}};
 }
 
-class RmsNormCase : public IsaTest {};
+class RmsNormCase : public BackendTest {};
 
 TEST_P(RmsNormCase, ForwardEqualsReference) {
   for (const Shape shape : shapes) {
     for (const bool has_branch : {false, true}) {
       for (const float factor : {1.0F, 1e4F, 1e-4F}) {
-        const Forward actual = run_forward(Backend::host, dtype(), shape, has_branch, factor);
+        const Forward actual = run_forward(backend(), dtype(), shape, has_branch, factor);
         const Forward expected = run_forward(Backend::reference, dtype(), shape, has_branch, factor);
         EXPECT_TRUE(is_close("y", actual.y, expected.y, rounded_tolerance()));
         EXPECT_TRUE(is_close("inverse_rms", actual.inverse_rms, expected.inverse_rms, row_in_fp32));
@@ -87,7 +95,7 @@ TEST_P(RmsNormCase, ForwardEqualsReference) {
 TEST_P(RmsNormCase, BackwardEqualsReference) {
   for (const Shape shape : shapes) {
     for (const bool is_in_place : {false, true}) {
-      const Backward actual = run_backward(Backend::host, dtype(), shape, is_in_place);
+      const Backward actual = run_backward(backend(), dtype(), shape, is_in_place);
       const Backward expected = run_backward(Backend::reference, dtype(), shape, is_in_place);
       EXPECT_TRUE(is_close("dx", actual.dx, expected.dx, rounded_tolerance(), 0.1));
       EXPECT_TRUE(is_close("dweight", actual.dweight, expected.dweight, row_in_fp32));
@@ -98,19 +106,21 @@ TEST_P(RmsNormCase, BackwardEqualsReference) {
 TEST_P(RmsNormCase, ARowOfZerosStaysZero) {
   GuardedRows x(dtype(), 2, 24, 1, 0.0F);
   GuardedRows y(dtype(), 2, 24, 2);
+  const std::vector<float> weight = normals(24, 4);
   std::vector<float> inverse_rms(2);
-  make_rms_norm(Backend::host)
-      ->forward({.x = x.view(),
-                 .branch = {},
-                 .sum = {},
-                 .weight = normals(24, 4),
-                 .y = y.view(),
-                 .inverse_rms = inverse_rms});
+  DeviceMirror on(backend());
+  make_rms_norm(backend())->forward({.x = on(x.view()),
+                                     .branch = {},
+                                     .sum = {},
+                                     .weight = on(weight),
+                                     .y = on(y.view()),
+                                     .inverse_rms = on(inverse_rms)});
+  on.fetch();
   EXPECT_EQ(y.values(), std::vector<double>(48, 0.0));
   EXPECT_NEAR(inverse_rms[1], 1e3F, 1e-2F);
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, RmsNormCase, testing::ValuesIn(isa_cases()), isa_case_name);
+INSTANTIATE_TEST_SUITE_P(Backends, RmsNormCase, testing::ValuesIn(backend_cases()), backend_case_name);
 
 TEST(RmsNorm, GradientsEqualFiniteDifferences) {
   constexpr std::size_t columns = 24;

@@ -7,8 +7,9 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/row/backend_case.hpp"
 #include "kernels/row/finite_difference.hpp"
-#include "kernels/row/isa_case.hpp"
+#include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 #include "support/random_tensors.hpp"
 
@@ -46,23 +47,34 @@ struct State {
   }
 };
 
+AdamWRange on_device(DeviceMirror& on, const AdamWRange& range) {
+  return {.parameter = on(range.parameter),
+          .gradient = on(range.gradient),
+          .first_moment = on(range.first_moment),
+          .second_moment = on(range.second_moment),
+          .bfloat16_copy = on(range.bfloat16_copy)};
+}
+
 State run_steps(Backend backend, std::int64_t count, bool has_copy) {
   State state(count);
   const auto optimizer = make_optimizer(backend);
   for (std::int64_t step = 1; step <= 5; ++step) {
     State::fill(state.gradient.values(), static_cast<std::uint64_t>(10 + step));
-    optimizer->adamw(state.range(has_copy), {.learning_rate = 0.01, .gradient_scale = 0.3, .step = step});
+    DeviceMirror on(backend);
+    optimizer->adamw(on_device(on, state.range(has_copy)),
+                     {.learning_rate = 0.01, .gradient_scale = 0.3, .step = step});
+    on.fetch();
   }
   EXPECT_TRUE(state.guards_are_intact());
   return state;
 }
 
-class OptimizerCase : public IsaTest {};
+class OptimizerCase : public BackendTest {};
 
 TEST_P(OptimizerCase, AdamWEqualsReference) {
   const bool has_copy = dtype() == DType::bfloat16;
   for (const std::int64_t count : {1, 5, 40000}) {
-    State actual = run_steps(Backend::host, count, has_copy);
+    State actual = run_steps(backend(), count, has_copy);
     State expected = run_steps(Backend::reference, count, has_copy);
     EXPECT_TRUE(
         is_close("parameter", to_doubles(actual.parameter.view()), to_doubles(expected.parameter.view()), row_in_fp32));
@@ -79,14 +91,15 @@ TEST_P(OptimizerCase, AdamWEqualsReference) {
 
 TEST_P(OptimizerCase, AdamWDoesNotDependOnHowParametersAreCut) {
   constexpr std::int64_t count = 1000;
-  State whole = run_steps(Backend::host, count, true);
+  State whole = run_steps(backend(), count, true);
   State cut(count);
-  const auto optimizer = make_optimizer(Backend::host);
+  const auto optimizer = make_optimizer(backend());
   for (std::int64_t step = 1; step <= 5; ++step) {
     State::fill(cut.gradient.values(), static_cast<std::uint64_t>(10 + step));
+    DeviceMirror on(backend());
+    const AdamWRange all = on_device(on, cut.range(true));
     std::size_t begin = 0;
     for (const std::size_t length : {std::size_t{333}, std::size_t{1}, std::size_t{666}}) {
-      const AdamWRange all = cut.range(true);
       optimizer->adamw({.parameter = all.parameter.subspan(begin, length),
                         .gradient = all.gradient.subspan(begin, length),
                         .first_moment = all.first_moment.subspan(begin, length),
@@ -95,28 +108,33 @@ TEST_P(OptimizerCase, AdamWDoesNotDependOnHowParametersAreCut) {
                        {.learning_rate = 0.01, .gradient_scale = 0.3, .step = step});
       begin += length;
     }
+    on.fetch();
   }
   EXPECT_TRUE(std::ranges::equal(whole.parameter.values(), cut.parameter.values()));
   EXPECT_TRUE(std::ranges::equal(whole.second_moment.values(), cut.second_moment.values()));
 }
 
 TEST_P(OptimizerCase, SumOfSquaresIsExactAndTheSameOnEveryInstructionSet) {
-  const auto optimizer = make_optimizer(Backend::host);
+  const auto sum_of = [](Backend backend, std::span<const float> values) {
+    DeviceMirror on(backend);
+    return make_optimizer(backend)->sum_of_squares(on(values));
+  };
   // Integers: every partial sum is exact, whatever the order.
   std::vector<float> values(100001);
   std::iota(values.begin(), values.end(), -50000.0F);
-  EXPECT_EQ(optimizer->sum_of_squares(values), make_optimizer(Backend::reference)->sum_of_squares(values));
+  EXPECT_EQ(sum_of(backend(), values), sum_of(Backend::reference, values));
+  EXPECT_EQ(sum_of(backend(), std::span(values).subspan(1)), sum_of(Backend::reference, std::span(values).subspan(1)));
   std::ranges::copy(normal_doubles(values.size(), 1), values.begin());
-  const double sum = optimizer->sum_of_squares(values);
-  EXPECT_NEAR(sum, make_optimizer(Backend::reference)->sum_of_squares(values), 1e-12 * sum);
+  const double sum = sum_of(backend(), values);
+  EXPECT_NEAR(sum, sum_of(Backend::reference, values), 1e-12 * sum);
   setenv("RINGWORLD_ISA", "portable", 1);
-  EXPECT_EQ(sum, make_optimizer(Backend::host)->sum_of_squares(values));
-  EXPECT_EQ(optimizer->sum_of_squares({}), 0.0);
+  EXPECT_EQ(sum, sum_of(backend(), values));
+  EXPECT_EQ(sum_of(backend(), {}), 0.0);
   values[77] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_TRUE(std::isnan(optimizer->sum_of_squares(values)));
+  EXPECT_TRUE(std::isnan(sum_of(backend(), values)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, OptimizerCase, testing::ValuesIn(isa_cases()), isa_case_name);
+INSTANTIATE_TEST_SUITE_P(Backends, OptimizerCase, testing::ValuesIn(backend_cases()), backend_case_name);
 
 TEST(AdamW, FirstStepMovesByTheLearningRateAgainstTheGradient) {
   // With both moments corrected, m / sqrt(v) of the first step is the gradient's sign.

@@ -5,8 +5,9 @@
 #include <cmath>
 
 #include "kernels/rope/reference/rotate.hpp"
+#include "kernels/row/backend_case.hpp"
 #include "kernels/row/finite_difference.hpp"
-#include "kernels/row/isa_case.hpp"
+#include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 #include "support/random_tensors.hpp"
 
@@ -29,7 +30,7 @@ class Table {
   Tensor<float, 2> sine_;
 };
 
-class RopeCase : public IsaTest {};
+class RopeCase : public BackendTest {};
 
 /// Queries and keys of one interleaved buffer: the heads of q are turned, the others must stay.
 std::vector<double> rotate_slice(Backend backend, DType dtype, std::int64_t head_size, RopePairing pairing,
@@ -44,7 +45,10 @@ std::vector<double> rotate_slice(Backend backend, DType dtype, std::int64_t head
   Table table(positions, {.head_size = head_size, .theta = 1e6});
   ActivationView q = qkv.view();
   q.shape[2] = heads;
-  make_rope(backend)->rotate({.x = q, .cosine = table.cosine(), .sine = table.sine(), .pairing = pairing});
+  DeviceMirror on(backend);
+  static_cast<void>(on(qkv.view()));  // the heads that must stay as well
+  make_rope(backend)->rotate({.x = on(q), .cosine = on(table.cosine()), .sine = on(table.sine()), .pairing = pairing});
+  on.fetch();
   EXPECT_TRUE(qkv.guards_are_intact());
   return to_doubles(ConstActivationView(qkv.view()));
 }
@@ -53,7 +57,7 @@ TEST_P(RopeCase, EqualsReference) {
   for (const std::int64_t head_size : {2, 24, 64, 100, 128}) {
     for (const RopePairing pairing : {RopePairing::interleaved, RopePairing::half_split}) {
       for (const bool is_per_batch : {false, true}) {
-        const auto actual = rotate_slice(Backend::host, dtype(), head_size, pairing, is_per_batch);
+        const auto actual = rotate_slice(backend(), dtype(), head_size, pairing, is_per_batch);
         const auto expected = rotate_slice(Backend::reference, dtype(), head_size, pairing, is_per_batch);
         EXPECT_TRUE(is_close("x", actual, expected, rounded_tolerance())) << name_of(pairing) << " D " << head_size;
       }
@@ -68,19 +72,20 @@ TEST_P(RopeCase, TurningBackRestores) {
     ActivationTensor x(dtype(), {1, 5, 2, 24});
     fill_normal(x.view(), 3, 1);
     const std::vector<double> before = to_doubles(ConstActivationView(x.view()));
+    DeviceMirror on(backend());
     for (const RopeDirection direction : {RopeDirection::forward, RopeDirection::inverse}) {
-      make_rope(Backend::host)
-          ->rotate({.x = x.view(),
-                    .cosine = table.cosine(),
-                    .sine = table.sine(),
-                    .pairing = pairing,
-                    .direction = direction});
+      make_rope(backend())->rotate({.x = on(x.view()),
+                                    .cosine = on(table.cosine()),
+                                    .sine = on(table.sine()),
+                                    .pairing = pairing,
+                                    .direction = direction});
     }
+    on.fetch();
     EXPECT_TRUE(is_close("x", to_doubles(ConstActivationView(x.view())), before, rounded_tolerance()));
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, RopeCase, testing::ValuesIn(isa_cases()), isa_case_name);
+INSTANTIATE_TEST_SUITE_P(Backends, RopeCase, testing::ValuesIn(backend_cases()), backend_case_name);
 
 TEST(Rope, InverseRotationIsTheGradient) {
   const std::vector<double> x = normal_doubles(24, 1);

@@ -1,5 +1,6 @@
 #pragma once
-/// @file  Runs a test on every instruction set of this CPU and both types of activations.
+/// @file  Runs a test on every instruction set of this CPU, on the GPU where there is one, and for both types of
+/// activations.
 
 #include <gtest/gtest.h>
 
@@ -11,46 +12,67 @@
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "core/isa.hpp"
+#include "device/backend.hpp"
 #include "kernels/attention/tolerance.hpp"
 #include "kernels/row/parallel.hpp"
+#include "support/available_device.hpp"
 
 namespace ringworld::test {
 
 /// One run of a test.
-struct IsaCase {
-  Isa isa;
+struct BackendCase {
+  Backend backend;
+  Isa isa;  ///< of the host
   DType dtype;
 };
 
-[[nodiscard]] inline std::vector<IsaCase> isa_cases() {
-  std::vector<IsaCase> cases;
+/// The backend host on every instruction set.
+[[nodiscard]] inline std::vector<BackendCase> isa_cases() {
+  std::vector<BackendCase> cases;
   for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
       if (isa <= best_isa()) {
-        cases.push_back({isa, dtype});
+        cases.push_back({Backend::host, isa, dtype});
       }
     }
   }
   return cases;
 }
 
-[[nodiscard]] inline std::string isa_case_name(const testing::TestParamInfo<IsaCase>& info) {
-  return std::string(name_of(info.param.isa)) + "_" + std::string(name_of(info.param.dtype));
+/// The same, and the backend cuda.
+[[nodiscard]] inline std::vector<BackendCase> backend_cases() {
+  std::vector<BackendCase> cases = isa_cases();
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    cases.push_back({Backend::cuda, Isa::portable, dtype});
+  }
+  return cases;
 }
 
-/// Forces the instruction set of kernels that are made in the test; skips the test where Kokkos is not built.
-class IsaTest : public testing::TestWithParam<IsaCase> {
+[[nodiscard]] inline std::string backend_case_name(const testing::TestParamInfo<BackendCase>& info) {
+  const BackendCase& run = info.param;
+  const std::string_view where = run.backend == Backend::host ? name_of(run.isa) : name_of(run.backend);
+  return std::string(where) + "_" + std::string(name_of(run.dtype));
+}
+
+/// Forces the instruction set of kernels that are made in the test; skips the test where Kokkos is not built, or there is
+/// no GPU.
+class BackendTest : public testing::TestWithParam<BackendCase> {
  protected:
   void SetUp() override {
-    try {
-      row::for_each_range("ringworld::test", 1, 1, [](std::int64_t /*begin*/, std::int64_t /*end*/) {});
-    } catch (const Error& error) {
-      GTEST_SKIP() << error.what();
+    if (backend() == Backend::host) {
+      try {
+        row::for_each_range("ringworld::test", 1, 1, [](std::int64_t /*begin*/, std::int64_t /*end*/) {});
+      } catch (const Error& error) {
+        GTEST_SKIP() << error.what();
+      }
+    } else if (const std::string reason = why_unavailable(backend()); !reason.empty()) {
+      GTEST_SKIP() << reason;
     }
     setenv("RINGWORLD_ISA", std::string(name_of(GetParam().isa)).c_str(), 1);
   }
   void TearDown() override { unsetenv("RINGWORLD_ISA"); }
 
+  [[nodiscard]] static Backend backend() { return GetParam().backend; }
   [[nodiscard]] static DType dtype() { return GetParam().dtype; }
 
   /// Of results that are written as activations. Exact inputs, fp32 arithmetic, one rounding at the end.

@@ -63,7 +63,8 @@ class GuardedRows {
   static constexpr std::byte guard{0xa5};
   static constexpr std::int64_t guard_elements = 64;
 
-  [[nodiscard]] std::int64_t stride() const { return columns_ + 3; }
+  /// Rows that fill whole vectors begin where vectors may, others anywhere.
+  [[nodiscard]] std::int64_t stride() const { return columns_ + (columns_ % 8 == 0 ? 8 : 3); }
 
   DType dtype_;
   std::int64_t rows_;

@@ -8,9 +8,8 @@
 #include <mutex>
 #include <utility>
 
-#include "kernels/norm/norm.hpp"
+#include "kernels/row/backend_case.hpp"
 #include "kernels/row/backend_choice.hpp"
-#include "kernels/row/isa_case.hpp"
 #include "kernels/row/row_functions.hpp"
 #include "kernels/row/rows_view.hpp"
 #include "support/expect_error.hpp"
@@ -18,7 +17,7 @@
 namespace ringworld::test {
 namespace {
 
-class Row : public IsaTest {};
+class Row : public BackendTest {};
 
 TEST_P(Row, RangesCoverEveryItemOnceInFixedCuts) {
   std::vector<std::pair<std::int64_t, std::int64_t>> seen;
@@ -78,7 +77,7 @@ TEST_P(Row, RoundsToBfloat16AsTheScalarTypeDoes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, Row, testing::ValuesIn(isa_cases()), isa_case_name);
+INSTANTIATE_TEST_SUITE_P(Isas, Row, testing::ValuesIn(isa_cases()), backend_case_name);
 
 TEST(RowsView, PartsKeepTheStride) {
   std::array<float, 24> buffer{};
@@ -91,9 +90,10 @@ TEST(RowsView, PartsKeepTheStride) {
   EXPECT_EQ(ConstRowsView().row<float>(7), nullptr);
 }
 
-TEST(BackendChoice, ACudaBuildIsAskedForByName) {
-  expect_error(ErrorKind::bad_input, [] { static_cast<void>(make_rms_norm(Backend::cuda)); },
-               {"cuda", "reference, kokkos or host"});
+TEST(BackendChoice, AnAbsentBackendIsAskedForByName) {
+  expect_error(ErrorKind::bad_input, [] { throw row::cuda_not_built(); },
+               {"RINGWORLD_ENABLE_CUDA", "reference, kokkos or host"});
+  expect_error(ErrorKind::bad_input, [] { throw row::kokkos_not_built(); }, {"RINGWORLD_ENABLE_KOKKOS", "reference"});
 }
 
 }  // namespace
