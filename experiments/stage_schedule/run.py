@@ -40,7 +40,7 @@ sys.path.insert(0, str(REPOSITORY / "analysis"))
 from ringworld_analysis import formatting, wilson  # noqa: E402
 
 MPI_ENVIRONMENT = REPOSITORY / "scripts" / "lib" / "mpi_environment.sh"
-BUDGETS = {"tokens": "direct, equal tokens", "flop": "direct, equal work", "seconds": "direct, equal time"}
+BUDGETS = {"tokens": "direct, equal tokens", "seconds": "direct, equal time", "flop": "direct, equal work"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Plan:
     progressive: Path
     direct: Path
     learning_rates: tuple[float, ...]
-    """Tried for direct training, at equal tokens with the first seed."""
+    """Tried for direct training, in as much time as progressive training took with the first seed."""
     lengths: tuple[int, ...]
     """Trained ones, the longest last. A single needle is asked for at all of them."""
     needles: str
@@ -163,7 +163,7 @@ class Study:
         losses = {}
         for rate in self.plan.learning_rates:
             name = f"tune_{rate:g}"
-            self.train(name, f"direct, rate {rate:g}", self.seeds[0], self.direct("tokens", self.seeds[0], rate, name))
+            self.train(name, f"direct, rate {rate:g}", self.seeds[0], self.direct("seconds", self.seeds[0], rate, name))
             losses[rate] = totals(self.record(name, self.seeds[0])).answer_loss
         best = min(losses, key=lambda rate: losses[rate] if math.isfinite(losses[rate]) else math.inf)
         said = ", ".join(f"{rate:g}: {loss:.3f}" for rate, loss in losses.items())

@@ -94,6 +94,16 @@ def test_cells_that_differ_in_theta_are_not_added_up(tmp_path: Path) -> None:
     assert "40/80" not in text
 
 
+def test_generated_answers_are_not_added_to_those_of_one_pass(tmp_path: Path) -> None:
+    record = language.write_record(
+        tmp_path / "run.h5", cells=[language.cell(1024, 38), language.cell(1024, 21, decoding="greedy")]
+    )
+    text = page(report(tmp_path, record))
+    assert "38/40" in text
+    assert "21/40" in text
+    assert "progressive, generated" in text
+
+
 def test_invalid_cells_are_counted_and_not_plotted(tmp_path: Path) -> None:
     bad = language.cell(2048, 40, valid=False, reason="out of memory")
     record = language.write_record(tmp_path / "run.h5", cells=[language.cell(1024, 20), bad])

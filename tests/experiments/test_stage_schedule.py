@@ -38,7 +38,7 @@ def test_every_schedule_is_a_row_of_the_table(study: tuple[Path, str]) -> None:
     table = (folder / "table.md").read_text(encoding="utf-8")
     assert table in printed
     names = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
-    assert names == ["progressive", "direct, equal tokens", "direct, equal work", "direct, equal time", "theta fixed",
+    assert names == ["progressive", "direct, equal tokens", "direct, equal time", "direct, equal work", "theta fixed",
                      "packed, masked", "packed, open"]  # fmt: skip
     assert all(re.search(r"\d\.\d\d \(\d\.\d\d to \d\.\d\d\)", line) for line in table.splitlines()[2:])
 

@@ -22,7 +22,7 @@ KEY, TITLE = "needle", "Needle retrieval"
 
 #: Columns that together name one cell; the last valid row of each counts.
 CELL = ("checkpoint_digest", "schedule", "stage", "training_seed", "seed", "context_length", "rope_theta", "theta_mode",
-        "kind", "depth", "needles_planted", "needles_asked")  # fmt: skip
+        "kind", "depth", "needles_planted", "needles_asked", "decoding")  # fmt: skip
 #: Columns that tell models apart; what differs only in its training seed is added up.
 MODEL = ("schedule", "stage", "trained_context_length", "theta_mode")
 COLUMNS = (*CELL, "trained_context_length", "hits", "trials", "wrong_needle", "valid")
@@ -79,12 +79,20 @@ def section(run: Run) -> Section | None:
 
 
 def last_of_each_cell(every: Table) -> Table:
-    """Return the valid rows, the last of each cell: what a resumed or repeated run measured again counts once."""
+    """Return the valid rows, the last of each cell: what a resumed or repeated run measured again counts once.
+
+    Generated answers are those of another schedule, so that they are not added to those of one pass.
+    """
     last: dict[tuple[object, ...], int] = {}
     for index, row in enumerate(every.rows()):
         if row["valid"]:
             last[tuple("anywhere" if row[name] != row[name] else row[name] for name in CELL)] = index
-    return every.take(np.array(sorted(last.values()), dtype=np.intp))
+    found = every.take(np.array(sorted(last.values()), dtype=np.intp))
+    schedules = [
+        f"{schedule}, generated" if decoding == "greedy" else schedule
+        for schedule, decoding in zip(found["schedule"].tolist(), found["decoding"].tolist())
+    ]
+    return found.with_column("schedule", np.array(schedules, dtype=object), meaning="schedule, and how it answers")
 
 
 def total(rows: Table) -> Share:
