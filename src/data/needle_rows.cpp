@@ -94,10 +94,13 @@ NeedleDocument NeedleRows::draw_document(std::int64_t targets, DrawStream draws)
     plan.places.push_back(draws.below(hay + 1));
   }
   std::ranges::sort(plan.places);
-  if (draws.unit() < options_.last_depth_probability) {
-    plan.places.back() = hay;
-  }
+  const bool has_last_depth = draws.unit() < options_.last_depth_probability;
   plan.asked = draw_distinct(needles, needles, draws);
+  if (has_last_depth) {
+    plan.places.back() = hay;
+    // Asked for first: behind other questions it would not be next to its own.
+    std::iter_swap(plan.asked.begin(), std::ranges::find(plan.asked, needles - 1));
+  }
   return format_.write(plan, draw_window(hay_, hay, draws));
 }
 

@@ -16,7 +16,8 @@ struct NeedleRowOptions {
   double dense_probability = 0.5;
   double dense_share_of_tokens = 0.9;
   std::int64_t max_needles = 64;
-  /// Probability that one needle is moved to depth 1, next to the questions, where chance hardly ever puts it.
+  /// Probability that one needle is moved to depth 1, next to the questions, where chance hardly ever puts it, and is
+  /// asked for first.
   double last_depth_probability = 0.1;
   /// Share of the targets that are no answers which count as text, chosen at random. None when the text weight is 0.
   double text_share = 0.25;

@@ -223,6 +223,22 @@ TEST(NeedleRows, TheLastNeedleIsMovedToDepthOneAsOftenAsAskedFor) {
   EXPECT_NEAR(share_at_depth_one(0.5), 0.5, 0.13);
 }
 
+TEST(NeedleRows, TheNeedleAtDepthOneIsAskedForFirst) {
+  const WordTokenizer& words = small_world().words;
+  constexpr std::int64_t rows = 50;
+  const NeedleRows source(batch_of(256, rows, 0.0),
+                          {.seed = 5, .dense_probability = 1.0, .max_needles = 4, .last_depth_probability = 1.0},
+                          short_format(), small_world().word_hay);
+  const Batch batch = source.rows(0, 0, rows);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::vector<Token> tokens = whole_row(batch, row);
+    const std::size_t questions = tokens.size() - std::size_t{4} * 6;
+    const Token needle_key = tokens[questions - 4];  // magic KEY V V . | what magic KEY V V .
+    EXPECT_TRUE(words.is_key(needle_key)) << "row " << row;
+    EXPECT_EQ(tokens[questions + 2], needle_key) << "row " << row;
+  }
+}
+
 TEST(NeedleRows, SeveralDocumentsAreKeptApart) {
   const WordTokenizer& words = small_world().words;
   const NeedleRows source(batch_of(256, 3, 0.2), {.seed = 7, .documents_per_row = 4}, short_format(),
