@@ -6,9 +6,9 @@
 namespace ringworld {
 namespace {
 
-Collectives& collectives_of(DeviceKind memory) {
-  require(memory == DeviceKind::host, "collectives of this memory are not in this build");
-  return mpi_collectives();
+Collectives& collectives_of(const Communicator& communicator, DeviceKind memory) {
+  require(memory != DeviceKind::pinned, "floats travel from host or from device memory");
+  return memory == DeviceKind::host ? mpi_collectives() : device_collectives(communicator);
 }
 
 void check_lengths(const Communicator& communicator, std::size_t shard, std::size_t whole) {
@@ -41,18 +41,18 @@ void PendingCollective::wait() {
 PendingCollective start_all_gather(const Communicator& communicator, std::span<const float> mine, std::span<float> all,
                                    DeviceKind memory) {
   check_lengths(communicator, mine.size(), all.size());
-  return PendingCollective(collectives_of(memory).start_all_gather(communicator, mine, all));
+  return PendingCollective(collectives_of(communicator, memory).start_all_gather(communicator, mine, all));
 }
 
 PendingCollective start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
                                        std::span<float> mine, DeviceKind memory) {
   check_lengths(communicator, mine.size(), all.size());
-  return PendingCollective(collectives_of(memory).start_reduce_scatter(communicator, all, mine));
+  return PendingCollective(collectives_of(communicator, memory).start_reduce_scatter(communicator, all, mine));
 }
 
 void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction, DeviceKind memory) {
   if (communicator.size() > 1) {
-    collectives_of(memory).all_reduce(communicator, values, reduction);
+    collectives_of(communicator, memory).all_reduce(communicator, values, reduction);
   }
 }
 

@@ -28,7 +28,14 @@ class Collectives {
   virtual void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction) = 0;
 };
 
-/// Collectives of memory that MPI reads and writes itself.
+/// Collectives of host memory.
 [[nodiscard]] Collectives& mpi_collectives();
+/// Those of device memory; made once a communicator. Collective.
+[[nodiscard]] std::unique_ptr<Collectives> make_cuda_aware_collectives();
+[[nodiscard]] std::unique_ptr<Collectives> make_staged_collectives();
+/// @throws Error(bad_input) naming the build option when NCCL was not built.
+[[nodiscard]] std::unique_ptr<Collectives> make_nccl_collectives(const Communicator& communicator);
+/// What carries device memory between these ranks, made at the first call. Collective.
+[[nodiscard]] Collectives& device_collectives(const Communicator& communicator);
 
 }  // namespace ringworld

@@ -40,6 +40,9 @@ class Communicator {
   /// The same ranks, whose device memory travels as `wanted`. Splits and duplicates inherit the wish; `world` has none
   /// (automatic).
   [[nodiscard]] Communicator with_transport(Transport wanted) const;
+  /// How device memory travels between these ranks; never automatic. Decided at the first call, which is collective.
+  /// @throws Error(bad_input), on every rank, when the wanted transport cannot work here.
+  [[nodiscard]] Transport transport() const;
 
   /// Blocks until every rank has come here.
   void barrier() const;

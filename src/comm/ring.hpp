@@ -21,6 +21,13 @@ struct Traffic {
   std::int64_t hops = 0;
   std::int64_t bytes = 0;
   std::int64_t messages = 0;
+
+  Traffic& operator+=(const Traffic& more) {
+    hops += more.hops;
+    bytes += more.bytes;
+    messages += more.messages;
+    return *this;
+  }
 };
 
 /// Neighbours in a ring.
@@ -50,8 +57,8 @@ inline constexpr std::int64_t default_chunk_bytes = std::int64_t{4} << 20;
 struct ShiftOptions {
   DeviceKind memory =
       DeviceKind::host;  ///< where the blocks lie; cuda: they travel as the communicator's transport says
-  std::int64_t message_limit = default_message_limit;  ///< of MPI; at most the default
-  std::int64_t chunk_bytes = default_chunk_bytes;      ///< of the staged transport; at most the message limit's default
+  std::int64_t message_limit = default_message_limit;  ///< bytes of a message of MPI; at most the default
+  std::int64_t chunk_bytes = default_chunk_bytes;      ///< of the staged transport, where a chunk is a message
 };
 
 /// One hop at a time, not blocking. Has message matching of its own, so that two Shifts of a ring do not queue behind
@@ -76,6 +83,9 @@ class Shift {
   /// only as long as the transport needs it to drive the hop (nccl: not at all).
   /// @param meanwhile  called again and again while the caller drives this hop, to drive another; may be empty
   void wait(const std::function<void()>& meanwhile = {});
+
+  /// Whether `test` moves a hop along. False where the device does it all by itself (nccl).
+  [[nodiscard]] bool needs_driving() const;
 
   [[nodiscard]] const Traffic& traffic() const;
   void reset_traffic();

@@ -8,8 +8,22 @@ namespace {
 std::unique_ptr<Shift::Impl> make_shift(const Ring& ring, const ShiftOptions& options) {
   require(options.message_limit > 0 && options.message_limit <= default_message_limit,
           "a message holds 1 byte to 1 GiB");
-  require(options.memory == DeviceKind::host, "hops of this memory are not in this build");
-  return make_mpi_shift(ring, options);
+  require(options.chunk_bytes > 0 && options.chunk_bytes <= default_message_limit, "a chunk holds 1 byte to 1 GiB");
+  if (options.memory == DeviceKind::host) {
+    return make_mpi_shift(ring, options);
+  }
+  require(options.memory == DeviceKind::cuda, "blocks travel from host or from device memory");
+  switch (ring.communicator().transport()) {
+    case Transport::nccl:
+      return make_nccl_shift(ring, options);
+    case Transport::cuda_aware_mpi:
+      return make_cuda_aware_shift(ring, options);
+    case Transport::staged:
+      return make_staged_shift(ring, options);
+    case Transport::automatic:
+      break;
+  }
+  throw Error(ErrorKind::internal, "the transport was not decided");
 }
 
 }  // namespace
@@ -24,6 +38,7 @@ void Shift::start(std::span<const std::byte> to_next, std::span<std::byte> from_
 }
 bool Shift::test() { return impl_->test(); }
 void Shift::wait(const std::function<void()>& meanwhile) { impl_->wait(meanwhile); }
+bool Shift::needs_driving() const { return impl_->needs_driving(); }
 const Traffic& Shift::traffic() const { return impl_->traffic; }
 void Shift::reset_traffic() { impl_->traffic = {}; }
 

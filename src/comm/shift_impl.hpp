@@ -14,11 +14,17 @@ class Shift::Impl {
   virtual void start(std::span<const std::byte> to_next, std::span<std::byte> from_previous) = 0;
   virtual bool test() = 0;
   virtual void wait(const std::function<void()>& meanwhile) = 0;
+  [[nodiscard]] virtual bool needs_driving() const { return true; }
 
   Traffic traffic;
 };
 
-/// Each is defined in the folder of the library that it uses, and collective over the ring.
+/// Each is collective over the ring. Host memory, or device memory that MPI takes and nobody else works on:
 [[nodiscard]] std::unique_ptr<Shift::Impl> make_mpi_shift(const Ring& ring, const ShiftOptions& options);
+/// Device memory; one a transport.
+[[nodiscard]] std::unique_ptr<Shift::Impl> make_cuda_aware_shift(const Ring& ring, const ShiftOptions& options);
+[[nodiscard]] std::unique_ptr<Shift::Impl> make_staged_shift(const Ring& ring, const ShiftOptions& options);
+/// @throws Error(bad_input) naming the build option when NCCL was not built.
+[[nodiscard]] std::unique_ptr<Shift::Impl> make_nccl_shift(const Ring& ring, const ShiftOptions& options);
 
 }  // namespace ringworld

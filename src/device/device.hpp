@@ -71,6 +71,9 @@ class Device {
   [[nodiscard]] virtual void* allocate(std::int64_t bytes) = 0;
   virtual void release(void* data, std::int64_t bytes) noexcept = 0;
   [[nodiscard]] virtual std::unique_ptr<Stream> make_stream() = 0;
+  /// A stream whose work goes first where units of the device become free: for transfers, which fill few of them and which
+  /// a kernel that fills all would otherwise hold back to its end.
+  [[nodiscard]] virtual std::unique_ptr<Stream> make_urgent_stream() { return make_stream(); }
   [[nodiscard]] virtual std::unique_ptr<Event> make_event() = 0;
   /// The one stream on which all kernels of this process are enqueued.
   [[nodiscard]] virtual Stream& compute_stream() = 0;
@@ -95,5 +98,10 @@ class Device {
 /// Spreads the processes of a node over its GPUs: this process takes number `rank_on_node` modulo their count. To be
 /// called before the first use of the device, from the thread that will use it; without a GPU it does nothing.
 void choose_cuda_device(int rank_on_node);
+
+/// Tells the GPUs of all nodes apart, and the parts of a GPU that is shared out: the UUID of this process's, as in
+/// "GPU-01234567-89ab-cdef-0123-456789abcdef".
+/// @throws as device(DeviceKind::cuda)
+[[nodiscard]] std::string cuda_device_identity();
 
 }  // namespace ringworld

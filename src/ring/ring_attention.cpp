@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "core/error.hpp"
@@ -47,33 +46,13 @@ TensorView<const float, 3> run_of(const TensorView<const float, 3>& view, const 
   return view.slice(2, run.token_local, run.count);
 }
 
-void fill_zero(const TensorView<float, 4>& view) { std::fill_n(view.data, view.size(), 0.0F); }
-
-void copy_segments(const TensorView<const std::int32_t, 2>& from, const TensorView<std::int32_t, 2>& to) {
-  for (std::int64_t b = 0; b < to.shape[0]; ++b) {
-    for (std::int64_t t = 0; t < to.shape[1]; ++t) {
-      to(b, t) = from(b, t);
-    }
-  }
-}
-
-void copy_rows(const TensorView<const float, 3>& from, const TensorView<float, 3>& to) {
-  for (std::int64_t b = 0; b < to.shape[0]; ++b) {
-    for (std::int64_t h = 0; h < to.shape[1]; ++h) {
-      for (std::int64_t t = 0; t < to.shape[2]; ++t) {
-        to(b, h, t) = from(b, h, t);
-      }
-    }
-  }
-}
-
 /// Packs this rank's keys and values for their way round the ring.
 template <class Pass>
-void pack_keys(const Pass& pass, const KeyValueBlock& block) {
-  copy_activations(pass.k, block.k);
-  copy_activations(pass.v, block.v);
+void pack_keys(TensorOps& tensors, const Pass& pass, const KeyValueBlock& block) {
+  tensors.copy_activations(pass.k, block.k);
+  tensors.copy_activations(pass.v, block.v);
   if (!block.segments.is_null()) {
-    copy_segments(pass.segments, block.segments);
+    tensors.copy_strided<std::int32_t>(pass.segments, block.segments);
   }
 }
 
@@ -91,6 +70,11 @@ std::span<float> as_floats(const TensorView<float, 4>& view) {
 
 void require_dense(const TensorView<float, 4>& view) {
   require(view.strides == row_major_strides(view.shape), "ring attention: dq, dk and dv must be dense");
+}
+
+ShiftOptions shift_options(const RingAttentionOptions& options) {
+  return {
+      .memory = device_of(options.backend), .message_limit = options.message_limit, .chunk_bytes = options.chunk_bytes};
 }
 
 std::int64_t state_bytes(const AttentionProblem& problem, std::int64_t tokens) {
@@ -127,13 +111,19 @@ RingAttention::RingAttention(const Ring& ring, const RingAttentionOptions& optio
       rotation_(options.backward_rotation.value_or(cheaper_rotation(options.problem))),
       tokens_(partition_.tokens(ring.rank())),
       tokens_max_(partition_.tokens_per_rank()),
-      operand_shift_(ring, {.message_limit = options.message_limit}),
-      gradient_shift_(ring, {.message_limit = options.message_limit}),
+      device_(device(device_of(options.backend))),
+      operand_shift_(ring, shift_options(options)),
+      gradient_shift_(ring, shift_options(options)),
       deadline_(std::numeric_limits<double>::infinity()) {
   kernel_ = make_block_attention(options.backend, kernel_options(options));
-  arena_ = Buffer(arena_bytes(options, rotation_, ring.size(), tokens_max_));
-  progress_ = [this] {
-    if (options_.is_polling) {
+  tensors_ = make_tensor_ops(options.backend);
+  for (auto& event : step_ends_) {
+    event = device_.make_event();
+  }
+  arena_ = Buffer(arena_bytes(options, rotation_, ring.size(), tokens_max_), device_.kind());
+  const bool is_polling = options.is_polling && operand_shift_.needs_driving();
+  progress_ = [this, is_polling] {
+    if (is_polling) {
       operand_shift_.test();
       gradient_shift_.test();
     }
@@ -152,11 +142,26 @@ void RingAttention::reset_traffic() {
 
 void RingAttention::for_each_visible_pair(int query_rank, int key_rank,
                                           const std::function<bool(const BlockPair&)>& function) {
-  for (const BlockPair& pair : visible_pairs_of_runs(partition_, query_rank, key_rank, options_.is_causal)) {
-    if (has_missed_deadline_ || !function(pair)) {
-      return;
+  keep_pace([&] {
+    for (const BlockPair& pair : visible_pairs_of_runs(partition_, query_rank, key_rank, options_.is_causal)) {
+      if (has_missed_deadline_ || !function(pair)) {
+        return;
+      }
     }
+  });
+}
+
+void RingAttention::keep_pace(const std::function<void()>& enqueue_step) {
+  if (!std::isfinite(deadline_)) {
+    enqueue_step();
+    return;
   }
+  // While the host waits, the GPU still has the last step to do.
+  step_ends_[0]->synchronize();
+  static_cast<void>(progress_());
+  enqueue_step();
+  step_ends_[0]->record(device_.compute_stream());
+  std::swap(step_ends_[0], step_ends_[1]);
 }
 
 AttentionState RingAttention::state() const {
@@ -186,7 +191,7 @@ void RingAttention::forward(const RingForward& pass, const RotationOptions& rota
   const AttentionState state = this->state();
   kernel_->reset(state);
   if (ring_.size() > 1) {
-    pack_keys(pass, view_key_value_block(problem, tokens_, buffers.current.data()));
+    pack_keys(*tensors_, pass, view_key_value_block(problem, tokens_, buffers.current.data()));
   }
 
   const auto attend = [&](int origin, const ConstActivationView& k, const ConstActivationView& v,
@@ -213,7 +218,7 @@ void RingAttention::forward(const RingForward& pass, const RotationOptions& rota
             attend(origin, block.k, block.v, block.segments);
           },
       .add = {}};
-  rotate(ring_, operand_shift_, buffers, gradient_shift_, nullptr, steps, rotation);
+  rotate(device_, ring_, operand_shift_, buffers, gradient_shift_, nullptr, steps, rotation);
   kernel_->finalize(state, pass.out, pass.lse);
 }
 
@@ -224,9 +229,9 @@ void RingAttention::backward(const RingBackward& pass, const RotationOptions& ro
   require_dense(pass.dv);
   reset_traffic();
   kernel_->output_dot_gradient(pass.out, pass.dout, pass.delta);
-  fill_zero(pass.dq);
-  fill_zero(pass.dk);
-  fill_zero(pass.dv);
+  tensors_->fill_zero(as_floats(pass.dq));
+  tensors_->fill_zero(as_floats(pass.dk));
+  tensors_->fill_zero(as_floats(pass.dv));
   if (rotation_ == BackwardRotation::kv) {
     backward_rotating_keys(pass, rotation);
   } else {
@@ -252,7 +257,7 @@ void RingAttention::backward_rotating_keys(const RingBackward& pass, const Rotat
   const GradientBuffers gradients = gradient_buffers(
       arena_.as<std::byte>(), operand_bytes, view_gradient_block(problem, rotation_, tokens_max_, nullptr).bytes);
   if (ring_.size() > 1) {
-    pack_keys(pass, view_key_value_block(problem, tokens_, operands.current.data()));
+    pack_keys(*tensors_, pass, view_key_value_block(problem, tokens_, operands.current.data()));
   }
 
   const auto attend = [&](int origin, const ConstActivationView& k, const ConstActivationView& v,
@@ -284,21 +289,21 @@ void RingAttention::backward_rotating_keys(const RingBackward& pass, const Rotat
             const std::int64_t tokens = partition_.tokens(origin);
             const KeyValueBlock block = view_key_value_block(problem, tokens, held.data());
             const GradientBlock share = view_gradient_block(problem, rotation_, tokens, sums.data());
-            fill_zero(share.first);
-            fill_zero(share.second);
+            tensors_->fill_zero(as_floats(share.first));
+            tensors_->fill_zero(as_floats(share.second));
             attend(origin, block.k, block.v, block.segments, share.first, share.second);
           },
       .add =
           [&](int origin, std::span<const std::byte> from_previous, std::span<std::byte> sums) {
             if (origin != ring_.rank()) {
-              add_floats(as_floats(from_previous), as_floats(sums));
+              tensors_->add(as_floats(from_previous), as_floats(sums));
               return;
             }
             const std::span<const float> all = as_floats(from_previous);
-            add_floats(all.first(all.size() / 2), as_floats(pass.dk));
-            add_floats(all.last(all.size() / 2), as_floats(pass.dv));
+            tensors_->add(all.first(all.size() / 2), as_floats(pass.dk));
+            tensors_->add(all.last(all.size() / 2), as_floats(pass.dv));
           }};
-  rotate(ring_, operand_shift_, operands, gradient_shift_, &gradients, steps, rotation);
+  rotate(device_, ring_, operand_shift_, operands, gradient_shift_, &gradients, steps, rotation);
 }
 
 void RingAttention::backward_rotating_queries(const RingBackward& pass, const RotationOptions& rotation) {
@@ -309,12 +314,12 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
       arena_.as<std::byte>(), operand_bytes, view_gradient_block(problem, rotation_, tokens_max_, nullptr).bytes);
   if (ring_.size() > 1) {
     const QueryBlock own = view_query_block(problem, tokens_, operands.current.data());
-    copy_rows(pass.lse, own.lse);
-    copy_rows(pass.delta, own.delta);
-    copy_activations(pass.q, own.q);
-    copy_activations(pass.dout, own.dout);
+    tensors_->copy_strided<float>(pass.lse, own.lse);
+    tensors_->copy_strided<float>(pass.delta, own.delta);
+    tensors_->copy_activations(pass.q, own.q);
+    tensors_->copy_activations(pass.dout, own.dout);
     if (problem.has_segments) {
-      copy_segments(pass.segments, own.segments);
+      tensors_->copy_strided<std::int32_t>(pass.segments, own.segments);
     }
   }
 
@@ -352,14 +357,14 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
             const std::int64_t tokens = partition_.tokens(origin);
             const QueryBlock block = view_query_block(problem, tokens, held.data());
             const GradientBlock share = view_gradient_block(problem, rotation_, tokens, sums.data());
-            fill_zero(share.first);
+            tensors_->fill_zero(as_floats(share.first));
             attend(origin, {block.q, block.dout, block.lse, block.delta, block.segments}, share.first);
           },
       .add =
           [&](int origin, std::span<const std::byte> from_previous, std::span<std::byte> sums) {
-            add_floats(as_floats(from_previous), origin == ring_.rank() ? as_floats(pass.dq) : as_floats(sums));
+            tensors_->add(as_floats(from_previous), origin == ring_.rank() ? as_floats(pass.dq) : as_floats(sums));
           }};
-  rotate(ring_, operand_shift_, operands, gradient_shift_, &gradients, steps, rotation);
+  rotate(device_, ring_, operand_shift_, operands, gradient_shift_, &gradients, steps, rotation);
 }
 
 }  // namespace ringworld

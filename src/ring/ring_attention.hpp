@@ -14,6 +14,7 @@
 #include "comm/ring.hpp"
 #include "device/buffer.hpp"
 #include "kernels/attention/attention.hpp"
+#include "kernels/tensor/tensor.hpp"
 #include "perf/attention_model.hpp"
 #include "ring/partition.hpp"
 #include "ring/rotation.hpp"
@@ -31,6 +32,7 @@ struct RingAttentionOptions {
   std::optional<BackwardRotation> backward_rotation;     ///< empty: what moves fewer bytes
   bool is_polling = true;                                ///< whether kernels drive communication between tiles
   std::int64_t message_limit = default_message_limit;
+  std::int64_t chunk_bytes = default_chunk_bytes;  ///< of staged device memory
 };
 
 /// One rank's part of the forward pass.
@@ -68,6 +70,9 @@ struct RingTraffic {
 
 /// A plan for one problem on one ring: holds the kernels and all memory that a pass needs, so that passes allocate
 /// nothing. The scores are scaled by 1 / sqrt(D).
+///
+/// The tensors of a pass are memory of device_of(backend). On the host a pass has ended when its call returns; on a GPU it
+/// is enqueued on the compute stream, and the call blocks only as long as the transport has to be driven.
 class RingAttention {
  public:
   /// Collective over `ring`.
@@ -75,13 +80,13 @@ class RingAttention {
   ///         Error(out_of_memory). Both may happen on some ranks only: see `on_every_rank`.
   RingAttention(const Ring& ring, const RingAttentionOptions& options);
 
-  /// Collective over the ring. Blocks.
+  /// Collective over the ring.
   void forward(const RingForward& pass, const RotationOptions& rotation = {});
-  /// Collective over the ring. Blocks.
+  /// Collective over the ring.
   void backward(const RingBackward& pass, const RotationOptions& rotation = {});
 
   /// Makes passes stop computing, but not communicating, at this moment of `now_seconds()`: the results are then
-  /// worthless, and no rank hangs.
+  /// worthless, and no rank hangs. What a GPU has been given cannot be taken back: that is at most two steps.
   void set_deadline(double deadline) { deadline_ = deadline; }
   [[nodiscard]] bool has_missed_deadline() const { return has_missed_deadline_; }
 
@@ -96,6 +101,8 @@ class RingAttention {
   void backward_rotating_keys(const RingBackward& pass, const RotationOptions& rotation);
   void backward_rotating_queries(const RingBackward& pass, const RotationOptions& rotation);
   void reset_traffic();
+  /// Runs `enqueue_step`, on a GPU with a deadline not before the step before the last has ended.
+  void keep_pace(const std::function<void()>& enqueue_step);
   [[nodiscard]] OperandBuffers operand_buffers(std::int64_t block_bytes, std::byte* memory) const;
   [[nodiscard]] AttentionState state() const;
 
@@ -105,7 +112,10 @@ class RingAttention {
   BackwardRotation rotation_;
   std::int64_t tokens_;      // of this rank
   std::int64_t tokens_max_;  // of the rank that holds most
+  Device& device_;
   std::unique_ptr<BlockAttention> kernel_;
+  std::unique_ptr<TensorOps> tensors_;
+  std::array<std::unique_ptr<Event>, 2> step_ends_;  // of the last two steps
   Buffer arena_;         // forward: state and two operand blocks; backward: two operand and three gradient blocks
   Shift operand_shift_;  // below the arena: a transfer must not outlive its memory
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "perf/clock.hpp"
+#include "ring/step_timer.hpp"
 
 namespace ringworld {
 namespace {
@@ -15,12 +15,13 @@ std::span<Byte> part(std::span<Byte> buffer, std::int64_t bytes) {
 
 }  // namespace
 
-void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shift& gradient_shift,
+void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shift& gradient_shift,
             const GradientBuffers* gradients, const RotationSteps& steps, const RotationOptions& options) {
   const bool is_transferring = options.mode != RotationMode::compute_only;
   const bool is_computing = options.mode != RotationMode::transfer_only;
   const int ranks = ring.size();
   GradientBuffers sums = gradients != nullptr ? *gradients : GradientBuffers{};
+  StepTimer timer(device, options.step_seconds);
 
   for (int step = 0; step < ranks; ++step) {
     const int origin = ring.origin_after(step);
@@ -28,10 +29,11 @@ void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shi
     const auto held = step == 0 ? std::span<std::byte>{} : part(operands.current, steps.operand_bytes(origin));
     const auto share =
         gradients != nullptr && step > 0 ? part(sums.work, steps.gradient_bytes(origin)) : std::span<std::byte>{};
-    if (options.step_seconds != nullptr && (gradients == nullptr || step == 0)) {
+    if (timer.is_timing() && (gradients == nullptr || step == 0)) {
+      device.compute_stream().synchronize();
       ring.communicator().barrier();
     }
-    const double start = now_seconds();
+    timer.begin();
 
     if (has_operand_hop) {
       operand_shift.start(part(operands.current, steps.operand_bytes(origin)),
@@ -41,7 +43,8 @@ void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shi
       steps.compute(origin, held, share);
     }
     if (gradients != nullptr && step > 0) {
-      gradient_shift.wait();  // the hop of the step before: sums for the block of `origin`
+      // The hop of the step before: sums for the block of `origin`.
+      gradient_shift.wait([&] { operand_shift.test(); });
       if (step > 1 && is_computing) {
         steps.add(origin, part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(origin)), share);
       }
@@ -51,27 +54,24 @@ void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shi
       }
     }
     if (has_operand_hop) {
-      operand_shift.wait();
+      operand_shift.wait([&] { gradient_shift.test(); });
       std::swap(operands.current, operands.incoming);
     }
 
-    if (options.step_seconds != nullptr) {
-      options.step_seconds->push_back(now_seconds() - start);
-    }
+    timer.end();
   }
 
   if (gradients != nullptr && ranks > 1) {
-    const double start = now_seconds();
+    timer.begin();
     if (is_transferring) {
       gradient_shift.wait();
     }
     if (is_computing) {
       steps.add(ring.rank(), part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(ring.rank())), {});
     }
-    if (options.step_seconds != nullptr) {
-      options.step_seconds->push_back(now_seconds() - start);
-    }
+    timer.end();
   }
+  timer.finish();
 }
 
 }  // namespace ringworld

@@ -11,13 +11,17 @@
 /// A hop is posted (receive first, then send) before the compute that hides it, driven between tiles by the compute's
 /// progress callback, and waited for after it. The block of a rank's own tokens never needs the ring, so its gradients
 /// start at step 1 and need no hop more than the operands.
+///
+/// On a GPU the same loop enqueues: compute goes to the compute stream, and hops order themselves behind and before it
+/// (comm/ring.hpp), so that two buffers are enough there, too: a hop overwrites the block of the step before only when
+/// that has been computed with.
 
 #include <cstdint>
 #include <functional>
 #include <vector>
 
 #include "comm/ring.hpp"
-#include "device/buffer.hpp"
+#include "device/device.hpp"
 
 namespace ringworld {
 
@@ -44,9 +48,9 @@ struct GradientBuffers {
 
 struct RotationOptions {
   RotationMode mode = RotationMode::compute_and_transfer;
-  /// When set, the seconds of each step are appended, and with gradients those of the last hop home. Without gradients
-  /// ranks start every step together, so that each hop is measured alone; a gradient hop spans two steps, which a
-  /// barrier between them would drive for nothing.
+  /// When set, the seconds of each step are appended, and with gradients those of the last hop home; on a GPU by events of
+  /// its compute stream, which the call then waits for. Without gradients ranks start every step together, so that each
+  /// hop is measured alone; a gradient hop spans two steps, which a barrier between them would drive for nothing.
   std::vector<double>* step_seconds = nullptr;
 };
 
@@ -63,9 +67,9 @@ struct RotationSteps {
   std::function<void(int origin, std::span<const std::byte> from_previous, std::span<std::byte> sums)> add;
 };
 
-/// Rotates operands round the ring, and gradients behind them when `gradients` is not null.
-/// Collective over `ring`. Blocks.
-void rotate(const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shift& gradient_shift,
+/// Rotates operands round the ring, and gradients behind them when `gradients` is not null. Collective over `ring`.
+/// @param device  of the memory, whose compute stream the callbacks enqueue on. Host: blocks until all is done
+void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffers operands, Shift& gradient_shift,
             const GradientBuffers* gradients, const RotationSteps& steps, const RotationOptions& options);
 
 }  // namespace ringworld

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "core/tensor_view.hpp"
 #include "perf/attention_model.hpp"
@@ -66,10 +65,5 @@ struct GradientBlock {
 [[nodiscard]] QueryBlock view_query_block(const AttentionProblem& problem, std::int64_t tokens, std::byte* memory);
 [[nodiscard]] GradientBlock view_gradient_block(const AttentionProblem& problem, BackwardRotation rotation,
                                                 std::int64_t tokens, std::byte* memory);
-
-/// Copies, converting between types. @pre equal shapes
-void copy_activations(const ConstActivationView& from, const ActivationView& to);
-/// to += from. @pre equal sizes, both dense
-void add_floats(std::span<const float> from, std::span<float> to);
 
 }  // namespace ringworld

@@ -450,7 +450,7 @@ TEST(RingAttentionPlan, RefusesWhatNoKernelComputes) {
   if (!is_built(Backend::cuda)) {
     RingCase on_gpu = make_case(16);
     on_gpu.options.backend = Backend::cuda;
-    expect_refusal(on_gpu, {"cuda"});
+    expect_refusal(on_gpu, {"CUDA"});
   }
 }
 

@@ -104,10 +104,11 @@ void PrintTo(const RingCase& ring_case, std::ostream* stream) {
   const char* rotation = !options.backward_rotation                           ? "auto"
                          : *options.backward_rotation == BackwardRotation::kv ? "kv"
                                                                               : "q";
-  *stream << fmt::format("{} {} causal={} rotation={} S={} B={} H={} Hkv={} D={} {} wire {} documents {}",
-                         name_of(options.backend), name_of(options.layout), options.is_causal, rotation,
-                         problem.context_length, problem.batch, problem.heads, problem.kv_heads, problem.head_size,
-                         name_of(problem.dtype), name_of(problem.wire_dtype), name_of(ring_case.documents));
+  *stream << fmt::format("{} {} {} causal={} rotation={} S={} B={} H={} Hkv={} D={} {} wire {} documents {}",
+                         name_of(options.backend), name_of(ring_case.transport), name_of(options.layout),
+                         options.is_causal, rotation, problem.context_length, problem.batch, problem.heads,
+                         problem.kv_heads, problem.head_size, name_of(problem.dtype), name_of(problem.wire_dtype),
+                         name_of(ring_case.documents));
 }
 
 RingCase make_case(std::int64_t context_length, std::int64_t heads, std::int64_t kv_heads) {
@@ -168,27 +169,69 @@ std::vector<double> RingProblem::draw(const ActivationView& local, std::uint64_t
   return to_doubles(ConstActivationView(whole.view()));
 }
 
+namespace {
+
+std::int64_t bytes_of(const ActivationView& view) { return view.size() * size_of(view.dtype); }
+
+template <class T, std::size_t N>
+std::int64_t bytes_of(const TensorView<T, N>& view) {
+  return view.size() * static_cast<std::int64_t>(sizeof(T));
+}
+
+}  // namespace
+
+template <class View>
+View RingProblem::place(View view) {
+  if (kind() == DeviceKind::host) {
+    return view;
+  }
+  auto found = std::ranges::find(copies_, static_cast<void*>(view.data), &Copy::host);
+  if (found == copies_.end()) {
+    found = copies_.insert(copies_.end(), {view.data, Buffer(bytes_of(view), kind())});
+    device(kind()).copy(found->memory.data(), view.data, bytes_of(view), device(kind()).compute_stream());
+  }
+  view.data = static_cast<decltype(view.data)>(found->memory.data());
+  return view;
+}
+
+void RingProblem::send() {
+  for (const Copy& copy : copies_) {
+    device(kind()).copy(copy.memory.data(), copy.host, copy.memory.bytes(), device(kind()).compute_stream());
+  }
+}
+
+void RingProblem::fetch() {
+  for (const Copy& copy : copies_) {
+    device(kind()).copy(copy.host, copy.memory.data(), copy.memory.bytes(), device(kind()).compute_stream());
+  }
+  device(kind()).compute_stream().synchronize();
+}
+
 RingForward RingProblem::forward_pass() {
-  RingForward pass{
-      .q = q_.view(), .k = k_.view(), .v = v_.view(), .segments = {}, .out = out_.view(), .lse = lse_.view()};
+  RingForward pass{.q = place(q_.view()),
+                   .k = place(k_.view()),
+                   .v = place(v_.view()),
+                   .segments = {},
+                   .out = place(out_.view()),
+                   .lse = place(lse_.view())};
   if (case_.documents != Documents::none) {
-    pass.segments = segments_.view();
+    pass.segments = place(segments_.view());
   }
   return pass;
 }
 
 RingBackward RingProblem::backward_pass() {
-  return {.q = q_.view(),
-          .k = k_.view(),
-          .v = v_.view(),
+  return {.q = place(q_.view()),
+          .k = place(k_.view()),
+          .v = place(v_.view()),
           .segments = forward_pass().segments,
-          .out = out_.view(),
-          .lse = lse_.view(),
-          .dout = dout_.view(),
-          .delta = delta_.view(),
-          .dq = dq_.view(),
-          .dk = dk_.view(),
-          .dv = dv_.view()};
+          .out = place(out_.view()),
+          .lse = place(lse_.view()),
+          .dout = place(dout_.view()),
+          .delta = place(delta_.view()),
+          .dq = place(dq_.view()),
+          .dk = place(dk_.view()),
+          .dv = place(dv_.view())};
 }
 
 void RingProblem::run(RingAttention& attention, const RotationOptions& rotation) {
@@ -199,6 +242,7 @@ void RingProblem::run(RingAttention& attention, const RotationOptions& rotation)
   for (const auto values : {lse_.values(), delta_.values(), dq_.values(), dk_.values(), dv_.values()}) {
     std::ranges::fill(values, not_a_number);
   }
+  send();
   attention.forward(forward_pass(), rotation);
   if (case_.options.pass != AttentionPass::forward) {
     attention.backward(backward_pass(), rotation);
@@ -206,6 +250,7 @@ void RingProblem::run(RingAttention& attention, const RotationOptions& rotation)
 }
 
 SequenceResults RingProblem::gather() {
+  fetch();
   const AttentionProblem& problem = case_.options.problem;
   const std::int64_t length = problem.context_length;
   // Every token is one rank's: what the others add is 0.
@@ -229,9 +274,10 @@ SequenceResults RingProblem::gather() {
   return results;
 }
 
-std::vector<std::byte> RingProblem::result_bits() const {
+std::vector<std::byte> RingProblem::result_bits() {
+  fetch();
   std::vector<std::byte> bits;
-  const auto out = ConstActivationView(const_cast<RingProblem*>(this)->out_.view());
+  const auto out = ConstActivationView(out_.view());
   append_bits(bits, out.data, static_cast<std::size_t>(out.size() * size_of(out.dtype)));
   append_bits(bits, lse_.values().data(), lse_.values().size_bytes());
   for (const auto* gradient : {&dq_, &dk_, &dv_}) {

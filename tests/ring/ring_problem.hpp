@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "device/buffer.hpp"
 #include "kernels/attention/tolerance.hpp"
 #include "ring/ring_attention.hpp"
 #include "support/dense_attention.hpp"
@@ -29,6 +30,7 @@ enum class Documents : std::uint8_t {
 struct RingCase {
   RingAttentionOptions options;
   Documents documents = Documents::none;
+  Transport transport = Transport::automatic;  ///< of a ring of GPUs; for the name of the case: the ring has its own
 
   friend void PrintTo(const RingCase& ring_case, std::ostream* stream);
 };
@@ -48,7 +50,8 @@ struct SequenceResults {
   std::vector<double> dv;   ///< (B, S, Hkv, D)
 };
 
-/// This rank's part of a case: random operands that depend on the token's place in the sequence only, and results.
+/// This rank's part of a case: random operands that depend on the token's place in the sequence only, and results. For a
+/// backend with memory of its own, passes work on copies there.
 class RingProblem {
  public:
   RingProblem(const Ring& ring, const RingCase& ring_case);
@@ -62,7 +65,7 @@ class RingProblem {
   /// The results of all ranks. Collective over the ring.
   [[nodiscard]] SequenceResults gather();
   /// The bits of this rank's results.
-  [[nodiscard]] std::vector<std::byte> result_bits() const;
+  [[nodiscard]] std::vector<std::byte> result_bits();
   [[nodiscard]] bool guards_are_intact() const;
 
   /// The dense oracle on the very numbers that the operands hold. Collective over the ring.
@@ -77,7 +80,20 @@ class RingProblem {
     std::vector<std::int32_t> segments;
   };
 
+  /// A host tensor and its copy in the backend's memory.
+  struct Copy {
+    void* host;
+    Buffer memory;
+  };
+
   [[nodiscard]] std::vector<double> draw(const ActivationView& local, std::uint64_t stream) const;
+  [[nodiscard]] DeviceKind kind() const { return device_of(case_.options.backend); }
+  /// Where a pass finds a host tensor: in the host's memory itself, or in a copy, made at the first call.
+  template <class View>
+  [[nodiscard]] View place(View view);
+  /// Copies all tensors to, or from, the backend's memory.
+  void send();
+  void fetch();
   [[nodiscard]] SequenceResults compute_expected() const;
 
   Ring ring_;
@@ -95,6 +111,7 @@ class RingProblem {
   Tensor<float, 4> dk_;
   Tensor<float, 4> dv_;
   Global global_;
+  std::vector<Copy> copies_;
 };
 
 /// Compares all results, or those of the forward pass. The bounds follow from the types of the case.

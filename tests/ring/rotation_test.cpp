@@ -79,7 +79,8 @@ class Rotation {
               ASSERT_EQ(from.size(), to.size());
               std::ranges::transform(from, to, to.begin(), std::plus<>{});
             }};
-    rotate(ring_, operand_shift_, operands_, gradient_shift_, has_gradients ? &gradients_ : nullptr, steps, options);
+    rotate(host_device(), ring_, operand_shift_, operands_, gradient_shift_, has_gradients ? &gradients_ : nullptr,
+           steps, options);
   }
 
   [[nodiscard]] const std::vector<int>& visited() const { return visited_; }

@@ -113,42 +113,5 @@ TEST(TravellingBlock, GradientsAreThoseOfTheOperands) {
   }
 }
 
-TEST(CopyActivations, ConvertsBetweenTypesAndStrides) {
-  constexpr std::array<std::int64_t, 4> shape{2, 3, 4, 16};
-  for (const DType from_type : {DType::float32, DType::bfloat16}) {
-    for (const DType to_type : {DType::float32, DType::bfloat16}) {
-      // The source is the middle third of a tensor with three times the heads.
-      ActivationTensor wide(from_type, {2, 3, 12, 16});
-      fill_normal(wide.view(), 1, 2);
-      ConstActivationView source = wide.view();
-      source.shape = shape;
-      source.data = static_cast<const std::byte*>(source.data) + 4 * 16 * size_of(from_type);
-      ActivationTensor target(to_type, shape);
-      copy_activations(source, target.view());
-      EXPECT_TRUE(target.guards_are_intact());
-      std::vector<double> expected = to_doubles(source);
-      if (to_type == DType::bfloat16) {
-        for (double& value : expected) {
-          value = static_cast<double>(static_cast<float>(bf16(static_cast<float>(value))));
-        }
-      }
-      EXPECT_EQ(to_doubles(ConstActivationView(target.view())), expected);
-    }
-  }
-}
-
-TEST(CopyActivations, ShapesMustAgree) {
-  ActivationTensor five(DType::float32, {1, 5, 1, 16});
-  ActivationTensor six(DType::float32, {1, 6, 1, 16});
-  expect_error(ErrorKind::internal, [&] { copy_activations(five.view(), six.view()); }, {"shape"});
-}
-
-TEST(AddFloats, AddsElementwise) {
-  std::vector<float> sums{1.0F, 2.0F, -3.0F};
-  add_floats(std::array{0.5F, -2.0F, 3.0F}, sums);
-  EXPECT_EQ(sums, (std::vector{1.5F, 0.0F, 0.0F}));
-  expect_error(ErrorKind::internal, [&] { add_floats(std::array{1.0F}, sums); }, {"size"});
-}
-
 }  // namespace
 }  // namespace ringworld::test

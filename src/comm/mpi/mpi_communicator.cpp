@@ -9,6 +9,7 @@
 #include "comm/communicator.hpp"
 #include "comm/mpi/mpi_handles.hpp"
 #include "comm/native_handle.hpp"
+#include "comm/transport_facts.hpp"
 #include "core/error.hpp"
 
 namespace ringworld {
@@ -91,6 +92,15 @@ Communicator Communicator::split_by_node() const {
   MPI_Comm part = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(impl_->handle.get(), MPI_COMM_TYPE_SHARED, rank(), MPI_INFO_NULL, &part));
   return Communicator(std::make_shared<Impl>(part, impl_->wanted_transport));
+}
+
+Transport Communicator::transport() const {
+  if (!impl_->transport.has_value()) {
+    // The facts are the same on every rank, and so is the decision.
+    const TransportFacts facts = transport_facts(*this);
+    on_every_rank(*this, [&] { impl_->transport = decide_transport(impl_->wanted_transport, facts); });
+  }
+  return *impl_->transport;
 }
 
 void Communicator::barrier() const { check_mpi(MPI_Barrier(impl_->handle.get())); }

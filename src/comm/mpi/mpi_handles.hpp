@@ -3,8 +3,11 @@
 
 #include <mpi.h>
 
+#include <memory>
+#include <optional>
 #include <source_location>
 
+#include "comm/collectives_impl.hpp"
 #include "comm/communicator.hpp"
 #include "core/unique_handle.hpp"
 
@@ -28,6 +31,8 @@ struct Communicator::Impl {
   int rank = 0;
   int size = 1;
   Transport wanted_transport;
+  std::optional<Transport> transport;               // decided at its first use
+  std::unique_ptr<Collectives> device_collectives;  // made at their first use
 
   explicit Impl(MPI_Comm owned, Transport wanted = Transport::automatic);
 };
@@ -36,6 +41,12 @@ struct Communicator::Impl {
 struct MpiAccess {
   /// Borrowed: valid as long as a copy of `communicator` lives.
   [[nodiscard]] static MPI_Comm handle(const Communicator& communicator) { return communicator.impl_->handle.get(); }
+  [[nodiscard]] static std::optional<Transport>& transport(const Communicator& communicator) {
+    return communicator.impl_->transport;
+  }
+  [[nodiscard]] static std::unique_ptr<Collectives>& device_collectives(const Communicator& communicator) {
+    return communicator.impl_->device_collectives;
+  }
   /// Never frees `communicator`, as freeing is collective: for a rank that an error unwinds alone.
   static void leak(const Communicator& communicator) { (void)communicator.impl_->handle.release(); }
 };

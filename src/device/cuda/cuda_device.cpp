@@ -1,4 +1,5 @@
 #include <cuda_runtime_api.h>
+#include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "core/unique_handle.hpp"
@@ -52,10 +53,10 @@ class CudaEvent final : public Event {
 
 class CudaStream final : public Stream {
  public:
-  CudaStream() {
+  explicit CudaStream(int priority = 0) {
     cudaStream_t stream = nullptr;
     // Non-blocking: work on the legacy default stream, should a library use it, orders nothing here.
-    check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    check_cuda(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, priority));
     handle_.reset(stream);
   }
   void synchronize() override { check_cuda(cudaStreamSynchronize(handle_.get())); }
@@ -116,6 +117,12 @@ class CudaDevice final : public Device {
   void release(void* data, std::int64_t /*bytes*/) noexcept override { cudaFree(data); }
 
   [[nodiscard]] std::unique_ptr<Stream> make_stream() override { return std::make_unique<CudaStream>(); }
+  [[nodiscard]] std::unique_ptr<Stream> make_urgent_stream() override {
+    int least = 0;
+    int greatest = 0;
+    check_cuda(cudaDeviceGetStreamPriorityRange(&least, &greatest));
+    return std::make_unique<CudaStream>(greatest);
+  }
   [[nodiscard]] std::unique_ptr<Event> make_event() override { return std::make_unique<CudaEvent>(); }
   [[nodiscard]] Stream& compute_stream() override { return *compute_stream_; }
 
@@ -184,6 +191,20 @@ void choose_cuda_device(int rank_on_node) {
   if (const int count = gpu_count(); count > 0) {
     check_cuda(cudaSetDevice(rank_on_node % count));
   }
+}
+
+std::string cuda_device_identity() {
+  static_cast<void>(cuda_device());  // says so when there is none
+  int ordinal = 0;
+  check_cuda(cudaGetDevice(&ordinal));
+  cudaDeviceProp properties{};
+  check_cuda(cudaGetDeviceProperties(&properties, ordinal));
+  std::string text = "GPU";
+  for (std::size_t index = 0; index < sizeof(properties.uuid.bytes); ++index) {
+    const bool begins_group = index == 0 || index == 4 || index == 6 || index == 8 || index == 10;
+    text += fmt::format("{}{:02x}", begins_group ? "-" : "", static_cast<unsigned char>(properties.uuid.bytes[index]));
+  }
+  return text;
 }
 
 cudaStream_t native_stream(const Stream& stream) {

@@ -1,0 +1,31 @@
+#include "comm/device_choice.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace ringworld {
+
+void take_device(const Communicator& world, DeviceKind memory) {
+  if (memory == DeviceKind::host) {
+    return;
+  }
+  const int rank_on_node = world.split_by_node().rank();
+  on_every_rank(world, [&] {
+    choose_cuda_device(rank_on_node);
+    static_cast<void>(device(memory));
+  });
+}
+
+int ranks_on_device(const Communicator& communicator, DeviceKind memory) {
+  if (memory == DeviceKind::host) {
+    return communicator.split_by_node().size();
+  }
+  std::array<char, 64> mine{};
+  on_every_rank(communicator, [&] {
+    const std::string identity = cuda_device_identity();
+    std::copy_n(identity.begin(), std::min(identity.size(), mine.size()), mine.begin());
+  });
+  return static_cast<int>(std::ranges::count(communicator.all_gather(mine), mine));
+}
+
+}  // namespace ringworld

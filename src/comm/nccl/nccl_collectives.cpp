@@ -1,0 +1,114 @@
+/// @file  Collectives of device memory by NCCL, on a stream of their own beside the compute stream.
+
+#include "comm/collectives_impl.hpp"
+#include "comm/nccl/nccl_communicator.hpp"
+#include "core/error.hpp"
+#include "device/cuda/native_stream.hpp"
+
+namespace ringworld {
+namespace {
+
+ncclRedOp_t nccl_operation(Reduction reduction) {
+  switch (reduction) {
+    case Reduction::sum:
+      return ncclSum;
+    case Reduction::min:
+      return ncclMin;
+    case Reduction::max:
+      return ncclMax;
+  }
+  throw Error(ErrorKind::internal, "reduction outside its enumeration");
+}
+
+/// A collective that is enqueued already: all that is left is to order the compute stream behind it.
+class NcclPending final : public PendingCollective::Impl {
+ public:
+  NcclPending(Communicator communicator, const NcclCommunicator& nccl, Stream& stream)
+      : communicator_(std::move(communicator)), nccl_(nccl), gpu_(device(DeviceKind::cuda)), end_(gpu_.make_event()) {
+    end_->record(stream);
+  }
+  ~NcclPending() override {
+    if (!has_ended_) {
+      // The memory may be freed or written next: by work that the compute stream orders.
+      try {
+        gpu_.compute_stream().wait_for(*end_);
+      } catch (const Error&) {  // has no one to go to
+      }
+    }
+  }
+  NcclPending(const NcclPending&) = delete;
+  NcclPending& operator=(const NcclPending&) = delete;
+
+  bool test() override {
+    nccl_.check_async();
+    has_ended_ = end_->has_happened();
+    return has_ended_;
+  }
+  void wait() override {
+    nccl_.check_async();
+    gpu_.compute_stream().wait_for(*end_);
+    has_ended_ = true;
+  }
+
+ private:
+  Communicator communicator_;  // keeps NCCL's alive
+  const NcclCommunicator& nccl_;
+  Device& gpu_;
+  std::unique_ptr<Event> end_;
+  bool has_ended_ = false;
+};
+
+class NcclCollectives final : public Collectives {
+ public:
+  explicit NcclCollectives(const Communicator& communicator)
+      : gpu_(device(DeviceKind::cuda)),
+        stream_(gpu_.make_urgent_stream()),
+        begin_(gpu_.make_event()),
+        nccl_(communicator) {}
+
+  std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& communicator,
+                                                            std::span<const float> mine,
+                                                            std::span<float> all) override {
+    return start(communicator, [&](cudaStream_t stream) {
+      return ncclAllGather(mine.data(), all.data(), mine.size(), ncclFloat, nccl_.get(), stream);
+    });
+  }
+
+  std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& communicator,
+                                                                std::span<const float> all,
+                                                                std::span<float> mine) override {
+    return start(communicator, [&](cudaStream_t stream) {
+      return ncclReduceScatter(all.data(), mine.data(), mine.size(), ncclFloat, ncclSum, nccl_.get(), stream);
+    });
+  }
+
+  void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction) override {
+    start(communicator, [&](cudaStream_t stream) {
+      return ncclAllReduce(values.data(), values.data(), values.size(), ncclFloat, nccl_operation(reduction),
+                           nccl_.get(), stream);
+    })->wait();
+  }
+
+ private:
+  /// Enqueues `operation(stream)` behind what the compute stream has now.
+  template <class Operation>
+  std::unique_ptr<PendingCollective::Impl> start(const Communicator& communicator, Operation&& operation) {
+    begin_->record(gpu_.compute_stream());
+    stream_->wait_for(*begin_);
+    check_nccl(operation(native_stream(*stream_)));
+    return std::make_unique<NcclPending>(communicator, nccl_, *stream_);
+  }
+
+  Device& gpu_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Event> begin_;
+  NcclCommunicator nccl_;  // below the stream, which it may still use while it is taken down
+};
+
+}  // namespace
+
+std::unique_ptr<Collectives> make_nccl_collectives(const Communicator& communicator) {
+  return std::make_unique<NcclCollectives>(communicator);
+}
+
+}  // namespace ringworld

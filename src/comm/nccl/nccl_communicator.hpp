@@ -1,0 +1,35 @@
+#pragma once
+/// @file  Ownership of NCCL communicators, and the check of NCCL's codes. Included by src/comm/nccl only.
+/// Source: NVIDIA, "NCCL 2.28 user guide", sections "Creating a communicator" and "Error handling and communicator abort".
+
+#include <nccl.h>
+
+#include <source_location>
+
+#include "comm/communicator.hpp"
+
+namespace ringworld {
+
+/// Throws Error(internal) with NCCL's own text unless `code` is success.
+void check_nccl(ncclResult_t code, std::source_location where = std::source_location::current());
+
+/// A communicator of NCCL over the ranks of `communicator`, on this process's GPU.
+class NcclCommunicator {
+ public:
+  /// Collective: its identity travels by MPI. Blocks.
+  explicit NcclCommunicator(const Communicator& communicator);
+  /// Collective, unless an error unwinds this rank: then it aborts what is enqueued, as other ranks may never come.
+  ~NcclCommunicator();
+  NcclCommunicator(const NcclCommunicator&) = delete;
+  NcclCommunicator& operator=(const NcclCommunicator&) = delete;
+
+  [[nodiscard]] ncclComm_t get() const { return handle_; }
+  /// @throws Error(internal) when an operation enqueued before has failed, such as for a peer that is gone.
+  void check_async() const;
+
+ private:
+  ncclComm_t handle_ = nullptr;
+  int exceptions_;
+};
+
+}  // namespace ringworld

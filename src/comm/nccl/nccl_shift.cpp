@@ -1,0 +1,84 @@
+/// @file  Hops of device memory by NCCL: nothing but enqueued work, so that the host is never held up.
+///
+///   compute stream   --[ step s-1 ]--o begin          [ step s ]--* waits for end --[ step s+1 ]-->
+///                                     \                          /
+///   hop stream       ------------------*--[ send + receive ]----o end ---------------------------->
+
+#include "comm/nccl/nccl_communicator.hpp"
+#include "comm/shift_impl.hpp"
+#include "core/error.hpp"
+#include "device/cuda/native_stream.hpp"
+
+namespace ringworld {
+namespace {
+
+class NcclShift final : public Shift::Impl {
+ public:
+  explicit NcclShift(const Ring& ring)
+      : next_(ring.next()),
+        previous_(ring.previous()),
+        gpu_(device(DeviceKind::cuda)),
+        stream_(gpu_.make_urgent_stream()),
+        begin_(gpu_.make_event()),
+        end_(gpu_.make_event()),
+        communicator_(ring.communicator()) {}
+
+  void start(std::span<const std::byte> to_next, std::span<std::byte> from_previous) override {
+    require(!is_under_way_, "the hop before has not ended");
+    is_under_way_ = true;
+    communicator_.check_async();
+    begin_->record(gpu_.compute_stream());
+    stream_->wait_for(*begin_);
+    // In one group: each alone would wait for its peer's half.
+    check_nccl(ncclGroupStart());
+    if (!from_previous.empty()) {
+      check_nccl(ncclRecv(from_previous.data(), from_previous.size(), ncclUint8, previous_, communicator_.get(),
+                          native_stream(*stream_)));
+    }
+    if (!to_next.empty()) {
+      check_nccl(
+          ncclSend(to_next.data(), to_next.size(), ncclUint8, next_, communicator_.get(), native_stream(*stream_)));
+      traffic.bytes += static_cast<std::int64_t>(to_next.size());
+      ++traffic.messages;
+    }
+    check_nccl(ncclGroupEnd());
+    end_->record(*stream_);
+    ++traffic.hops;
+  }
+
+  bool test() override {
+    if (is_under_way_) {
+      communicator_.check_async();
+      is_under_way_ = !end_->has_happened();
+    }
+    return !is_under_way_;
+  }
+
+  void wait(const std::function<void()>& /*meanwhile: nothing is waited for here*/) override {
+    if (is_under_way_) {
+      communicator_.check_async();
+      gpu_.compute_stream().wait_for(*end_);
+      is_under_way_ = false;
+    }
+  }
+
+  [[nodiscard]] bool needs_driving() const override { return false; }
+
+ private:
+  int next_;
+  int previous_;
+  Device& gpu_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Event> begin_;
+  std::unique_ptr<Event> end_;
+  NcclCommunicator communicator_;  // below the stream, which it may still use while it is taken down
+  bool is_under_way_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Shift::Impl> make_nccl_shift(const Ring& ring, const ShiftOptions& /*options*/) {
+  return std::make_unique<NcclShift>(ring);
+}
+
+}  // namespace ringworld

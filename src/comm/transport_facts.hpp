@@ -1,0 +1,19 @@
+#pragma once
+/// @file  What the choice of a transport depends on, found out on this node. Included by src/comm, and by who shows it.
+
+#include "comm/communicator.hpp"
+#include "comm/transport.hpp"
+
+namespace ringworld {
+
+[[nodiscard]] bool is_nccl_built() noexcept;
+
+/// Whether MPI takes pointers to device memory: by its own word (MPIX_Query_cuda_support, where the library has it), or by
+/// that of RINGWORLD_CUDA_AWARE_MPI=1 in the environment.
+[[nodiscard]] bool is_mpi_cuda_aware();
+
+/// The same on every rank. Collective over `communicator`, whose ranks have taken their devices.
+/// @throws as ranks_on_device
+[[nodiscard]] TransportFacts transport_facts(const Communicator& communicator);
+
+}  // namespace ringworld

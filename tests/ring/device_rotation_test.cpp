@@ -1,0 +1,161 @@
+/// @file  The ring loop on GPUs with integers for blocks: nothing is looked at before the whole rotation is enqueued, so that
+/// a hop that does not wait for compute, or compute that does not wait for a hop, shows.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "ring/cuda/word_kernels.hpp"
+#include "ring/rotation.hpp"
+#include "support/device_block.hpp"
+#include "support/transports.hpp"
+
+namespace ringworld::test {
+namespace {
+
+using Words = DeviceBlock<std::int64_t>;
+
+constexpr std::int64_t word_bytes = 8;
+constexpr std::int64_t chunk_words = 16;
+
+/// Blocks of uneven length, of more than a chunk: and none at all for ranks that are multiples of three (but not 0).
+std::int64_t words_of(int rank) { return rank > 0 && rank % 3 == 0 ? 0 : 2 * chunk_words + 3 * rank + 1; }
+
+std::int64_t first_operand(int origin) { return 1000 * (origin + 1); }
+
+/// The first word that `rank` adds to the sums of the block of `origin`. No two pairs of ranks give the same.
+std::int64_t first_share(int rank, int origin) { return (std::int64_t{1} << rank) * (origin + 7); }
+
+std::vector<std::int64_t> counted(std::int64_t first, std::int64_t count, std::int64_t step = 1) {
+  std::vector<std::int64_t> words;
+  for (std::int64_t index = 0; index < count; ++index) {
+    words.push_back(first + index * step);
+  }
+  return words;
+}
+
+std::span<std::int64_t> as_words(std::span<std::byte> bytes) {
+  return {reinterpret_cast<std::int64_t*>(bytes.data()), bytes.size() / word_bytes};
+}
+std::span<const std::int64_t> as_words(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const std::int64_t*>(bytes.data()), bytes.size() / word_bytes};
+}
+
+class DeviceRotation : public ::testing::TestWithParam<Transport> {
+ protected:
+  void SetUp() override {
+    const Communicator world = Communicator::world();
+    if (const std::string reason = why_unavailable(world, GetParam()); !reason.empty()) {
+      GTEST_SKIP() << reason;
+    }
+    ring_.emplace(world.with_transport(GetParam()));
+    operand_shift_.emplace(*ring_, options());
+    gradient_shift_.emplace(*ring_, options());
+    std::int64_t longest = 0;
+    for (int rank = 0; rank < ring().size(); ++rank) {
+      longest = std::max(longest, words_of(rank));
+    }
+    for (int block = 0; block < 5; ++block) {
+      blocks_.emplace_back(static_cast<std::size_t>(longest));
+    }
+  }
+
+  static ShiftOptions options() { return {.memory = DeviceKind::cuda, .chunk_bytes = chunk_words * word_bytes}; }
+  [[nodiscard]] const Ring& ring() const { return *ring_; }
+
+  /// Enqueues a whole rotation.
+  void run(bool has_gradients, const RotationOptions& rotation = {}) {
+    const OperandBuffers operands{.current = bytes_of_block(0), .incoming = bytes_of_block(1)};
+    const GradientBuffers sums{.work = bytes_of_block(2), .outgoing = bytes_of_block(3), .incoming = bytes_of_block(4)};
+    const auto bytes_of = [](int origin) { return word_bytes * words_of(origin); };
+    const int rank = ring().rank();
+    seen_.clear();
+    home_.emplace(static_cast<std::size_t>(words_of(rank)));
+    count_up(first_operand(rank), blocks_[0].first(static_cast<std::size_t>(words_of(rank))));
+    const RotationSteps steps{
+        .operand_bytes = bytes_of,
+        .gradient_bytes = bytes_of,
+        .compute =
+            [&](int origin, std::span<std::byte> held, std::span<std::byte> share) {
+              if (origin == rank) {
+                count_up(first_share(rank, origin), home_->span());
+                return;
+              }
+              seen_.emplace_back(origin, Words(static_cast<std::size_t>(words_of(origin))));
+              seen_.back().second.copy(as_words(std::span<const std::byte>(held)));
+              count_up(first_share(rank, origin), as_words(share));
+            },
+        .add =
+            [&](int origin, std::span<const std::byte> from_previous, std::span<std::byte> share) {
+              add_words(as_words(from_previous), origin == rank ? home_->span() : as_words(share));
+            }};
+    rotate(device(DeviceKind::cuda), ring(), *operand_shift_, operands, *gradient_shift_,
+           has_gradients ? &sums : nullptr, steps, rotation);
+  }
+
+  void expect_every_block_was_seen() const {
+    EXPECT_EQ(static_cast<int>(seen_.size()), ring().size() - 1);
+    for (const auto& [origin, words] : seen_) {
+      EXPECT_EQ(words.download(), counted(first_operand(origin), words_of(origin))) << "the block of rank " << origin;
+    }
+  }
+
+  void expect_sums_came_home() const {
+    std::int64_t first = 0;
+    for (int rank = 0; rank < ring().size(); ++rank) {
+      first += first_share(rank, ring().rank());
+    }
+    EXPECT_EQ(home_->download(), counted(first, words_of(ring().rank()), ring().size()));
+  }
+
+ private:
+  [[nodiscard]] std::span<std::byte> bytes_of_block(std::size_t index) const {
+    return std::as_writable_bytes(blocks_[index].span());
+  }
+
+  std::optional<Ring> ring_;
+  std::vector<Words> blocks_;
+  std::optional<Shift> operand_shift_;  // below the blocks: a hop must not outlive its memory
+  std::optional<Shift> gradient_shift_;
+  std::vector<std::pair<int, Words>> seen_;
+  std::optional<Words> home_;
+};
+
+TEST_P(DeviceRotation, EveryRankMeetsEveryBlock) {
+  run(false);
+  expect_every_block_was_seen();
+}
+
+TEST_P(DeviceRotation, GradientsComeHomeComplete) {
+  run(true);
+  expect_every_block_was_seen();
+  expect_sums_came_home();
+}
+
+TEST_P(DeviceRotation, RotationsMayFollowEachOtherWithoutAWait) {
+  run(true);
+  run(false);
+  run(true);
+  expect_every_block_was_seen();
+  expect_sums_came_home();
+}
+
+TEST_P(DeviceRotation, EveryStepIsTimedByEvents) {
+  for (const bool has_gradients : {false, true}) {
+    std::vector<double> seconds;
+    run(has_gradients, {.step_seconds = &seconds});
+    const int homecoming = has_gradients && ring().size() > 1 ? 1 : 0;
+    EXPECT_EQ(static_cast<int>(seconds.size()), ring().size() + homecoming);
+    EXPECT_TRUE(std::ranges::all_of(seconds, [](double step) { return step >= 0; }));
+    expect_every_block_was_seen();
+  }
+}
+
+std::string transport_name(const ::testing::TestParamInfo<Transport>& info) { return std::string(name_of(info.param)); }
+
+INSTANTIATE_TEST_SUITE_P(Transports, DeviceRotation, ::testing::ValuesIn(device_transports), transport_name);
+
+}  // namespace
+}  // namespace ringworld::test
