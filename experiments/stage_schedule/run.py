@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Progressive against direct training, and two ablations: trains, asks for needles, and prints the table.
 
-    experiments/stage_schedule/run.py --output DIR [--quick] [--seeds 1,2,3] [--ranks 2] [--program BINARY]
+    experiments/stage_schedule/run.py --output DIR [--quick] [--seeds 1,2,3] [--only progressive,direct_tokens]
 
 Everything that is done is skipped, so a killed run goes on where it was: a training run from its last checkpoint, an
 evaluation from its last cell. DIR holds one record and one model a training run, `needles.h5`, and `table.md`; give all
@@ -40,7 +40,6 @@ sys.path.insert(0, str(REPOSITORY / "analysis"))
 from ringworld_analysis import formatting, wilson  # noqa: E402
 
 MPI_ENVIRONMENT = REPOSITORY / "scripts" / "lib" / "mpi_environment.sh"
-BUDGETS = {"tokens": "direct, equal tokens", "seconds": "direct, equal time", "flop": "direct, equal work"}
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,16 @@ def pack(text: str, *, is_masked: bool) -> str:
     return "[[stage]]\n".join([head, first, *(keys + stage for stage in later)])
 
 
-ABLATIONS = {
-    "theta_fixed": ("theta fixed", fix_theta),
-    "packed": ("packed, masked", functools.partial(pack, is_masked=True)),
-    "packed_open": ("packed, open", functools.partial(pack, is_masked=False)),
+#: What is compared with progressive training, and how the table calls it.
+COMPARISONS = {
+    "direct_tokens": "direct, equal tokens", "direct_seconds": "direct, equal time", "direct_flop": "direct, equal work",
+    "theta_fixed": "theta fixed", "packed": "packed, masked", "packed_open": "packed, open",
+}  # fmt: skip
+#: How an ablation changes the text of the progressive schedule.
+ABLATIONS: dict[str, Callable[[str], str]] = {
+    "theta_fixed": fix_theta,
+    "packed": functools.partial(pack, is_masked=True),
+    "packed_open": functools.partial(pack, is_masked=False),
 }
 
 
@@ -111,6 +116,8 @@ class Study:
     program: Path
     ranks: int
     seeds: list[int]
+    only: tuple[str, ...]
+    """Names of the comparisons that are run beside progressive training."""
     done: int = field(default=0)
 
     def run(self) -> int:
@@ -119,21 +126,21 @@ class Study:
         for seed in self.seeds:
             if not self.train("progressive", "progressive", seed, self.plan.progressive) or not self.ask("progressive", seed):
                 return 1
-        rate = self.tune()
-        comparisons = [
-            (f"direct_{budget}", schedule, functools.partial(self.direct, budget, rate=rate))
-            for budget, schedule in BUDGETS.items()
-        ]
-        comparisons += [
-            (name, schedule, functools.partial(self.changed, name, change)) for name, (schedule, change) in ABLATIONS.items()
-        ]
-        for name, schedule, configure in comparisons:
+        for name in self.only:
             for seed in self.seeds:
-                if self.train(name, schedule, seed, configure(seed=seed)) and not self.ask(name, seed):
+                if self.train(name, COMPARISONS[name], seed, self.configure(name, seed)) and not self.ask(name, seed):
                     return 1
             self.write_table()
         print((self.output / "table.md").read_text(encoding="utf-8"))
         return 0
+
+    def configure(self, name: str, seed: int) -> Path:
+        """Write the configuration of a comparison."""
+        if name in ABLATIONS:
+            path = self.output / f"{name}.toml"
+            path.write_text(ABLATIONS[name](self.plan.progressive.read_text(encoding="utf-8")), encoding="utf-8")
+            return path
+        return self.direct(name.removeprefix("direct_"), seed, self.tuned_rate)
 
     def write_table(self) -> None:
         """Write what is known so far, after each schedule: a study takes long."""
@@ -158,16 +165,21 @@ class Study:
             sys.exit(f"stage_schedule: training {name} with seed {seed} ended with exit code {code}")
         return code == 0
 
-    def tune(self) -> float:
-        """Return the learning rate at which direct training ends with the smallest loss of the answers."""
-        losses = {}
+    @functools.cached_property
+    def tuned_rate(self) -> float:
+        """The learning rate at which direct training, given equal time, ends with the smallest loss of the answers."""
+        losses, seed = {}, self.seeds[0]
         for rate in self.plan.learning_rates:
             name = f"tune_{rate:g}"
-            self.train(name, f"direct, rate {rate:g}", self.seeds[0], self.direct("seconds", self.seeds[0], rate, name))
-            losses[rate] = totals(self.record(name, self.seeds[0])).answer_loss
+            self.train(name, COMPARISONS["direct_seconds"], seed, self.direct("seconds", seed, rate, name))
+            losses[rate] = totals(self.record(name, seed)).answer_loss
         best = min(losses, key=lambda rate: losses[rate] if math.isfinite(losses[rate]) else math.inf)
         said = ", ".join(f"{rate:g}: {loss:.3f}" for rate, loss in losses.items())
         print(f"stage_schedule: answer loss of direct training by learning rate: {said}; {best:g} is taken", flush=True)
+        for kind in ("train", "model"):  # this run is the first seed's share of the comparison at equal time
+            name = self.output / f"{kind}-direct_seconds-seed-{seed}.h5"
+            if not name.exists():
+                name.hardlink_to(self.output / f"{kind}-tune_{best:g}-seed-{seed}.h5")
         return best
 
     def direct(self, budget: str, seed: int, rate: float, name: str = "") -> Path:
@@ -183,13 +195,6 @@ class Study:
                 sys.exit(f"stage_schedule: direct.toml needs exactly one line '{key} = ...', it has {count}")
         path = self.output / f"{name or f'direct_{budget}'}-seed-{seed}.toml"
         path.write_text(text, encoding="utf-8")
-        return path
-
-    def changed(self, name: str, change: Callable[[str], str], seed: int) -> Path:
-        """Write the configuration of an ablation, the same for every seed."""
-        del seed
-        path = self.output / f"{name}.toml"
-        path.write_text(change(self.plan.progressive.read_text(encoding="utf-8")), encoding="utf-8")
         return path
 
     # ---- needles -----------------------------------------------------------------------------------------------------
@@ -251,9 +256,7 @@ class Study:
         ]
         yield " | ".join(["| schedule", "seeds", "tokens", "work", "time", *heads]) + " |"
         yield "|" + "---|" * (5 + len(heads))
-        names = {"progressive": "progressive", **{f"direct_{name}": text for name, text in BUDGETS.items()},
-                 **{name: text for name, (text, _) in ABLATIONS.items()}}  # fmt: skip
-        for name, schedule in names.items():
+        for name, schedule in {"progressive": "progressive", **COMPARISONS}.items():
             spent = [totals(self.record(name, seed)) for seed in self.seeds if is_finished(self.record(name, seed))]
             if not spent:
                 continue
@@ -315,6 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", required=True, type=Path, help="folder of the runs; made if need be")
     parser.add_argument("--quick", action="store_true", help="tiny stages: a minute for one seed, and no result worth a table")
     parser.add_argument("--seeds", default="1,2,3", help="seeds of training, comma-separated (default 1,2,3)")
+    parser.add_argument("--only", default=",".join(COMPARISONS), help=f"what to compare with (default {','.join(COMPARISONS)})")
     parser.add_argument("--ranks", type=int, default=2, help="ranks of every run (default 2)")
     parser.add_argument("--program", type=Path, default=REPOSITORY / "build" / "release" / "bin" / "ringworld")
     options = parser.parse_args(arguments)
@@ -324,8 +328,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--ranks: {options.ranks} must be at least 1")
     if not options.program.is_file():
         parser.error(f"--program: {options.program} does not exist; build it with scripts/setup.sh")
-    seeds = [int(word) for word in options.seeds.split(",")]
-    return Study(QUICK if options.quick else FULL, options.output, options.program, options.ranks, seeds).run()
+    seeds, only = [int(word) for word in options.seeds.split(",")], tuple(options.only.split(","))
+    for name in only:
+        if name not in COMPARISONS:
+            parser.error(f"--only: '{name}' is none of {', '.join(COMPARISONS)}")
+    return Study(QUICK if options.quick else FULL, options.output, options.program, options.ranks, seeds, only).run()
 
 
 if __name__ == "__main__":
