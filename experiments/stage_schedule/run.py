@@ -61,7 +61,7 @@ class Plan:
 CONFIGURATIONS = HERE / "config"
 FULL = Plan(
     REPOSITORY / "experiments" / "train" / "config" / "needle.toml", CONFIGURATIONS / "direct.toml",
-    (1e-3, 3e-3), (64, 128, 256, 512, 1024, 2048), "4/4,8/4,16/8", 40, "kjv",
+    (1e-3, 2e-3, 4e-3), (64, 128, 256, 512, 1024, 2048), "4/4,8/4,16/8", 40, "kjv",
 )  # fmt: skip
 QUICK = Plan(
     CONFIGURATIONS / "quick" / "progressive.toml", CONFIGURATIONS / "quick" / "direct.toml",

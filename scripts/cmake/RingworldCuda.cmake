@@ -55,6 +55,8 @@ function(ringworld_cuda_sources target)
   target_link_libraries(${target} PRIVATE ringworld_cuda_runtime)
   if(RINGWORLD_EMULATE_CUDA)
     set_source_files_properties(${arg_FILES} PROPERTIES LANGUAGE CXX)
+    # Ahead of the project's own headers, some of which have twins here.
+    target_include_directories(${target} BEFORE PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/cuda_emulator/include)
     target_sources(${target} PRIVATE ${arg_FILES})
   elseif(NOT arg_ARCHITECTURES)
     target_sources(${target} PRIVATE ${arg_FILES})

@@ -9,7 +9,8 @@ debian_packages=(
   libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev libdnnl-dev
   libsentencepiece-dev bible-kjv-text libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
 )
-debian_dev_packages=(clang-format-19 clang-tidy-19 libomp-19-dev shellcheck) # libomp: the omp.h that clang-tidy reads
+# libomp: the omp.h that clang-tidy reads; boost-context: the fibers of the CUDA emulator
+debian_dev_packages=(clang-format-19 clang-tidy-19 libomp-19-dev shellcheck libboost-context-dev)
 
 # name | module line | Spack spec: commands first, then what scripts/dependency_check looks for.
 command_dependencies=(
