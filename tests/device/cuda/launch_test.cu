@@ -4,13 +4,14 @@
 
 #include <vector>
 
-#include "device/buffer.hpp"
 #include "device/cuda/native_stream.hpp"
-#include "support/available_device.hpp"
+#include "device_array.hpp"
 #include "support/expect_error.hpp"
 
 namespace ringworld::test {
 namespace {
+
+using LaunchTest = CudaTest;
 
 __global__ void write_own_index(int* to, int count) {
   const int index = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
@@ -19,23 +20,11 @@ __global__ void write_own_index(int* to, int count) {
   }
 }
 
-class LaunchTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (const std::string reason = why_unavailable(DeviceKind::cuda); !reason.empty()) {
-      GTEST_SKIP() << reason;
-    }
-  }
-};
-
 TEST_F(LaunchTest, EveryThreadRunsOnce) {
   constexpr int count = 1000;
-  const Buffer buffer(count * sizeof(int), DeviceKind::cuda);
-  launch(write_own_index, {.grid = 4, .block = 256}, native_compute_stream(), buffer.as<int>(), count);
-  std::vector<int> indices(count);
-  Device& gpu = cuda_device();
-  gpu.copy(indices.data(), buffer.data(), buffer.bytes(), gpu.compute_stream());
-  gpu.compute_stream().synchronize();
+  const DeviceArray<int> array(std::vector<int>(count, -1));
+  launch(write_own_index, {.grid = 4, .block = 256}, native_compute_stream(), array.data(), count);
+  const std::vector<int> indices = array.fetch();
   for (int index = 0; index < count; ++index) {
     ASSERT_EQ(indices[static_cast<std::size_t>(index)], index);
   }
@@ -46,15 +35,11 @@ TEST_F(LaunchTest, AnEmptyGridIsNoError) {
 }
 
 TEST_F(LaunchTest, AnImpossibleShapeIsRefused) {
-  expect_error(ErrorKind::internal,
-               [] { launch(write_own_index, {.grid = 1, .block = 2048}, native_compute_stream(), nullptr, 0); },
-               {"CUDA"});
-  expect_error(ErrorKind::internal,
-               [] {
-                 launch(write_own_index, {.grid = 1, .block = 32, .shared_bytes = 1 << 20}, native_compute_stream(),
-                        nullptr, 0);
-               },
-               {"CUDA"});
+  const auto launch_with = [](const LaunchShape& shape) {
+    return [=] { launch(write_own_index, shape, native_compute_stream(), nullptr, 0); };
+  };
+  expect_error(ErrorKind::internal, launch_with({.grid = 1, .block = 2048}), {"CUDA"});
+  expect_error(ErrorKind::internal, launch_with({.grid = 1, .block = 32, .shared_bytes = 1 << 20}), {"CUDA"});
 }
 
 TEST_F(LaunchTest, AStreamOfTheHostHasNoCudaStream) {

@@ -256,13 +256,9 @@ class Block {
     if (waits) {
       barrier.waiting.push_back(running_);
     }
-    const bool is_open = open_if_complete(barrier);
+    open_if_complete(barrier);
     if (waits) {
-      if (is_open) {
-        give_way_after_opening();
-      } else {
-        suspend(place);
-      }
+      suspend(place);  // the last one to come as well: any of them may go first
     }
   }
 
@@ -341,17 +337,12 @@ class Block {
     warp.meetings.erase(meeting);
   }
 
-  bool open_if_complete(Barrier& barrier) {
-    if (barrier.come == 0 || barrier.come < (barrier.threads == 0 ? alive_ : barrier.threads)) {
-      return false;
+  void open_if_complete(Barrier& barrier) {
+    if (barrier.come > 0 && barrier.come >= (barrier.threads == 0 ? alive_ : barrier.threads)) {
+      ready_.insert(ready_.end(), barrier.waiting.begin(), barrier.waiting.end());
+      barrier = {};
     }
-    ready_.insert(ready_.end(), barrier.waiting.begin(), barrier.waiting.end());
-    barrier = {};
-    return true;
   }
-
-  /// The last one to come was made ready with the others: any of them may go first.
-  void give_way_after_opening() { suspend({"an open barrier"}); }
 
   /// The four warps of a warpgroup carry out its products together, each for 16 of the 64 rows.
   void check_products() const {

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <span>
 #include <string_view>
 
 #include "support/cuda_emulator/failure.hpp"
@@ -117,16 +118,19 @@ class Arena {
     return reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(begin_);
   }
 
+  /// Mends what it complains of, so that an error is told once.
   void check_guards_of(std::size_t offset, const Allocation& allocation) const {
     const DeviceAccess access;
     const auto is_intact = [](std::byte value) { return value == std::byte{guard}; };
-    const std::byte* begin = begin_ + offset;
-    if (!std::all_of(begin, begin + guard_bytes, is_intact)) {
-      throw Failure(fmt::format("a write before an allocation of {} bytes of device memory", allocation.bytes));
-    }
-    if (!std::all_of(begin + guard_bytes + allocation.bytes, begin + allocation.extent, is_intact)) {
-      throw Failure(
-          fmt::format("a write past the end of an allocation of {} bytes of device memory", allocation.bytes));
+    const std::span<std::byte> before(begin_ + offset, guard_bytes);
+    const std::span<std::byte> after(begin_ + offset + guard_bytes + allocation.bytes,
+                                     allocation.extent - guard_bytes - allocation.bytes);
+    for (const std::span<std::byte> edge : {before, after}) {
+      if (!std::ranges::all_of(edge, is_intact)) {
+        std::ranges::fill(edge, std::byte{guard});
+        throw Failure(fmt::format("a write {} an allocation of {} bytes of device memory",
+                                  edge.data() == before.data() ? "before" : "past the end of", allocation.bytes));
+      }
     }
   }
 

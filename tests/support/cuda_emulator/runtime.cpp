@@ -28,6 +28,23 @@ int architecture() {
   return chosen;
 }
 
+/// How many devices RINGWORLD_EMULATED_CUDA_DEVICES says that the node has: 1 unless it says more. Each is all of the
+/// emulator to the process that takes it.
+int device_count() {
+  static const int count = [] {
+    const char* text = std::getenv("RINGWORLD_EMULATED_CUDA_DEVICES");
+    return text != nullptr ? std::max(1, std::atoi(text)) : 1;
+  }();
+  return count;
+}
+
+bool is_device(int device) { return device >= 0 && device < device_count(); }
+
+int& current_device() {
+  static int device = 0;
+  return device;
+}
+
 std::string& last_failure() {
   static std::string text;
   return text;
@@ -101,25 +118,32 @@ cudaError_t cudaPeekAtLastError() { return last_error(); }
 cudaError_t cudaGetLastError() { return std::exchange(last_error(), cudaSuccess); }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = device_count();
   return cudaSuccess;
 }
 
 cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = current_device();
   return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : noted(cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device) {
+  if (!is_device(device)) {
+    return noted(cudaErrorInvalidDevice);
+  }
+  current_device() = device;
+  return cudaSuccess;
+}
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) {
+  if (!is_device(device)) {
     return noted(cudaErrorInvalidDevice);
   }
   const bool is_hopper = architecture() == 90;
   *properties = {};
   constexpr std::string_view name = "CPU emulation of a CUDA device";
   std::ranges::copy(name, properties->name);
+  properties->uuid.bytes[15] = static_cast<char>(device + 1);
   properties->totalGlobalMem = device_memory_bytes;
   properties->sharedMemPerBlock = 48 * kibibyte;
   properties->sharedMemPerBlockOptin = static_cast<std::size_t>(is_hopper ? 227 : 163) * kibibyte;
