@@ -31,6 +31,11 @@ inline void copy_async_16(SharedAddress to, const void* from, bool is_present = 
   cuda_emulator::copy_async(to, from, 16, is_present, {"copy_async_16", line});
 }
 
+inline void copy_async_8(SharedAddress to, const void* from, bool is_present = true,
+                         CudaEmulatorLine line = CudaEmulatorLine::current()) {
+  cuda_emulator::copy_async(to, from, 8, is_present, {"copy_async_8", line});
+}
+
 inline void copy_async_4(SharedAddress to, const void* from, bool is_present = true,
                          CudaEmulatorLine line = CudaEmulatorLine::current()) {
   cuda_emulator::copy_async(to, from, 4, is_present, {"copy_async_4", line});
