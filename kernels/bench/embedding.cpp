@@ -39,20 +39,23 @@ std::vector<std::int32_t> draw_tokens(const Point& point) {
 struct Operands {
   explicit Operands(const Point& point_in)
       : point(point_in),
-        tokens(draw_tokens(point)),
-        table(make_normals(DType::float32, point.vocab_size * point.columns, 1)),
-        y(make_normals(point.dtype, point.tokens * point.columns, 2)),
+        token_memory(make_copy(draw_tokens(point), device_of(point.backend))),
+        table(make_normals(DType::float32, point.vocab_size * point.columns, 1, device_of(point.backend))),
+        y(make_normals(point.dtype, point.tokens * point.columns, 2, device_of(point.backend))),
         kernel(make_embedding(point.backend)) {}
 
   [[nodiscard]] TensorView<float, 2> rows() const { return {table.as<float>(), {point.vocab_size, point.columns}}; }
   [[nodiscard]] RowsView view() const { return {y.data(), point.dtype, {point.tokens, point.columns}}; }
 
-  void forward() { kernel->forward({.tokens = tokens, .table = rows(), .y = view()}); }
-  void backward() { kernel->backward({.tokens = tokens, .dy = view(), .dtable = rows()}); }
+  [[nodiscard]] std::span<const std::int32_t> tokens() const {
+    return {token_memory.as<std::int32_t>(), static_cast<std::size_t>(point.tokens)};
+  }
+
+  void forward() { kernel->forward({.tokens = tokens(), .table = rows(), .y = view()}); }
+  void backward() { kernel->backward({.tokens = tokens(), .dy = view(), .dtable = rows()}); }
 
   Point point;
-  std::vector<std::int32_t> tokens;
-  Buffer table, y;
+  Buffer token_memory, table, y;
   std::unique_ptr<Embedding> kernel;
 };
 
@@ -81,7 +84,9 @@ void add(Suite& suite, const Point& point) {
 
 void register_cases(Suite& suite) {
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
-    add(suite, {Backend::host, dtype, 16384, 32000, 2048});
+    for (const Backend backend : tuned_backends()) {
+      add(suite, {backend, dtype, 16384, 32000, 2048});
+    }
     add(suite, {Backend::reference, dtype, 256, 1000, 2048});
   }
 }

@@ -25,22 +25,35 @@ struct Point {
 struct Operands {
   explicit Operands(const Point& point_in)
       : point(point_in),
-        targets(static_cast<std::size_t>(point.tokens), static_cast<std::int32_t>(point.vocab_size / 2)),
-        weights(targets.size(), 1.0F),
-        nll(targets.size()),
-        logits(make_normals(DType::float32, point.tokens * point.vocab_size, 1)),
+        targets(make_copy(std::vector<std::int32_t>(static_cast<std::size_t>(point.tokens),
+                                                    static_cast<std::int32_t>(point.vocab_size / 2)),
+                          kind())),
+        weights(make_copy(std::vector<float>(static_cast<std::size_t>(point.tokens), 1.0F), kind())),
+        nll(point.tokens * size_of(DType::float32), kind()),
+        logits(make_normals(DType::float32, point.tokens * point.vocab_size, 1, kind())),
         kernel(make_cross_entropy(point.backend)) {}
 
   [[nodiscard]] TensorView<float, 2> view() const { return {logits.as<float>(), {point.tokens, point.vocab_size}}; }
 
-  void forward() { kernel->forward({.logits = view(), .targets = targets, .nll = nll}); }
+  [[nodiscard]] DeviceKind kind() const { return device_of(point.backend); }
+  template <class T>
+  [[nodiscard]] std::span<T> of_tokens(const Buffer& buffer) const {
+    return {buffer.as<T>(), static_cast<std::size_t>(point.tokens)};
+  }
+
+  void forward() {
+    kernel->forward({.logits = view(), .targets = of_tokens<std::int32_t>(targets), .nll = of_tokens<float>(nll)});
+  }
   /// From the second iteration on the logits are gradients: other numbers, the same work.
-  void backward() { kernel->backward({.logits = view(), .targets = targets, .weights = weights, .nll = nll}); }
+  void backward() {
+    kernel->backward({.logits = view(),
+                      .targets = of_tokens<std::int32_t>(targets),
+                      .weights = of_tokens<float>(weights),
+                      .nll = of_tokens<float>(nll)});
+  }
 
   Point point;
-  std::vector<std::int32_t> targets;
-  std::vector<float> weights, nll;
-  Buffer logits;
+  Buffer targets, weights, nll, logits;
   std::unique_ptr<CrossEntropy> kernel;
 };
 
@@ -61,8 +74,11 @@ void add(Suite& suite, const Point& point) {
 }  // namespace
 
 void register_cases(Suite& suite) {
-  add(suite, {Backend::host, 1024, 32000});
-  add(suite, {Backend::host, 65536, 512});
+  for (const Backend backend : tuned_backends()) {
+    const std::int64_t factor = backend == Backend::cuda ? 4 : 1;  // several times what the last cache holds
+    add(suite, {backend, factor * 1024, 32000});
+    add(suite, {backend, factor * 65536, 512});
+  }
   add(suite, {Backend::reference, 64, 32000});
 }
 

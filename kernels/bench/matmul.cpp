@@ -43,6 +43,16 @@ constexpr std::array shapes{
     Shape{"decode_1", 1, 2048, 1024, false, true},
 };
 
+/// Large enough for a GPU: a square, and the layers of a 7B model over 4096 tokens.
+constexpr std::array device_shapes{
+    Shape{"square", 8192, 8192, 8192},
+    Shape{"qkv_forward", 4096, 12288, 4096, false, true},
+    Shape{"ffn_forward", 4096, 11008, 4096, false, true},
+    Shape{"ffn_backward_input", 4096, 4096, 11008},
+    Shape{"ffn_backward_weight", 11008, 4096, 4096, true, false, true},
+    Shape{"decode_1", 1, 11008, 4096, false, true},
+};
+
 struct Implementation {
   std::string_view name;
   Backend backend;
@@ -61,10 +71,10 @@ struct Product {
   std::unique_ptr<Matmul> matmul;
   MatmulProblem problem;
 
-  Product(const Shape& shape, DType dtype, DType c_dtype, std::unique_ptr<Matmul> implementation)
-      : a(make_normals(dtype, shape.m * shape.k, 1)),
-        b(make_normals(dtype, shape.k * shape.n, 2)),
-        c(make_normals(c_dtype, shape.m * shape.n, 3)),
+  Product(const Shape& shape, DType dtype, DType c_dtype, std::unique_ptr<Matmul> implementation, DeviceKind kind)
+      : a(make_normals(dtype, shape.m * shape.k, 1, kind)),
+        b(make_normals(dtype, shape.k * shape.n, 2, kind)),
+        c(make_normals(c_dtype, shape.m * shape.n, 3, kind)),
         matmul(std::move(implementation)),
         problem{.m = shape.m,
                 .n = shape.n,
@@ -93,8 +103,8 @@ void add(Suite& suite, const Implementation& implementation, const Shape& shape,
              .threads = threads,
              .flop = matmul_flop(shape.m, shape.n, shape.k),
              .bytes = matmul_memory_bytes(shape.m, shape.n, shape.k, dtype, c_dtype, shape.is_accumulating)},
-            [=, make = implementation.make]() -> std::function<void()> {
-              const auto product = std::make_shared<Product>(shape, dtype, c_dtype, make({.threads = threads}));
+            [=, make = implementation.make, kind = device_of(implementation.backend)]() -> std::function<void()> {
+              const auto product = std::make_shared<Product>(shape, dtype, c_dtype, make({.threads = threads}), kind);
               product->matmul->multiply(product->problem);
               return [product] { product->matmul->multiply(product->problem); };
             });
@@ -103,6 +113,14 @@ void add(Suite& suite, const Implementation& implementation, const Shape& shape,
 }  // namespace
 
 void register_cases(Suite& suite) {
+  if (tuned_backends().back() == Backend::cuda) {
+    const Implementation cublas{"cuda", Backend::cuda, [](const MatmulOptions&) { return make_cuda_matmul(); }};
+    for (const DType dtype : {DType::float32, DType::bfloat16}) {
+      for (const Shape& shape : device_shapes) {
+        add(suite, cublas, shape, dtype, 1);
+      }
+    }
+  }
   for (const Implementation& implementation : implementations) {
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
       for (const Shape& shape : shapes) {

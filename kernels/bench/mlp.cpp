@@ -25,10 +25,10 @@ struct Point {
 struct Operands {
   explicit Operands(const Point& point_in)
       : point(point_in),
-        gate_and_up(make_normals(point.dtype, 2 * point.tokens * point.columns, 1)),
-        gradients(make_normals(point.dtype, 2 * point.tokens * point.columns, 2)),
-        y(make_normals(point.dtype, point.tokens * point.columns, 3)),
-        dy(make_normals(point.dtype, point.tokens * point.columns, 4)),
+        gate_and_up(make_normals(point.dtype, 2 * point.tokens * point.columns, 1, device_of(point.backend))),
+        gradients(make_normals(point.dtype, 2 * point.tokens * point.columns, 2, device_of(point.backend))),
+        y(make_normals(point.dtype, point.tokens * point.columns, 3, device_of(point.backend))),
+        dy(make_normals(point.dtype, point.tokens * point.columns, 4, device_of(point.backend))),
         kernel(make_swiglu(point.backend)) {}
 
   [[nodiscard]] RowsView view(const Buffer& buffer) const {
@@ -75,8 +75,11 @@ void add(Suite& suite, const Point& point) {
 
 void register_cases(Suite& suite) {
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
-    add(suite, {Backend::host, dtype, 2048, 11008});
-    add(suite, {Backend::host, dtype, 65536, 256});
+    for (const Backend backend : tuned_backends()) {
+      const std::int64_t factor = backend == Backend::cuda ? 8 : 1;  // several times what the last cache holds
+      add(suite, {backend, dtype, factor * 2048, 11008});
+      add(suite, {backend, dtype, factor * 65536, 256});
+    }
     add(suite, {Backend::reference, dtype, 64, 11008});
   }
 }

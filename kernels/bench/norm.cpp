@@ -27,15 +27,16 @@ struct Point {
 struct Operands {
   explicit Operands(const Point& point_in)
       : point(point_in),
-        stream(make_normals(point.dtype, point.tokens * point.columns, 1)),
-        branch(make_normals(point.dtype, point.tokens * point.columns, 2)),
-        y(make_normals(point.dtype, point.tokens * point.columns, 3)),
-        gradient(make_normals(point.dtype, point.tokens * point.columns, 4)),
-        weight(make_normals(DType::float32, point.columns, 5)),
-        dweight(make_normals(DType::float32, point.columns, 6)),
-        inverse_rms(make_normals(DType::float32, point.tokens, 7)),
+        stream(make_normals(point.dtype, point.tokens * point.columns, 1, kind())),
+        branch(make_normals(point.dtype, point.tokens * point.columns, 2, kind())),
+        y(make_normals(point.dtype, point.tokens * point.columns, 3, kind())),
+        gradient(make_normals(point.dtype, point.tokens * point.columns, 4, kind())),
+        weight(make_normals(DType::float32, point.columns, 5, kind())),
+        dweight(make_normals(DType::float32, point.columns, 6, kind())),
+        inverse_rms(make_normals(DType::float32, point.tokens, 7, kind())),
         kernel(make_rms_norm(point.backend)) {}
 
+  [[nodiscard]] DeviceKind kind() const { return device_of(point.backend); }
   [[nodiscard]] RowsView view(const Buffer& buffer) const {
     return {buffer.data(), point.dtype, {point.tokens, point.columns}};
   }
@@ -92,16 +93,15 @@ void add(Suite& suite, const Point& point) {
 }  // namespace
 
 void register_cases(Suite& suite) {
-  for (const Backend backend : {Backend::host, Backend::reference}) {
-    for (const DType dtype : {DType::float32, DType::bfloat16}) {
-      for (const bool has_branch : {false, true}) {
-        if (backend == Backend::host) {
-          add(suite, {backend, dtype, 4096, 4096, has_branch});
-          add(suite, {backend, dtype, 65536, 256, has_branch});
-        } else {
-          add(suite, {backend, dtype, 256, 4096, has_branch});
-        }
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    for (const bool has_branch : {false, true}) {
+      for (const Backend backend : tuned_backends()) {
+        // Several times what the last cache holds.
+        const std::int64_t factor = backend == Backend::cuda ? 4 : 1;
+        add(suite, {backend, dtype, factor * 4096, 4096, has_branch});
+        add(suite, {backend, dtype, factor * 65536, 256, has_branch});
       }
+      add(suite, {Backend::reference, dtype, 256, 4096, has_branch});
     }
   }
 }

@@ -24,16 +24,20 @@ struct Point {
 struct Operands {
   explicit Operands(const Point& point_in)
       : point(point_in),
-        parameter(make_normals(DType::float32, point.parameters, 1)),
-        gradient(make_normals(DType::float32, point.parameters, 2)),
-        first_moment(make_normals(DType::float32, point.parameters, 3)),
-        second_moment(make_normals(DType::float32, point.parameters, 4)),
-        copy(make_normals(DType::bfloat16, point.parameters, 5)),
-        kernel(make_optimizer(point.backend)) {
-    // A second moment is a mean of squares, never negative.
-    for (float& value : floats(second_moment)) {
+        parameter(make_normals(DType::float32, point.parameters, 1, device_of(point.backend))),
+        gradient(make_normals(DType::float32, point.parameters, 2, device_of(point.backend))),
+        first_moment(make_normals(DType::float32, point.parameters, 3, device_of(point.backend))),
+        second_moment(make_squares(point)),
+        copy(make_normals(DType::bfloat16, point.parameters, 5, device_of(point.backend))),
+        kernel(make_optimizer(point.backend)) {}
+
+  /// A second moment is a mean of squares, never negative.
+  static Buffer make_squares(const Point& point) {
+    Buffer values = make_normals(DType::float32, point.parameters, 4);
+    for (float& value : std::span(values.as<float>(), static_cast<std::size_t>(point.parameters))) {
       value *= value;
     }
+    return make_copy(values.data(), values.bytes(), device_of(point.backend));
   }
 
   [[nodiscard]] std::span<float> floats(const Buffer& buffer) const {
@@ -78,11 +82,15 @@ void add_sum_of_squares(Suite& suite, const Point& point) {
 
 void register_cases(Suite& suite) {
   constexpr std::int64_t parameters = std::int64_t{16} << 20;
+  for (const Backend backend : tuned_backends()) {
+    const std::int64_t count = backend == Backend::cuda ? 8 * parameters : parameters;
+    add_adamw(suite, {backend, count, false});
+    add_adamw(suite, {backend, count, true});
+    add_sum_of_squares(suite, {backend, count, false});
+  }
   for (const bool has_copy : {false, true}) {
-    add_adamw(suite, {Backend::host, parameters, has_copy});
     add_adamw(suite, {Backend::reference, parameters / 64, has_copy});
   }
-  add_sum_of_squares(suite, {Backend::host, parameters, false});
   add_sum_of_squares(suite, {Backend::reference, parameters / 64, false});
 }
 

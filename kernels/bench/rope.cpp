@@ -29,12 +29,13 @@ struct Point {
 struct Operands {
   explicit Operands(const Point& point_in)
       : point(point_in),
-        x(make_normals(point.dtype, point.tokens * point.heads * point.head_size, 1)),
-        table(make_normals(DType::float32, point.tokens * point.head_size, 2)),
+        x(make_normals(point.dtype, point.tokens * point.heads * point.head_size, 1, device_of(point.backend))),
         kernel(make_rope(point.backend)) {
     std::vector<std::int64_t> positions(static_cast<std::size_t>(point.tokens));
     std::iota(positions.begin(), positions.end(), 0);
+    table = Buffer(point.tokens * point.head_size * size_of(DType::float32));
     build_rope_table(positions, {.head_size = point.head_size, .theta = 1e6}, cosine(), sine());
+    table = make_copy(table.data(), table.bytes(), device_of(point.backend));
   }
 
   [[nodiscard]] TensorView<float, 2> cosine() const { return {table.as<float>(), {point.tokens, point.head_size / 2}}; }
@@ -69,8 +70,11 @@ void add(Suite& suite, const Point& point) {
 void register_cases(Suite& suite) {
   for (const RopePairing pairing : {RopePairing::interleaved, RopePairing::half_split}) {
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
-      add(suite, {Backend::host, dtype, pairing, 4096, 32, 128});
-      add(suite, {Backend::host, dtype, pairing, 32768, 8, 64});
+      for (const Backend backend : tuned_backends()) {
+        const std::int64_t factor = backend == Backend::cuda ? 8 : 1;  // several times what the last cache holds
+        add(suite, {backend, dtype, pairing, factor * 4096, 32, 128});
+        add(suite, {backend, dtype, pairing, factor * 32768, 8, 64});
+      }
       add(suite, {Backend::reference, dtype, pairing, 256, 32, 128});
     }
   }

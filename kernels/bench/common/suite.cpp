@@ -8,15 +8,21 @@
 
 #include "core/error.hpp"
 #include "core/isa.hpp"
+#include "device/device.hpp"
+#include "kernels/bench/common/device_timer.hpp"
 #include "perf/clock.hpp"
 #include "perf/samples.hpp"
 
 namespace ringworld::bench {
 namespace {
 
-void report(benchmark::State& state, const Case& point, const MeasuredRoofs& roofs, const SampleSummary& seconds) {
-  const double peak = roofs.fma(point.dtype, point.threads);
-  const double triad = roofs.triad(point.threads);
+struct Roofs {
+  double peak = 0;   // FLOP/s
+  double triad = 0;  // B/s
+};
+
+void report(benchmark::State& state, const Case& point, const Roofs& roofs, const SampleSummary& seconds) {
+  const auto [peak, triad] = roofs;
   auto& counters = state.counters;
   counters["seconds"] = seconds.median;
   counters["seconds_min"] = seconds.min;
@@ -41,25 +47,53 @@ void report(benchmark::State& state, const Case& point, const MeasuredRoofs& roo
 }  // namespace
 
 void Suite::add(const Case& point, SetUp set_up) {
-  const auto run = [roofs = roofs_, point, set_up = std::move(set_up)](benchmark::State& state) {
+  const bool is_on_device = device_of(point.backend) == DeviceKind::cuda;
+  const auto run_on_host = [roofs = roofs_, point, set_up](benchmark::State& state) {
+    roofs->measure(point.dtype, point.threads);
+    const std::function<void()> operation = set_up();
+    std::vector<double> seconds;
+    seconds.reserve(static_cast<std::size_t>(state.max_iterations));
+    for (auto _ : state) {
+      const double start = now_seconds();
+      operation();
+      seconds.push_back(now_seconds() - start);
+    }
+    roofs->measure(point.dtype, point.threads);
+    report(state, point, {roofs->fma(point.dtype, point.threads), roofs->triad(point.threads)}, summarize(seconds));
+  };
+  const auto run_on_device = [roofs = device_roofs_, point, set_up](benchmark::State& state) {
+    roofs->measure(point.dtype);
+    const std::function<void()> operation = set_up();
+    DeviceTimer timer;
+    operation();  // loads the kernel
+    std::vector<double> seconds;
+    seconds.reserve(static_cast<std::size_t>(state.max_iterations));
+    for (auto _ : state) {
+      seconds.push_back(timer.seconds_of(operation));
+      state.SetIterationTime(seconds.back());
+    }
+    roofs->measure(point.dtype);
+    report(state, point, {roofs->gemm(point.dtype), roofs->copy()}, summarize(seconds));
+  };
+  const auto run = [=](benchmark::State& state) {
     try {
-      roofs->measure(point.dtype, point.threads);
-      const std::function<void()> operation = set_up();
-      std::vector<double> seconds;
-      seconds.reserve(static_cast<std::size_t>(state.max_iterations));
-      for (auto _ : state) {
-        const double start = now_seconds();
-        operation();
-        seconds.push_back(now_seconds() - start);
-      }
-      roofs->measure(point.dtype, point.threads);
-      report(state, point, *roofs, summarize(seconds));
+      is_on_device ? run_on_device(state) : run_on_host(state);
     } catch (const Error& error) {
       state.SkipWithError(error.what());
     }
   };
+  auto* registered = benchmark::RegisterBenchmark(point.name.c_str(), run)->Unit(benchmark::kMillisecond);
   // Wall time: the CPU time that Google Benchmark would take is that of one thread.
-  benchmark::RegisterBenchmark(point.name.c_str(), run)->Unit(benchmark::kMillisecond)->UseRealTime();
+  is_on_device ? registered->UseManualTime() : registered->UseRealTime();
+}
+
+std::vector<Backend> tuned_backends() {
+  try {
+    static_cast<void>(cuda_device());
+    return {Backend::host, Backend::cuda};
+  } catch (const Error&) {
+    return {Backend::host};  // no GPU, or not built for one
+  }
 }
 
 std::vector<std::int64_t> thread_counts() {

@@ -12,15 +12,20 @@
 ///   flop, bytes, flop_per_byte  of an iteration, by the models of src/perf: the least that has to be done and moved
 ///   peak_FLOP/s, triad_B/s      the roofs: same dtype, as many threads, the best seen in this run so far, this case included
 ///
+/// Cases of the backend cuda are timed by events of the GPU. Their peak is the rate of an 8192 x 8192 x 8192 product of the
+/// same dtype there, their triad a copy in its memory (device_roofs.hpp).
+///
 /// The label holds what is not a number: `family=attention backend=host dtype=float32 isa=avx512 threads=1`.
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/dtype.hpp"
 #include "device/backend.hpp"
+#include "kernels/bench/common/device_roofs.hpp"
 #include "kernels/bench/common/measured_roofs.hpp"
 
 namespace ringworld::bench {
@@ -48,10 +53,14 @@ class Suite {
 
  private:
   MeasuredRoofs* roofs_;
+  std::shared_ptr<DeviceRoofs> device_roofs_ = std::make_shared<DeviceRoofs>();
 };
 
 /// The thread counts that cases are made for: 1, and 2 where this process may use two CPUs.
 [[nodiscard]] std::vector<std::int64_t> thread_counts();
+
+/// The backends that are built for speed and can run here: host, and cuda where there is a GPU.
+[[nodiscard]] std::vector<Backend> tuned_backends();
 
 /// Adds all cases of the program. Each program defines it.
 void register_cases(Suite& suite);

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "device/cuda/launch.cuh"
@@ -17,8 +17,8 @@
 /// @file  Cross-entropy on NVIDIA GPUs: a block takes a row. Maximum and sum of exponentials are found in one reading.
 /// Source: Milakov, Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867, algorithm 3.
 ///
-/// The gradient reads a row a second time. Few rows are under way at once (two a multiprocessor: 34 MB of V = 32,000 on
-/// 132 of them), so that the L2 cache still has it; with longer vocabularies the second reading goes to memory.
+/// The gradient reads a row a second time. Few rows are under way at once (sweep_shape: 34 MB of V = 32,000 on 132
+/// multiprocessors), so that the L2 cache still has it; with longer vocabularies the second reading goes to memory.
 
 namespace ringworld {
 namespace {
@@ -27,9 +27,7 @@ using row::Floats;
 using row::Pack;
 using row::Rows;
 
-constexpr int loss_threads = 512;
 constexpr int packs_in_flight = 4;
-constexpr std::int64_t rows_in_flight = 2;  // of a multiprocessor
 
 /// Of some logits: the largest, and the sum of e^(logit - largest).
 struct SoftmaxState {
@@ -87,7 +85,7 @@ struct LossOperands {
 };
 
 template <int Width>
-__global__ void __launch_bounds__(loss_threads, 2) loss_kernel(LossOperands operands) {
+__global__ void __launch_bounds__(row::most_sweep_threads, 2) loss_kernel(LossOperands operands) {
   __shared__ row::BlockScratch<SoftmaxState> scratch;
   int side = 0;
   for (std::int64_t t = blockIdx.x; t < operands.rows; t += gridDim.x) {
@@ -127,7 +125,7 @@ __global__ void __launch_bounds__(loss_threads, 2) loss_kernel(LossOperands oper
 }
 
 template <int Width>
-__global__ void __launch_bounds__(loss_threads)
+__global__ void __launch_bounds__(row::most_sweep_threads)
     maximum_kernel(Rows<const float> logits, std::int64_t rows, std::int64_t columns, float* maximum) {
   __shared__ row::BlockScratch<float> scratch;
   int side = 0;
@@ -157,7 +155,7 @@ struct ShardOperands {
 };
 
 template <int Width>
-__global__ void __launch_bounds__(loss_threads)
+__global__ void __launch_bounds__(row::most_sweep_threads)
     exponentials_kernel(ShardOperands shard, const float* maximum, float* sum, float* target_logit) {
   __shared__ row::BlockScratch<float> scratch;
   int side = 0;
@@ -248,17 +246,17 @@ class CudaCrossEntropy final : public CrossEntropy {
   void shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum) override {
     check_cross_entropy(shard, {maximum});
     const Rows<const float> logits{shard.logits.data, shard.logits.strides[0]};
-    const auto kernel = row::is_aligned(RowsView(shard.logits)) ? maximum_kernel<4> : maximum_kernel<1>;
-    launch(kernel, row_blocks(shard.logits.shape[0]), native_compute_stream(), logits, shard.logits.shape[0],
-           shard.logits.shape[1], maximum.data());
+    const bool has_packs = row::is_aligned(RowsView(shard.logits));
+    launch(has_packs ? maximum_kernel<4> : maximum_kernel<1>, row_blocks(shard.logits.shape, has_packs),
+           native_compute_stream(), logits, shard.logits.shape[0], shard.logits.shape[1], maximum.data());
   }
 
   void shard_exponentials(const CrossEntropyShard& shard, std::span<const float> maximum, std::span<float> sum,
                           std::span<float> target_logit) override {
     check_cross_entropy(shard, {maximum, sum, target_logit});
-    const auto kernel = row::is_aligned(RowsView(shard.logits)) ? exponentials_kernel<4> : exponentials_kernel<1>;
-    launch(kernel, row_blocks(shard.logits.shape[0]), native_compute_stream(), operands_of(shard), maximum.data(),
-           sum.data(), target_logit.data());
+    const bool has_packs = row::is_aligned(RowsView(shard.logits));
+    launch(has_packs ? exponentials_kernel<4> : exponentials_kernel<1>, row_blocks(shard.logits.shape, has_packs),
+           native_compute_stream(), operands_of(shard), maximum.data(), sum.data(), target_logit.data());
   }
 
   void shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum,
@@ -269,13 +267,15 @@ class CudaCrossEntropy final : public CrossEntropy {
   }
 
  private:
-  static LaunchShape row_blocks(std::int64_t rows) {
-    return {.grid = dim3(static_cast<unsigned>(std::min(rows, rows_in_flight * row::multiprocessors()))),
-            .block = dim3(loss_threads)};
+  static LaunchShape row_blocks(const std::array<std::int64_t, 2>& shape, bool has_packs) {
+    const row::SweepShape sweep = row::sweep_shape(shape[0], row::divided_up(shape[1], has_packs ? 4 : 1),
+                                                   packs_in_flight, row::multiprocessors());
+    return {.grid = dim3(static_cast<unsigned>(sweep.blocks)), .block = dim3(static_cast<unsigned>(sweep.threads))};
   }
 
   static void run(const LossOperands& operands, bool has_packs) {
-    launch(has_packs ? loss_kernel<4> : loss_kernel<1>, row_blocks(operands.rows), native_compute_stream(), operands);
+    launch(has_packs ? loss_kernel<4> : loss_kernel<1>, row_blocks({operands.rows, operands.columns}, has_packs),
+           native_compute_stream(), operands);
   }
 
   static ShardOperands operands_of(const CrossEntropyShard& shard) {

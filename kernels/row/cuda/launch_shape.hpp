@@ -41,6 +41,23 @@ struct MapShape {
           .row_blocks = std::min({rows, divided_up(blocks, chunk_blocks), most_row_blocks})};
 }
 
+/// A block that reads a row from one end to the other (sweep_row.cuh), and then another row.
+struct SweepShape {
+  std::int64_t threads = 0;
+  std::int64_t blocks = 0;
+};
+
+inline constexpr std::int64_t most_sweep_threads = 512;
+
+/// Half as many threads as can be resident: what they have in flight is enough, and rows that are read twice stay few
+/// enough for the L2 cache (two of up to 128 KiB a multiprocessor).
+[[nodiscard]] constexpr SweepShape sweep_shape(std::int64_t rows, std::int64_t packs, std::int64_t unroll,
+                                               std::int64_t multiprocessors) {
+  const std::int64_t threads = std::min(most_sweep_threads, whole_warps(divided_up(packs, unroll)));
+  const std::int64_t resident = std::min(resident_blocks, resident_threads / 2 / threads);
+  return {.threads = threads, .blocks = std::min(rows, multiprocessors * resident)};
+}
+
 /// A block that holds a whole row in its registers.
 struct RowShape {
   std::int64_t threads = 0;

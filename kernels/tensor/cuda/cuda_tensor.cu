@@ -281,7 +281,7 @@ __global__ void __launch_bounds__(sum_threads)
   }
 }
 
-constexpr int maximum_threads = 512;
+constexpr int packs_in_flight = 4;
 
 /// The largest number so far and its first column.
 struct Maximum {
@@ -301,14 +301,14 @@ struct Larger {
 };
 
 template <int Width>
-__global__ void __launch_bounds__(maximum_threads)
+__global__ void __launch_bounds__(row::most_sweep_threads)
     row_maximum_kernel(Rows<const float> rows, std::int64_t row_count, std::int64_t columns, float* maximum,
                        std::int32_t* index) {
   __shared__ row::BlockScratch<Maximum> scratch;
   int side = 0;
   for (std::int64_t t = blockIdx.x; t < row_count; t += gridDim.x) {
     Maximum best{-INFINITY, 0};
-    row::sweep_row<Width, 4>(rows.at(t, 0), columns, [&](std::int64_t column, const auto& numbers) {
+    row::sweep_row<Width, packs_in_flight>(rows.at(t, 0), columns, [&](std::int64_t column, const auto& numbers) {
       constexpr int width = sizeof(numbers) / sizeof(float);
 #pragma unroll
       for (int i = 0; i < width; ++i) {
@@ -439,9 +439,11 @@ class CudaTensorOps final : public TensorOps {
   }
 
   void run_find_row_maxima(const ConstRowsView& rows, const RowMaxima& maxima) override {
-    const std::int64_t resident = row::multiprocessors() * row::resident_threads / maximum_threads;
-    launch(row::is_aligned(rows) ? row_maximum_kernel<4> : row_maximum_kernel<1>,
-           {.grid = dim3(static_cast<unsigned>(std::min(rows.rows, resident))), .block = dim3(maximum_threads)},
+    const bool has_packs = row::is_aligned(rows);
+    const row::SweepShape sweep = row::sweep_shape(rows.rows, row::divided_up(rows.columns, has_packs ? 4 : 1),
+                                                   packs_in_flight, row::multiprocessors());
+    launch(has_packs ? row_maximum_kernel<4> : row_maximum_kernel<1>,
+           {.grid = dim3(static_cast<unsigned>(sweep.blocks)), .block = dim3(static_cast<unsigned>(sweep.threads))},
            native_compute_stream(), rows_of<float>(rows), rows.rows, rows.columns, maxima.maximum.data(),
            maxima.index.data());
   }

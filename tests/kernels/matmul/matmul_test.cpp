@@ -10,6 +10,8 @@
 
 #include "core/random.hpp"
 #include "kernels/matmul/host/libraries.hpp"
+#include "support/available_device.hpp"
+#include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 
 namespace ringworld::test {
@@ -26,7 +28,7 @@ class Matrix {
     }
   }
 
-  [[nodiscard]] void* data() { return bytes_.data(); }
+  [[nodiscard]] std::span<std::byte> bytes() { return bytes_; }
   [[nodiscard]] float at(std::int64_t index) const {
     return with_type(dtype_, [&](auto type) {
       using T = decltype(type);
@@ -73,22 +75,24 @@ class Product {
         b_(types.operands, is_b_transposed ? extents.n : extents.k, b_leading_, 3 * seed + 2),
         start_(types.result, extents.m, c_leading_, 3 * seed + 3) {}
 
-  [[nodiscard]] Matrix result_of(Matmul& matmul) {
+  [[nodiscard]] Matrix result_of(Matmul& matmul, Backend backend = Backend::host) {
     Matrix c = start_;
+    DeviceMirror on(backend);
     matmul.multiply({.m = extents_.m,
                      .n = extents_.n,
                      .k = extents_.k,
                      .dtype = types_.operands,
                      .c_dtype = types_.result,
-                     .a = a_.data(),
+                     .a = on(a_.bytes()).data(),
                      .a_leading = a_leading_,
                      .is_a_transposed = is_a_transposed_,
-                     .b = b_.data(),
+                     .b = on(b_.bytes()).data(),
                      .b_leading = b_leading_,
                      .is_b_transposed = is_b_transposed_,
-                     .c = c.data(),
+                     .c = on(c.bytes()).data(),
                      .c_leading = c_leading_,
                      .is_accumulating = is_accumulating_});
+    on.fetch();
     return c;
   }
 
@@ -122,13 +126,25 @@ class Product {
 constexpr std::array all_types{Types{DType::float32, DType::float32}, Types{DType::bfloat16, DType::float32},
                                Types{DType::bfloat16, DType::bfloat16}};
 
-/// Every library of the host backend.
+/// Every library of the host backend, and that of cuda.
 struct Library {
   std::string name;
   Factory make;
+  Backend backend = Backend::host;
 };
 
-class MatmulLibrary : public testing::TestWithParam<Library> {};
+class MatmulLibrary : public testing::TestWithParam<Library> {
+ protected:
+  void SetUp() override {
+    if (const std::string reason = why_unavailable(GetParam().backend); !reason.empty()) {
+      GTEST_SKIP() << reason;
+    }
+  }
+
+  static void expect_equal_to_reference(Product& product, Matmul& matmul) {
+    product.expect_equal_to_reference(product.result_of(matmul, GetParam().backend));
+  }
+};
 
 TEST_P(MatmulLibrary, EqualsReferenceForEveryTypeAndTransposition) {
   for (const std::int64_t threads : {1, 2}) {
@@ -139,7 +155,7 @@ TEST_P(MatmulLibrary, EqualsReferenceForEveryTypeAndTransposition) {
           Product product(extents, types, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0);
           SCOPED_TRACE(testing::Message() << extents.m << "x" << extents.n << "x" << extents.k << " flags " << flags
                                           << " " << name_of(types.operands) << " to " << name_of(types.result));
-          product.expect_equal_to_reference(product.result_of(*matmul));
+          expect_equal_to_reference(product, *matmul);
         }
       }
     }
@@ -152,7 +168,7 @@ TEST_P(MatmulLibrary, EqualsReferenceForLargeResults) {
   for (int flags = 0; flags < 8; ++flags) {
     Product product({1025, 1030, 9}, all_types[0], (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0);
     SCOPED_TRACE(testing::Message() << "flags " << flags);
-    product.expect_equal_to_reference(product.result_of(*matmul));
+    expect_equal_to_reference(product, *matmul);
   }
 }
 
@@ -161,32 +177,37 @@ TEST_P(MatmulLibrary, AShapeIsMultipliedAgainOnOtherOperands) {
   Product first({40, 24, 56}, all_types[0], false, true, false);
   Product second({40, 24, 56}, all_types[0], false, true, false, 1);
   for (int turn = 0; turn < 2; ++turn) {
-    first.expect_equal_to_reference(first.result_of(*matmul));
-    second.expect_equal_to_reference(second.result_of(*matmul));
+    expect_equal_to_reference(first, *matmul);
+    expect_equal_to_reference(second, *matmul);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Host, MatmulLibrary,
+INSTANTIATE_TEST_SUITE_P(Libraries, MatmulLibrary,
                          testing::Values(Library{"onednn", make_onednn_matmul}, Library{"openblas", make_blas_matmul},
                                          Library{"widened",
                                                  [](const MatmulOptions& options) {
                                                    return make_widened_matmul(make_onednn_matmul(options));
-                                                 }}),
+                                                 }},
+                                         Library{"cublas", [](const MatmulOptions&) { return make_cuda_matmul(); },
+                                                 Backend::cuda}),
                          [](const auto& instance) { return instance.param.name; });
 
 TEST(Matmul, AProductOfNothingIsZeroAndAddsNothing) {
-  for (const Backend backend : {Backend::reference, Backend::host}) {
+  for (const Backend backend : {Backend::reference, Backend::host, Backend::cuda}) {
+    if (!why_unavailable(backend).empty()) {
+      continue;
+    }
     for (const Types types : all_types) {
       const auto matmul = make_matmul(backend);
-      const Matrix cleared = Product({3, 4, 0}, types, false, false, false).result_of(*matmul);
-      const Matrix kept = Product({3, 4, 0}, types, false, false, true).result_of(*matmul);
+      const Matrix cleared = Product({3, 4, 0}, types, false, false, false).result_of(*matmul, backend);
+      const Matrix kept = Product({3, 4, 0}, types, false, false, true).result_of(*matmul, backend);
       const Matrix start(types.result, 3, 4 + padding, 3);
       for (std::int64_t index = 0; index < 3 * (4 + padding); ++index) {
         EXPECT_EQ(cleared.at(index), index % (4 + padding) < 4 ? 0.0F : start.at(index)) << index;
         EXPECT_EQ(kept.at(index), start.at(index)) << index;
       }
-      EXPECT_NO_THROW(static_cast<void>(Product({0, 4, 5}, types, false, false, false).result_of(*matmul)));
-      EXPECT_NO_THROW(static_cast<void>(Product({3, 0, 5}, types, false, false, false).result_of(*matmul)));
+      EXPECT_NO_THROW(static_cast<void>(Product({0, 4, 5}, types, false, false, false).result_of(*matmul, backend)));
+      EXPECT_NO_THROW(static_cast<void>(Product({3, 0, 5}, types, false, false, false).result_of(*matmul, backend)));
     }
   }
 }
