@@ -78,7 +78,8 @@ struct OwnTokens {
   int count;
 };
 
-/// Fills `own` from the tile that starts at `begin`. Thread i looks at the tokens 4 i ... 4 i + 3: ranks rise with it.
+/// Fills `own` from the tile that starts at `begin`. Thread i looks at the tokens 4 i ... 4 i + 3: ranks rise with it. No one
+/// overwrites the list before all have come to the first barrier, and so are done with the tile before.
 template <class T>
 __device__ __forceinline__ void find_own_tokens(const GradientOperands<T>& operands, std::int64_t begin,
                                                 OwnTokens& own) {
@@ -162,7 +163,6 @@ __global__ void __launch_bounds__(gradient_threads) gradient_kernel(GradientOper
         }
       }
     }
-    __syncthreads();  // the next tile overwrites the list
   }
   put_back();
 }
