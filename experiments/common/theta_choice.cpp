@@ -12,7 +12,8 @@ double ThetaChoice::value(double trained_theta, std::int64_t trained_length, std
     return given;
   }
   if (mode == "scaled" && context_length > trained_length) {
-    return trained_theta * static_cast<double>(context_length) / static_cast<double>(trained_length);
+    const double ratio = static_cast<double>(context_length) / static_cast<double>(trained_length);
+    return trained_theta * ratio * ratio;
   }
   return trained_theta;
 }

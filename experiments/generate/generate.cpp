@@ -52,7 +52,7 @@ void declare(Options& options, GenerateOptions& values) {
   options.add("prompt-file", values.prompt_file, "", "file that holds it, in place of --prompt");
   options.add("new-tokens", values.new_tokens, "token", "most that are generated; an end of document ends it earlier");
   options.add("rope-theta", values.rope_theta, "",
-              "stage (as trained), scaled (in proportion to the length beyond the trained one), or a number");
+              "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
   options.add("mesh", values.mesh, "", "ranks on the axes dp,fsdp,tp,sp; all but sp must be 1; -1 = what is left");
   options.add("layout", values.layout, "", "contiguous, striped, zigzag");
   options.add("backend", values.backend, "", "reference, kokkos, host, cuda");

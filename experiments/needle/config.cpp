@@ -30,7 +30,7 @@ void declare(Options& options, NeedleOptions& values) {
   options.add("needles", values.needles, "", "N/R: needles planted / asked for; 1/1 has a cell for each depth; a list");
   options.add("trials", values.trials, "", "contexts a cell, each with its own haystack and needles");
   options.add("rope-theta", values.rope_theta, "",
-              "stage (as trained), scaled (in proportion to the length beyond the trained one), or a number; a list");
+              "stage (as trained), scaled (with the square of the length beyond the trained one), or a number; a list");
   options.add("haystack", values.haystack, "",
               "what the model was trained on, whose held-out part is used: kjv, synthetic, or text files; a list");
   options.add("needle-template", values.needle_template, "",

@@ -53,7 +53,7 @@ struct NeedleCellRow {
               "longest context that the model was trained on"},
         Field{"rope_theta", &R::rope_theta, "1", "base of the rotary angles in this cell"},
         Field{"theta_mode", &R::theta_mode, "",
-              "stage: as trained; scaled: in proportion to context_length beyond the trained one; given: a number"},
+              "stage: as trained; scaled: with the square of context_length beyond the trained one; given: a number"},
         Field{"kind", &R::kind, "", "single: one needle, at a depth; multi: several, or one asked of several"},
         Field{"depth", &R::depth, "1",
               "where the needle stands: 0 = start of the haystack, 1 = next to the question; NaN: anywhere"},

@@ -85,7 +85,7 @@ def test_a_row_says_what_the_model_was_trained_on(good: Path) -> None:
         assert (row["schedule"], row["stage"], row["training_seed"]) == (b"progressive", 3, 7)
         assert row["trained_context_length"] == 128
         scaled = row["theta_mode"] == b"scaled" and row["context_length"] == 256
-        assert row["rope_theta"] == (2048.0 if scaled else 1024.0)
+        assert row["rope_theta"] == (4096.0 if scaled else 1024.0), "with the square of the length"
 
 
 def test_intervals_hold_their_share(good: Path) -> None:
