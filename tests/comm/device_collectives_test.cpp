@@ -96,7 +96,7 @@ TEST_P(DeviceCollectives, AllReduceAddsAndFindsExtremes) {
 }
 
 TEST_P(DeviceCollectives, LongVectorsTravelInPieces) {
-  const std::size_t shard = 3'000'001 / ranks();  // three pieces and a bit
+  const std::size_t shard = 1'200'001 / ranks();  // a piece and a bit
   const Floats mine(values_of(world().rank(), shard));
   const Floats all(shard * ranks());
   start_all_gather(world(), mine.span(), all.span(), gpu).wait();

@@ -20,17 +20,20 @@ class CudaAwareShift final : public Shift::Impl {
         ready_(device(options.memory).make_event()) {}
 
   void start(std::span<const std::byte> to_next, std::span<std::byte> from_previous) override {
-    require(!is_under_way_, "the hop before has not ended");
+    require(stage_ == Stage::idle, "the hop before has not ended");
     to_next_ = to_next;
     from_previous_ = from_previous;
-    is_under_way_ = true;
     ready_->record(compute_);
-    static_cast<void>(drive());
+    stage_ = Stage::waiting;
+    post();
   }
 
   bool test() override {
-    is_under_way_ = is_under_way_ && !drive();
-    return !is_under_way_;
+    post();
+    if (stage_ == Stage::posted && messages_->test()) {
+      stage_ = Stage::idle;
+    }
+    return stage_ == Stage::idle;
   }
 
   void wait(const std::function<void()>& meanwhile) override {
@@ -42,19 +45,20 @@ class CudaAwareShift final : public Shift::Impl {
   }
 
  private:
-  /// True when the messages have arrived.
-  bool drive() {
-    if (!is_posted_) {
-      if (!ready_->has_happened()) {
-        return false;
-      }
+  enum class Stage : std::uint8_t {
+    idle,
+    waiting,  ///< for the compute stream
+    posted,   ///< messages are under way
+  };
+
+  /// Hands the messages to MPI once the compute stream has got to the hop.
+  void post() {
+    if (stage_ == Stage::waiting && ready_->has_happened()) {
       messages_->traffic = {};
       messages_->start(to_next_, from_previous_);
       traffic += messages_->traffic;
-      is_posted_ = true;
+      stage_ = Stage::posted;
     }
-    is_posted_ = !messages_->test();
-    return !is_posted_;
   }
 
   std::unique_ptr<Shift::Impl> messages_;
@@ -62,8 +66,7 @@ class CudaAwareShift final : public Shift::Impl {
   std::unique_ptr<Event> ready_;  // the compute stream at the start of the hop
   std::span<const std::byte> to_next_;
   std::span<std::byte> from_previous_;
-  bool is_under_way_ = false;
-  bool is_posted_ = false;
+  Stage stage_ = Stage::idle;
 };
 
 }  // namespace

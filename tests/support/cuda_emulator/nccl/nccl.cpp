@@ -1,0 +1,311 @@
+/// @file  NCCL's calls, carried by MPI.
+///
+/// Operations are work of the emulated streams: MPI moves the data when somebody waits for the stream, and blocks until the
+/// peers' streams get there. As the real library does, it refuses ranks that share a GPU.
+
+#include "nccl.h"
+
+#include <fmt/format.h>
+#include <mpi.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cuda_emulator/device_memory.hpp"
+#include "cuda_emulator/failure.hpp"
+#include "cuda_emulator/stream.hpp"
+
+namespace {
+
+using cuda_emulator::Failure;
+
+/// Ranks in a communicator of MPI's, which the operations that are still in streams keep.
+struct Group {
+  explicit Group(MPI_Comm made) : mpi(made) {}
+  ~Group() {
+    int is_finalized = 0;
+    MPI_Finalized(&is_finalized);
+    if (is_finalized == 0 && !is_aborted) {
+      MPI_Comm_free(&mpi);
+    }
+  }
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  MPI_Comm mpi;
+  bool is_aborted = false;
+};
+
+}  // namespace
+
+struct ncclComm {
+  std::shared_ptr<Group> group;
+  int ranks = 1;
+};
+
+namespace {
+
+std::string& last_error() {
+  static std::string text;
+  return text;
+}
+
+ncclResult_t refuse(ncclResult_t code, const std::string& why) {
+  last_error() = why;
+  return code;
+}
+
+/// In the identity of a communicator: who made it, and how many that rank had made before.
+struct Identity {
+  int maker = 0;
+  int number = 0;
+};
+
+/// What each rank tells the maker.
+struct Member {
+  int rank = 0;
+  int world_rank = 0;
+  std::array<char, 16> device{};
+};
+
+constexpr int first_tag = 20'000;
+
+void check(int code) {
+  if (code != MPI_SUCCESS) {
+    throw Failure("NCCL by MPI: a message failed");
+  }
+}
+
+Member describe_this_rank(int rank) {
+  Member member{.rank = rank};
+  MPI_Comm_rank(MPI_COMM_WORLD, &member.world_rank);
+  int ordinal = 0;
+  cudaDeviceProp properties{};
+  cudaGetDevice(&ordinal);
+  cudaGetDeviceProperties(&properties, ordinal);
+  std::copy_n(properties.uuid.bytes, member.device.size(), member.device.begin());
+  return member;
+}
+
+/// The members in the order of their ranks, on every one of them: by way of the maker.
+std::vector<Member> gather_members(const Identity& identity, const Member& mine, int ranks) {
+  const int tag = first_tag + identity.number % 1000;
+  std::vector<Member> members(static_cast<std::size_t>(ranks));
+  if (mine.world_rank != identity.maker) {
+    MPI_Send(&mine, sizeof(Member), MPI_BYTE, identity.maker, tag, MPI_COMM_WORLD);
+    MPI_Recv(members.data(), ranks * static_cast<int>(sizeof(Member)), MPI_BYTE, identity.maker, tag, MPI_COMM_WORLD,
+             MPI_STATUS_IGNORE);
+    return members;
+  }
+  members[static_cast<std::size_t>(mine.rank)] = mine;
+  for (int other = 1; other < ranks; ++other) {
+    Member member;
+    MPI_Recv(&member, sizeof(Member), MPI_BYTE, MPI_ANY_SOURCE, tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    members[static_cast<std::size_t>(member.rank)] = member;
+  }
+  for (const Member& member : members) {
+    if (member.world_rank != mine.world_rank) {
+      MPI_Send(members.data(), ranks * static_cast<int>(sizeof(Member)), MPI_BYTE, member.world_rank, tag,
+               MPI_COMM_WORLD);
+    }
+  }
+  return members;
+}
+
+/// One half of a hop.
+struct Message {
+  std::shared_ptr<Group> group;
+  cudaStream_t stream = nullptr;
+  void* data = nullptr;
+  int bytes = 0;
+  int peer = 0;
+  bool is_sent = false;
+};
+
+struct OpenGroup {
+  int depth = 0;
+  std::vector<Message> messages;
+};
+
+OpenGroup& open_group() {
+  static OpenGroup group;
+  return group;
+}
+
+/// Enqueues the messages as one operation of each stream: all of its halves are under way at once.
+void enqueue_messages(const std::vector<Message>& messages) {
+  std::vector<cudaStream_t> streams;
+  for (const Message& message : messages) {
+    if (std::ranges::find(streams, message.stream) == streams.end()) {
+      streams.push_back(message.stream);
+    }
+  }
+  for (cudaStream_t stream : streams) {
+    std::vector<Message> mine;
+    std::ranges::copy_if(messages, std::back_inserter(mine),
+                         [&](const Message& each) { return each.stream == stream; });
+    cuda_emulator::enqueue(stream, [mine = std::move(mine)] {
+      std::vector<MPI_Request> requests;
+      for (const Message& message : mine) {
+        MPI_Request& request = requests.emplace_back(MPI_REQUEST_NULL);
+        check(message.is_sent
+                  ? MPI_Isend(message.data, message.bytes, MPI_BYTE, message.peer, 0, message.group->mpi, &request)
+                  : MPI_Irecv(message.data, message.bytes, MPI_BYTE, message.peer, 0, message.group->mpi, &request));
+      }
+      check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE));
+    });
+  }
+}
+
+ncclResult_t add_message(void* data, std::size_t count, ncclDataType_t type, int peer, ncclComm_t comm,
+                         cudaStream_t stream, bool is_sent) {
+  if (type != ncclUint8 || peer < 0 || peer >= comm->ranks || !cuda_emulator::is_inside_allocation(data, count)) {
+    return refuse(ncclInvalidArgument, "a message of no device memory, or for no rank");
+  }
+  open_group().messages.push_back({.group = comm->group,
+                                   .stream = stream,
+                                   .data = data,
+                                   .bytes = static_cast<int>(count),
+                                   .peer = peer,
+                                   .is_sent = is_sent});
+  if (open_group().depth == 0) {
+    enqueue_messages(std::exchange(open_group().messages, {}));
+  }
+  return ncclSuccess;
+}
+
+/// Enqueues `collective(group)` after a look at its operands, all of them floats.
+template <class Collective>
+ncclResult_t add_collective(std::initializer_list<std::pair<const void*, std::size_t>> operands, ncclDataType_t type,
+                            ncclComm_t comm, cudaStream_t stream, Collective collective) {
+  for (const auto& [data, floats] : operands) {
+    if (type != ncclFloat || (floats > 0 && !cuda_emulator::is_inside_allocation(data, floats * sizeof(float)))) {
+      return refuse(ncclInvalidArgument, "a collective of no device memory, or of no floats");
+    }
+  }
+  cuda_emulator::enqueue(stream, [group = comm->group, collective] { check(collective(group->mpi)); });
+  return ncclSuccess;
+}
+
+MPI_Op mpi_operation(ncclRedOp_t operation) {
+  constexpr std::array operations{ncclSum, ncclProd, ncclMax, ncclMin};
+  const std::array of_mpi{MPI_SUM, MPI_PROD, MPI_MAX, MPI_MIN};
+  return of_mpi[static_cast<std::size_t>(std::ranges::find(operations, operation) - operations.begin())];
+}
+
+}  // namespace
+
+const char* ncclGetErrorString(ncclResult_t result) {
+  switch (result) {
+    case ncclSuccess:
+      return "no error";
+    case ncclInvalidArgument:
+      return "invalid argument";
+    case ncclInvalidUsage:
+      return "invalid usage";
+    default:
+      return "internal error";
+  }
+}
+
+const char* ncclGetLastError(ncclComm_t /*comm*/) { return last_error().c_str(); }
+
+ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
+  static int made = 0;
+  Identity identity{.number = made++};
+  MPI_Comm_rank(MPI_COMM_WORLD, &identity.maker);
+  *id = {};
+  std::memcpy(id->internal, &identity, sizeof(identity));
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId id, int rank) {
+  Identity identity;
+  std::memcpy(&identity, id.internal, sizeof(identity));
+  const std::vector<Member> members = gather_members(identity, describe_this_rank(rank), ranks);
+  for (const Member& member : members) {
+    if (std::ranges::count(members, member.device, &Member::device) > 1) {
+      return refuse(ncclInvalidUsage, fmt::format("duplicate GPU: rank {} has that of another rank", member.rank));
+    }
+  }
+  std::vector<int> world_ranks;
+  std::ranges::transform(members, std::back_inserter(world_ranks), &Member::world_rank);
+  MPI_Group world = MPI_GROUP_NULL;
+  MPI_Group group = MPI_GROUP_NULL;
+  MPI_Comm made = MPI_COMM_NULL;
+  MPI_Comm_group(MPI_COMM_WORLD, &world);
+  MPI_Group_incl(world, ranks, world_ranks.data(), &group);
+  MPI_Comm_create_group(MPI_COMM_WORLD, group, first_tag + 1000 + identity.number % 1000, &made);
+  MPI_Group_free(&group);
+  MPI_Group_free(&world);
+  *comm = std::make_unique<ncclComm>(ncclComm{.group = std::make_shared<Group>(made), .ranks = ranks}).release();
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommDestroy(ncclComm_t comm) {
+  const std::unique_ptr<ncclComm> owned(comm);
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommAbort(ncclComm_t comm) {
+  const std::unique_ptr<ncclComm> owned(comm);
+  comm->group->is_aborted = true;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommGetAsyncError(ncclComm_t /*comm*/, ncclResult_t* error) {
+  *error = ncclSuccess;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclGroupStart() {
+  ++open_group().depth;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclGroupEnd() {
+  if (--open_group().depth == 0) {
+    enqueue_messages(std::exchange(open_group().messages, {}));
+  }
+  return ncclSuccess;
+}
+
+ncclResult_t ncclSend(const void* data, std::size_t count, ncclDataType_t type, int peer, ncclComm_t comm,
+                      cudaStream_t stream) {
+  return add_message(const_cast<void*>(data), count, type, peer, comm, stream, true);
+}
+
+ncclResult_t ncclRecv(void* data, std::size_t count, ncclDataType_t type, int peer, ncclComm_t comm,
+                      cudaStream_t stream) {
+  return add_message(data, count, type, peer, comm, stream, false);
+}
+
+ncclResult_t ncclAllGather(const void* mine, void* all, std::size_t count, ncclDataType_t type, ncclComm_t comm,
+                           cudaStream_t stream) {
+  return add_collective({{mine, count}, {all, count * static_cast<std::size_t>(comm->ranks)}}, type, comm, stream,
+                        [=](MPI_Comm mpi) {
+                          const auto floats = static_cast<int>(count);
+                          return MPI_Allgather(mine, floats, MPI_FLOAT, all, floats, MPI_FLOAT, mpi);
+                        });
+}
+
+ncclResult_t ncclReduceScatter(const void* all, void* mine, std::size_t count, ncclDataType_t type,
+                               ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
+  return add_collective(
+      {{mine, count}, {all, count * static_cast<std::size_t>(comm->ranks)}}, type, comm, stream, [=](MPI_Comm mpi) {
+        return MPI_Reduce_scatter_block(all, mine, static_cast<int>(count), MPI_FLOAT, mpi_operation(operation), mpi);
+      });
+}
+
+ncclResult_t ncclAllReduce(const void* from, void* to, std::size_t count, ncclDataType_t type, ncclRedOp_t operation,
+                           ncclComm_t comm, cudaStream_t stream) {
+  return add_collective({{from, count}, {to, count}}, type, comm, stream, [=](MPI_Comm mpi) {
+    return MPI_Allreduce(from == to ? MPI_IN_PLACE : from, to, static_cast<int>(count), MPI_FLOAT,
+                         mpi_operation(operation), mpi);
+  });
+}
