@@ -9,7 +9,7 @@
 #include <optional>
 #include <string_view>
 
-#include "cuda_emulator/device_memory.hpp"
+#include "support/cuda_emulator/device_memory.hpp"
 
 namespace {
 

@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include "cuda_emulator/device_memory.hpp"
-#include "cuda_emulator/failure.hpp"
-#include "cuda_emulator/stream.hpp"
+#include "support/cuda_emulator/device_memory.hpp"
+#include "support/cuda_emulator/failure.hpp"
+#include "support/cuda_emulator/stream.hpp"
 
 namespace {
 
