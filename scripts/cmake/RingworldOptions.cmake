@@ -9,9 +9,15 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()
 
+# Paths below the tree are hashed relative to it, so that checkouts of the same text share what they compiled.
 find_program(RINGWORLD_CCACHE ccache)
-if(RINGWORLD_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${RINGWORLD_CCACHE})
+set(RINGWORLD_COMPILER_LAUNCHER "")
+if(RINGWORLD_CCACHE)
+  set(RINGWORLD_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    ${RINGWORLD_CCACHE})
+  if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${RINGWORLD_COMPILER_LAUNCHER})
+  endif()
 endif()
 
 add_library(ringworld_options INTERFACE)
