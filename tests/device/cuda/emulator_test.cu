@@ -112,6 +112,19 @@ TEST_F(EmulatorTest, WritesOutsideAreFound) {
   expect_failure({"outside the 40 bytes"}, write_shared_at, {.shared_bytes = 40}, -1);
 }
 
+__global__ void read_at(const float* from, int index, float* to) { *to = from[index]; }
+
+TEST_F(EmulatorTest, ReadsOutsideAreNan) {
+  const DeviceArray<float> array(std::vector<float>(10, 1.0F));
+  const DeviceArray<float> value(std::vector<float>{0.0F});
+  for (const int index : {-1, 10, 11}) {
+    run(read_at, {}, static_cast<const float*>(array.data()), index, value.data());
+    EXPECT_TRUE(std::isnan(value.fetch()[0])) << index;
+  }
+  run(read_at, {}, static_cast<const float*>(array.data()), 9, value.data());
+  EXPECT_EQ(value.fetch()[0], 1.0F);
+}
+
 TEST_F(EmulatorTest, CopiesAreHeldToTheirPlaces) {
   const DeviceArray<float> array(std::vector<float>(16));
   run(copy_to_shared_at, {.shared_bytes = 64}, static_cast<const float*>(array.data()), 48U);

@@ -23,7 +23,19 @@ namespace {
 constexpr std::size_t guard_bytes = 256;
 constexpr std::size_t page = 4096;
 constexpr unsigned char poison = 0xff;
-constexpr unsigned char guard = 0xfd;  // NaN as well (a quiet one, of another payload)
+
+/// What guards hold: words that are NaN as well, in float and in bf16, but that no kernel computes.
+std::byte guard_at(const std::byte* place) {
+  return std::byte{static_cast<unsigned char>(reinterpret_cast<std::uintptr_t>(place) % 2 == 0 ? 0xc1 : 0xff)};
+}
+void fill_guard(std::span<std::byte> guard) {
+  for (std::byte& place : guard) {
+    place = guard_at(&place);
+  }
+}
+bool is_intact(std::span<const std::byte> guard) {
+  return std::ranges::all_of(guard, [](const std::byte& place) { return place == guard_at(&place); });
+}
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
@@ -56,9 +68,11 @@ class Arena {
     used_ = std::max(used_, offset + needed);
     const DeviceAccess access;
     std::byte* data = begin_ + offset + guard_bytes;
-    std::memset(data - guard_bytes, guard, needed);
-    std::memset(data, poison, bytes);
     allocations_[offset] = {bytes, needed};
+    for (const std::span<std::byte> edge : edges_of(offset, allocations_[offset])) {
+      fill_guard(edge);
+    }
+    std::memset(data, poison, bytes);
     allocated_ += needed;
     return data;
   }
@@ -118,18 +132,23 @@ class Arena {
     return reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(begin_);
   }
 
+  /// The guards before and after an allocation.
+  [[nodiscard]] std::array<std::span<std::byte>, 2> edges_of(std::size_t offset, const Allocation& allocation) const {
+    std::byte* begin = begin_ + offset;
+    std::byte* end = begin + guard_bytes + allocation.bytes;
+    return {std::span(begin, guard_bytes), std::span(end, allocation.extent - guard_bytes - allocation.bytes)};
+  }
+
   /// Mends what it complains of, so that an error is told once.
   void check_guards_of(std::size_t offset, const Allocation& allocation) const {
     const DeviceAccess access;
-    const auto is_intact = [](std::byte value) { return value == std::byte{guard}; };
-    const std::span<std::byte> before(begin_ + offset, guard_bytes);
-    const std::span<std::byte> after(begin_ + offset + guard_bytes + allocation.bytes,
-                                     allocation.extent - guard_bytes - allocation.bytes);
-    for (const std::span<std::byte> edge : {before, after}) {
-      if (!std::ranges::all_of(edge, is_intact)) {
-        std::ranges::fill(edge, std::byte{guard});
+    const std::array<std::span<std::byte>, 2> edges = edges_of(offset, allocation);
+    for (const std::span<std::byte> edge : edges) {
+      if (!is_intact(edge)) {
+        fill_guard(edge);
         throw Failure(fmt::format("a write {} an allocation of {} bytes of device memory",
-                                  edge.data() == before.data() ? "before" : "past the end of", allocation.bytes));
+                                  edge.data() == edges.front().data() ? "before" : "past the end of",
+                                  allocation.bytes));
       }
     }
   }
