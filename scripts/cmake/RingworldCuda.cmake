@@ -54,7 +54,8 @@ function(ringworld_cuda_sources target)
   list(TRANSFORM arg_FILES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   target_link_libraries(${target} PRIVATE ringworld_cuda_runtime)
   if(RINGWORLD_EMULATE_CUDA)
-    set_source_files_properties(${arg_FILES} PROPERTIES LANGUAGE CXX)
+    # nvcc includes its runtime's header by itself.
+    set_source_files_properties(${arg_FILES} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-include;cuda_runtime.h")
     # Ahead of the project's own headers, some of which have twins here.
     target_include_directories(${target} BEFORE PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/cuda_emulator/include)
     target_sources(${target} PRIVATE ${arg_FILES})
