@@ -14,6 +14,8 @@ wants_tidy=false
 passed=0
 failed=0
 summary=()
+# Tests that want a GPU, by name: those of the device module, those that name the backend, and programs named for it.
+gpu_tests='^device\.|[Cc]uda|^[a-z_]+_device(_[a-z]+)?_ranks_'
 
 usage() {
   cat <<'HELP'
@@ -26,9 +28,10 @@ Sets Ringworld up with the tools of its developers, and runs every test and chec
   --jobs N   compile jobs and tests side by side      (default: all cores)
 
 Stages: release build and its tests, Python tests, shellcheck, clang-format, the tests again under
-AddressSanitizer and UndefinedBehaviorSanitizer, and the CUDA build where nvcc is found. All stages run, whatever
-fails. A stage of tests counts its tests, any other stage counts as one. The last line reads `N passed, N failed`; the
-exit code is 0 when nothing failed. Logs and JUnit files lie in build/logs/test.
+AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA backend on an emulated A100 and H100, and the CUDA build where
+nvcc is found, whose GPU tests skip where there is no GPU. All stages run, whatever fails. A stage of tests counts its
+tests, any other stage counts as one. The last line reads `N passed, N failed`; the exit code is 0 when nothing failed.
+Logs and JUnit files lie in build/logs/test.
 HELP
 }
 
@@ -93,7 +96,7 @@ count() {
   counts=$(count_tests "$junit" 2>/dev/null) || counts="0 0 0"
   read -r good bad skipped <<<"$counts"
   # A stage that broke before it could count, or found no test, has failed as one.
-  if ((code != 0 && bad == 0)) || ((good + bad == 0)); then
+  if ((code != 0 && bad == 0)) || ((good + bad + skipped == 0)); then
     bad=1
   fi
   record "$name" "$good" "$bad" "$skipped"
@@ -144,9 +147,29 @@ configure_and_build() {
   cmake --preset "$1" "${@:2}" && cmake --build --preset "$1" --parallel "$jobs"
 }
 
+# The programs that hold such tests.
+build_gpu_tests() {
+  local tests
+  mapfile -t tests < <(ninja -C "$root/build/$1" -t targets all |
+    sed -nE 's/^(test_(kernels_[a-z_]+|[a-z_]*device[a-z_]*)): phony$/\1/p')
+  cmake --build --preset "$1" --parallel "$jobs" --target "${tests[@]}"
+}
+
 build_cuda() {
-  cmake --preset cuda "-DCMAKE_CUDA_COMPILER=$1" -DRINGWORLD_BUILD_TESTS=OFF -DRINGWORLD_BUILD_BENCH=OFF &&
-    cmake --build --preset cuda --parallel "$jobs"
+  cmake --preset cuda "-DCMAKE_CUDA_COMPILER=$1" && cmake --build --preset cuda --parallel "$jobs" --target programs &&
+    build_gpu_tests cuda
+}
+
+# Lists what the benchmarks would measure here: the cases of a GPU only where there is one.
+list_benchmarks() {
+  local program
+  for program in "$root/build/$1"/bin/bench_*; do
+    "$program" --benchmark_list_tests=true || return 1
+  done
+}
+
+build_emulated_cuda() {
+  cmake --preset cuda_emulated && build_gpu_tests cuda_emulated
 }
 
 stage_release() {
@@ -200,8 +223,21 @@ stage_cuda() {
     skip "cuda" "no nvcc here"
     return 0
   fi
-  # The program alone: tests and benchmarks hold no CUDA.
-  check "cuda: configure and build" build_cuda "$nvcc" || true
+  if check "cuda: configure and build" build_cuda "$nvcc"; then
+    # Ranks share the GPU, if there is one.
+    count "cuda: ctest" ctest_junit cuda --tests-regex "$gpu_tests" --parallel 1
+    check "cuda: benchmarks start" list_benchmarks cuda || true
+  fi
+}
+
+stage_emulated_cuda() {
+  local architecture
+  check "cuda emulated: configure and build" build_emulated_cuda || return 0
+  for architecture in 80 90; do
+    export RINGWORLD_EMULATED_CUDA_ARCH=$architecture
+    count "cuda emulated: ctest, sm_$architecture" ctest_junit cuda_emulated --tests-regex "$gpu_tests"
+  done
+  unset RINGWORLD_EMULATED_CUDA_ARCH
 }
 
 main() {
@@ -215,6 +251,7 @@ main() {
   stage_python
   stage_lint
   stage_sanitizers
+  stage_emulated_cuda
   stage_cuda
   printf '\n'
   printf '%s\n' "${summary[@]}"
