@@ -4,8 +4,7 @@
 namespace ringworld {
 
 std::unique_ptr<BlockAttention> make_cuda_block_attention(const BlockAttentionOptions& /*options*/) {
-  throw Error(ErrorKind::bad_input,
-              "backend 'cuda' is not in this build: it has no CUDA attention kernel; choose reference, kokkos or host");
+  throw Error(ErrorKind::bad_input, "backend 'cuda' is not in this build: configure with -DRINGWORLD_ENABLE_CUDA=ON");
 }
 
 }  // namespace ringworld

@@ -1,22 +1,35 @@
 #include "kernels/attention/block_problem.hpp"
 
 #include <string_view>
+#include <utility>
 
 #include "core/error.hpp"
+#include "kernels/attention/device_attention.hpp"
+#include "support/available_device.hpp"
 
 namespace ringworld::test {
 
-std::vector<Backend> tested_backends() { return {Backend::reference, Backend::kokkos, Backend::host}; }
+std::vector<Backend> tested_backends() { return {Backend::reference, Backend::kokkos, Backend::host, Backend::cuda}; }
 
-std::unique_ptr<BlockAttention> make_if_built(Backend backend, const BlockAttentionOptions& options) {
+std::string why_not_tested(Backend backend) {
+  if (std::string reason = why_unavailable(backend); !reason.empty()) {
+    return reason;
+  }
   try {
-    return make_block_attention(backend, options);
+    static_cast<void>(make_block_attention(backend, {.head_size = 16}));
+    return {};
   } catch (const Error& error) {
     if (std::string_view(error.what()).find("not in this build") != std::string_view::npos) {
-      return nullptr;
+      return error.what();
     }
     throw;
   }
+}
+
+std::unique_ptr<BlockAttention> make_attention(Backend backend, const BlockAttentionOptions& options) {
+  auto attention = make_block_attention(backend, options);
+  const DeviceKind kind = device_of(backend);
+  return kind == DeviceKind::host ? std::move(attention) : on_device(std::move(attention), kind);
 }
 
 BlockMask causal_mask(std::int64_t diagonal) {

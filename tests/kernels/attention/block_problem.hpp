@@ -19,11 +19,14 @@
 
 namespace ringworld::test {
 
-/// Backends that every test of the contract runs on; those that this build lacks are skipped.
+/// Backends that every test of the contract runs on; those that this build or this machine lacks are skipped.
 [[nodiscard]] std::vector<Backend> tested_backends();
 
-/// The backend's object, or null when it is not in this build.
-[[nodiscard]] std::unique_ptr<BlockAttention> make_if_built(Backend backend, const BlockAttentionOptions& options);
+/// Why the backend cannot be tested here; empty when it can.
+[[nodiscard]] std::string why_not_tested(Backend backend);
+
+/// The backend's object, which takes tensors of the host wherever it computes.
+[[nodiscard]] std::unique_ptr<BlockAttention> make_attention(Backend backend, const BlockAttentionOptions& options);
 
 /// What a block reads.
 struct BlockOperands {
@@ -130,13 +133,13 @@ class BlockProblem {
 class BackendTest : public ::testing::TestWithParam<Backend> {
  protected:
   void SetUp() override {
-    if (make(16) == nullptr) {
-      GTEST_SKIP() << "backend '" << name_of(GetParam()) << "' is not in this build";
+    if (const std::string reason = why_not_tested(GetParam()); !reason.empty()) {
+      GTEST_SKIP() << reason;
     }
   }
 
   [[nodiscard]] static std::unique_ptr<BlockAttention> make(std::int64_t head_size, float scale) {
-    return make_if_built(GetParam(), {.head_size = head_size, .scale = scale});
+    return make_attention(GetParam(), {.head_size = head_size, .scale = scale});
   }
   [[nodiscard]] static std::unique_ptr<BlockAttention> make(std::int64_t head_size) {
     return make(head_size, 1.0F / std::sqrt(static_cast<float>(head_size)));

@@ -27,6 +27,9 @@ BackwardBlock backward_block(const BlockOperands& operands, const BlockResults& 
 
 constexpr std::int64_t many_tokens = 400;
 
+/// A device is handed a whole block at once: the only moment between tiles is after the last.
+bool enqueues_whole_blocks(Backend backend) { return device_of(backend) == DeviceKind::cuda; }
+
 TEST_P(BlockAttentionContract, ProgressIsCalledBetweenTiles) {
   BlockProblem problem({.query_tokens = many_tokens, .key_tokens = many_tokens, .heads = 4, .diagonal = 0});
   const BlockResults results = problem.results();
@@ -38,12 +41,15 @@ TEST_P(BlockAttentionContract, ProgressIsCalledBetweenTiles) {
   };
   attention->reset(results.state);
   EXPECT_TRUE(attention->accumulate(forward_block(problem.operands()), results.state, progress));
-  EXPECT_GE(calls, 4);
+  const auto is_often_enough = [](std::int64_t count) {
+    return enqueues_whole_blocks(GetParam()) ? count == 1 : count >= 4;
+  };
+  EXPECT_TRUE(is_often_enough(calls)) << calls;
   attention->finalize(results.state, results.out, results.lse);
   attention->output_dot_gradient(results.out, problem.dout(), results.delta);
   calls = 0;
   EXPECT_TRUE(attention->backward(backward_block(problem.operands(), results), results.gradients, progress));
-  EXPECT_GE(calls, 4);
+  EXPECT_TRUE(is_often_enough(calls)) << calls;
 }
 
 TEST_P(BlockAttentionContract, ProgressThatReturnsFalseStopsTheBlock) {
@@ -51,6 +57,9 @@ TEST_P(BlockAttentionContract, ProgressThatReturnsFalseStopsTheBlock) {
   const BlockResults results = problem.results();
   const auto attention = make(16);
   for (const std::int64_t allowed : {0, 2}) {
+    if (allowed > 0 && enqueues_whole_blocks(GetParam())) {
+      continue;
+    }
     std::int64_t calls = 0;
     const Progress progress = [&] { return ++calls <= allowed; };
     attention->reset(results.state);
@@ -77,13 +86,14 @@ TEST_P(BlockAttentionContract, AnObjectCanBeUsedAgainAfterItWasStopped) {
 
 TEST_P(BlockAttentionContract, ScratchMemoryDoesNotGrowWithTheBlock) {
   const auto attention = make(16);
-  const std::int64_t before = memory_account().current;
+  const DeviceKind kind = device_of(GetParam());
+  const std::int64_t before = memory_account(kind).current;
   const std::int64_t workspace = attention->workspace_bytes();
   BlockProblem problem({.query_tokens = many_tokens, .key_tokens = many_tokens});
   run_forward(*attention, problem.operands(), problem.results());
   run_backward(*attention, problem.operands(), problem.results());
   EXPECT_EQ(attention->workspace_bytes(), workspace);
-  EXPECT_EQ(memory_account().current, before);
+  EXPECT_EQ(memory_account(kind).current, before);
 }
 
 TEST_P(BlockAttentionContract, ShapesThatContradictEachOtherAreRefused) {

@@ -20,6 +20,13 @@ __device__ __forceinline__ void copy_async_16(SharedAddress to, const void* from
                : "memory");
 }
 
+/// The same for 8 bytes, through the L1 cache; both addresses are multiples of 8.
+__device__ __forceinline__ void copy_async_8(SharedAddress to, const void* from, bool is_present = true) {
+  const std::size_t global = __cvta_generic_to_global(from);
+  const int source_bytes = is_present ? 8 : 0;
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(to), "l"(global), "r"(source_bytes) : "memory");
+}
+
 /// The same for 4 bytes, through the L1 cache; for vectors whose start is not a multiple of 16.
 __device__ __forceinline__ void copy_async_4(SharedAddress to, const void* from, bool is_present = true) {
   const std::size_t global = __cvta_generic_to_global(from);

@@ -1,0 +1,143 @@
+/// @file  Block attention on an NVIDIA GPU: checks a block, and hands it to the first path that takes it (path.hpp).
+///
+/// Everything is enqueued on the compute stream. RINGWORLD_CUDA_ATTENTION=hopper|mma|fp32 leaves out the paths before the
+/// one that it names, for tests and benchmarks.
+
+#include <array>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/spelling.hpp"
+#include "device/cuda/native_stream.hpp"
+#include "kernels/attention/attention.hpp"
+#include "kernels/attention/cuda/path.hpp"
+#include "kernels/attention/cuda/rows.hpp"
+
+namespace ringworld {
+namespace {
+
+constexpr const char* path_variable = "RINGWORLD_CUDA_ATTENTION";
+
+struct NamedPath {
+  std::string_view name;
+  std::unique_ptr<cuda::AttentionPath> (*make)(const BlockAttentionOptions&);
+};
+
+constexpr std::array<NamedPath, 3> paths_by_preference{
+    {{"hopper", cuda::make_hopper_path}, {"mma", cuda::make_mma_path}, {"fp32", cuda::make_fp32_path}}};
+
+/// The index of the path that the environment asks for; 0 when it does not.
+std::size_t first_path() {
+  const char* asked = std::getenv(path_variable);
+  if (asked == nullptr) {
+    return 0;
+  }
+  std::array<std::string_view, paths_by_preference.size()> names;
+  for (std::size_t index = 0; index < names.size(); ++index) {
+    names[index] = paths_by_preference[index].name;
+    if (names[index] == asked) {
+      return index;
+    }
+  }
+  throw_unknown_name(path_variable, asked, names);
+}
+
+std::vector<std::unique_ptr<cuda::AttentionPath>> make_paths(const BlockAttentionOptions& options) {
+  std::vector<std::unique_ptr<cuda::AttentionPath>> paths;
+  for (std::size_t index = first_path(); index < paths_by_preference.size(); ++index) {
+    if (auto path = paths_by_preference[index].make(options)) {
+      paths.push_back(std::move(path));
+    }
+  }
+  return paths;
+}
+
+bool is_empty(const std::array<std::int64_t, 4>& shape) { return element_count(shape) == 0; }
+
+/// Kernels count tokens in ints, with room for the tile that reaches over the end; grids are limited in y and z.
+void check_extents(const ConstActivationView& q, const ConstActivationView& k) {
+  constexpr std::int64_t most_tokens = std::int64_t{1} << 29;
+  constexpr std::int64_t most_in_grid = 65535;
+  require(q.tokens() <= most_tokens && k.tokens() <= most_tokens, "block attention: more than 2^29 tokens in a block");
+  require(q.batch() <= most_in_grid && q.heads() <= most_in_grid,
+          "block attention: more than 65535 sequences or heads");
+}
+
+class CudaBlockAttention final : public BlockAttention {
+ public:
+  explicit CudaBlockAttention(const BlockAttentionOptions& options)
+      : head_size_(options.head_size), stream_(native_compute_stream()), paths_(make_paths(options)) {}
+
+  void reset(const AttentionState& state) override { cuda::reset(state, stream_); }
+
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) override {
+    check_block(block, state, head_size_);
+    check_extents(block.q, block.k);
+    require(state.output.strides[3] == 1, "block attention: the last extent of the state's output must be dense");
+    if (!is_empty(block.q.shape) && !is_empty(block.k.shape)) {
+      path_for(block, state).forward(block, state, stream_);
+    }
+    return !progress || progress();
+  }
+
+  void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse) override {
+    const auto [batch, heads, tokens, head_size] = state.output.shape;
+    require(out.shape == std::array{batch, tokens, heads, head_size}, "block attention: out does not fit the state");
+    require(lse.shape == state.maximum.shape, "block attention: lse does not fit the state");
+    cuda::finalize(state, out, lse, stream_);
+  }
+
+  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                           const TensorView<float, 3>& delta) override {
+    require(dout.shape == out.shape, "block attention: dout has not the shape of out");
+    require(delta.shape == std::array{out.batch(), out.heads(), out.tokens()},
+            "block attention: delta does not fit out");
+    cuda::output_dot_gradient(out, dout, delta, stream_);
+  }
+
+  bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
+    check_block(block, gradients, head_size_);
+    check_extents(block.q, block.k);
+    require(gradients.dq.strides[3] == 1 && gradients.dk.strides[3] == 1 && gradients.dv.strides[3] == 1,
+            "block attention: the last extent of dq, dk and dv must be dense");
+    if (!is_empty(block.q.shape) && !is_empty(block.k.shape)) {
+      path_for(block, gradients).backward(block, gradients, stream_);
+    }
+    return !progress || progress();
+  }
+
+  [[nodiscard]] std::int64_t workspace_bytes() const override {
+    std::int64_t bytes = 0;
+    for (const auto& path : paths_) {
+      bytes += path->workspace_bytes();
+    }
+    return bytes;
+  }
+
+ private:
+  /// The first path that supports what is asked; the last one supports everything.
+  template <class Block, class Results>
+  cuda::AttentionPath& path_for(const Block& block, const Results& results) {
+    for (const auto& path : paths_) {
+      if (path->supports(block, results)) {
+        return *path;
+      }
+    }
+    throw Error(ErrorKind::internal, "block attention: no CUDA path takes this block");
+  }
+
+  std::int64_t head_size_;
+  cudaStream_t stream_;
+  std::vector<std::unique_ptr<cuda::AttentionPath>> paths_;
+};
+
+}  // namespace
+
+std::unique_ptr<BlockAttention> make_cuda_block_attention(const BlockAttentionOptions& options) {
+  return std::make_unique<CudaBlockAttention>(options);
+}
+
+}  // namespace ringworld

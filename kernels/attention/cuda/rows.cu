@@ -1,0 +1,156 @@
+#include "kernels/attention/cuda/rows.hpp"
+
+#include <cuda_runtime.h>
+
+#include <cmath>
+#include <cstdint>
+
+#include "core/error.hpp"
+#include "device/cuda/launch.cuh"
+#include "kernels/attention/cuda/quads.cuh"
+#include "kernels/attention/cuda/softmax.cuh"
+#include "kernels/attention/cuda/views.cuh"
+
+namespace ringworld::cuda {
+namespace {
+
+constexpr int threads = 256;
+
+/// Rows (batch, head, token) of D elements, and how threads are shared out among them.
+///
+/// A row has a power of two of lanes, 4 to 32, each of which takes four neighbouring elements at a time: one instruction of
+/// a warp reads 512 bytes of floats, of several rows where they are short.
+struct RowWalk {
+  int heads;
+  int tokens;
+  int head_size;
+  int lanes;
+  std::int64_t rows;
+
+  [[nodiscard]] dim3 grid() const {
+    const std::int64_t rows_of_a_block = threads / lanes;
+    return dim3(static_cast<unsigned>((rows + rows_of_a_block - 1) / rows_of_a_block));
+  }
+};
+
+/// What one thread has of a row.
+struct RowPlace {
+  int lane;
+  std::int64_t row;
+  int batch;
+  int head;
+  int token;
+
+  __device__ explicit RowPlace(const RowWalk& walk)
+      : lane(static_cast<int>(threadIdx.x) % walk.lanes),
+        row((std::int64_t{blockIdx.x} * threads + threadIdx.x) / walk.lanes),
+        batch(static_cast<int>(row / walk.tokens / walk.heads)),
+        head(static_cast<int>(row / walk.tokens % walk.heads)),
+        token(static_cast<int>(row % walk.tokens)) {}
+};
+
+/// @param shape  (B, H, T, D)
+RowWalk walk_of(const std::array<std::int64_t, 4>& shape) {
+  require(shape[3] % 4 == 0, "block attention: rows are read in fours");
+  int lanes = 4;
+  while (lanes < 32 && 4 * lanes < shape[3]) {
+    lanes *= 2;
+  }
+  return {.heads = static_cast<int>(shape[1]),
+          .tokens = static_cast<int>(shape[2]),
+          .head_size = static_cast<int>(shape[3]),
+          .lanes = lanes,
+          .rows = shape[0] * shape[1] * shape[2]};
+}
+
+template <class Kernel, class... Arguments>
+void launch_rows(Kernel kernel, const RowWalk& walk, cudaStream_t stream, const Arguments&... arguments) {
+  launch(kernel, {.grid = walk.grid(), .block = dim3(threads)}, stream, walk, arguments...);
+}
+
+__global__ void reset_kernel(const RowWalk walk, const StateRows state, const Quads<float> output) {
+  const RowPlace place(walk);
+  if (place.row >= walk.rows) {
+    return;
+  }
+  if (place.lane == 0) {
+    state.maximum.at(place.batch, place.head, place.token) = minus_infinity;
+    state.sum.at(place.batch, place.head, place.token) = 0.0F;
+  }
+  for (int d = 4 * place.lane; d < walk.head_size; d += 4 * walk.lanes) {
+    output.store(place.batch, place.token, place.head, d, {0.0F, 0.0F, 0.0F, 0.0F});
+  }
+}
+
+template <class Element>
+__global__ void finalize_kernel(const RowWalk walk, const StateRows state, const Quads<const float> output,
+                                const Quads<Element> out, const RowNumbers<float> lse) {
+  const RowPlace place(walk);
+  if (place.row >= walk.rows) {
+    return;
+  }
+  const float sum = state.sum.at(place.batch, place.head, place.token);
+  const bool has_seen_a_key = sum > 0.0F;
+  if (place.lane == 0) {
+    lse.at(place.batch, place.head, place.token) =
+        has_seen_a_key ? state.maximum.at(place.batch, place.head, place.token) + logf(sum) : minus_infinity;
+  }
+  for (int d = 4 * place.lane; d < walk.head_size; d += 4 * walk.lanes) {
+    float4 mean = output.load(place.batch, place.token, place.head, d);
+    mean = has_seen_a_key ? float4{mean.x / sum, mean.y / sum, mean.z / sum, mean.w / sum}
+                          : float4{0.0F, 0.0F, 0.0F, 0.0F};
+    out.store(place.batch, place.token, place.head, d, mean);
+  }
+}
+
+template <class Output, class Gradient>
+__global__ void output_dot_gradient_kernel(const RowWalk walk, const Quads<const Output> out,
+                                           const Quads<const Gradient> dout, const RowNumbers<float> delta) {
+  const RowPlace place(walk);
+  const bool exists = place.row < walk.rows;
+  float sum = 0.0F;
+  if (exists) {
+    for (int d = 4 * place.lane; d < walk.head_size; d += 4 * walk.lanes) {
+      const float4 a = out.load(place.batch, place.token, place.head, d);
+      const float4 b = dout.load(place.batch, place.token, place.head, d);
+      sum = fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, fmaf(a.w, b.w, sum))));
+    }
+  }
+  for (int distance = walk.lanes / 2; distance > 0; distance /= 2) {
+    sum += __shfl_xor_sync(0xffffffffU, sum, distance);
+  }
+  if (exists && place.lane == 0) {
+    delta.at(place.batch, place.head, place.token) = sum;
+  }
+}
+
+}  // namespace
+
+void reset(const AttentionState& state, cudaStream_t stream) {
+  launch_rows(reset_kernel, walk_of(state.output.shape), stream, rows_of(state),
+              quads_of(vectors_by_head(state.output)));
+}
+
+void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse,
+              cudaStream_t stream) {
+  const TensorView<const float, 4> output = state.output;
+  with_type(out.dtype, [&](auto element) {
+    launch_rows(finalize_kernel<decltype(element)>, walk_of(state.output.shape), stream, rows_of(state),
+                quads_of(vectors_by_head(output)), quads_of(vectors_by_token(out.as<decltype(element)>())),
+                numbers_of(lse));
+  });
+}
+
+void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                         const TensorView<float, 3>& delta, cudaStream_t stream) {
+  const RowWalk walk = walk_of({out.batch(), out.heads(), out.tokens(), out.head_size()});
+  with_type(out.dtype, [&](auto output) {
+    with_type(dout.dtype, [&](auto gradient) {
+      launch_rows(output_dot_gradient_kernel<decltype(output), decltype(gradient)>, walk, stream,
+                  quads_of(vectors_by_token(out.as<decltype(output)>())),
+                  quads_of(vectors_by_token(dout.as<decltype(gradient)>())), numbers_of(delta));
+    });
+  });
+}
+
+}  // namespace ringworld::cuda

@@ -1,0 +1,228 @@
+#include "kernels/attention/device_attention.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "device/buffer.hpp"
+
+namespace ringworld::test {
+namespace {
+
+constexpr std::byte guard{0xa5};
+constexpr std::int64_t guard_bytes = 256;  // whole lines, so that alignment on the device is that of the allocation
+
+/// Elements from the first of a view to the last, those between them included.
+template <class T, std::size_t N>
+std::int64_t extent_of(const TensorView<T, N>& tensor) {
+  if (tensor.size() == 0) {
+    return 0;
+  }
+  std::int64_t extent = 1;
+  for (std::size_t axis = 0; axis < N; ++axis) {
+    extent += (tensor.shape[axis] - 1) * tensor.strides[axis];
+  }
+  return extent;
+}
+
+/// Calls `function(offset)` for every element of a view.
+template <std::size_t N, class Function>
+void for_each_offset(const std::array<std::int64_t, N>& shape, const std::array<std::int64_t, N>& strides,
+                     const Function& function, std::size_t axis = 0, std::int64_t offset = 0) {
+  if (axis == N) {
+    function(offset);
+    return;
+  }
+  for (std::int64_t index = 0; index < shape[axis]; ++index) {
+    for_each_offset(shape, strides, function, axis + 1, offset + index * strides[axis]);
+  }
+}
+
+/// The memory that a view of the host spans, on the device.
+template <class T, std::size_t N>
+class Mirror {
+ public:
+  Mirror(const TensorView<T, N>& host, DeviceKind kind)
+      : host_(host),
+        device_(device(kind)),
+        bytes_(extent_of(host) * static_cast<std::int64_t>(sizeof(T))),
+        memory_(bytes_ + 2 * guard_bytes, kind),
+        before_(static_cast<std::size_t>(bytes_ + 2 * guard_bytes), guard) {
+    if (bytes_ > 0) {
+      std::memcpy(before_.data() + guard_bytes, host.data, static_cast<std::size_t>(bytes_));
+    }
+    Stream& stream = device_.compute_stream();
+    device_.copy(memory_.data(), before_.data(), memory_.bytes(), stream);
+    stream.synchronize();
+  }
+
+  [[nodiscard]] TensorView<T, N> view() const {
+    return host_.is_null() ? host_ : TensorView<T, N>(elements(memory_.as<std::byte>()), host_.shape, host_.strides);
+  }
+
+  /// Writes the elements of the view, and only those, to the host; they alone may have changed.
+  void bring_back() const {
+    std::vector<std::byte> after(before_.size());
+    Stream& stream = device_.compute_stream();
+    device_.copy(after.data(), memory_.data(), memory_.bytes(), stream);
+    stream.synchronize();
+    std::vector<std::byte> expected = before_;
+    for_each_offset(host_.shape, host_.strides, [&](std::int64_t offset) {
+      elements(expected.data())[offset] = elements(after.data())[offset];
+      if constexpr (!std::is_const_v<T>) {
+        host_.data[offset] = elements(after.data())[offset];
+      }
+    });
+    EXPECT_EQ(after, expected) << "bytes outside the view were written";
+  }
+
+ private:
+  using Mutable = std::remove_const_t<T>;
+
+  static Mutable* elements(std::byte* memory) { return reinterpret_cast<Mutable*>(memory + guard_bytes); }
+
+  TensorView<T, N> host_;
+  Device& device_;
+  std::int64_t bytes_;
+  Buffer memory_;
+  std::vector<std::byte> before_;
+};
+
+/// The same for a view whose type is known at run time.
+template <bool is_const>
+class ActivationMirror {
+ public:
+  ActivationMirror(const BasicActivationView<is_const>& host, DeviceKind kind)
+      : mirror_(with_type(host.dtype, [&](auto element) {
+          using Element = std::conditional_t<is_const, const decltype(element), decltype(element)>;
+          return Any(std::in_place_type<Mirror<Element, 4>>, host.template as<decltype(element)>(), kind);
+        })) {}
+
+  [[nodiscard]] BasicActivationView<is_const> view() const {
+    return std::visit([](const auto& mirror) { return BasicActivationView<is_const>(mirror.view()); }, mirror_);
+  }
+  void bring_back() const {
+    std::visit([](const auto& mirror) { mirror.bring_back(); }, mirror_);
+  }
+
+ private:
+  template <class T>
+  using Element = std::conditional_t<is_const, const T, T>;
+  using Any = std::variant<Mirror<Element<float>, 4>, Mirror<Element<bf16>, 4>>;
+  Any mirror_;
+};
+
+struct MaskMirror {
+  MaskMirror(const BlockMask& host, DeviceKind kind)
+      : mask(host), query_segments(host.query_segments, kind), key_segments(host.key_segments, kind) {
+    mask.query_segments = query_segments.view();
+    mask.key_segments = key_segments.view();
+  }
+
+  BlockMask mask;
+  Mirror<const std::int32_t, 2> query_segments;
+  Mirror<const std::int32_t, 2> key_segments;
+};
+
+struct StateMirror {
+  StateMirror(const AttentionState& host, DeviceKind kind)
+      : maximum(host.maximum, kind), sum(host.sum, kind), output(host.output, kind) {}
+
+  [[nodiscard]] AttentionState view() const { return {maximum.view(), sum.view(), output.view()}; }
+  void bring_back() const {
+    maximum.bring_back();
+    sum.bring_back();
+    output.bring_back();
+  }
+
+  Mirror<float, 3> maximum;
+  Mirror<float, 3> sum;
+  Mirror<float, 4> output;
+};
+
+class OnDevice final : public BlockAttention {
+ public:
+  OnDevice(std::unique_ptr<BlockAttention> attention, DeviceKind kind)
+      : attention_(std::move(attention)), kind_(kind) {}
+
+  void reset(const AttentionState& state) override {
+    const StateMirror mirror(state, kind_);
+    attention_->reset(mirror.view());
+    mirror.bring_back();
+  }
+
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) override {
+    const ActivationMirror<true> q(block.q, kind_);
+    const ActivationMirror<true> k(block.k, kind_);
+    const ActivationMirror<true> v(block.v, kind_);
+    const MaskMirror mask(block.mask, kind_);
+    const StateMirror mirror(state, kind_);
+    const bool went_on = attention_->accumulate({.q = q.view(), .k = k.view(), .v = v.view(), .mask = mask.mask},
+                                                mirror.view(), progress);
+    mirror.bring_back();
+    return went_on;
+  }
+
+  void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse) override {
+    const StateMirror mirror(state, kind_);
+    const ActivationMirror<false> out_mirror(out, kind_);
+    const Mirror<float, 3> lse_mirror(lse, kind_);
+    attention_->finalize(mirror.view(), out_mirror.view(), lse_mirror.view());
+    out_mirror.bring_back();
+    lse_mirror.bring_back();
+  }
+
+  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                           const TensorView<float, 3>& delta) override {
+    const ActivationMirror<true> out_mirror(out, kind_);
+    const ActivationMirror<true> dout_mirror(dout, kind_);
+    const Mirror<float, 3> mirror(delta, kind_);
+    attention_->output_dot_gradient(out_mirror.view(), dout_mirror.view(), mirror.view());
+    mirror.bring_back();
+  }
+
+  bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
+    const ActivationMirror<true> q(block.q, kind_);
+    const ActivationMirror<true> k(block.k, kind_);
+    const ActivationMirror<true> v(block.v, kind_);
+    const ActivationMirror<true> dout(block.dout, kind_);
+    const Mirror<const float, 3> lse(block.lse, kind_);
+    const Mirror<const float, 3> delta(block.delta, kind_);
+    const MaskMirror mask(block.mask, kind_);
+    const Mirror<float, 4> dq(gradients.dq, kind_);
+    const Mirror<float, 4> dk(gradients.dk, kind_);
+    const Mirror<float, 4> dv(gradients.dv, kind_);
+    const bool went_on = attention_->backward({.q = q.view(),
+                                               .k = k.view(),
+                                               .v = v.view(),
+                                               .dout = dout.view(),
+                                               .lse = lse.view(),
+                                               .delta = delta.view(),
+                                               .mask = mask.mask},
+                                              {.dq = dq.view(), .dk = dk.view(), .dv = dv.view()}, progress);
+    dq.bring_back();
+    dk.bring_back();
+    dv.bring_back();
+    return went_on;
+  }
+
+  [[nodiscard]] std::int64_t workspace_bytes() const override { return attention_->workspace_bytes(); }
+
+ private:
+  std::unique_ptr<BlockAttention> attention_;
+  DeviceKind kind_;
+};
+
+}  // namespace
+
+std::unique_ptr<BlockAttention> on_device(std::unique_ptr<BlockAttention> attention, DeviceKind kind) {
+  return std::make_unique<OnDevice>(std::move(attention), kind);
+}
+
+}  // namespace ringworld::test
