@@ -1,6 +1,7 @@
 /// @file  Block attention, causal FLOPs counted.
 ///
 ///   bench_attention --benchmark_filter='forward/host/.*'
+///   RINGWORLD_CUDA_ATTENTION=mma bench_attention --benchmark_filter='/cuda/bfloat16/S:16384/'
 
 #include "kernels/attention/attention.hpp"
 
@@ -58,20 +59,21 @@ class Sequence {
       : shape_{1, point.tokens, point.heads, point.head_size},
         rows_{1, point.heads, point.tokens},
         dtype_(point.dtype),
+        kind_(device_of(point.backend)),
         block_(point.tokens / point.ring_steps),
-        q_(make_normals(dtype_, element_count(shape_), 1)),
-        k_(make_normals(dtype_, element_count(shape_), 2)),
-        v_(make_normals(dtype_, element_count(shape_), 3)),
-        dout_(make_normals(dtype_, element_count(shape_), 4)),
-        out_(make_normals(dtype_, element_count(shape_), 5)),
-        maximum_(make_normals(DType::float32, element_count(rows_), 6)),
-        sum_(make_normals(DType::float32, element_count(rows_), 7)),
-        lse_(make_normals(DType::float32, element_count(rows_), 8)),
-        delta_(make_normals(DType::float32, element_count(rows_), 9)),
-        output_(make_normals(DType::float32, element_count(shape_), 10)),
-        dq_(make_normals(DType::float32, element_count(shape_), 11)),
-        dk_(make_normals(DType::float32, element_count(shape_), 12)),
-        dv_(make_normals(DType::float32, element_count(shape_), 13)),
+        q_(make(dtype_, shape_, 1)),
+        k_(make(dtype_, shape_, 2)),
+        v_(make(dtype_, shape_, 3)),
+        dout_(make(dtype_, shape_, 4)),
+        out_(make(dtype_, shape_, 5)),
+        maximum_(make(DType::float32, rows_, 6)),
+        sum_(make(DType::float32, rows_, 7)),
+        lse_(make(DType::float32, rows_, 8)),
+        delta_(make(DType::float32, rows_, 9)),
+        output_(make(DType::float32, shape_, 10)),
+        dq_(make(DType::float32, shape_, 11)),
+        dk_(make(DType::float32, shape_, 12)),
+        dv_(make(DType::float32, shape_, 13)),
         kernel_(make_block_attention(
             point.backend, {.head_size = point.head_size,
                             .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(point.head_size))),
@@ -108,6 +110,11 @@ class Sequence {
   void output_dot_gradient() { kernel_->output_dot_gradient(view(out_), view(dout_), numbers(delta_)); }
 
  private:
+  template <std::size_t N>
+  [[nodiscard]] Buffer make(DType dtype, const std::array<std::int64_t, N>& shape, std::uint64_t stream) const {
+    return make_normals(dtype, element_count(shape), stream, kind_);
+  }
+
   /// Of the block that starts at key `key`.
   static BlockMask mask_of(std::int64_t key) {
     return {.is_causal = true, .diagonal = -key, .query_segments = {}, .key_segments = {}};
@@ -120,6 +127,7 @@ class Sequence {
   std::array<std::int64_t, 4> shape_;  ///< (B, T, H, D)
   std::array<std::int64_t, 3> rows_;   ///< (B, H, T)
   DType dtype_;
+  DeviceKind kind_;
   std::int64_t block_;  ///< keys of a ring step
   Buffer q_, k_, v_, dout_, out_;
   Buffer maximum_, sum_, lse_, delta_, output_;
@@ -159,9 +167,25 @@ void add(Suite& suite, const Point& point) {
       [point] { return set_up(point); });
 }
 
+/// What GPUs are compared by: 32 heads, and the fp32 path on less.
+void add_cuda_cases(Suite& suite) {
+  for (const AttentionPass pass : {AttentionPass::forward, AttentionPass::backward, AttentionPass::forward_backward}) {
+    for (const std::int64_t head_size : {64, 128}) {
+      for (const std::int64_t tokens : {4096, 16384}) {
+        add(suite, {Backend::cuda, pass, DType::bfloat16, tokens, 32, head_size, 1});
+      }
+      add(suite, {Backend::cuda, pass, DType::bfloat16, 16384, 32, head_size, 1, 8});
+      add(suite, {Backend::cuda, pass, DType::float32, 4096, 8, head_size, 1});
+    }
+  }
+}
+
 }  // namespace
 
 void register_cases(Suite& suite) {
+  if (tuned_backends().back() == Backend::cuda) {
+    add_cuda_cases(suite);
+  }
   for (const Backend backend : {Backend::host, Backend::kokkos, Backend::reference}) {
     for (const AttentionPass pass :
          {AttentionPass::forward, AttentionPass::backward, AttentionPass::forward_backward}) {

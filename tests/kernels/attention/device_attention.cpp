@@ -16,7 +16,8 @@ namespace ringworld::test {
 namespace {
 
 constexpr std::byte guard{0xa5};
-constexpr std::int64_t guard_bytes = 256;  // whole lines, so that alignment on the device is that of the allocation
+constexpr std::int64_t guard_bytes = 256;
+constexpr std::uintptr_t kept_alignment = 64;  // kernels choose their path by it
 
 /// Elements from the first of a view to the last, those between them included.
 template <class T, std::size_t N>
@@ -52,10 +53,11 @@ class Mirror {
       : host_(host),
         device_(device(kind)),
         bytes_(extent_of(host) * static_cast<std::int64_t>(sizeof(T))),
-        memory_(bytes_ + 2 * guard_bytes, kind),
-        before_(static_cast<std::size_t>(bytes_ + 2 * guard_bytes), guard) {
+        offset_(guard_bytes + static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(host.data) % kept_alignment)),
+        memory_(offset_ + bytes_ + guard_bytes, kind),
+        before_(static_cast<std::size_t>(memory_.bytes()), guard) {
     if (bytes_ > 0) {
-      std::memcpy(before_.data() + guard_bytes, host.data, static_cast<std::size_t>(bytes_));
+      std::memcpy(before_.data() + offset_, host.data, static_cast<std::size_t>(bytes_));
     }
     Stream& stream = device_.compute_stream();
     device_.copy(memory_.data(), before_.data(), memory_.bytes(), stream);
@@ -85,11 +87,12 @@ class Mirror {
  private:
   using Mutable = std::remove_const_t<T>;
 
-  static Mutable* elements(std::byte* memory) { return reinterpret_cast<Mutable*>(memory + guard_bytes); }
+  [[nodiscard]] Mutable* elements(std::byte* memory) const { return reinterpret_cast<Mutable*>(memory + offset_); }
 
   TensorView<T, N> host_;
   Device& device_;
   std::int64_t bytes_;
+  std::int64_t offset_;  ///< of the first element in memory_
   Buffer memory_;
   std::vector<std::byte> before_;
 };

@@ -50,6 +50,30 @@ TEST_P(BlockAttentionViews, OperandsMayBeSlicesOfOneInterleavedTensor) {
   EXPECT_EQ(untouched, batch * head_size * ((tokens + 3) * (heads + 1) - tokens * heads));
 }
 
+TEST_P(BlockAttentionViews, OperandsInBf16MayBeginAtAnyElement) {
+  // Vectors of 16 in rows of 17: no two begin on the same alignment, and a kernel that copies wide pieces cannot.
+  constexpr std::int64_t tokens = 40;
+  const auto odd = [](std::uint64_t stream) {
+    Tensor<bf16, 4> storage({1, tokens, 2, 17});
+    fill_normal(storage.view(), 6, stream);
+    return storage;
+  };
+  Tensor<bf16, 4> q = odd(0);
+  Tensor<bf16, 4> k = odd(1);
+  Tensor<bf16, 4> v = odd(2);
+  Tensor<bf16, 4> dout = odd(3);
+  const auto part = [](Tensor<bf16, 4>& storage) { return TensorView<const bf16, 4>(storage.view().slice(3, 1, 16)); };
+  const BlockOperands operands{.q = part(q), .k = part(k), .v = part(v), .dout = part(dout), .mask = causal_mask(0)};
+  BlockProblem owner({.query_tokens = tokens, .key_tokens = tokens});
+  const BlockResults results = owner.results();
+  const auto attention = make(16);
+  const ExpectedBlock expected = expected_of(operands, 0.25F);
+  run_forward(*attention, operands, results);
+  expect_forward(results, expected, tolerance_of(GetParam(), DType::bfloat16));
+  run_backward(*attention, operands, results);
+  expect_backward(results, expected, tolerance_of(GetParam(), DType::bfloat16));
+}
+
 TEST_P(BlockAttentionViews, TokenRangesOfAStateAreWrittenAndNothingElse) {
   // As a zigzag rank does it: two chunks of queries, each with its own diagonal, in one state.
   constexpr std::int64_t half = 45;
