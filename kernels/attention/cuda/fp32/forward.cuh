@@ -90,8 +90,8 @@ __global__ void __launch_bounds__(fp32_threads)
       }
       const float before = maximum[i];
       maximum[i] = fmaxf(before, maximum_of_row(largest));
-      // The difference first, then the factor: at scores of 1e4 the product of each would lose what they differ by.
-      const float subtracted = maximum[i] == minus_infinity ? 0.0F : maximum[i];
+      // The difference first, then the factor: rounded products of 1e4 would lose what they differ by.
+      const float subtracted = subtrahend_of_maximum(maximum[i]);
       const float rescale = ptx::exp2_approx((before - subtracted) * log2_e);
       float added = 0.0F;
 #pragma unroll

@@ -4,7 +4,7 @@
 ///
 ///              keys, one tile of 64 after the other                  One block of threads has a tile of queries of one
 ///            +------+------+------+--                                head; a warp has 16 or 32 of its rows, from scores
-///   warp 0   | S = Q K^T   |      |      P = 2^(c S - c' m)          to output, so no row crosses warps.
+///   warp 0   | S = Q K^T   |      |      P = 2^(c (S - m))           to output, so no row crosses warps.
 ///   warp 1   |      |      |      |      O = O 2^(..) + P V
 ///   ...      +------+------+------+--    c = scale log2 e            K and V of a tile are copied while the other is
 ///                                                                    multiplied:
@@ -12,7 +12,7 @@
 ///     products      | S0 | P0, O0  | S1 | P1, O1  | S2 ...
 ///
 /// Work: 4 D FLOP a score. Shared memory delivers, for 16 keys and 16 columns, 512 bytes of B, which serve all rows of a
-/// warp: 32 FLOP a byte with 16 rows, 64 with 32 rows. Tensor cores of sm_80 do 2048 FLOP a cycle while shared memory
+/// warp: 16 FLOP a byte with 16 rows, 32 with 32 rows. Tensor cores of sm_80 do 2048 FLOP a cycle while shared memory
 /// gives 128 bytes: 16 FLOP a byte is where they meet, operands A come on top. Hence 32 rows a warp where registers
 /// allow it, and Q in registers where they allow that too.
 
@@ -61,7 +61,7 @@ class WarpState {
   using Scores = Accumulator[row_tiles][score_tiles];
 
   /// @param first_row  of the warp, as a query of the block
-  __device__ void load(const StateRows& state, int b, int h, int first_row, int query_tokens) {
+  __device__ void load(const StateRows& state, int b, int h, int first_row, int query_tokens, float scale) {
     // Rows and columns that do not exist are computed with, and forgotten.
 #pragma unroll
     for (int tile = 0; tile < row_tiles; ++tile) {
@@ -73,7 +73,7 @@ class WarpState {
       }
     }
     for_each_row(first_row, query_tokens, [&](int tile, int half, int query) {
-      maximum_[tile][half] = state.maximum.at(b, h, query);
+      maximum_[tile][half] = state.maximum.at(b, h, query) / scale;
       // Lanes hold partial sums: what has been summed before goes to one of the four that share a row.
       sum_[tile][half] = place_.thread == 0 ? state.sum.at(b, h, query) : 0.0F;
       const float* row = state.output.at(b, query, h);
@@ -85,7 +85,7 @@ class WarpState {
     });
   }
 
-  __device__ void store(const StateRows& state, int b, int h, int first_row, int query_tokens) {
+  __device__ void store(const StateRows& state, int b, int h, int first_row, int query_tokens, float scale) {
     // All lanes of a warp take part in shuffles, those of rows that do not exist too.
 #pragma unroll
     for (int tile = 0; tile < row_tiles; ++tile) {
@@ -96,7 +96,7 @@ class WarpState {
     }
     for_each_row(first_row, query_tokens, [&](int tile, int half, int query) {
       if (place_.thread == 0) {
-        state.maximum.at(b, h, query) = maximum_[tile][half];
+        state.maximum.at(b, h, query) = maximum_[tile][half] * scale;
         state.sum.at(b, h, query) = sum_[tile][half];
       }
       float* row = state.output.at(b, query, h);
@@ -107,7 +107,10 @@ class WarpState {
     });
   }
 
-  /// Turns scores into weights 2^(c s - c' m) and brings sums and outputs to the new maximum m.
+  /// Turns scores into weights 2^(c (s - m)), c = scale log2 e, and brings sums and outputs to the new maximum m.
+  ///
+  /// The difference first: a multiply-add less a score, c s - fl(c m), would make the largest weight 2^(rounding of c m),
+  /// 1.0005 at scores of 1e4, which the sum keeps and bf16 does not.
   __device__ void fold(Scores& scores, float scale) {
     const float scale_log2 = scale * log2_e;
 #pragma unroll
@@ -122,16 +125,16 @@ class WarpState {
         }
         largest = maximum_of_quad(largest);
         const float before = maximum_[tile][half];
-        const float maximum = fmaxf(before, largest * scale);
-        const float base = exponent_of_maximum(maximum);
-        const float rescale = ptx::exp2_approx(before * log2_e - base);
+        const float maximum = fmaxf(before, largest);
+        const float subtracted = subtrahend_of_maximum(maximum);
+        const float rescale = ptx::exp2_approx((before - subtracted) * scale_log2);
         float sum = sum_[tile][half] * rescale;
 #pragma unroll
         for (int column = 0; column < score_tiles; ++column) {
           float* values = scores[tile][column].values;
 #pragma unroll
           for (int i = 2 * half; i < 2 * half + 2; ++i) {
-            values[i] = ptx::exp2_approx(fmaf(values[i], scale_log2, -base));
+            values[i] = ptx::exp2_approx((values[i] - subtracted) * scale_log2);
             sum += values[i];
           }
         }
@@ -195,8 +198,8 @@ class WarpState {
   }
 
   LanePlace place_;
-  float maximum_[row_tiles][2];
-  float sum_[row_tiles][2];  ///< of this lane's columns
+  float maximum_[row_tiles][2];  ///< of the scores before they are scaled
+  float sum_[row_tiles][2];      ///< of this lane's columns
   Accumulator output_[row_tiles][output_tiles];
 };
 
@@ -281,7 +284,7 @@ __global__ void __launch_bounds__(ForwardTiles<head_size>::threads)
   const AddressB<Tiles::columns> k_rows(k_tile, 0, place.lane);
   const AddressTransposedB<Tiles::columns> v_rows(v_tile, 0, place.lane);
   State state;
-  state.load(block.state, b, h, query.begin + warp_row, mask.query_tokens);
+  state.load(block.state, b, h, query.begin + warp_row, mask.query_tokens, block.scale);
 
   FragmentA kept_q[Tiles::keeps_q_in_registers ? steps : 1][Tiles::row_tiles];
   if constexpr (Tiles::keeps_q_in_registers) {
@@ -343,7 +346,7 @@ __global__ void __launch_bounds__(ForwardTiles<head_size>::threads)
       break;
     }
   }
-  state.store(block.state, b, h, query.begin + warp_row, mask.query_tokens);
+  state.store(block.state, b, h, query.begin + warp_row, mask.query_tokens, block.scale);
 }
 
 }  // namespace ringworld::cuda
