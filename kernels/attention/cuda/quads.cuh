@@ -1,6 +1,8 @@
 #pragma once
 /// @file  Vectors of D elements, four neighbours at a time: in one access where alignment allows it.
 
+#include <cuda_runtime.h>
+
 #include <cstdint>
 #include <type_traits>
 

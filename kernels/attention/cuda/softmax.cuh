@@ -4,6 +4,8 @@
 /// e^(scale s - m) = 2^x with x in units of log 2. What is subtracted must never be -inf where s may be -inf too, for the
 /// difference of the two is no number.
 
+#include <cuda_runtime.h>
+
 #include "device/cuda/ptx/math.cuh"
 
 namespace ringworld::cuda {

@@ -10,6 +10,8 @@
 ///          | a | a | d |   |
 ///          +---+---+---+---+
 
+#include <cuda_runtime.h>
+
 #include <algorithm>
 #include <cstdint>
 

@@ -3,6 +3,7 @@
 /// Token, head and batch indices fit an int (checked by cuda_attention.cpp); offsets do not, and are 64 bits wide.
 
 #include <cuda_bf16.h>
+#include <cuda_runtime.h>
 
 #include <cstdint>
 

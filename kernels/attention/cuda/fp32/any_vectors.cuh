@@ -2,6 +2,8 @@
 /// @file  Activations of either type, read as float. The type is asked for at run time: an element is read once into a
 /// tile of floats, where the branch is lost, and one kernel serves every mix of types.
 
+#include <cuda_runtime.h>
+
 #include <cstdint>
 
 #include "kernels/attention/cuda/views.cuh"

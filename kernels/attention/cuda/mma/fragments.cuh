@@ -9,6 +9,8 @@
 /// Two neighbouring C fragments, rounded to bf16, are one A fragment: weights go from a product into the next one
 /// without leaving the registers.
 
+#include <cuda_runtime.h>
+
 #include <cstdint>
 
 #include "device/cuda/ptx/math.cuh"

@@ -5,6 +5,8 @@
 /// eight have to differ in their chunk number modulo 8. Where a row is a multiple of 128 bytes, chunk c of row r is stored
 /// at c ^ (r mod 8); other rows are spaced by an odd number of chunks, which does the same at the price of 16 bytes a row.
 
+#include <cuda_runtime.h>
+
 #include <cstdint>
 
 #include "core/bf16.hpp"
