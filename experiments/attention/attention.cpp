@@ -10,13 +10,16 @@
 #include <tuple>
 #include <vector>
 
+#include "comm/device_choice.hpp"
 #include "comm/environment.hpp"
 #include "core/isa.hpp"
 #include "core/log.hpp"
 #include "core/thread_team.hpp"
+#include "device/gpu.hpp"
 #include "experiments/attention/config.hpp"
 #include "experiments/attention/point.hpp"
 #include "experiments/attention/rows.hpp"
+#include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/common/progress.hpp"
 #include "io/console_table.hpp"
@@ -91,6 +94,11 @@ class SweepRecord {
   std::vector<AttentionRow> rows_;
 };
 
+/// What the ranks compute on, for people.
+std::string describe_device(DeviceKind memory) {
+  return memory == DeviceKind::host ? "host" : fmt::format("{} {}", describe_gpu().name, cuda_device_identity());
+}
+
 std::string describe_result(const AttentionRow& row) {
   const std::string name = fmt::format("S={} P={} {} {} {} {}", row.context_length, row.ranks, row.layout.view(),
                                        row.pass.view(), row.backend.view(), row.dtype.view());
@@ -111,14 +119,24 @@ void print_summary(const std::vector<AttentionRow>& rows, const std::string& out
 }
 
 /// FMA peak of one rank with all threads of all ranks of `ring` at work.
-double measure_peak(const Communicator& ring, DType dtype, int threads) {
+MeasuredPeak measure_host_peak(const Communicator& ring, DType dtype, int threads) {
   const Isa isa = selected_isa();
   std::vector<double> of_thread(static_cast<std::size_t>(threads));
   ring.barrier();
   run_team(threads, [&](TeamMember member) {
     of_thread[static_cast<std::size_t>(member.index)] = measure_fma_peak(isa, dtype, peak_seconds);
   });
-  return ring.all_reduce(std::accumulate(of_thread.begin(), of_thread.end(), 0.0), Reduction::sum) / ring.size();
+  const double all = ring.all_reduce(std::accumulate(of_thread.begin(), of_thread.end(), 0.0), Reduction::sum);
+  return {.flops_per_second = all / ring.size(), .nominal_flops_per_second = nominal_fma_peak(isa, dtype) * threads};
+}
+
+/// What matrix products of one rank reach on its GPU, with all ranks of `ring` at work.
+MeasuredPeak measure_gpu_peak(const Communicator& ring, DType dtype, std::int64_t extent) {
+  double mine = 0;
+  ring.barrier();
+  on_every_rank(ring, [&] { mine = measure_gemm_peak(Backend::cuda, dtype, extent, peak_seconds); });
+  return {.flops_per_second = ring.all_reduce(mine, Reduction::sum) / ring.size(),
+          .nominal_flops_per_second = nominal_gpu_peak(describe_gpu(), dtype)};
 }
 
 /// The first `ranks` ranks of the job form a ring; the others hold a null communicator.
@@ -127,18 +145,36 @@ class RingSizes {
   explicit RingSizes(Communicator world) : world_(std::move(world)) {}
 
   /// Collective over the job.
-  const Communicator& of_size(std::int64_t ranks) {
-    const auto found = rings_.find(ranks);
+  const Communicator& of(const SweepPoint& point) {
+    const std::pair key{point.ranks, point.transport};
+    const auto found = rings_.find(key);
     if (found != rings_.end()) {
       return found->second;
     }
-    return rings_.emplace(ranks, world_.split(world_.rank() < ranks ? 0 : -1, world_.rank())).first->second;
+    const Communicator ring = world_.split(world_.rank() < point.ranks ? 0 : -1, world_.rank());
+    return rings_.emplace(key, ring.is_null() ? ring : ring.with_transport(point.transport)).first->second;
   }
 
  private:
   Communicator world_;
-  std::map<std::int64_t, Communicator> rings_;
+  std::map<std::pair<std::int64_t, Transport>, Communicator> rings_;
 };
+
+/// Decides the transport of each point on GPUs. Collective over the job.
+/// @throws Error(bad_input), on every rank, when one cannot be had
+void decide_transports(const Communicator& world, RingSizes& rings, std::vector<SweepPoint>& points) {
+  for (SweepPoint& point : points) {
+    if (point.plan.backend != Backend::cuda) {
+      continue;
+    }
+    const Communicator& ring = rings.of(point);
+    std::int64_t decided = 0;
+    on_every_rank(world, [&] { decided = ring.is_null() ? 0 : static_cast<std::int64_t>(ring.transport()); });
+    // Ranks outside the ring do not know; the root is in every ring.
+    world.broadcast(std::as_writable_bytes(std::span(&decided, 1)), 0);
+    point.transport = static_cast<Transport>(decided);
+  }
+}
 
 }  // namespace
 
@@ -152,10 +188,16 @@ int run_attention(const Job& job) {
   const Communicator& world = job.world;
   std::vector<SweepPoint> points;
   RankRow mine;
+  DeviceKind memory = DeviceKind::host;
+  on_every_rank(world, [&] { memory = device_of(values); });
+  take_device(world, memory);
   on_every_rank(world, [&] {
     points = make_points(values, world.size());
     mine = describe_this_process(world.rank());
+    mine.device = std::string_view(describe_device(memory));
   });
+  RingSizes rings(world);
+  decide_transports(world, rings, points);
   const RunDescription run{.arguments = job.command_line,
                            .configuration = options.to_toml(),
                            .seeds = {values.seed},
@@ -164,8 +206,7 @@ int run_attention(const Job& job) {
   std::optional<SweepRecord> record;
   on_root(world, [&] { record.emplace(values, run); });
 
-  RingSizes rings(world);
-  std::map<std::tuple<std::int64_t, DType, int>, double> peaks;
+  std::map<std::tuple<std::int64_t, DType, int, DeviceKind>, MeasuredPeak> peaks;
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
   std::int64_t failed_checks = 0;
   for (const SweepPoint& point : points) {
@@ -175,12 +216,14 @@ int run_attention(const Job& job) {
       progress.skip();
       continue;
     }
-    const Communicator& ring = rings.of_size(point.ranks);
+    const Communicator& ring = rings.of(point);
     if (!ring.is_null()) {
       const DType dtype = point.plan.problem.dtype;
-      const auto [peak, is_new] = peaks.try_emplace({point.ranks, dtype, point.plan.threads});
+      const DeviceKind kind = device_of(point.plan.backend);
+      const auto [peak, is_new] = peaks.try_emplace({point.ranks, dtype, point.plan.threads, kind});
       if (is_new) {
-        peak->second = measure_peak(ring, dtype, point.plan.threads);
+        peak->second = kind == DeviceKind::cuda ? measure_gpu_peak(ring, dtype, values.gemm_extent)
+                                                : measure_host_peak(ring, dtype, point.plan.threads);
       }
       PointResult result = run_point(ring, point, values, peak->second);
       if (world.is_root()) {

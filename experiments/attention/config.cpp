@@ -37,6 +37,7 @@ void check_scalars(const SweepOptions& values) {
   require_positive("--threads", values.threads, 1);
   require_positive("--repeats", {values.repeats}, 1);
   require_positive("--probe-repeats", {values.probe_repeats}, 1);
+  require_positive("--gemm-extent", {values.gemm_extent}, 1);
   require_positive("--warmup", {values.warmup}, 0);
   require_positive("--memory-limit", {values.memory_limit}, 0);
   require_input(values.timeout >= 0, fmt::format("--timeout: {} must not be negative", values.timeout));
@@ -55,8 +56,8 @@ void check_kernel(const SweepPoint& point) {
 bool is_same(const SweepPoint& a, const SweepPoint& b) {
   const AttentionProblem& p = a.plan.problem;
   const AttentionProblem& q = b.plan.problem;
-  return a.ranks == b.ranks && a.plan.layout == b.plan.layout && a.plan.is_causal == b.plan.is_causal &&
-         a.plan.backend == b.plan.backend && a.plan.pass == b.plan.pass &&
+  return a.ranks == b.ranks && a.transport == b.transport && a.plan.layout == b.plan.layout &&
+         a.plan.is_causal == b.plan.is_causal && a.plan.backend == b.plan.backend && a.plan.pass == b.plan.pass &&
          a.plan.backward_rotation == b.plan.backward_rotation && a.plan.is_polling == b.plan.is_polling &&
          a.plan.threads == b.plan.threads && p.context_length == q.context_length && p.batch == q.batch &&
          p.heads == q.heads && p.kv_heads == q.kv_heads && p.head_size == q.head_size && p.dtype == q.dtype &&
@@ -75,6 +76,13 @@ void each(const List& list, Function&& function) {
 
 std::string_view name_of(AttentionPass pass) { return pass_names[static_cast<std::size_t>(pass)]; }
 
+DeviceKind device_of(const SweepOptions& values) {
+  const auto needs_gpu = [](const std::string& backend) {
+    return device_of(parse_backend(backend)) == DeviceKind::cuda;
+  };
+  return std::ranges::any_of(values.backend, needs_gpu) ? DeviceKind::cuda : DeviceKind::host;
+}
+
 void declare(Options& options, SweepOptions& values) {
   options.add("context-length", values.context_length, "token", "tokens of one sequence, over all ranks; a list");
   options.add("ranks", values.ranks, "rank", "ring sizes, each up to the size of the job; 0 = all; a list");
@@ -88,12 +96,16 @@ void declare(Options& options, SweepOptions& values) {
   options.add("causal", values.causal, "", "whether a query sees earlier tokens and itself only; a list");
   options.add("pass", values.pass, "", "forward, backward, forward_backward; a list");
   options.add("backend", values.backend, "", "reference, kokkos, host, cuda; a list");
+  options.add("transport", values.transport, "",
+              "how device memory travels (backend cuda): auto, nccl, cuda_aware_mpi, staged; a list");
   options.add("threads", values.threads, "", "threads of a rank (backend host); a list");
   options.add("backward-rotation", values.backward_rotation, "", "auto (fewer bytes), kv, q; a list");
   options.add("polling", values.polling, "", "drive communication from inside the kernels, between tiles; a list");
   options.add("overlap-probe", values.overlap_probe, "", "also time each hop alone, its compute alone, and both");
   options.add("probe-repeats", values.probe_repeats, "",
               "times that the probe runs the pass in each of its three ways");
+  options.add("gemm-extent", values.gemm_extent, "",
+              "extent of the square matrix product that measures a GPU's peak (backend cuda)");
   options.add("warmup", values.warmup, "", "untimed passes before the timed ones");
   options.add("repeats", values.repeats, "", "timed passes a point");
   options.add("timeout", values.timeout, "s", "time for one point; 0 = no limit");
@@ -126,6 +138,9 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
   each(values.kv_heads, [&](std::int64_t kv_heads) { problem.kv_heads = kv_heads == 0 ? heads : kv_heads;
   each(values.head_size, [&](std::int64_t head_size) { problem.head_size = head_size;
   each(values.backend, [&](const std::string& backend) { point.plan.backend = parse_backend(backend);
+  each(values.transport, [&](const std::string& transport) {
+    const Transport wanted = parse_transport(transport);
+    point.transport = point.plan.backend == Backend::cuda ? wanted : Transport::automatic;
   each(values.dtype, [&](const std::string& dtype) { problem.dtype = parse_dtype(dtype);
   each(values.wire_dtype, [&](const std::string& wire) {
     problem.wire_dtype = wire == "same" ? problem.dtype : parse_dtype(wire);
@@ -139,7 +154,7 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
   each(values.context_length, [&](std::int64_t context_length) { problem.context_length = context_length;
   each(values.layout, [&](const std::string& layout) { point.plan.layout = parse_layout(layout);
   each(values.ranks, add_point);
-  }); }); }); }); }); }); }); }); }); }); }); }); }); });
+  }); }); }); }); }); }); }); }); }); }); }); }); }); }); });
   // clang-format on
   return points;
 }

@@ -24,11 +24,13 @@ struct SweepOptions {
   std::vector<bool> causal{true};
   std::vector<std::string> pass{"forward"};
   std::vector<std::string> backend{"host"};
+  std::vector<std::string> transport{"auto"};
   std::vector<std::string> backward_rotation{"auto"};
   std::vector<std::int64_t> threads{1};
   std::vector<bool> polling{true};
   bool overlap_probe = false;
   std::int64_t probe_repeats = 3;
+  std::int64_t gemm_extent = 8192;
   std::int64_t warmup = 1;
   std::int64_t repeats = 5;
   double timeout = 0;
@@ -43,6 +45,7 @@ void declare(Options& options, SweepOptions& values);
 /// One point of the sweep.
 struct SweepPoint {
   std::int64_t ranks = 1;
+  Transport transport = Transport::automatic;  ///< of backend cuda; of the others automatic
   RingAttentionOptions plan;
 };
 
@@ -50,6 +53,10 @@ struct SweepPoint {
 /// time. Points that differ only in what does not concern them (rotation, in a forward pass) appear once.
 /// @throws Error(bad_input) naming the flag whose value cannot be run, before anything runs.
 [[nodiscard]] std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job_ranks);
+
+/// Where the memory of the sweep lies apart from the host's: cuda when a backend of the list needs it, else host.
+/// @throws Error(bad_input) naming the nearest backend of a mistyped one.
+[[nodiscard]] DeviceKind device_of(const SweepOptions& values);
 
 [[nodiscard]] std::string_view name_of(AttentionPass pass);
 

@@ -6,8 +6,10 @@
 #include <limits>
 #include <optional>
 
+#include "comm/device_choice.hpp"
 #include "core/error.hpp"
 #include "device/buffer.hpp"
+#include "device/gpu.hpp"
 #include "experiments/attention/overlap_probe.hpp"
 #include "experiments/attention/point_data.hpp"
 #include "experiments/attention/sampled_check.hpp"
@@ -28,15 +30,16 @@ struct PassTraffic {
   std::int64_t bytes = 0;
 };
 
-/// Throws out_of_memory when the node cannot hold the point: memory is promised freely and taken back by killing, so
-/// that waiting for an allocation to fail would end the job.
+/// Throws out_of_memory when the node, or the GPU, cannot hold the point: host memory is promised freely and taken back by
+/// killing, so that waiting for an allocation to fail would end the job.
 void require_memory(const Communicator& ring, const SweepPoint& point) {
   const AttentionProblem& problem = point.plan.problem;
   const Partition partition(point.plan.layout, problem.context_length, point.ranks);
   const std::int64_t needed = attention_peak_bytes(problem, point.plan.pass, *point.plan.backward_rotation, point.ranks,
                                                    partition.tokens_per_rank(), 0);
-  const std::int64_t sharers = ring.split_by_node().size();
-  const std::int64_t available = host_device().available_bytes() / sharers;
+  const DeviceKind memory = device_of(point.plan.backend);
+  const std::int64_t sharers = ranks_on_device(ring, memory);
+  const std::int64_t available = device(memory).available_bytes() / sharers;
   on_every_rank(ring, [&] {
     if (needed > available) {
       throw Error(ErrorKind::out_of_memory,
@@ -72,17 +75,53 @@ struct Timings {
   bool has_timed_out = false;
 };
 
+/// What a rank's GPU does beside its samples.
+class GpuWitness {
+ public:
+  explicit GpuWitness(DeviceKind memory) {
+    if (memory == DeviceKind::cuda) {
+      monitor_.emplace(cuda_device_identity());
+    }
+  }
+
+  /// Now; only the GPU's columns are filled.
+  [[nodiscard]] SampleRow look() const {
+    SampleRow row;
+    if (monitor_.has_value()) {
+      const GpuState state = monitor_->look();
+      row.clock = state.clock;
+      row.memory_clock = state.memory_clock;
+      row.power = state.power;
+      row.temperature = state.temperature;
+      row.throttle_reasons = std::string_view(state.throttle_reasons);
+    }
+    return row;
+  }
+
+ private:
+  std::optional<GpuMonitor> monitor_;
+};
+
 Timings time_passes(const Communicator& ring, PointData& data, const SweepOptions& values) {
   Timings timings;
+  const GpuWitness witness(data.memory());
+  Stream& compute = device(data.memory()).compute_stream();
   const auto has_missed = [&] { return !ring.all_agree(!data.attention().has_missed_deadline()); };
   if (data.options().pass == AttentionPass::backward) {
     data.attention().forward(data.forward());
   }
   for (std::int64_t repeat = -values.warmup; repeat < values.repeats; ++repeat) {
+    compute.synchronize();
     ring.barrier();
     const double start = now_seconds();
     timings.traffic = run_pass(data);
-    const std::vector<double> seconds = ring.all_gather(now_seconds() - start);
+    compute.synchronize();
+    const double seconds = now_seconds() - start;
+    SampleRow mine = witness.look();
+    mine.repeat = repeat;
+    mine.rank = ring.rank();
+    mine.seconds = seconds;
+    const std::vector<SampleRow> samples = ring.all_gather(mine);
     if (has_missed()) {
       timings.has_timed_out = true;
       return timings;
@@ -90,18 +129,13 @@ Timings time_passes(const Communicator& ring, PointData& data, const SweepOption
     if (repeat < 0) {
       continue;
     }
-    double slowest = 0;
-    for (std::size_t rank = 0; rank < seconds.size(); ++rank) {
-      slowest = std::max(slowest, seconds[rank]);
-      timings.samples.push_back(
-          {.attention_row = 0, .repeat = repeat, .rank = static_cast<std::int64_t>(rank), .seconds = seconds[rank]});
-    }
-    timings.slowest.push_back(slowest);
+    timings.samples.insert(timings.samples.end(), samples.begin(), samples.end());
+    timings.slowest.push_back(std::ranges::max(samples, {}, &SampleRow::seconds).seconds);
   }
   return timings;
 }
 
-void fill_timings(AttentionRow& row, const Timings& timings, DType dtype, double peak_flops_per_second) {
+void fill_timings(AttentionRow& row, const Timings& timings, const MeasuredPeak& peak) {
   row.repeats = static_cast<std::int64_t>(timings.slowest.size());
   if (timings.slowest.empty()) {
     return;
@@ -112,9 +146,9 @@ void fill_timings(AttentionRow& row, const Timings& timings, DType dtype, double
   row.step_time_max = summary.max;
   const double flop = row.causal ? row.flop_causal : row.flop_full;
   row.flops_per_second_per_rank = flop / summary.median / static_cast<double>(row.ranks);
-  row.peak_flops_per_second = peak_flops_per_second;
-  row.mfu_measured_peak = row.flops_per_second_per_rank / peak_flops_per_second;
-  row.nominal_flops_per_second = nominal_fma_peak(selected_isa(), dtype) * static_cast<double>(row.threads);
+  row.peak_flops_per_second = peak.flops_per_second;
+  row.mfu_measured_peak = row.flops_per_second_per_rank / peak.flops_per_second;
+  row.nominal_flops_per_second = peak.nominal_flops_per_second;
   if (row.nominal_flops_per_second > 0) {
     row.mfu_nominal_peak = row.flops_per_second_per_rank / row.nominal_flops_per_second;
   }
@@ -148,13 +182,14 @@ void judge(PointResult& result, bool has_even_hops) {
   row.valid = row.reason.view().empty();
 }
 
-void measure(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,
-             double peak_flops_per_second, PointResult& result) {
+void measure(const Communicator& ring, const SweepPoint& point, const SweepOptions& values, const MeasuredPeak& peak,
+             PointResult& result) {
   AttentionRow& row = result.row;
   const double deadline = values.timeout > 0 ? now_seconds() + values.timeout : std::numeric_limits<double>::infinity();
+  const DeviceKind memory = device_of(point.plan.backend);
   require_memory(ring, point);
-  set_memory_limit(values.memory_limit);
-  reset_high_water();
+  set_memory_limit(values.memory_limit, memory);
+  reset_high_water(memory);
   const ResidentGrowth resident;
   std::optional<PointData> data;
   on_every_rank(ring, [&] { data.emplace(Ring(ring), point.plan, static_cast<std::uint64_t>(values.seed)); });
@@ -162,8 +197,8 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
 
   const Timings timings = time_passes(ring, *data, values);
   result.samples = timings.samples;
-  fill_timings(row, timings, point.plan.problem.dtype, peak_flops_per_second);
-  row.peak_bytes = ring.all_reduce(memory_account().high_water, Reduction::max);
+  fill_timings(row, timings, peak);
+  row.peak_bytes = ring.all_reduce(memory_account(memory).high_water, Reduction::max);
   row.peak_bytes_model = attention_peak_bytes(point.plan.problem, point.plan.pass, *point.plan.backward_rotation,
                                               point.ranks, row.tokens_per_rank, data->attention().workspace_bytes());
   row.peak_resident_bytes = ring.all_reduce(resident.peak_bytes(), Reduction::max);
@@ -200,6 +235,7 @@ AttentionRow describe_point(const SweepPoint& point, std::int64_t seed) {
   row.ranks = point.ranks;
   row.layout = name_of(plan.layout);
   row.backend = name_of(plan.backend);
+  row.transport = plan.backend == Backend::cuda ? name_of(point.transport) : "mpi";
   row.dtype = name_of(problem.dtype);
   row.wire_dtype = name_of(problem.wire_dtype);
   row.heads = problem.heads;
@@ -227,18 +263,18 @@ bool has_failed_check(const AttentionRow& row) {
 
 bool is_same_point(const AttentionRow& a, const AttentionRow& b) {
   return a.context_length == b.context_length && a.ranks == b.ranks && a.layout == b.layout && a.backend == b.backend &&
-         a.dtype == b.dtype && a.wire_dtype == b.wire_dtype && a.heads == b.heads && a.kv_heads == b.kv_heads &&
-         a.head_size == b.head_size && a.batch == b.batch && a.causal == b.causal && a.pass == b.pass &&
-         a.backward_rotation == b.backward_rotation && a.polling == b.polling && a.threads == b.threads &&
-         a.seed == b.seed;
+         a.transport == b.transport && a.dtype == b.dtype && a.wire_dtype == b.wire_dtype && a.heads == b.heads &&
+         a.kv_heads == b.kv_heads && a.head_size == b.head_size && a.batch == b.batch && a.causal == b.causal &&
+         a.pass == b.pass && a.backward_rotation == b.backward_rotation && a.polling == b.polling &&
+         a.threads == b.threads && a.seed == b.seed;
 }
 
 PointResult run_point(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,
-                      double peak_flops_per_second) {
+                      const MeasuredPeak& peak) {
   PointResult result;
   result.row = describe_point(point, values.seed);
   try {
-    measure(ring, point, values, peak_flops_per_second, result);
+    measure(ring, point, values, peak, result);
   } catch (const Error& error) {
     // Only what all ranks met together may become a row; anything else would leave ranks waiting for each other.
     if (!error.is_collective()) {
@@ -246,7 +282,7 @@ PointResult run_point(const Communicator& ring, const SweepPoint& point, const S
     }
     result.row.reason = std::string_view(error.what());
   }
-  set_memory_limit(0);
+  set_memory_limit(0, device_of(point.plan.backend));
   return result;
 }
 

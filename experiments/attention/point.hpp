@@ -23,9 +23,14 @@ struct PointResult {
 /// True when the rows are of the same point.
 [[nodiscard]] bool is_same_point(const AttentionRow& a, const AttentionRow& b);
 
+/// What one rank could do at most in the point's type.
+struct MeasuredPeak {
+  double flops_per_second = 0;          ///< measured with all ranks of the ring at work
+  double nominal_flops_per_second = 0;  ///< 0: unknown
+};
+
 /// Collective over `ring`, whose size is that of the point. The result is whole on the root only.
-/// @param peak_flops_per_second  of one rank, with this many at work
 [[nodiscard]] PointResult run_point(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,
-                                    double peak_flops_per_second);
+                                    const MeasuredPeak& peak);
 
 }  // namespace ringworld

@@ -18,6 +18,7 @@ struct AttentionRow {
   std::int64_t ranks = 0;
   FixedString<16> layout;
   FixedString<16> backend;
+  FixedString<16> transport;
   FixedString<16> dtype;
   FixedString<16> wire_dtype;
   std::int64_t heads = 0;
@@ -64,6 +65,8 @@ struct AttentionRow {
         Field{"ranks", &R::ranks, "rank", "ring size (P)"},
         Field{"layout", &R::layout, "", "which tokens a rank holds: contiguous, striped or zigzag"},
         Field{"backend", &R::backend, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"transport", &R::transport, "",
+              "how blocks travel: mpi from host memory; from a GPU's nccl, cuda_aware_mpi or staged"},
         Field{"dtype", &R::dtype, "", "type of q, k, v and dout in memory"},
         Field{"wire_dtype", &R::wire_dtype, "", "type of activations while they travel round the ring"},
         Field{"heads", &R::heads, "", "query heads (H)"},
@@ -85,10 +88,13 @@ struct AttentionRow {
         Field{"flops_per_second_per_rank", &R::flops_per_second_per_rank, "FLOP/s",
               "flop_causal (flop_full when causal is false) / step_time / ranks"},
         Field{"peak_flops_per_second", &R::peak_flops_per_second, "FLOP/s",
-              "FMA peak of one rank for this dtype, measured in this run with this many ranks busy"},
+              "peak of one rank for this dtype, measured in this run with this many ranks busy: of FMA chains, or on a "
+              "GPU "
+              "of a square matrix product (--gemm-extent)"},
         Field{"mfu_measured_peak", &R::mfu_measured_peak, "1", "flops_per_second_per_rank / peak_flops_per_second"},
         Field{"nominal_flops_per_second", &R::nominal_flops_per_second, "FLOP/s",
-              "FMA peak of one rank, dtype and instruction set by the rated clock; 0 where the clock is unknown"},
+              "peak by the rated clock for this dtype: of FMA and the rank's instruction set, or of the GPU's matrix "
+              "products, whole even where ranks share it; 0 where the clock or the GPU is unknown"},
         Field{"mfu_nominal_peak", &R::mfu_nominal_peak, "1",
               "flops_per_second_per_rank / nominal_flops_per_second; 0 where the latter is"},
         Field{"tokens_per_second", &R::tokens_per_second, "token/s", "batch * context_length / step_time"},
@@ -99,7 +105,8 @@ struct AttentionRow {
               "bytes that all ranks together sent round the ring in one pass, counted"},
         Field{"wire_bytes_model", &R::wire_bytes_model, "B",
               "the same by the byte model; a difference makes the row invalid"},
-        Field{"peak_bytes", &R::peak_bytes, "B", "largest over ranks of the memory held in buffers at once"},
+        Field{"peak_bytes", &R::peak_bytes, "B",
+              "largest over ranks of the memory held in buffers at once: host memory, or the GPU's for backend cuda"},
         Field{"peak_bytes_model", &R::peak_bytes_model, "B", "the same by the memory formula of src/perf"},
         Field{"peak_resident_bytes", &R::peak_resident_bytes, "B",
               "largest over ranks of the growth of the process's resident memory, libraries included"},
@@ -124,13 +131,27 @@ struct SampleRow {
   std::int64_t repeat = 0;
   std::int64_t rank = 0;
   double seconds = 0;
+  double clock = 0;
+  double memory_clock = 0;
+  double power = 0;
+  double temperature = 0;
+  FixedString<96> throttle_reasons;
 
   static constexpr auto fields() {
     using R = SampleRow;
-    return std::tuple{Field{"attention_row", &R::attention_row, "", "index of the row of /attention"},
-                      Field{"repeat", &R::repeat, "", "timed repeat, counted from 0"},
-                      Field{"rank", &R::rank, "", "rank in its ring"},
-                      Field{"seconds", &R::seconds, "s", "wall time of the pass on this rank"}};
+    return std::tuple{
+        Field{"attention_row", &R::attention_row, "", "index of the row of /attention"},
+        Field{"repeat", &R::repeat, "", "timed repeat, counted from 0"},
+        Field{"rank", &R::rank, "", "rank in its ring"},
+        Field{"seconds", &R::seconds, "s", "wall time of the pass on this rank"},
+        Field{"clock", &R::clock, "Hz",
+              "of the GPU's multiprocessors right after the pass, by NVML; 0: host, or not available"},
+        Field{"memory_clock", &R::memory_clock, "Hz", "of the GPU's memory; 0 likewise"},
+        Field{"power", &R::power, "W", "that the GPU draws; 0 likewise"},
+        Field{"temperature", &R::temperature, "degC", "of the GPU; 0 likewise"},
+        Field{"throttle_reasons", &R::throttle_reasons, "",
+              "why the GPU's clock was not higher: none, or reasons; not available without NVML; empty on "
+              "the host"}};
   }
 };
 
@@ -160,7 +181,9 @@ struct HopRow {
               "ring step whose transfers are waited for, counted from 0: 0 to P-2 in a forward pass (also probed for "
               "forward_backward); in a backward pass 0 to P, as gradients are waited for a step later and come home "
               "last"},
-        Field{"t_compute", &R::t_compute, "s", "time of the ring step without its transfer"},
+        Field{"t_compute", &R::t_compute, "s",
+              "time of the ring step without its transfer; on a GPU all three are times between events of its compute "
+              "stream"},
         Field{"t_comm", &R::t_comm, "s", "time of the transfer without compute"},
         Field{"t_both", &R::t_both, "s", "time of the ring step with its transfer"},
         Field{"exposed", &R::exposed, "s", "t_both - t_compute: communication that compute did not hide"},

@@ -94,6 +94,7 @@ class Checker {
  public:
   explicit Checker(const PointData& data)
       : data_(data),
+        tensors_(data),
         problem_(data.options().problem),
         partition_(data.options().layout, problem_.context_length, data.ring().size()),
         scale_(1.0 / std::sqrt(static_cast<double>(problem_.head_size))),
@@ -146,11 +147,11 @@ class Checker {
                                     [](auto value) { return std::isfinite(static_cast<float>(value)); });
       });
     };
-    look(out_, data_.forward().out);
+    look(out_, tensors_.forward().out);
     if (data_.has_backward()) {
-      look(dq_, data_.backward().dq);
-      look(dk_, data_.backward().dk);
-      look(dv_, data_.backward().dv);
+      look(dq_, tensors_.backward().dq);
+      look(dk_, tensors_.backward().dk);
+      look(dv_, tensors_.backward().dv);
     }
   }
 
@@ -241,7 +242,7 @@ class Checker {
         if (!sees(sample.token, positions_[j])) {
           continue;
         }
-        read_row(data_.forward().k, sample.sequence, static_cast<std::int64_t>(j), h / group_, k);
+        read_row(tensors_.forward().k, sample.sequence, static_cast<std::int64_t>(j), h / group_, k);
         scores[j] = scale_ * dot(query, k.data());
         maximum = std::max(maximum, scores[j]);
       }
@@ -251,16 +252,16 @@ class Checker {
       double total = 0;
       for_each_seen_key(sample, [&](std::size_t j) {
         const double weight = std::exp(scores[j] - maximum);
-        read_row(data_.forward().v, sample.sequence, static_cast<std::int64_t>(j), h / group_, v);
+        read_row(tensors_.forward().v, sample.sequence, static_cast<std::int64_t>(j), h / group_, v);
         out.add(weight, weight, v);
         total += weight;
       });
       out.merge(communicator());
       total = communicator().all_reduce(total, Reduction::sum);
       out.divide(total);
-      compare(out_, data_.forward().out, sample, h, out);
+      compare(out_, tensors_.forward().out, sample, h, out);
       const double lse = maximum + std::log(total);
-      compare_number(lse_, data_.forward().lse, sample, h, lse, std::max(1.0, std::abs(lse)));
+      compare_number(lse_, tensors_.forward().lse, sample, h, lse, std::max(1.0, std::abs(lse)));
       if (data_.has_backward()) {
         check_query_gradient(sample, h, {.maximum = maximum, .total = total}, scores, out.values(),
                              dout.data() + h * size);
@@ -277,19 +278,19 @@ class Checker {
                             const std::vector<double>& scores, const std::vector<double>& out, const float* dout) {
     const double delta = dot(out.data(), dout);
     const double delta_scale = absolute_dot(out.data(), dout);
-    compare_number(delta_, data_.backward().delta, sample, h, delta, delta_scale);
+    compare_number(delta_, tensors_.backward().delta, sample, h, delta, delta_scale);
     std::vector<double> k(out.size());
     std::vector<double> v(out.size());
     ExactRow dq(problem_.head_size);
     for_each_seen_key(sample, [&](std::size_t j) {
-      read_row(data_.forward().k, sample.sequence, static_cast<std::int64_t>(j), h / group_, k);
-      read_row(data_.forward().v, sample.sequence, static_cast<std::int64_t>(j), h / group_, v);
+      read_row(tensors_.forward().k, sample.sequence, static_cast<std::int64_t>(j), h / group_, k);
+      read_row(tensors_.forward().v, sample.sequence, static_cast<std::int64_t>(j), h / group_, v);
       const double probability = std::exp(scores[j] - softmax.maximum) / softmax.total;
       const double weight = scale_ * probability;
       dq.add(weight * (dot(v.data(), dout) - delta), weight * (absolute_dot(v.data(), dout) + delta_scale), k);
     });
     dq.merge(communicator());
-    compare(dq_, data_.backward().dq, sample, h, dq);
+    compare(dq_, tensors_.backward().dq, sample, h, dq);
   }
 
   void check_key(const SampledToken& sample) {
@@ -307,13 +308,13 @@ class Checker {
             continue;
           }
           const auto local = static_cast<std::int64_t>(i);
-          read_row(data_.forward().q, sample.sequence, local, h, q);
-          read_row(data_.backward().dout, sample.sequence, local, h, dout);
+          read_row(tensors_.forward().q, sample.sequence, local, h, q);
+          read_row(tensors_.backward().dout, sample.sequence, local, h, dout);
           const double score = scale_ * dot(q.data(), k.data() + kv_head * size);
           const double probability =
-              std::exp(score - static_cast<double>(data_.forward().lse(sample.sequence, h, local)));
+              std::exp(score - static_cast<double>(tensors_.forward().lse(sample.sequence, h, local)));
           const double dprobability = dot(dout.data(), v.data() + kv_head * size);
-          const double delta = static_cast<double>(data_.backward().delta(sample.sequence, h, local));
+          const double delta = static_cast<double>(tensors_.backward().delta(sample.sequence, h, local));
           const double weight = scale_ * probability;
           const double magnitude = absolute_dot(dout.data(), v.data() + kv_head * size) + std::abs(delta);
           dk.add(weight * (dprobability - delta), weight * magnitude, q);
@@ -322,8 +323,8 @@ class Checker {
       }
       dk.merge(communicator());
       dv.merge(communicator());
-      compare(dk_, data_.backward().dk, sample, kv_head, dk);
-      compare(dv_, data_.backward().dv, sample, kv_head, dv);
+      compare(dk_, tensors_.backward().dk, sample, kv_head, dk);
+      compare(dv_, tensors_.backward().dv, sample, kv_head, dv);
     }
   }
 
@@ -356,6 +357,7 @@ class Checker {
   }
 
   const PointData& data_;
+  HostTensors tensors_;
   const AttentionProblem& problem_;
   Partition partition_;
   double scale_;

@@ -4,7 +4,7 @@
 /// A sampled query is drawn again by every rank; each rank attends to its own keys in fp64, and the partial sums are
 /// merged. A sampled key gathers its gradients from every rank's queries in the same way. So the check costs
 /// O(samples T H D) a rank at any context length. It takes lse and delta of the queries from the result, and checks both
-/// at the sampled ones.
+/// at the sampled ones. What lies on a GPU is copied to the host first, all of it.
 
 #include <cstdint>
 

@@ -18,8 +18,10 @@ class SequenceInputs {
  public:
   SequenceInputs(std::uint64_t seed, std::int64_t context_length) : seed_(seed), context_length_(context_length) {}
 
-  /// Fills one rank's tokens. @param values (B, T, heads, D); D a multiple of 4
-  void fill(InputTensor tensor, const Partition& partition, std::int64_t rank, const ActivationView& values) const;
+  /// Fills one rank's tokens, the same with any number of threads.
+  /// @param values (B, T, heads, D) in host memory; D a multiple of 4
+  void fill(InputTensor tensor, const Partition& partition, std::int64_t rank, const ActivationView& values,
+            int threads = 1) const;
 
   /// One token of one sequence, rounded to `dtype`. @param values heads * D
   void draw_token(InputTensor tensor, std::int64_t sequence, std::int64_t token, DType dtype,

@@ -5,14 +5,16 @@
 #include <array>
 #include <string>
 
+#include "comm/device_choice.hpp"
 #include "comm/environment.hpp"
 #include "core/build_info.hpp"
 #include "core/isa.hpp"
 #include "device/device.hpp"
 #include "experiments/attention/rows.hpp"
+#include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/generate/rows.hpp"
-#include "experiments/info/gemm_peak.hpp"
+#include "experiments/info/gpu_info.hpp"
 #include "experiments/info/ring_link.hpp"
 #include "experiments/sweep/rows.hpp"
 #include "io/console_table.hpp"
@@ -28,8 +30,10 @@ namespace {
 
 struct InfoOptions {
   bool is_schema = false;
+  std::string backend = "host";
+  std::string transport = "auto";
   double seconds = 0.5;
-  std::int64_t gemm_extent = 1024;
+  std::int64_t gemm_extent = 0;  // 0: by the backend
   std::int64_t hop_bytes = std::int64_t{32} << 20;
   std::int64_t triad_bytes = std::int64_t{128} << 20;
 };
@@ -74,16 +78,27 @@ int run_info(const Job& job) {
   InfoOptions values;
   Options options("info", "Shows the build, its backends, the ranks' devices and measured peaks.");
   options.add("schema", values.is_schema, "", "print the record schema as Markdown and nothing else");
+  options.add("backend", values.backend, "", "what to measure: host, or cuda for the ranks' GPUs");
+  options.add("transport", values.transport, "",
+              "how device memory travels (backend cuda): auto, nccl, cuda_aware_mpi or staged");
   options.add("seconds", values.seconds, "s", "how long to measure each peak");
-  options.add("gemm-extent", values.gemm_extent, "", "rows, columns and depth of the matrix product");
+  options.add("gemm-extent", values.gemm_extent, "",
+              "rows, columns and depth of the matrix product; 0 = 1024 on the host, 8192 on GPUs");
   options.add("hop-bytes", values.hop_bytes, "B", "size of a hop for the ring's bandwidth");
-  options.add("triad-bytes", values.triad_bytes, "B", "size of each of the three arrays of the memory triad");
+  options.add("triad-bytes", values.triad_bytes, "B",
+              "size of each of the three arrays of the memory triad, of the two of a GPU's copy");
   if (!parse_options(job, options)) {
     return 0;
   }
+  Backend backend = Backend::host;
+  Transport wanted = Transport::automatic;
   on_every_rank(job.world, [&] {
     require_input(values.seconds > 0, "--seconds must be positive");
-    require_input(values.gemm_extent > 0, "--gemm-extent must be positive");
+    require_input(values.gemm_extent >= 0, "--gemm-extent must be positive, or 0 for the backend's own");
+    backend = parse_backend(values.backend);
+    require_input(backend == Backend::host || backend == Backend::cuda,
+                  fmt::format("--backend {}: only host and cuda are measured", values.backend));
+    wanted = parse_transport(values.transport);
     require_input(values.hop_bytes > 0 && values.triad_bytes >= 1024,
                   "--hop-bytes must be positive and --triad-bytes at least 1K");
   });
@@ -94,8 +109,27 @@ int run_info(const Job& job) {
     return 0;
   }
 
+  if (values.gemm_extent == 0) {
+    values.gemm_extent = backend == Backend::cuda ? 8192 : 1024;
+  }
+  if (backend == Backend::cuda) {
+    take_device(job.world, DeviceKind::cuda);
+  }
   RankRow mine;
   on_every_rank(job.world, [&] { mine = describe_this_process(job.world.rank()); });
+  if (backend == Backend::cuda) {
+    const Communicator world = job.world.with_transport(wanted);
+    static_cast<void>(world.transport());  // one that cannot be had ends the job before anything is printed
+    if (world.is_root()) {
+      print_build();
+    }
+    show_gpus(world, mine,
+              {.seconds = values.seconds,
+               .gemm_extent = values.gemm_extent,
+               .copy_bytes = values.triad_bytes,
+               .hop_bytes = values.hop_bytes});
+    return 0;
+  }
   const std::vector<RankRow> ranks = job.world.all_gather(mine);
   // What a rank cannot allocate ends the job with one message.
   const auto sum_of = [&](auto&& measure) {
@@ -110,10 +144,10 @@ int run_info(const Job& job) {
   for (std::size_t index = 0; index < dtypes.size(); ++index) {
     const DType dtype = dtypes[index];
     fma[index] = sum_of([&] { return measure_fma_peak(selected_isa(), dtype, values.seconds); });
-    gemm[index] = sum_of([&] { return measure_gemm_peak(dtype, values.gemm_extent, values.seconds); });
+    gemm[index] = sum_of([&] { return measure_gemm_peak(Backend::host, dtype, values.gemm_extent, values.seconds); });
   }
   const double triad = sum_of([&] { return measure_triad(values.triad_bytes, values.seconds); });
-  const RingLink link = measure_ring_link(Ring(job.world), values.hop_bytes);
+  const RingLink link = measure_ring_link(Ring(job.world), values.hop_bytes, DeviceKind::host);
   if (!job.world.is_root()) {
     return 0;
   }

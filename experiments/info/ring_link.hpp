@@ -12,7 +12,7 @@ struct RingLink {
   double latency_seconds = 0;   ///< of a hop of one byte
 };
 
-/// Collective over `ring`. @param bytes  size of a hop for the bandwidth
-[[nodiscard]] RingLink measure_ring_link(const Ring& ring, std::int64_t bytes);
+/// Collective over `ring`. @param bytes  size of a hop for the bandwidth     @param memory  where the blocks lie
+[[nodiscard]] RingLink measure_ring_link(const Ring& ring, std::int64_t bytes, DeviceKind memory);
 
 }  // namespace ringworld

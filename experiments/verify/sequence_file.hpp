@@ -19,8 +19,9 @@ namespace ringworld {
 
 /// A dense tensor in a new buffer.
 template <class T, std::size_t N>
-[[nodiscard]] TensorView<T, N> make_tensor(const std::array<std::int64_t, N>& shape, Buffer& memory) {
-  memory = Buffer(element_count(shape) * static_cast<std::int64_t>(sizeof(T)));
+[[nodiscard]] TensorView<T, N> make_tensor(const std::array<std::int64_t, N>& shape, Buffer& memory,
+                                           DeviceKind kind = DeviceKind::host) {
+  memory = Buffer(element_count(shape) * static_cast<std::int64_t>(sizeof(T)), kind);
   return {memory.as<T>(), shape};
 }
 

@@ -4,7 +4,9 @@
 
 #include <vector>
 
+#include "comm/device_choice.hpp"
 #include "core/error.hpp"
+#include "experiments/common/device_tensors.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/verify/sequence_file.hpp"
@@ -18,6 +20,7 @@ struct VerifyOptions {
   std::string output;
   std::string layout = "zigzag";
   std::string backend = "host";
+  std::string transport = "auto";
   std::string dtype = "float32";
   std::string wire_dtype = "same";
   std::string backward_rotation = "auto";
@@ -37,6 +40,8 @@ void declare(Options& options, VerifyOptions& values) {
   options.add("output", values.output, "", "HDF5 file to write; replaced if it exists");
   options.add("layout", values.layout, "", "contiguous, striped or zigzag");
   options.add("backend", values.backend, "", "reference, kokkos, host or cuda");
+  options.add("transport", values.transport, "",
+              "how device memory travels (backend cuda): auto, nccl, cuda_aware_mpi or staged");
   options.add("dtype", values.dtype, "", "float32 or bfloat16: type of q, k, v and dout in memory");
   options.add("wire-dtype", values.wire_dtype, "", "float32, bfloat16 or same (as dtype): type on the wire");
   options.add("causal", values.is_causal, "", "whether a query sees earlier tokens and itself only");
@@ -91,11 +96,13 @@ int run_verify(const Job& job) {
   }
   RingAttentionOptions plan;
   std::optional<TensorReader> reader;
+  Transport wanted = Transport::automatic;
   on_every_rank(job.world, [&] {
     require_input(!values.input.empty(), "--input is missing: the HDF5 file to read");
     require_input(!values.output.empty(), "--output is missing: the HDF5 file to write");
     plan.layout = parse_layout(values.layout);
     plan.backend = parse_backend(values.backend);
+    wanted = parse_transport(values.transport);
     plan.is_causal = values.is_causal;
     plan.backward_rotation = parse_rotation(values.backward_rotation);
     const DType dtype = parse_dtype(values.dtype);
@@ -106,6 +113,12 @@ int run_verify(const Job& job) {
   });
   const bool has_backward = plan.pass == AttentionPass::forward_backward;
   const AttentionProblem& problem = plan.problem;
+  const DeviceKind memory = device_of(plan.backend);
+  take_device(job.world, memory);
+  const Ring ring(memory == DeviceKind::host ? job.world : job.world.with_transport(wanted));
+  if (memory != DeviceKind::host) {
+    static_cast<void>(ring.communicator().transport());  // one that cannot be had ends the job here
+  }
 
   std::optional<SequenceWriter> writer;
   on_root(job.world, [&] {
@@ -114,7 +127,6 @@ int run_verify(const Job& job) {
     writer.emplace(values.output, problem, has_backward);
   });
 
-  const Ring ring(job.world);
   std::optional<RingAttention> attention;
   on_every_rank(job.world, [&] { attention.emplace(ring, plan); });
   const Partition& partition = attention->partition();
@@ -128,14 +140,18 @@ int run_verify(const Job& job) {
   RingBackward backward;
   on_every_rank(job.world, [&] {
     const SequenceReader shard_reader(*reader, partition, ring.rank());
-    forward.q = shard_reader.read("q", q_shape, problem.dtype, shard.q);
-    forward.k = shard_reader.read("k", kv_shape, problem.dtype, shard.k);
-    forward.v = shard_reader.read("v", kv_shape, problem.dtype, shard.v);
+    const auto read = [&](const char* dataset, const std::array<std::int64_t, 4>& shape, Buffer& buffer) {
+      return move_to_device(shard_reader.read(dataset, shape, problem.dtype, buffer), buffer, memory);
+    };
+    forward.q = read("q", q_shape, shard.q);
+    forward.k = read("k", kv_shape, shard.k);
+    forward.v = read("v", kv_shape, shard.v);
     if (problem.has_segments) {
-      forward.segments = shard_reader.read_segments("segment_ids", problem.batch, shard.segments);
+      forward.segments = move_to_device(shard_reader.read_segments("segment_ids", problem.batch, shard.segments),
+                                        shard.segments, memory);
     }
-    forward.out = make_tensor<float, 4>(q_shape, shard.out);
-    forward.lse = make_tensor<float, 3>(row_shape, shard.lse);
+    forward.out = make_tensor<float, 4>(q_shape, shard.out, memory);
+    forward.lse = make_tensor<float, 3>(row_shape, shard.lse, memory);
     if (has_backward) {
       backward = {.q = forward.q,
                   .k = forward.k,
@@ -143,11 +159,11 @@ int run_verify(const Job& job) {
                   .segments = forward.segments,
                   .out = forward.out,
                   .lse = forward.lse,
-                  .dout = shard_reader.read("dout", q_shape, problem.dtype, shard.dout),
-                  .delta = make_tensor<float, 3>(row_shape, shard.delta),
-                  .dq = make_tensor<float, 4>(q_shape, shard.dq),
-                  .dk = make_tensor<float, 4>(kv_shape, shard.dk),
-                  .dv = make_tensor<float, 4>(kv_shape, shard.dv)};
+                  .dout = read("dout", q_shape, shard.dout),
+                  .delta = make_tensor<float, 3>(row_shape, shard.delta, memory),
+                  .dq = make_tensor<float, 4>(q_shape, shard.dq, memory),
+                  .dk = make_tensor<float, 4>(kv_shape, shard.dk, memory),
+                  .dv = make_tensor<float, 4>(kv_shape, shard.dv, memory)};
     }
   });
 
@@ -157,12 +173,16 @@ int run_verify(const Job& job) {
   }
 
   const SequenceGather gather(job.world, partition);
-  gather.write("out", 1, forward.out.as<float>(), writer);
-  gather.write("lse", 2, forward.lse, writer);
+  const auto write = [&](const char* dataset, std::size_t token_axis, const auto& shard_view) {
+    Buffer copy;
+    gather.write(dataset, token_axis, copy_to_host(shard_view, copy, memory), writer);
+  };
+  write("out", 1, forward.out.as<float>());
+  write("lse", 2, forward.lse);
   if (has_backward) {
-    gather.write("dq", 1, backward.dq, writer);
-    gather.write("dk", 1, backward.dk, writer);
-    gather.write("dv", 1, backward.dv, writer);
+    write("dq", 1, backward.dq);
+    write("dk", 1, backward.dk);
+    write("dv", 1, backward.dv);
   }
   on_root(job.world, [&] { writer->finish(); });
   if (job.world.is_root()) {

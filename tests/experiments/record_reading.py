@@ -50,7 +50,7 @@ def text_of(row: Any, column: str) -> str:
     return bytes(row[column]).decode()
 
 
-TEXT_OF_POINT = ("layout", "backend", "dtype", "wire_dtype", "pass", "backward_rotation")
+TEXT_OF_POINT = ("layout", "backend", "transport", "dtype", "wire_dtype", "pass", "backward_rotation")
 NUMBERS_OF_POINT = (
     "context_length", "ranks", "heads", "kv_heads", "head_size", "batch", "causal", "polling", "threads", "seed",
 )

@@ -1,0 +1,15 @@
+#pragma once
+/// @file  What the matrix product of a backend reaches here.
+
+#include <cstdint>
+
+#include "core/dtype.hpp"
+#include "device/backend.hpp"
+
+namespace ringworld {
+
+/// FLOP/s in square products of this extent, operands and results of `dtype`: the best of `seconds`, and of at least three
+/// after one that warms up. On the host of one thread.
+[[nodiscard]] double measure_gemm_peak(Backend backend, DType dtype, std::int64_t extent, double seconds);
+
+}  // namespace ringworld

@@ -1,0 +1,104 @@
+#include "experiments/info/gpu_info.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "comm/device_choice.hpp"
+#include "core/dtype.hpp"
+#include "device/buffer.hpp"
+#include "device/gpu.hpp"
+#include "experiments/common/gemm_peak.hpp"
+#include "experiments/info/ring_link.hpp"
+#include "io/console_table.hpp"
+#include "perf/clock.hpp"
+
+namespace ringworld {
+namespace {
+
+/// Bytes read and written a second by copies of `bytes` within the GPU's memory: the best of `seconds`.
+double measure_copy(std::int64_t bytes, double seconds) {
+  Device& gpu = device(DeviceKind::cuda);
+  const Buffer from(bytes, DeviceKind::cuda);
+  const Buffer to(bytes, DeviceKind::cuda);
+  Stream& compute = gpu.compute_stream();
+  gpu.fill_zero(from.data(), bytes, compute);
+  const auto begin = gpu.make_event();
+  const auto end = gpu.make_event();
+  double best = 0;
+  const double last = now_seconds() + seconds;
+  do {
+    begin->record(compute);
+    gpu.copy(to.data(), from.data(), bytes, compute);
+    end->record(compute);
+    end->synchronize();
+    best = std::max(best, 2 * static_cast<double>(bytes) / end->seconds_since(*begin));
+  } while (now_seconds() < last);
+  return best;
+}
+
+void print_gpu(const GpuDescription& gpu, const GpuState& state) {
+  fmt::print("GPU of rank 0\n");
+  fmt::print("  name        {} ({})\n", gpu.name, gpu.identity);
+  fmt::print("  sm_{}       {} multiprocessors, {}Hz, {}B\n", gpu.compute_capability, gpu.multiprocessors,
+             with_si_prefix(gpu.clock), with_si_prefix(static_cast<double>(gpu.memory_bytes)));
+  if (state.is_available) {
+    fmt::print("  now         {}Hz, memory {}Hz, {:.0f} W, {:.0f} degrees, throttled: {}\n",
+               with_si_prefix(state.clock), with_si_prefix(state.memory_clock), state.power, state.temperature,
+               state.throttle_reasons);
+  } else {
+    fmt::print("  now         clocks are not available: NVML is not on this node\n");
+  }
+}
+
+}  // namespace
+
+void show_gpus(const Communicator& world, RankRow mine, const GpuMeasurement& measurement) {
+  const Transport transport = world.transport();
+  const GpuDescription gpu = describe_gpu();
+  mine.device = std::string_view(fmt::format("{} {}", gpu.name, gpu.identity));
+  const std::vector<RankRow> ranks = world.all_gather(mine);
+  const bool is_sharing = !world.all_agree(ranks_on_device(world, DeviceKind::cuda) == 1);
+  // What a rank cannot allocate ends the job with one message.
+  const auto mean_of = [&](auto&& measure) {
+    double mine_alone = 0;
+    world.barrier();
+    on_every_rank(world, [&] { mine_alone = measure(); });
+    return world.all_reduce(mine_alone, Reduction::sum) / world.size();
+  };
+  constexpr std::array dtypes{DType::bfloat16, DType::float32};
+  std::array<double, dtypes.size()> gemm{};
+  for (std::size_t index = 0; index < dtypes.size(); ++index) {
+    gemm[index] = mean_of(
+        [&] { return measure_gemm_peak(Backend::cuda, dtypes[index], measurement.gemm_extent, measurement.seconds); });
+  }
+  const double copy = mean_of([&] { return measure_copy(measurement.copy_bytes, measurement.seconds); });
+  const RingLink link = measure_ring_link(Ring(world), measurement.hop_bytes, DeviceKind::cuda);
+  if (!world.is_root()) {
+    return;
+  }
+
+  constexpr std::array<std::string_view, 4> columns{"rank", "host", "device", "binding"};
+  fmt::print("Ranks\n{}", console_table(std::span<const RankRow>(ranks), columns));
+  print_gpu(gpu, GpuMonitor(gpu.identity).look());
+  fmt::print("Measured peaks, a rank, all {} ranks at work{}\n", world.size(), is_sharing ? ", GPUs shared" : "");
+  for (std::size_t index = 0; index < dtypes.size(); ++index) {
+    const double nominal = nominal_gpu_peak(gpu, dtypes[index]);
+    fmt::print("  {} GEMM   {}FLOP/s ({}^3){}\n", dtypes[index] == DType::float32 ? "fp32" : "bf16",
+               with_si_prefix(gemm[index]), measurement.gemm_extent,
+               nominal > 0 ? fmt::format(", nominal {}FLOP/s", with_si_prefix(nominal)) : "");
+  }
+  fmt::print("  memory      {}B/s (copy, 2 x {}B)\n", with_si_prefix(copy),
+             with_si_prefix(static_cast<double>(measurement.copy_bytes)));
+  fmt::print("  transport   {}\n", name_of(transport));
+  if (world.size() > 1) {
+    fmt::print("  ring        {}B/s each way, {}s a hop (hops of {}B and of 1 B)\n",
+               with_si_prefix(link.bytes_per_second), with_si_prefix(link.latency_seconds),
+               with_si_prefix(static_cast<double>(measurement.hop_bytes)));
+  } else {
+    fmt::print("  ring        run under mpirun -n 2 or more to measure it\n");
+  }
+}
+
+}  // namespace ringworld
