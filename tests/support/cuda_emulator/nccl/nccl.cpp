@@ -1,7 +1,9 @@
 /// @file  NCCL's calls, carried by MPI.
 ///
 /// Operations are work of the emulated streams: MPI moves the data when somebody waits for the stream, and blocks until the
-/// peers' streams get there. As the real library does, it refuses ranks that share a GPU.
+/// peers' streams get there. So they run as late as they may, which shows who does not wait for them. With
+/// RINGWORLD_EMULATED_NCCL=eager they run as early as they may, which shows what they do not wait for; ranks must then
+/// start them in one order. As the real library does, it refuses ranks that share a GPU.
 
 #include "nccl.h"
 
@@ -10,9 +12,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -137,6 +142,17 @@ OpenGroup& open_group() {
   return group;
 }
 
+void enqueue_operation(cudaStream_t stream, std::function<void()> operation) {
+  static const bool is_eager = [] {
+    const char* text = std::getenv("RINGWORLD_EMULATED_NCCL");
+    return text != nullptr && std::string_view(text) == "eager";
+  }();
+  cuda_emulator::enqueue(stream, std::move(operation));
+  if (is_eager) {
+    cuda_emulator::drain(stream);
+  }
+}
+
 /// Enqueues the messages as one operation of each stream: all of its halves are under way at once.
 void enqueue_messages(const std::vector<Message>& messages) {
   std::vector<cudaStream_t> streams;
@@ -149,7 +165,7 @@ void enqueue_messages(const std::vector<Message>& messages) {
     std::vector<Message> mine;
     std::ranges::copy_if(messages, std::back_inserter(mine),
                          [&](const Message& each) { return each.stream == stream; });
-    cuda_emulator::enqueue(stream, [mine = std::move(mine)] {
+    enqueue_operation(stream, [mine = std::move(mine)] {
       std::vector<MPI_Request> requests;
       for (const Message& message : mine) {
         MPI_Request& request = requests.emplace_back(MPI_REQUEST_NULL);
@@ -188,7 +204,7 @@ ncclResult_t add_collective(std::initializer_list<std::pair<const void*, std::si
       return refuse(ncclInvalidArgument, "a collective of no device memory, or of no floats");
     }
   }
-  cuda_emulator::enqueue(stream, [group = comm->group, collective] { check(collective(group->mpi)); });
+  enqueue_operation(stream, [group = comm->group, collective] { check(collective(group->mpi)); });
   return ncclSuccess;
 }
 
