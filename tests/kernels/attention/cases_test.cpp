@@ -201,11 +201,55 @@ std::vector<BlockCase> large_heads() {
   return in_both_types(cases);
 }
 
+/// The cases in bf16 and with the head sizes that tensor-core paths of the cuda backend are tuned for: their tiles are
+/// larger, and cut elsewhere, than those of the small heads.
+auto on_large_cuda_heads(const std::vector<BlockCase>& cases) {
+  std::vector<BlockCase> large;
+  for (const std::int64_t head_size : {64, 128}) {
+    for (BlockCase next : cases) {
+      next.name += "_d" + std::to_string(head_size);
+      next.head_size = head_size;
+      next.query_dtype = DType::bfloat16;
+      next.key_dtype = DType::bfloat16;
+      large.push_back(next);
+    }
+  }
+  return ::testing::Combine(::testing::Values(Backend::cuda), ::testing::ValuesIn(large));
+}
+
+/// The cases with one pair of query heads: what is emulated takes its time.
+std::vector<BlockCase> with_two_heads(std::vector<BlockCase> cases) {
+  for (BlockCase& block_case : cases) {
+    block_case.heads = 2;
+    block_case.kv_heads = 1;
+  }
+  return cases;
+}
+
+/// Tiles of 64, 128 and 192 tokens, and whole numbers of them.
+std::vector<BlockCase> large_tiles() {
+  return {
+      {.name = "one_tile_each", .query_tokens = 128, .key_tokens = 128, .heads = 1, .kv_heads = 1, .diagonal = 0},
+      {.name = "warpgroup_edges", .query_tokens = 192, .key_tokens = 256, .heads = 1, .kv_heads = 1, .diagonal = 64},
+      {.name = "one_beyond", .query_tokens = 193, .key_tokens = 257, .heads = 1, .kv_heads = 1, .diagonal = 63},
+      {.name = "many_stages", .query_tokens = 65, .key_tokens = 700, .heads = 1, .kv_heads = 1},
+      {.name = "many_query_tiles", .query_tokens = 600, .key_tokens = 40, .heads = 1, .kv_heads = 1, .diagonal = -90},
+      {.name = "gqa_6_2", .batch = 2, .query_tokens = 70, .key_tokens = 140, .heads = 6, .kv_heads = 2, .diagonal = 70},
+  };
+}
+
 INSTANTIATE_TEST_SUITE_P(TypesAndHeadSizes, BlockAttentionCase, on_every_backend(types_and_head_sizes()), case_name);
 INSTANTIATE_TEST_SUITE_P(Shapes, BlockAttentionCase, on_every_backend(in_both_types(shapes())), case_name);
 INSTANTIATE_TEST_SUITE_P(Diagonals, BlockAttentionCase, on_every_backend(in_both_types(diagonals())), case_name);
 INSTANTIATE_TEST_SUITE_P(Documents, BlockAttentionCase, on_every_backend(in_both_types(documents())), case_name);
 INSTANTIATE_TEST_SUITE_P(LargeHeads, BlockAttentionCase, on_every_backend(large_heads()), case_name);
+INSTANTIATE_TEST_SUITE_P(LargeTiles, BlockAttentionCase, on_large_cuda_heads(large_tiles()), case_name);
+INSTANTIATE_TEST_SUITE_P(DiagonalsOfLargeHeads, BlockAttentionCase, on_large_cuda_heads(with_two_heads(diagonals())),
+                         case_name);
+INSTANTIATE_TEST_SUITE_P(DocumentsOfLargeHeads, BlockAttentionCase, on_large_cuda_heads(with_two_heads(documents())),
+                         case_name);
+INSTANTIATE_TEST_SUITE_P(PartsOfLargeHeads, BlockAttentionCase, on_large_cuda_heads(with_two_heads(parts())),
+                         case_name);
 INSTANTIATE_TEST_SUITE_P(FoldedInParts, BlockAttentionCase, on_every_backend(in_both_types(parts())), case_name);
 
 }  // namespace

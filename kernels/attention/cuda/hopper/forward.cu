@@ -1,0 +1,22 @@
+#include "kernels/attention/cuda/hopper/forward.cuh"
+
+#include "device/cuda/launch.cuh"
+#include "kernels/attention/cuda/hopper/forward_kernel.cuh"
+
+namespace ringworld::cuda::hopper {
+
+template <int head_size>
+void launch_forward(const ForwardArguments& arguments, cudaStream_t stream) {
+  using Shape = ForwardShape<head_size>;
+  const bool has_documents = arguments.mask.queries.data != nullptr;
+  launch(has_documents ? forward_kernel<head_size, true> : forward_kernel<head_size, false>,
+         {.grid = static_cast<unsigned>(arguments.order.tiles * arguments.order.heads),
+          .block = block_threads<Shape>,
+          .shared_bytes = sizeof(ForwardShared<head_size>)},
+         stream, arguments);
+}
+
+template void launch_forward<64>(const ForwardArguments&, cudaStream_t);
+template void launch_forward<128>(const ForwardArguments&, cudaStream_t);
+
+}  // namespace ringworld::cuda::hopper

@@ -1,0 +1,36 @@
+#pragma once
+/// @file  The forward kernel of the Hopper path: what it reads and how it is launched.
+
+#include <cuda.h>
+#include <cuda_runtime.h>
+
+#include "kernels/attention/cuda/hopper/block_order.cuh"
+#include "kernels/attention/cuda/hopper/document_summary.cuh"
+#include "kernels/attention/cuda/tile_mask.cuh"
+#include "kernels/attention/cuda/views.cuh"
+
+namespace ringworld::cuda::hopper {
+
+struct ForwardArguments {
+  CUtensorMap q;  ///< boxes of consumer_rows x 64
+  CUtensorMap k;  ///< boxes of keys x 64
+  CUtensorMap v;
+  TileMask mask;
+  DocumentSummaries query_documents;  ///< of mask.queries; empty when there are no documents
+  DocumentSummaries key_documents;
+  StateRows state;
+  BlockOrder order;
+  int heads;
+  int heads_per_kv_head;
+  float scale;
+  float scale_log2;  ///< scale times log2(e)
+};
+
+/// Folds one block of keys and values into the state. Enqueues on `stream`.
+template <int head_size>
+void launch_forward(const ForwardArguments& arguments, cudaStream_t stream);
+
+extern template void launch_forward<64>(const ForwardArguments&, cudaStream_t);
+extern template void launch_forward<128>(const ForwardArguments&, cudaStream_t);
+
+}  // namespace ringworld::cuda::hopper

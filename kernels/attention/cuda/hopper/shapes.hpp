@@ -1,0 +1,66 @@
+#pragma once
+/// @file  Tile sizes, pipeline depths and register shares of the Hopper kernels, by head size. All tuning is here.
+///
+/// A block is one producer warpgroup, which starts the copies, and `consumers` warpgroups, which own 64 rows of scores
+/// each. The register file holds 65536 registers: 128 x (producer + consumers x share) must fit.
+
+namespace ringworld::cuda::hopper {
+
+inline constexpr int warpgroup_threads = 128;
+inline constexpr int warpgroup_rows = 64;  ///< M of wgmma
+inline constexpr unsigned all_lanes = 0xffffffff;
+
+/// Forward pass: a block owns `queries` rows and walks over tiles of `keys`.
+template <int head_size>
+struct ForwardShape;
+
+template <>
+struct ForwardShape<64> {
+  static constexpr int consumers = 3;
+  static constexpr int keys = 128;
+  static constexpr int stages = 2;
+  static constexpr int producer_registers = 32;
+  static constexpr int consumer_registers = 160;
+};
+
+template <>
+struct ForwardShape<128> {
+  static constexpr int consumers = 2;
+  static constexpr int keys = 128;
+  static constexpr int stages = 2;
+  static constexpr int producer_registers = 32;
+  static constexpr int consumer_registers = 240;
+};
+
+/// Backward pass: a block owns `keys` rows and walks over tiles of `queries`.
+template <int head_size>
+struct BackwardShape;
+
+template <>
+struct BackwardShape<64> {
+  static constexpr int consumers = 2;
+  static constexpr int queries = 128;
+  static constexpr int stages = 2;
+  static constexpr int producer_registers = 32;
+  static constexpr int consumer_registers = 240;
+};
+
+template <>
+struct BackwardShape<128> {
+  static constexpr int consumers = 2;
+  static constexpr int queries = 64;
+  static constexpr int stages = 2;
+  static constexpr int producer_registers = 32;
+  static constexpr int consumer_registers = 240;
+};
+
+template <class Shape>
+inline constexpr int block_threads = (1 + Shape::consumers) * warpgroup_threads;
+
+template <class Shape>
+inline constexpr int consumer_rows = Shape::consumers * warpgroup_rows;
+
+/// Device memory whose reuse the order of the blocks aims at: a good part of the second-level cache (50 MiB on H100).
+inline constexpr long long cache_budget_bytes = 32LL << 20;
+
+}  // namespace ringworld::cuda::hopper
