@@ -110,7 +110,7 @@ bench() {
 
 elementwise() {
   local family
-  for family in norm rope mlp embedding loss optimizer; do
+  for family in norm rope mlp embedding loss optimizer tensor; do
     bench "$family" '/cuda/'
   done
 }
@@ -147,7 +147,7 @@ main() {
     part racecheck sanitizer racecheck
   fi
   part attention bench attention '^(forward|backward)/cuda/bfloat16/S:16384/D:128/H:32'
-  part matmul bench matmul '/cuda/'
+  part matmul bench matmul 'cuda/'
   part elementwise elementwise
   part pytorch pytorch
   part ring ring

@@ -65,7 +65,7 @@ def main() -> int:
         failed += int(code) != 0
         print(f"{name:<12}  {'ok' if code == '0' else 'exit ' + code:<9}  {seconds:>7}")
     print("\n".join(["", *attention_lines(folder)]))
-    for family in ("norm", "rope", "mlp", "embedding", "loss", "optimizer"):
+    for family in ("norm", "rope", "mlp", "embedding", "loss", "optimizer", "tensor"):
         for row in benchmarks(folder / f"bench_{family}.json"):
             if "of_triad" in row:
                 print(f"{row['name']}: {row['of_triad']:.2f} of the measured bandwidth")
