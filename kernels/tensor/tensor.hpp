@@ -46,26 +46,11 @@ class TensorOps {
   /// Clears the rows, not what lies between them.
   void fill_zero(const RowsView& rows);
 
-  /// Copies as many elements as `from` has; each side may also be host memory, which must then live until the stream has
-  /// come by (`upload` and `download` see to that).
+  /// Copies as many elements as `from` has. To and from host memory: Device::copy.
   template <class T>
   void copy(std::span<const T> from, T* to) {
     run_copy(from.data(), to, static_cast<std::int64_t>(from.size_bytes()));
   }
-  /// From host memory. Blocks until `from` may be changed.
-  template <class T>
-  void upload(std::span<const T> from, T* to) {
-    copy(from, to);
-    synchronize();
-  }
-  /// To host memory, as many elements as `to` has. Blocks until they are there.
-  template <class T>
-  void download(const T* from, std::span<T> to) {
-    copy(std::span<const T>(from, to.size()), to.data());
-    synchronize();
-  }
-  /// Blocks until everything enqueued so far has ended.
-  virtual void synchronize() = 0;
 
   /// Copies (R, C) and converts.
   /// @throws Error when the shapes differ.

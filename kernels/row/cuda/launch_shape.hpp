@@ -61,11 +61,11 @@ inline constexpr std::int64_t most_sweep_threads = 512;
 /// A block that holds a whole row in its registers.
 struct RowShape {
   std::int64_t threads = 0;
-  std::int64_t packs = 0;  ///< that a thread has room for: 1, 2 or 4, of single elements 16; 0: the row is too long
+  std::int64_t packs = 0;  ///< that a thread has room for: 1, 2 or 4, of single elements 8; 0: the row is too long
 };
 
 inline constexpr std::int64_t most_row_threads = 512;
-inline constexpr std::int64_t most_single_packs = 16;
+inline constexpr std::int64_t most_single_packs = 8;
 
 /// Few threads with several packs each: their loads are in flight together, and fewer partial sums meet at a barrier.
 /// @param width elements of a pack: 1, 4 or 8

@@ -331,9 +331,6 @@ __global__ void __launch_bounds__(row::most_sweep_threads)
 Rows<const float> as_row(std::span<const float> values) { return {values.data(), 0}; }
 
 class CudaTensorOps final : public TensorOps {
- public:
-  void synchronize() override { stream_.synchronize(); }
-
  private:
   void run_fill_zero(void* to, std::int64_t bytes) override { device_.fill_zero(to, bytes, stream_); }
 

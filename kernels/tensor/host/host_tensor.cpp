@@ -43,9 +43,6 @@ bool has_dense_tokens(const BasicActivationView<IsConst>& x) {
 }
 
 class HostTensorOps final : public TensorOps {
- public:
-  void synchronize() override {}
-
  private:
   void run_fill_zero(void* to, std::int64_t bytes) override { std::memset(to, 0, static_cast<std::size_t>(bytes)); }
 

@@ -21,9 +21,6 @@ BasicRowsView<IsConst> heads_of(const BasicActivationView<IsConst>& x, std::int6
 }
 
 class ReferenceTensorOps final : public TensorOps {
- public:
-  void synchronize() override {}
-
  private:
   void run_fill_zero(void* to, std::int64_t bytes) override { std::memset(to, 0, static_cast<std::size_t>(bytes)); }
 
