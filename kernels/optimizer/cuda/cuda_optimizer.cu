@@ -158,20 +158,29 @@ class CudaOptimizer final : public Optimizer {
   }
 
   [[nodiscard]] double sum_of_squares(std::span<const float> values) override {
-    if (values.empty()) {
-      return 0.0;
+    return sum_of_squares_of_ranges(std::span(&values, 1));
+  }
+
+  /// The chunks of all ranges lie in one row, which is added up and waited for once.
+  [[nodiscard]] double sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges) {
+    std::int64_t chunks = 0;
+    for (const std::span<const float> values : ranges) {
+      chunks += row::divided_up(std::ssize(values), chunk);
     }
-    const std::int64_t chunks = row::divided_up(std::ssize(values), chunk);
     const std::int64_t bytes = (chunks + 1) * static_cast<std::int64_t>(sizeof(double));
     if (sums_.bytes() < bytes) {
       sums_ = Buffer(bytes, DeviceKind::cuda);
     }
     auto* total = sums_.as<double>();
-    double* of_chunks = total + 1;
-    launch(row::is_aligned(values) ? square_kernel<4> : square_kernel<1>,
-           {.grid = dim3(static_cast<unsigned>(chunks)), .block = dim3(square_threads)}, native_compute_stream(),
-           values.data(), std::ssize(values), of_chunks);
-    launch(add_chunks_kernel, {.grid = dim3(1), .block = dim3(square_threads)}, native_compute_stream(), of_chunks,
+    double* of_range = total + 1;
+    for (const std::span<const float> values : ranges) {
+      const std::int64_t of_this = row::divided_up(std::ssize(values), chunk);
+      launch(row::is_aligned(values) ? square_kernel<4> : square_kernel<1>,
+             {.grid = dim3(static_cast<unsigned>(of_this)), .block = dim3(square_threads)}, native_compute_stream(),
+             values.data(), std::ssize(values), of_range);
+      of_range += of_this;
+    }
+    launch(add_chunks_kernel, {.grid = dim3(1), .block = dim3(square_threads)}, native_compute_stream(), total + 1,
            chunks, total);
     Stream& stream = cuda_device().compute_stream();
     cuda_device().copy(sum_on_host_.data(), total, sizeof(double), stream);
