@@ -67,4 +67,15 @@ double measure_gemm_peak(Backend backend, DType dtype, std::int64_t extent, doub
   return best;
 }
 
+double measure_growing_gemm_peak(Backend backend, DType dtype, std::int64_t largest_extent, double seconds) {
+  double best = 0;
+  for (std::int64_t extent = 256; extent <= largest_extent; extent *= 2) {
+    if (best > 0 && matmul_flop(extent, extent, extent) / best > seconds) {
+      break;
+    }
+    best = std::max(best, measure_gemm_peak(backend, dtype, extent, seconds));
+  }
+  return best;
+}
+
 }  // namespace ringworld

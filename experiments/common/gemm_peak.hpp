@@ -12,4 +12,9 @@ namespace ringworld {
 /// after one that warms up. On the host of one thread.
 [[nodiscard]] double measure_gemm_peak(Backend backend, DType dtype, std::int64_t extent, double seconds);
 
+/// The best over extents 256, 512, ... `largest_extent`, `seconds` each; ends before products that would take longer than
+/// that. For devices of unknown size.
+[[nodiscard]] double measure_growing_gemm_peak(Backend backend, DType dtype, std::int64_t largest_extent,
+                                               double seconds);
+
 }  // namespace ringworld

@@ -11,6 +11,7 @@
 #include "comm/environment.hpp"
 #include "core/isa.hpp"
 #include "core/log.hpp"
+#include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/train/config.hpp"
 #include "experiments/train/dry_run.hpp"
@@ -32,6 +33,7 @@ constexpr const char* description =
     "moment; --resume goes on from the last one, bit for bit. experiments/train/config holds examples.";
 
 constexpr double peak_seconds = 0.25;
+constexpr std::int64_t largest_gemm_extent = 8192;
 constexpr double seconds_between_commits = 5;
 
 /// The record, on the root.
@@ -166,10 +168,16 @@ std::string configuration_text(TrainOptions values) {
   return text;
 }
 
-/// FMA peak of all ranks together, each on one thread times its threads.
-double measure_peak(const Communicator& world, DType dtype, std::int64_t threads) {
-  world.barrier();
-  const double mine = measure_fma_peak(selected_isa(), dtype, peak_seconds) * static_cast<double>(threads);
+/// What all ranks reach together: of CPUs the FMA peak, one thread's times the threads; of a GPU its matrix product, of
+/// which ranks that share one each have their part.
+double measure_peak(const Communicator& world, const TrainingPlan& plan) {
+  double mine = 0;
+  on_every_rank(world, [&] {
+    world.barrier();
+    mine = device_of(plan.backend) == DeviceKind::host
+               ? measure_fma_peak(selected_isa(), plan.dtype, peak_seconds) * static_cast<double>(plan.threads)
+               : measure_growing_gemm_peak(plan.backend, plan.dtype, largest_gemm_extent, peak_seconds);
+  });
   return world.all_reduce(mine, Reduction::sum);
 }
 
@@ -230,7 +238,7 @@ int run_train(const Job& job) {
                                  .extra = {{"mpi_library", Environment::library_version()}}};
   std::optional<TrainingRecord> record;
   on_root(world, [&] { record.emplace(values, run.is_resumed, described); });
-  run.peak_flops_per_second = measure_peak(world, run.plan.dtype, run.plan.threads);
+  run.peak_flops_per_second = measure_peak(world, run.plan);
 
   TrainingDisplay display(run.plan.stages, world.is_root());
   Observer observer(record, display);

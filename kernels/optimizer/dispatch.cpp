@@ -21,6 +21,14 @@ void check_adamw(const AdamWRange& range, const AdamWOptions& options) {
   require_input(options.epsilon > 0, fmt::format("AdamW epsilon must be positive, not {}", options.epsilon));
 }
 
+double Optimizer::sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges) {
+  double sum = 0;
+  for (const std::span<const float> values : ranges) {
+    sum += sum_of_squares(values);
+  }
+  return sum;
+}
+
 std::unique_ptr<Optimizer> make_optimizer(Backend backend) {
   return row::make<Optimizer>(
       backend, {.reference = make_reference_optimizer, .kokkos = make_kokkos_optimizer, .cuda = make_cuda_optimizer});

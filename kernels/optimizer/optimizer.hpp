@@ -48,6 +48,9 @@ class Optimizer {
   /// Sum of squares in double, summed in chunks of fixed size and these in their order: the same for any number of
   /// threads. NaN and infinity come through.
   [[nodiscard]] virtual double sum_of_squares(std::span<const float> values) = 0;
+
+  /// The sum over ranges, each as above and these in their order: a device is waited for once, not for every range.
+  [[nodiscard]] virtual double sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges);
 };
 
 /// @throws Error(bad_input) when the backend was not built.

@@ -7,8 +7,9 @@
 
 #include "comm/collectives.hpp"
 #include "core/error.hpp"
+#include "device/host_access.hpp"
 #include "kernels/embedding/embedding.hpp"
-#include "model/row_sums.hpp"
+#include "model/compute.hpp"
 #include "ring/ring_attention.hpp"
 
 namespace ringworld {
@@ -17,14 +18,16 @@ namespace {
 /// Rows of floats that are their own memory.
 class FloatRows {
  public:
-  FloatRows(std::int64_t rows, std::int64_t columns)
-      : values_(static_cast<std::size_t>(rows * columns)), rows_(rows), columns_(columns) {}
+  FloatRows(const Compute& compute, std::int64_t rows, std::int64_t columns)
+      : memory_(compute.allocate_floats(rows * columns)), rows_(rows), columns_(columns) {}
 
-  [[nodiscard]] RowsView view() { return {values_.data(), DType::float32, {rows_, columns_}}; }
-  [[nodiscard]] std::span<float> values() { return values_; }
+  [[nodiscard]] RowsView view() const { return {memory_.data(), DType::float32, {rows_, columns_}}; }
+  [[nodiscard]] std::span<float> values() const {
+    return {memory_.as<float>(), static_cast<std::size_t>(rows_ * columns_)};
+  }
 
  private:
-  std::vector<float> values_;
+  Buffer memory_;
   std::int64_t rows_;
   std::int64_t columns_;
 };
@@ -42,23 +45,28 @@ ActivationView heads_of(const RowsView& rows, std::int64_t batch, std::int64_t c
 /// The cosines and sines of some positions.
 class RopeTable {
  public:
-  RopeTable(const ModelConfig& config, double theta, std::span<const std::int64_t> positions)
-      : rows_(std::ssize(positions)),
-        columns_(config.head_size / 2),
-        cosine_(static_cast<std::size_t>(rows_ * columns_)),
-        sine_(cosine_.size()) {
+  RopeTable(const Compute& compute, std::int64_t rows, std::int64_t head_size)
+      : rows_(rows), columns_(head_size / 2), values_(compute.allocate_dual<float>(2 * rows * columns_)) {}
+
+  /// @param positions  as many as the table has rows
+  void build(const ModelConfig& config, double theta, std::span<const std::int64_t> positions) {
+    float* first = values_.edit(2 * rows_ * columns_).data();
     build_rope_table(positions, {.head_size = config.head_size, .theta = theta, .precision = config.rope_precision},
-                     {cosine_.data(), {rows_, columns_}}, {sine_.data(), {rows_, columns_}});
+                     {first, {rows_, columns_}}, {first + rows_ * columns_, {rows_, columns_}});
+    values_.upload(2 * rows_ * columns_);
   }
 
-  [[nodiscard]] TensorView<const float, 2> cosine() const { return {cosine_.data(), {rows_, columns_}}; }
-  [[nodiscard]] TensorView<const float, 2> sine() const { return {sine_.data(), {rows_, columns_}}; }
+  [[nodiscard]] TensorView<const float, 2> cosine() const { return {part(0), {rows_, columns_}}; }
+  [[nodiscard]] TensorView<const float, 2> sine() const { return {part(rows_ * columns_), {rows_, columns_}}; }
 
  private:
+  [[nodiscard]] const float* part(std::int64_t begin) const {
+    return values_.device(2 * rows_ * columns_).data() + begin;
+  }
+
   std::int64_t rows_;
   std::int64_t columns_;
-  std::vector<float> cosine_;
-  std::vector<float> sine_;
+  DualArray<float> values_;
 };
 
 /// Global positions of a rank's tokens, in its order.
@@ -107,7 +115,9 @@ struct GreedyDecoder::Impl {
         partition(options.layout, require_length(options.prompt_length, ring.size()), ring.size()),
         positions(positions_of(partition, ring.rank())),
         prompt_shape(shape_of(config, options.batch, std::ssize(positions))),
-        prompt_rope(config, options.rope_theta, positions),
+        compute(options.backend, options.threads, parameters.profile(), [] {}),
+        prompt_rope(compute, prompt_shape.tokens, config.head_size),
+        prompt_statistics(compute.allocate_floats(prompt_shape.rows())),
         cache(ring.communicator(),
               {.layers = config.layers,
                .batch = options.batch,
@@ -117,28 +127,58 @@ struct GreedyDecoder::Impl {
                // Ranks take turns with the new tokens.
                .capacity = std::ssize(positions) + (options.new_tokens + ring.size() - 1) / ring.size()},
               options.backend, options.threads),
-        matmul(make_matmul(options.backend, {.threads = options.threads})),
-        linear(*matmul),
+        linear(compute),
         norm(make_rms_norm(options.backend)),
         rope(make_rope(options.backend)),
         swiglu(make_swiglu(options.backend)),
         embedding(make_embedding(options.backend)),
-        hidden(options.batch, config.hidden_size),
-        logits(options.batch, config.vocab_size) {
+        tokens(compute.allocate_dual<Token>(prompt_shape.rows())),
+        hidden(compute, options.batch, config.hidden_size),
+        logits(compute, options.batch, config.vocab_size),
+        largest(compute, options.batch, 1),
+        likeliest(compute.allocate_dual<std::int32_t>(options.batch)),
+        step(compute, shape_of(config, options.batch, 1)),
+        access(compute.memory()) {
+    require(compute.memory() == parameters.memory(), "decoder: the parameters are not where this backend computes");
+    prompt_rope.build(config, options.rope_theta, positions);
     gather_weights(parameters);
   }
+
+  /// Rooms for one new token a sequence.
+  struct Step {
+    Step(const Compute& compute, const LocalShape& shape)
+        : rope(compute, 1, shape.head_size),
+          x(compute, shape.batch, shape.hidden_size),
+          branch(compute, shape.batch, shape.hidden_size),
+          normed(compute, shape.batch, shape.hidden_size),
+          qkv(compute, shape.batch, shape.qkv_size()),
+          attended(compute, shape.batch, shape.query_size()),
+          gate_up(compute, shape.batch, 2 * shape.ffn_size),
+          statistics(compute.allocate_floats(shape.batch)) {}
+
+    RopeTable rope;
+    FloatRows x;
+    FloatRows branch;
+    FloatRows normed;
+    FloatRows qkv;
+    FloatRows attended;
+    FloatRows gate_up;
+    Buffer statistics;
+  };
 
   void gather_weights(ShardedParameters& parameters) {
     parameters.forget_gathered();
     for (std::int64_t unit = 0; unit < layout.unit_count(); ++unit) {
       parameters.start_gather(unit);
-      const std::span<const float> whole = parameters.gather(unit);
-      units.emplace_back(whole.begin(), whole.begin() + layout.unit(unit).elements);
+      const auto whole = parameters.gather(unit).first(static_cast<std::size_t>(layout.unit(unit).elements));
+      compute.tensors().copy(whole, units.emplace_back(compute.allocate_floats(std::ssize(whole))).as<float>());
     }
     parameters.forget_gathered();
   }
 
-  [[nodiscard]] std::span<const float> unit(std::int64_t index) const { return units[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] std::span<const float> unit(std::int64_t index) const {
+    return {units[static_cast<std::size_t>(index)].as<float>(), static_cast<std::size_t>(layout.unit(index).elements)};
+  }
   [[nodiscard]] std::span<const float> tensor(std::int64_t unit_index, std::string_view ending) const {
     const TensorLayout& found = layout.unit(unit_index).tensor(ending);
     return unit(unit_index)
@@ -149,30 +189,30 @@ struct GreedyDecoder::Impl {
     return view_layer_weights(layout.unit(index), unit(index), unit(index).data(), DType::float32);
   }
 
-  void embed(std::span<const Token> tokens, const RowsView& x) {
+  void embed(std::span<const Token> new_tokens, const RowsView& x) {
+    std::ranges::copy(new_tokens, tokens.edit(std::ssize(new_tokens)).begin());
     const auto table = tensor(ParameterLayout::embedding_unit, "embed_tokens.weight");
-    embedding->forward({.tokens = tokens,
+    embedding->forward({.tokens = tokens.upload(std::ssize(new_tokens)),
                         .table = {table.data(), DType::float32, {config.vocab_size, config.hidden_size}},
                         .vocab_begin = 0,
                         .y = x});
   }
 
-  /// y = norm(x + branch) with x + branch left in x; no branch: null.
-  void normalise(const RowsView& x, const ConstRowsView& branch, std::span<const float> weight,
-                 const RowsView& y) const {
-    std::vector<float> inverse_rms(static_cast<std::size_t>(x.rows));
+  /// y = norm(x + branch) with x + branch left in x; no branch: null. `statistics` is room for a float a row.
+  void normalise(const RowsView& x, const ConstRowsView& branch, std::span<const float> weight, const RowsView& y,
+                 const Buffer& statistics) const {
     norm->forward({.x = x,
                    .branch = branch,
                    .sum = branch.is_null() ? RowsView() : x,
                    .weight = weight,
                    .epsilon = static_cast<float>(config.rms_norm_eps),
                    .y = y,
-                   .inverse_rms = inverse_rms});
+                   .inverse_rms = {statistics.as<float>(), static_cast<std::size_t>(x.rows)}});
   }
 
   void read(std::span<const Token> prompt);
-  void add(std::span<const Token> tokens);
-  void add_layer(std::int64_t index, const RopeTable& table, const RowsView& x, const RowsView& branch);
+  void add(std::span<const Token> new_tokens);
+  void add_layer(std::int64_t index);
   std::vector<Token> choose();
 
   ModelConfig config;
@@ -183,18 +223,24 @@ struct GreedyDecoder::Impl {
   Partition partition;
   std::vector<std::int64_t> positions;  // of this rank's part of the prompt
   LocalShape prompt_shape;
+  Compute compute;
   RopeTable prompt_rope;
+  Buffer prompt_statistics;
   KeyValueCache cache;
-  std::unique_ptr<Matmul> matmul;
   Linear linear;
   std::unique_ptr<RmsNorm> norm;
   std::unique_ptr<Rope> rope;
   std::unique_ptr<SwiGlu> swiglu;
   std::unique_ptr<Embedding> embedding;
-  std::vector<std::vector<float>> units;  // whole parameters
-  FloatRows hidden;                       // (B, C), after the last norm
-  FloatRows logits;                       // (B, V)
-  std::int64_t length = 0;                // of each sequence
+  std::vector<Buffer> units;          // whole parameters
+  DualArray<Token> tokens;            // (B, T) of the prompt, or (B)
+  FloatRows hidden;                   // (B, C), after the last norm
+  FloatRows logits;                   // (B, V)
+  FloatRows largest;                  // (B), of the logits
+  DualArray<std::int32_t> likeliest;  // (B)
+  Step step;
+  HostAccess access;        // to logits
+  std::int64_t length = 0;  // of each sequence
 };
 
 void GreedyDecoder::Impl::read(std::span<const Token> prompt) {
@@ -213,10 +259,9 @@ void GreedyDecoder::Impl::read(std::span<const Token> prompt) {
   TransformerLayer layer({.shape = prompt_shape,
                           .epsilon = static_cast<float>(config.rms_norm_eps),
                           .rope_pairing = config.rope_pairing,
-                          .backend = options.backend,
                           .is_forward_only = true},
-                         *matmul, attention, tp, [] {});
-  const ActivationStore store(prompt_shape, 1, Recomputation::none, true);
+                         compute, attention, tp);
+  const ActivationStore store(prompt_shape, 1, Recomputation::none, true, compute.memory());
   const LayerActivations& kept = store.layer(0);
   std::vector<Token> mine;
   for (std::int64_t b = 0; b < batch; ++b) {
@@ -232,79 +277,78 @@ void GreedyDecoder::Impl::read(std::span<const Token> prompt) {
                  heads_of(kept.qkv, batch, prompt_shape.query_size() + prompt_shape.key_size(), config.kv_heads,
                           config.head_size));
   }
-  normalise(kept.middle, layer.branch(), tensor(layout.final_unit(), "model.norm.weight"), kept.middle_normed);
+  normalise(kept.middle, layer.branch(), tensor(layout.final_unit(), "model.norm.weight"), kept.middle_normed,
+            prompt_statistics);
   // The rank of the last token has what the head reads; the others add zeros.
-  std::ranges::fill(hidden.values(), 0.0F);
+  compute.tensors().fill_zero(hidden.values());
   const auto last = std::ranges::find(positions, options.prompt_length - 1);
   if (last != positions.end()) {
     for (std::int64_t b = 0; b < batch; ++b) {
-      copy_rows(kept.middle_normed.row_range(b * std::ssize(positions) + (last - positions.begin()), 1),
-                hidden.view().row_range(b, 1));
+      compute.tensors().copy_rows(
+          kept.middle_normed.row_range(b * std::ssize(positions) + (last - positions.begin()), 1),
+          hidden.view().row_range(b, 1));
     }
   }
-  all_reduce(ring.communicator(), hidden.values(), Reduction::sum);
+  all_reduce(ring.communicator(), hidden.values(), Reduction::sum, compute.memory());
   length = options.prompt_length;
 }
 
-/// One layer for one token a sequence. x is the sum before the layer less `branch`, which is added first.
-void GreedyDecoder::Impl::add_layer(std::int64_t index, const RopeTable& table, const RowsView& x,
-                                    const RowsView& branch) {
+/// One layer for one token a sequence. step.x is the sum before the layer less step.branch, which is added first.
+void GreedyDecoder::Impl::add_layer(std::int64_t index) {
   const std::int64_t batch = options.batch;
   const LocalShape shape = shape_of(config, batch, 1);
   const LayerWeights weights = layer_weights(index);
-  FloatRows normed(batch, shape.hidden_size);
-  FloatRows qkv(batch, shape.qkv_size());
-  FloatRows attended(batch, shape.query_size());
-  FloatRows gate_up(batch, 2 * shape.ffn_size);
+  const RowsView branch = step.branch.view();
+  const RowsView normed = step.normed.view();
+  const RowsView qkv = step.qkv.view();
+  const RowsView gate_up = step.gate_up.view();
 
-  normalise(x, index == 0 ? ConstRowsView() : ConstRowsView(branch), weights.norm, normed.view());
-  linear.forward(normed.view(), weights.qkv, qkv.view());
+  normalise(step.x.view(), index == 0 ? ConstRowsView() : ConstRowsView(branch), weights.norm, normed, step.statistics);
+  linear.forward(normed, weights.qkv, qkv);
   if (!weights.qkv_bias.empty()) {
-    add_bias(qkv.view(), weights.qkv_bias);
+    compute.tensors().add_to_rows(weights.qkv_bias, qkv);
   }
-  rope->rotate({.x = heads_of(qkv.view(), batch, 0, shape.heads + shape.kv_heads, shape.head_size),
-                .cosine = table.cosine(),
-                .sine = table.sine(),
+  rope->rotate({.x = heads_of(qkv, batch, 0, shape.heads + shape.kv_heads, shape.head_size),
+                .cosine = step.rope.cosine(),
+                .sine = step.rope.sine(),
                 .pairing = config.rope_pairing});
   if ((length - options.prompt_length) % ring.size() == ring.rank()) {
-    cache.append(index, heads_of(qkv.view(), batch, shape.query_size(), shape.kv_heads, shape.head_size),
-                 heads_of(qkv.view(), batch, shape.query_size() + shape.key_size(), shape.kv_heads, shape.head_size));
+    cache.append(index, heads_of(qkv, batch, shape.query_size(), shape.kv_heads, shape.head_size),
+                 heads_of(qkv, batch, shape.query_size() + shape.key_size(), shape.kv_heads, shape.head_size));
   }
-  cache.attend(index, heads_of(qkv.view(), batch, 0, shape.heads, shape.head_size),
-               heads_of(attended.view(), batch, 0, shape.heads, shape.head_size));
-  linear.forward(attended.view(), weights.o, branch);
+  cache.attend(index, heads_of(qkv, batch, 0, shape.heads, shape.head_size),
+               heads_of(step.attended.view(), batch, 0, shape.heads, shape.head_size));
+  linear.forward(step.attended.view(), weights.o, branch);
 
-  normalise(x, branch, weights.middle_norm, normed.view());
-  linear.forward(normed.view(), weights.gate_up, gate_up.view());
-  const RowsView gate = gate_up.view().column_range(0, shape.ffn_size);
-  swiglu->forward({.gate = gate, .up = gate_up.view().column_range(shape.ffn_size, shape.ffn_size), .y = gate});
+  normalise(step.x.view(), branch, weights.middle_norm, normed, step.statistics);
+  linear.forward(normed, weights.gate_up, gate_up);
+  const RowsView gate = gate_up.column_range(0, shape.ffn_size);
+  swiglu->forward({.gate = gate, .up = gate_up.column_range(shape.ffn_size, shape.ffn_size), .y = gate});
   linear.forward(gate, weights.down, branch);
 }
 
-void GreedyDecoder::Impl::add(std::span<const Token> tokens) {
-  require(std::ssize(tokens) == options.batch, "decoder: one token a sequence");
+void GreedyDecoder::Impl::add(std::span<const Token> new_tokens) {
+  require(std::ssize(new_tokens) == options.batch, "decoder: one token a sequence");
   require(length >= options.prompt_length, "decoder: a prompt comes first");
   require(length < options.prompt_length + options.new_tokens, "decoder: no room for another token");
-  FloatRows x(options.batch, config.hidden_size);
-  FloatRows branch(options.batch, config.hidden_size);
-  const RopeTable table(config, options.rope_theta, std::span(&length, 1));
-  embed(tokens, x.view());
+  step.rope.build(config, options.rope_theta, std::span(&length, 1));
+  embed(new_tokens, step.x.view());
   for (std::int64_t index = 0; index < config.layers; ++index) {
-    add_layer(index, table, x.view(), branch.view());
+    add_layer(index);
   }
-  normalise(x.view(), branch.view(), tensor(layout.final_unit(), "model.norm.weight"), hidden.view());
+  normalise(step.x.view(), step.branch.view(), tensor(layout.final_unit(), "model.norm.weight"), hidden.view(),
+            step.statistics);
   ++length;
 }
 
 std::vector<Token> GreedyDecoder::Impl::choose() {
   const auto head = tensor(layout.head_unit(), config.is_head_tied ? "embed_tokens.weight" : "lm_head.weight");
   linear.forward(hidden.view(), head.data(), logits.view());
-  std::vector<Token> chosen;
-  for (std::int64_t b = 0; b < options.batch; ++b) {
-    const auto row = logits.values().subspan(static_cast<std::size_t>(b * config.vocab_size),
-                                             static_cast<std::size_t>(config.vocab_size));
-    chosen.push_back(static_cast<Token>(std::ranges::max_element(row) - row.begin()));
-  }
+  compute.tensors().find_row_maxima(logits.view(),
+                                    {.maximum = largest.values(), .index = likeliest.device(options.batch)});
+  likeliest.download(options.batch);
+  const std::span<const std::int32_t> found = likeliest.read(options.batch);
+  std::vector<Token> chosen(found.begin(), found.end());
   // Ranks on unlike processors may round differently: one of them decides.
   ring.communicator().broadcast(std::as_writable_bytes(std::span(chosen)), 0);
   return chosen;
@@ -342,8 +386,8 @@ std::vector<Token> GreedyDecoder::generate(std::span<const Token> prompt, std::i
 
 std::int64_t GreedyDecoder::cache_bytes() const { return impl_->cache.bytes(); }
 
-TensorView<const float, 2> GreedyDecoder::logits() const {
-  return {impl_->logits.values().data(), {impl_->options.batch, impl_->config.vocab_size}};
+TensorView<const float, 2> GreedyDecoder::logits() {
+  return {impl_->access.read(impl_->logits.values()).data(), {impl_->options.batch, impl_->config.vocab_size}};
 }
 
 }  // namespace ringworld

@@ -28,10 +28,11 @@ struct GreedyDecoderOptions {
   int threads = 1;
 };
 
-/// Serves one shape of prompt. Holds all weights on every rank, in fp32: each token reads all of them.
+/// Serves one shape of prompt. Holds all weights on every rank, in fp32, where the backend computes: each token reads all
+/// of them.
 class GreedyDecoder {
  public:
-  /// Collective over the mesh of `parameters`, whose tp axis must have one rank.
+  /// Collective over the mesh of `parameters`, whose tp axis must have one rank and which lie where the backend computes.
   /// @throws Error(bad_input) for a mesh with tp, a prompt shorter than two tokens a rank, or a backend that is not
   /// built; Error(out_of_memory).
   GreedyDecoder(ShardedParameters& parameters, const GreedyDecoderOptions& options);
@@ -49,8 +50,8 @@ class GreedyDecoder {
   /// @return (B, count), of which the first is the one after the prompt; count <= new_tokens + 1
   std::vector<Token> generate(std::span<const Token> prompt, std::int64_t count);
 
-  /// (B, V) of the last `read` or `add`.
-  [[nodiscard]] TensorView<const float, 2> logits() const;
+  /// (B, V) of the last `read` or `add`, in host memory until the next of them. Blocks.
+  [[nodiscard]] TensorView<const float, 2> logits();
   /// Of this rank's keys and values.
   [[nodiscard]] std::int64_t cache_bytes() const;
 

@@ -13,19 +13,26 @@ void require_float32(const ConstActivationView& view, const std::array<std::int6
   require(view.dtype == DType::float32 && view.shape == shape, "key/value cache: operand of another shape or type");
 }
 
+std::int64_t float_bytes(std::int64_t count) { return count * static_cast<std::int64_t>(sizeof(float)); }
+
 }  // namespace
 
 KeyValueCache::KeyValueCache(Communicator ring, const CacheShape& shape, Backend backend, int threads)
     : ring_(std::move(ring)),
       shape_(shape),
+      place_(device_of(backend)),
+      rows_(shape.batch * shape.heads),
       kernel_(make_block_attention(backend, {.head_size = shape.head_size,
                                              .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_size)),
                                              .threads = threads})),
-      memory_(shape.layers * 2 * shape.batch * shape.capacity * shape.kv_heads * shape.head_size *
-              static_cast<std::int64_t>(sizeof(float))),
+      tensors_(make_tensor_ops(backend)),
+      memory_(float_bytes(shape.layers * 2 * shape.batch * shape.capacity * shape.kv_heads * shape.head_size), place_),
       counts_(static_cast<std::size_t>(shape.layers)),
-      maximum_(static_cast<std::size_t>(shape.batch * shape.heads)),
-      sums_(static_cast<std::size_t>(shape.batch * shape.heads * (shape.head_size + 1))) {}
+      maximum_(float_bytes(rows_), place_),
+      maxima_(2 * rows_, place_),
+      weights_(rows_, place_),
+      sums_(float_bytes(rows_ * (shape.head_size + 1)), place_),
+      lse_(float_bytes(rows_), place_) {}
 
 void KeyValueCache::clear() { std::ranges::fill(counts_, 0); }
 
@@ -46,57 +53,50 @@ void KeyValueCache::append(std::int64_t layer, const ConstActivationView& k, con
   for (const bool is_value : {false, true}) {
     const ConstActivationView& from = is_value ? v : k;
     require_float32(from, {shape_.batch, count, shape_.kv_heads, shape_.head_size});
-    const ActivationView to = stored(layer, is_value, begin, count);
-    for (std::int64_t b = 0; b < shape_.batch; ++b) {
-      for (std::int64_t t = 0; t < count; ++t) {
-        for (std::int64_t h = 0; h < shape_.kv_heads; ++h) {
-          const float* source =
-              static_cast<const float*>(from.data) + b * from.strides[0] + t * from.strides[1] + h * from.strides[2];
-          float* target = static_cast<float*>(to.data) + b * to.strides[0] + t * to.strides[1] + h * to.strides[2];
-          std::copy_n(source, shape_.head_size, target);
-        }
-      }
-    }
+    tensors_->copy_activations(from, stored(layer, is_value, begin, count));
   }
   counts_[static_cast<std::size_t>(layer)] += count;
+}
+
+/// Sums and outputs of all ranks under the maximum of all.
+void KeyValueCache::sum_over_ring(const AttentionState& state) {
+  const std::span<float> maximum(state.maximum.data, static_cast<std::size_t>(rows_));
+  const std::span<float> both = maxima_.device(2 * rows_);
+  tensors_->copy(std::span<const float>(maximum), both.data());
+  all_reduce(ring_, maximum, Reduction::max, place_);
+  tensors_->copy(std::span<const float>(maximum), both.data() + rows_);
+  maxima_.download(2 * rows_);
+  const std::span<const float> maxima = maxima_.read(2 * rows_);
+  const std::span<float> weights = weights_.edit(rows_);
+  for (std::size_t row = 0; row < weights.size(); ++row) {
+    // A rank without tokens has -inf here, and weight 0; the maximum over the ring is finite.
+    weights[row] = std::exp(maxima[row] - maxima[weights.size() + row]);
+  }
+  const std::span<const float> factors = weights_.upload(rows_);
+  tensors_->scale_rows(factors, {state.sum.data, DType::float32, {rows_, 1}});
+  tensors_->scale_rows(factors, {state.output.data, DType::float32, {rows_, shape_.head_size}});
+  all_reduce(ring_, {sums_.as<float>(), static_cast<std::size_t>(rows_ * (shape_.head_size + 1))}, Reduction::sum,
+             place_);
 }
 
 void KeyValueCache::attend(std::int64_t layer, const ConstActivationView& q, const ActivationView& out) {
   const std::array<std::int64_t, 4> shape{shape_.batch, 1, shape_.heads, shape_.head_size};
   require_float32(q, shape);
   require_float32(out, shape);
-  const std::size_t rows = maximum_.size();
-  std::vector<float> mine(rows);
-  const AttentionState state{.maximum = {mine.data(), {shape_.batch, shape_.heads, 1}},
-                             .sum = {sums_.data(), {shape_.batch, shape_.heads, 1}},
-                             .output = {sums_.data() + rows, {shape_.batch, shape_.heads, 1, shape_.head_size}}};
+  const std::array<std::int64_t, 3> rows{shape_.batch, shape_.heads, 1};
+  const AttentionState state{.maximum = {maximum_.as<float>(), rows},
+                             .sum = {sums_.as<float>(), rows},
+                             .output = {sums_.as<float>() + rows_, {shape_.batch, shape_.heads, 1, shape_.head_size}}};
   kernel_->reset(state);
   if (tokens(layer) > 0) {
     kernel_->accumulate(
         {.q = q, .k = stored(layer, false, 0, tokens(layer)), .v = stored(layer, true, 0, tokens(layer)), .mask = {}},
         state, {});
   }
-  std::ranges::copy(mine, maximum_.begin());
-  all_reduce(ring_, maximum_, Reduction::max);
-  const auto head_size = static_cast<std::size_t>(shape_.head_size);
-  for (std::size_t row = 0; row < rows; ++row) {
-    // A rank without tokens has -inf here, and weight 0; the maximum over the ring is finite.
-    const float weight = std::exp(mine[row] - maximum_[row]);
-    sums_[row] *= weight;
-    for (std::size_t d = 0; d < head_size; ++d) {
-      sums_[rows + row * head_size + d] *= weight;
-    }
+  if (ring_.size() > 1) {
+    sum_over_ring(state);
   }
-  all_reduce(ring_, sums_, Reduction::sum);
-  for (std::int64_t b = 0; b < shape_.batch; ++b) {
-    for (std::int64_t h = 0; h < shape_.heads; ++h) {
-      const auto row = static_cast<std::size_t>(b * shape_.heads + h);
-      float* target = static_cast<float*>(out.data) + b * out.strides[0] + h * out.strides[2];
-      for (std::size_t d = 0; d < head_size; ++d) {
-        target[d] = sums_[rows + row * head_size + d] / sums_[row];
-      }
-    }
-  }
+  kernel_->finalize(state, out, {lse_.as<float>(), rows});
 }
 
 }  // namespace ringworld

@@ -8,6 +8,9 @@
 ///   rank 1  q . K_1 -> m_1 l_1 o_1 --+-->   L = sum l_r e^(m_r - M)  (one sum over the ring, l and o together)
 ///   rank 2  q . K_2 -> m_2 l_2 o_2 --+      out = sum o_r e^(m_r - M) / L
 ///
+/// Keys, values, queries and results lie where the backend computes; the weights e^(m_r - M) are made on the host, which
+/// waits for the maxima where the ring has several ranks.
+///
 /// Nothing rotates: a token costs B H (D + 2) floats in two reductions a layer, whatever the context's length. LWM's
 /// decoder sends the whole cache round the ring for each token.
 
@@ -16,7 +19,9 @@
 
 #include "comm/communicator.hpp"
 #include "device/buffer.hpp"
+#include "device/dual_buffer.hpp"
 #include "kernels/attention/attention.hpp"
+#include "kernels/tensor/tensor.hpp"
 
 namespace ringworld {
 
@@ -48,18 +53,26 @@ class KeyValueCache {
   /// @pre some rank holds a token
   void attend(std::int64_t layer, const ConstActivationView& q, const ActivationView& out);
 
+  /// Of keys and values.
   [[nodiscard]] std::int64_t bytes() const { return memory_.bytes(); }
 
  private:
   [[nodiscard]] ActivationView stored(std::int64_t layer, bool is_value, std::int64_t begin, std::int64_t count) const;
+  void sum_over_ring(const AttentionState& state);
 
   Communicator ring_;
   CacheShape shape_;
+  DeviceKind place_;
+  std::int64_t rows_;  // B H
   std::unique_ptr<BlockAttention> kernel_;
+  std::unique_ptr<TensorOps> tensors_;
   Buffer memory_;                     // (layers, 2, B, capacity, Hkv, D)
   std::vector<std::int64_t> counts_;  // of each layer
-  std::vector<float> maximum_;        // (B, H)
-  std::vector<float> sums_;           // (B, H) sums, then (B, H, D) outputs: they travel together
+  Buffer maximum_;                    // (B, H)
+  DualArray<float> maxima_;           // (2, B, H), of this rank and of the ring
+  DualArray<float> weights_;          // (B, H)
+  Buffer sums_;                       // (B, H) sums, then (B, H, D) outputs: they travel together
+  Buffer lse_;                        // (B, H)
 };
 
 }  // namespace ringworld

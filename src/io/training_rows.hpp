@@ -29,6 +29,11 @@ struct TrainingStepRow {
   double tokens_per_second = 0;
   double flop_causal = 0;
   double mfu_measured_peak = 0;
+  double attention_time = 0;
+  double product_time = 0;
+  double elementwise_time = 0;
+  double communication_time = 0;
+  double idle_time = 0;
   std::int64_t ranks = 0;
   std::int64_t seed = 0;
   bool valid = true;
@@ -59,7 +64,15 @@ struct TrainingStepRow {
               "work of the step on all ranks, forward and backward, without recomputation; visible (query, key) pairs "
               "only"},
         Field{"mfu_measured_peak", &R::mfu_measured_peak, "1",
-              "flop_causal / step_time / FMA peak of all ranks, measured in this run; 0 where it was not measured"},
+              "flop_causal / step_time / peak of all ranks, measured in this run (of a CPU in FMA, of a GPU in matrix "
+              "products); 0 where it was not measured"},
+        Field{"attention_time", &R::attention_time, "s",
+              "time in attention and the hops of its ring, by the device's clock, mean over ranks"},
+        Field{"product_time", &R::product_time, "s", "the same in matrix products"},
+        Field{"elementwise_time", &R::elementwise_time, "s", "the same in all other kernels"},
+        Field{"communication_time", &R::communication_time, "s",
+              "the same waiting for shards, gradients and sums over tensor-parallel ranks"},
+        Field{"idle_time", &R::idle_time, "s", "step_time less the four above: the device had nothing to do"},
         Field{"ranks", &R::ranks, "rank", "ranks of the job"},
         Field{"seed", &R::seed, "", "seed of the weights and of the data"},
         Field{"valid", &R::valid, "", "whether loss and gradients were finite"},
@@ -96,6 +109,11 @@ struct TrainingStageRow {
   double flop_causal = 0;
   double flop_full = 0;
   double mfu_measured_peak = 0;
+  double attention_share = 0;
+  double product_share = 0;
+  double elementwise_share = 0;
+  double communication_share = 0;
+  double idle_share = 0;
   std::int64_t parameters = 0;
   std::int64_t peak_bytes = 0;
   std::int64_t peak_bytes_model = 0;
@@ -134,9 +152,17 @@ struct TrainingStageRow {
               "only"},
         Field{"flop_full", &R::flop_full, "FLOP", "the same with every (query, key) pair counted"},
         Field{"mfu_measured_peak", &R::mfu_measured_peak, "1",
-              "flop_causal / seconds / FMA peak of all ranks, measured in this run; 0 where it was not measured"},
+              "flop_causal / seconds / peak of all ranks, measured in this run (of a CPU in FMA, of a GPU in matrix "
+              "products); 0 where it was not measured"},
+        Field{"attention_share", &R::attention_share, "1",
+              "attention_time over step_time, of all steps of this run; NaN without steps"},
+        Field{"product_share", &R::product_share, "1", "product_time, likewise"},
+        Field{"elementwise_share", &R::elementwise_share, "1", "elementwise_time, likewise"},
+        Field{"communication_share", &R::communication_share, "1", "communication_time, likewise"},
+        Field{"idle_share", &R::idle_share, "1", "idle_time, likewise"},
         Field{"parameters", &R::parameters, "", "parameters of the model"},
-        Field{"peak_bytes", &R::peak_bytes, "B", "largest over ranks of the memory held in buffers at once"},
+        Field{"peak_bytes", &R::peak_bytes, "B",
+              "largest over ranks of the memory held in buffers at once, where the kernels compute"},
         Field{"peak_bytes_model", &R::peak_bytes_model, "B", "the same by the formula that --dry-run prints"},
         Field{"final_loss", &R::final_loss, "nat", "mean loss of the stage's last tenth of steps"},
         Field{"final_answer_loss", &R::final_answer_loss, "nat", "mean answer loss of the same steps; NaN without"},

@@ -6,14 +6,15 @@ namespace {
 /// Hands out memory that `buffers` keep.
 class Allocator {
  public:
-  Allocator(const LocalShape& shape, std::vector<Buffer>& buffers) : shape_(shape), buffers_(buffers) {}
+  Allocator(const LocalShape& shape, DeviceKind memory, std::vector<Buffer>& buffers)
+      : shape_(shape), memory_(memory), buffers_(buffers) {}
 
   RowsView rows(std::int64_t columns) {
-    Buffer& buffer = buffers_.emplace_back(shape_.rows() * columns * size_of(shape_.dtype));
+    Buffer& buffer = buffers_.emplace_back(shape_.rows() * columns * size_of(shape_.dtype), memory_);
     return {buffer.data(), shape_.dtype, {shape_.rows(), columns}};
   }
   float* floats(std::int64_t count) {
-    return buffers_.emplace_back(count * static_cast<std::int64_t>(sizeof(float))).as<float>();
+    return buffers_.emplace_back(count * static_cast<std::int64_t>(sizeof(float)), memory_).as<float>();
   }
 
   void make_input(LayerActivations& layer) { layer.x = rows(shape_.hidden_size); }
@@ -35,14 +36,15 @@ class Allocator {
 
  private:
   const LocalShape& shape_;
+  DeviceKind memory_;
   std::vector<Buffer>& buffers_;
 };
 
 }  // namespace
 
 ActivationStore::ActivationStore(const LocalShape& shape, std::int64_t layers, Recomputation recomputation,
-                                 bool is_forward_only) {
-  Allocator allocator(shape, buffers_);
+                                 bool is_forward_only, DeviceKind memory) {
+  Allocator allocator(shape, memory, buffers_);
   LayerActivations layer;
   for (std::int64_t index = 0; index < layers; ++index) {
     const bool is_first = index == 0;

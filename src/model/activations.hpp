@@ -31,8 +31,9 @@ struct LayerActivations {
 
 class ActivationStore {
  public:
-  /// @throws Error(out_of_memory)
-  ActivationStore(const LocalShape& shape, std::int64_t layers, Recomputation recomputation, bool is_forward_only);
+  /// In memory of `memory`. @throws Error(out_of_memory)
+  ActivationStore(const LocalShape& shape, std::int64_t layers, Recomputation recomputation, bool is_forward_only,
+                  DeviceKind memory);
 
   [[nodiscard]] const LayerActivations& layer(std::int64_t index) const {
     return layers_[static_cast<std::size_t>(index)];

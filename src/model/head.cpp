@@ -3,15 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
-#include <numeric>
 
 #include "comm/collectives.hpp"
 #include "core/error.hpp"
-#include "core/isa.hpp"
-#include "kernels/row/row_functions.hpp"
-#include "model/row_sums.hpp"
+#include "device/host_access.hpp"
+#include "model/rank_sums.hpp"
 
 namespace ringworld {
 namespace {
@@ -19,9 +16,12 @@ namespace {
 /// Gathered chunks are padded to a multiple of this many rows, so that few shapes of products need preparing.
 constexpr std::int64_t row_quantum = 64;
 
-std::int64_t float_bytes(std::int64_t count) { return count * static_cast<std::int64_t>(sizeof(float)); }
-
 std::int64_t rounded_up(std::int64_t count) { return (count + row_quantum - 1) / row_quantum * row_quantum; }
+
+template <class T>
+std::span<T> part(std::span<T> list, std::int64_t begin, std::int64_t count) {
+  return list.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+}
 
 }  // namespace
 
@@ -29,189 +29,263 @@ std::int64_t head_chunk_rows(std::int64_t chunk, std::int64_t rows) {
   return rounded_up(std::min(chunk, std::max<std::int64_t>(1, rows)));
 }
 
-Head::Head(const HeadOptions& options, Matmul& matmul, Communicator tp, std::function<void()> progress)
+std::int64_t head_list_rows(std::int64_t rows) { return rounded_up(rows); }
+
+Head::Head(const HeadOptions& options, Compute& compute, Communicator tp)
     : options_(options),
-      linear_(matmul),
+      compute_(compute),
+      linear_(compute),
       tp_(std::move(tp)),
-      progress_(std::move(progress)),
-      loss_(make_cross_entropy(options.backend)) {
+      loss_(make_cross_entropy(compute.backend())) {
   options_.chunk = head_chunk_rows(options.chunk, options.rows);
   const std::int64_t element = size_of(options.dtype);
   const std::int64_t vocabulary = options.vocabulary.count;
-  logits_ = Buffer(float_bytes(options_.chunk * vocabulary));
-  hidden_ = Buffer(options_.chunk * options.hidden_size * element);
-  active_.reserve(static_cast<std::size_t>(options.rows));
+  const std::int64_t list = head_list_rows(options.rows);
+  rows_ = compute.allocate_dual<std::int32_t>(list);
+  targets_ = compute.allocate_dual<std::int32_t>(list);
+  weights_ = compute.allocate_dual<float>(list);
+  nll_ = compute.allocate_dual<float>(list);
+  likeliest_ = compute.allocate_dual<std::int32_t>(list);
+  largest_ = compute.allocate_dual<float>(list);
+  logits_ = compute.allocate_floats(options_.chunk * vocabulary);
+  hidden_ = compute.allocate(options_.chunk * options.hidden_size * element);
   if (!options.is_forward_only) {
-    dhidden_ = Buffer(options_.chunk * options.hidden_size * element);
+    dhidden_ = compute.allocate(options_.chunk * options.hidden_size * element);
     if (options.dtype != DType::float32) {
-      rounded_ = Buffer(options_.chunk * vocabulary * element);
+      rounded_ = compute.allocate(options_.chunk * vocabulary * element);
     }
   }
-  if (tp_.size() > 1 && options.dtype != DType::float32) {
-    tp_scratch_ = Buffer(float_bytes(options_.chunk * options.hidden_size));
+  if (tp_.size() > 1) {
+    shard_maximum_ = compute.allocate_dual<float>(list);
+    shard_sums_ = compute.allocate_dual<float>(2 * list);
+    if (options.dtype != DType::float32) {
+      tp_scratch_ = compute.allocate_floats(options_.chunk * options.hidden_size);
+    }
   }
 }
 
 std::int64_t Head::bytes() const {
-  return logits_.bytes() + rounded_.bytes() + hidden_.bytes() + dhidden_.bytes() + tp_scratch_.bytes();
+  return rows_.bytes() + targets_.bytes() + weights_.bytes() + nll_.bytes() + likeliest_.bytes() + largest_.bytes() +
+         shard_maximum_.bytes() + shard_sums_.bytes() + logits_.bytes() + rounded_.bytes() + hidden_.bytes() +
+         dhidden_.bytes() + tp_scratch_.bytes();
 }
 
 void Head::project(const ConstRowsView& hidden, const void* weight, const TensorView<float, 2>& logits) {
-  linear_.forward(hidden, weight, logits);
+  const std::int64_t columns = options_.vocabulary.count;
+  HostAccess access(compute_.memory());
+  for (std::int64_t begin = 0; begin < hidden.rows; begin += options_.chunk) {
+    const std::int64_t count = std::min(options_.chunk, hidden.rows - begin);
+    const TensorView<float, 2> chunk(logits_.as<float>(), {count, columns});
+    linear_.forward(hidden.row_range(begin, count), weight, chunk);
+    const auto values = access.read(std::span(chunk.data, static_cast<std::size_t>(chunk.size())));
+    for (std::int64_t row = 0; row < count; ++row) {
+      std::ranges::copy(part(values, row * columns, columns), &logits(begin + row, 0));
+    }
+  }
 }
 
 void Head::list_active(const HeadPass& pass) {
-  active_.clear();
-  for (std::int64_t row = 0; row < options_.rows; ++row) {
-    if (pass.targets[static_cast<std::size_t>(row)] >= 0) {
-      active_.push_back(row);
+  const std::int64_t capacity = head_list_rows(options_.rows);
+  const std::span<std::int32_t> rows = rows_.edit(capacity);
+  const std::span<std::int32_t> targets = targets_.edit(capacity);
+  const std::span<float> weights = weights_.edit(capacity);
+  std::size_t count = 0;
+  for (std::size_t row = 0; row < static_cast<std::size_t>(options_.rows); ++row) {
+    const std::int32_t target = pass.targets[row];
+    if (target >= options_.vocab_size) {
+      throw Error(ErrorKind::bad_input,
+                  fmt::format("loss: target {} is not below vocab_size {}", target, options_.vocab_size));
+    }
+    if (target >= 0) {
+      rows[count] = static_cast<std::int32_t>(row);
+      targets[count] = target;
+      weights[count] = pass.weights[row];
+      ++count;
     }
   }
+  active_ = static_cast<std::int64_t>(count);
+  const std::int64_t padded = rounded_up(active_);
+  std::ranges::fill(part(rows, active_, padded - active_), -1);
+  std::ranges::fill(part(targets, active_, padded - active_), -1);
+  std::ranges::fill(part(weights, active_, padded - active_), 0.0F);
+  rows_.upload(padded);
+  targets_.upload(padded);
+  weights_.upload(padded);
 }
 
-Head::Chunk Head::gather(const HeadPass& pass, std::size_t begin, std::size_t count) {
-  Chunk chunk;
-  chunk.rows = std::span(active_).subspan(begin, count);
+Head::Chunk Head::gather(const HeadPass& pass, std::int64_t begin, std::int64_t count) {
+  const std::span<const std::int32_t> listed = part(rows_.read(active_), begin, count);
   const bool has_gradient = !pass.dhidden.is_null();
-  const auto rows = static_cast<std::int64_t>(count);
-  const std::int64_t columns = options_.hidden_size;
-  chunk.is_in_place = chunk.rows.back() - chunk.rows.front() + 1 == rows;
-  const std::int64_t padded = chunk.is_in_place ? rows : rounded_up(rows);
+  Chunk chunk{.begin = begin, .count = count};
+  chunk.is_in_place = listed.back() - listed.front() + 1 == count;
   if (chunk.is_in_place) {
-    chunk.hidden = pass.hidden.row_range(chunk.rows.front(), rows);
-    if (has_gradient) {
-      chunk.dhidden = pass.dhidden.row_range(chunk.rows.front(), rows);
-    }
-  } else {
-    const RowsView dense(hidden_.data(), options_.dtype, {padded, columns});
-    const RowsView padding = dense.row_range(rows, padded - rows);
-    std::memset(padding.data, 0, static_cast<std::size_t>((padded - rows) * columns * size_of(options_.dtype)));
-    for (std::int64_t i = 0; i < rows; ++i) {
-      copy_rows(pass.hidden.row_range(chunk.rows[static_cast<std::size_t>(i)], 1), dense.row_range(i, 1));
-    }
-    chunk.hidden = dense;
-    if (has_gradient) {
-      chunk.dhidden = RowsView(dhidden_.data(), options_.dtype, {padded, columns});
-    }
+    chunk.padded = count;
+    chunk.hidden = pass.hidden.row_range(listed.front(), count);
+    chunk.dhidden = has_gradient ? pass.dhidden.row_range(listed.front(), count) : RowsView();
+    return chunk;
   }
-  chunk.targets.assign(static_cast<std::size_t>(padded), -1);
-  chunk.weights.assign(static_cast<std::size_t>(padded), 0.0F);
-  chunk.nll.resize(static_cast<std::size_t>(padded));
-  for (std::size_t i = 0; i < count; ++i) {
-    chunk.targets[i] = pass.targets[static_cast<std::size_t>(chunk.rows[i])];
-    chunk.weights[i] = pass.weights[static_cast<std::size_t>(chunk.rows[i])];
-  }
+  chunk.padded = rounded_up(count);
+  const std::array<std::int64_t, 2> shape{chunk.padded, options_.hidden_size};
+  const RowsView dense(hidden_.data(), options_.dtype, shape);
+  const auto scope = compute_.scope(Work::elementwise);
+  compute_.tensors().gather_rows(pass.hidden, part(rows_.device(begin + chunk.padded), begin, chunk.padded), dense);
+  chunk.hidden = dense;
+  chunk.dhidden = has_gradient ? RowsView(dhidden_.data(), options_.dtype, shape) : RowsView();
   return chunk;
 }
 
-void Head::find_likeliest(const Chunk& chunk, const TensorView<const float, 2>& logits, const HeadPass& pass) {
-  const auto& functions = row::row_functions(selected_isa());
-  const std::size_t rows = chunk.rows.size();
-  const std::int64_t columns = logits.shape[1];
-  std::vector<float> maximum(rows);
-  std::vector<std::int64_t> index(rows);
-  for (std::size_t i = 0; i < rows; ++i) {
-    const float* row = logits.data + static_cast<std::int64_t>(i) * columns;
-    maximum[i] = functions.maximum(row, columns);
-    const std::int64_t first = std::find(row, row + columns, maximum[i]) - row;
-    // Of NaNs none equals the maximum: the token is then out of the vocabulary of every slice but stays a number.
-    index[i] = options_.vocabulary.begin + std::min(first, columns - 1);
-  }
-  if (tp_.size() > 1) {
-    std::vector<float> largest = maximum;
-    all_reduce(tp_, largest, Reduction::max);
-    for (std::size_t i = 0; i < rows; ++i) {
-      if (maximum[i] != largest[i]) {
-        index[i] = std::numeric_limits<std::int32_t>::max();
-      }
-    }
-    tp_.all_reduce(std::span(index), Reduction::min);
-  }
-  for (std::size_t i = 0; i < rows; ++i) {
-    pass.likeliest[static_cast<std::size_t>(chunk.rows[i])] = static_cast<std::int32_t>(index[i]);
-  }
+void Head::find_likeliest(const Chunk& chunk, const TensorView<const float, 2>& logits) {
+  const auto scope = compute_.scope(Work::elementwise);
+  const std::int64_t end = chunk.begin + chunk.padded;
+  compute_.tensors().find_row_maxima(logits, {.maximum = part(largest_.device(end), chunk.begin, chunk.padded),
+                                              .index = part(likeliest_.device(end), chunk.begin, chunk.padded)});
 }
 
-void Head::run_whole(Chunk& chunk, const TensorView<float, 2>& logits, bool has_gradient) {
+void Head::run_whole(const ChunkLoss& loss, bool has_gradient) {
+  const auto scope = compute_.scope(Work::elementwise);
   if (has_gradient) {
-    loss_->backward({.logits = logits, .targets = chunk.targets, .weights = chunk.weights, .nll = chunk.nll});
+    loss_->backward({.logits = loss.logits, .targets = loss.targets, .weights = loss.weights, .nll = loss.nll});
   } else {
-    loss_->forward({.logits = logits, .targets = chunk.targets, .nll = chunk.nll});
+    loss_->forward({.logits = loss.logits, .targets = loss.targets, .nll = loss.nll});
   }
 }
 
-void Head::run_sharded(Chunk& chunk, const TensorView<float, 2>& logits, bool has_gradient) {
-  const CrossEntropyShard shard{.logits = logits, .targets = chunk.targets, .vocab_begin = options_.vocabulary.begin};
-  std::vector<float> maximum(chunk.targets.size());
+void Head::run_sharded(const Chunk& chunk, const ChunkLoss& loss, bool has_gradient) {
+  const auto scope = compute_.scope(Work::elementwise);
+  const auto reduce = [&](std::span<float> values, Reduction reduction) {
+    const auto waiting = compute_.scope(Work::communication);
+    all_reduce(tp_, values, reduction, compute_.memory());
+  };
+  const CrossEntropyShard shard{
+      .logits = loss.logits, .targets = loss.targets, .vocab_begin = options_.vocabulary.begin};
+  const std::int64_t end = chunk.begin + chunk.padded;
+  const std::span<float> maximum = part(shard_maximum_.device(end), chunk.begin, chunk.padded);
   loss_->shard_maximum(shard, maximum);
-  all_reduce(tp_, maximum, Reduction::max);
+  reduce(maximum, Reduction::max);
   // The sums and the logits of the targets travel together.
-  std::vector<float> sums(2 * chunk.targets.size());
-  const std::span<float> sum = std::span(sums).first(chunk.targets.size());
-  const std::span<float> target_logit = std::span(sums).last(chunk.targets.size());
-  loss_->shard_exponentials(shard, maximum, sum, target_logit);
-  all_reduce(tp_, sums, Reduction::sum);
-  negative_log_likelihoods(chunk.targets, maximum, sum, target_logit, chunk.nll);
+  const std::span<float> sums = sums_of(shard_sums_.device(2 * end), chunk);
+  const std::span<float> sum = sums.first(sums.size() / 2);
+  loss_->shard_exponentials(shard, maximum, sum, sums.last(sums.size() / 2));
+  reduce(sums, Reduction::sum);
   if (has_gradient) {
-    loss_->shard_gradient(shard, sum, chunk.weights);
+    loss_->shard_gradient(shard, sum, loss.weights);
   }
 }
 
 void Head::propagate(const Chunk& chunk, const TensorView<float, 2>& dlogits, const HeadPass& pass) {
   ConstRowsView dy = dlogits;
   if (options_.dtype != DType::float32) {
+    const auto scope = compute_.scope(Work::elementwise);
     const RowsView rounded(rounded_.data(), options_.dtype, dlogits.shape);
-    copy_rows(dy, rounded);
+    compute_.tensors().copy_rows(dy, rounded);
     dy = rounded;
   }
   linear_.weight_gradient(dy, chunk.hidden, pass.dweight);
   linear_.input_gradient(dy, pass.weight, chunk.dhidden);
-  sum_over_ranks(tp_, chunk.dhidden, tp_scratch_.as<float>());
-  for (std::size_t i = 0; i < chunk.rows.size() && !chunk.is_in_place; ++i) {
-    copy_rows(chunk.dhidden.row_range(static_cast<std::int64_t>(i), 1), pass.dhidden.row_range(chunk.rows[i], 1));
+  sum_over_ranks(tp_, chunk.dhidden, tp_scratch_.as<float>(), compute_);
+  if (!chunk.is_in_place) {
+    const auto scope = compute_.scope(Work::elementwise);
+    const auto rows = part(rows_.device(chunk.begin + chunk.padded), chunk.begin, chunk.padded);
+    compute_.tensors().scatter_rows(chunk.dhidden, rows, pass.dhidden);
   }
 }
 
-double Head::run(const HeadPass& pass) {
+void Head::start(const HeadPass& pass) {
   const bool has_gradient = !pass.dhidden.is_null();
   list_active(pass);
-  for (const std::int64_t row : active_) {
-    const std::int32_t target = pass.targets[static_cast<std::size_t>(row)];
-    if (target >= options_.vocab_size) {
-      throw Error(ErrorKind::bad_input,
-                  fmt::format("loss: target {} is not below vocab_size {}", target, options_.vocab_size));
-    }
+  if (has_gradient && active_ < options_.rows) {
+    const auto scope = compute_.scope(Work::elementwise);
+    compute_.tensors().fill_zero(pass.dhidden);
   }
-  std::ranges::fill(pass.nll, 0.0F);
-  std::ranges::fill(pass.likeliest, -1);
-  if (has_gradient && std::ssize(active_) < options_.rows) {
-    std::memset(pass.dhidden.data, 0,
-                static_cast<std::size_t>(options_.rows * options_.hidden_size * size_of(options_.dtype)));
-  }
-
-  double loss = 0;
-  for (std::size_t begin = 0; begin < active_.size(); begin += static_cast<std::size_t>(options_.chunk)) {
-    Chunk chunk = gather(pass, begin, std::min(static_cast<std::size_t>(options_.chunk), active_.size() - begin));
-    const TensorView<float, 2> logits(logits_.as<float>(), {chunk.hidden.rows, options_.vocabulary.count});
-    project(chunk.hidden, pass.weight, logits);
-    if (!pass.likeliest.empty()) {
-      find_likeliest(chunk, logits, pass);
+  chunks_.clear();
+  for (std::int64_t begin = 0; begin < active_; begin += options_.chunk) {
+    const Chunk& chunk = chunks_.emplace_back(gather(pass, begin, std::min(options_.chunk, active_ - begin)));
+    const std::int64_t end = begin + chunk.padded;
+    const ChunkLoss loss{.logits = {logits_.as<float>(), {chunk.padded, options_.vocabulary.count}},
+                         .targets = part(targets_.device(end), begin, chunk.padded),
+                         .weights = part(weights_.device(end), begin, chunk.padded),
+                         .nll = part(nll_.device(end), begin, chunk.padded)};
+    linear_.forward(chunk.hidden, pass.weight, loss.logits);
+    if (pass.wants_likeliest) {
+      find_likeliest(chunk, loss.logits);
     }
     if (tp_.size() == 1) {
-      run_whole(chunk, logits, has_gradient);
+      run_whole(loss, has_gradient);
     } else {
-      run_sharded(chunk, logits, has_gradient);
+      run_sharded(chunk, loss, has_gradient);
     }
     if (has_gradient) {
-      propagate(chunk, logits, pass);
+      propagate(chunk, loss.logits, pass);
     }
-    for (std::size_t i = 0; i < chunk.rows.size(); ++i) {
-      loss += static_cast<double>(chunk.weights[i]) * static_cast<double>(chunk.nll[i]);
-      if (!pass.nll.empty()) {
-        pass.nll[static_cast<std::size_t>(chunk.rows[i])] = chunk.nll[i];
+    compute_.progress();
+  }
+  has_likeliest_ = pass.wants_likeliest;
+  if (has_likeliest_) {
+    likeliest_.download(active_);
+    largest_.download(active_);
+  }
+  if (tp_.size() == 1) {
+    nll_.download(active_);
+  } else {
+    shard_maximum_.download(rounded_up(active_));
+    shard_sums_.download(2 * rounded_up(active_));
+  }
+}
+
+void Head::find_shards_nll() {
+  const std::int64_t padded = rounded_up(active_);
+  const auto targets = targets_.read(padded);
+  const auto maximum = shard_maximum_.read(padded);
+  const auto all_sums = shard_sums_.edit(2 * padded);
+  const auto nll = nll_.edit(padded);
+  for (const Chunk& chunk : chunks_) {
+    const std::span<const float> sums = sums_of(all_sums, chunk);
+    negative_log_likelihoods(part(targets, chunk.begin, chunk.padded), part(maximum, chunk.begin, chunk.padded),
+                             sums.first(sums.size() / 2), sums.last(sums.size() / 2),
+                             part(nll, chunk.begin, chunk.padded));
+  }
+}
+
+std::vector<std::int64_t> Head::likeliest_tokens() {
+  const auto columns = likeliest_.read(active_);
+  const auto mine = largest_.read(active_);
+  std::vector<std::int64_t> tokens(columns.begin(), columns.end());
+  std::ranges::for_each(tokens, [&](std::int64_t& token) { token += options_.vocabulary.begin; });
+  if (tp_.size() > 1) {
+    std::vector<float> largest(mine.begin(), mine.end());
+    all_reduce(tp_, largest, Reduction::max, DeviceKind::host);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (mine[i] != largest[i]) {
+        tokens[i] = std::numeric_limits<std::int32_t>::max();
       }
     }
-    progress_();
+    tp_.all_reduce(std::span(tokens), Reduction::min);
+  }
+  return tokens;
+}
+
+double Head::finish(const HeadScores& scores) {
+  if (tp_.size() > 1) {
+    find_shards_nll();
+  }
+  const auto rows = rows_.read(active_);
+  const auto weights = weights_.read(active_);
+  const auto nll = nll_.read(active_);
+  double loss = 0;
+  std::ranges::fill(scores.nll, 0.0F);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    loss += static_cast<double>(weights[i]) * static_cast<double>(nll[i]);
+    if (!scores.nll.empty()) {
+      scores.nll[static_cast<std::size_t>(rows[i])] = nll[i];
+    }
+  }
+  if (!scores.likeliest.empty()) {
+    require(has_likeliest_, "head: the pass did not look for the likeliest tokens");
+    const std::vector<std::int64_t> tokens = likeliest_tokens();
+    std::ranges::fill(scores.likeliest, -1);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      scores.likeliest[static_cast<std::size_t>(rows[i])] = static_cast<std::int32_t>(tokens[i]);
+    }
   }
   return loss;
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "model/row_sums.hpp"
+#include "model/rank_sums.hpp"
 
 namespace ringworld {
 namespace {
@@ -34,8 +34,6 @@ bool has_bias(const UnitLayout& unit) {
   return std::ranges::any_of(unit.tensors, [](const TensorLayout& tensor) { return tensor.name.ends_with(".bias"); });
 }
 
-std::int64_t float_bytes(std::int64_t count) { return count * static_cast<std::int64_t>(sizeof(float)); }
-
 }  // namespace
 
 LayerWeights view_layer_weights(const UnitLayout& unit, std::span<const float> fp32, const void* weights, DType dtype) {
@@ -63,33 +61,33 @@ LayerGradients view_layer_gradients(const UnitLayout& unit, std::span<float> gra
           .down = matrix("down_proj.weight")};
 }
 
-TransformerLayer::TransformerLayer(const LayerOptions& options, Matmul& matmul, RingAttention& attention,
-                                   Communicator tp, std::function<void()> progress)
+TransformerLayer::TransformerLayer(const LayerOptions& options, Compute& compute, RingAttention& attention,
+                                   Communicator tp)
     : options_(options),
-      linear_(matmul),
+      compute_(compute),
+      linear_(compute),
       attention_(attention),
       tp_(std::move(tp)),
-      progress_(std::move(progress)),
-      norm_(make_rms_norm(options.backend)),
-      rope_(make_rope(options.backend)),
-      swiglu_(make_swiglu(options.backend)) {
+      norm_(make_rms_norm(compute.backend())),
+      rope_(make_rope(compute.backend())),
+      swiglu_(make_swiglu(compute.backend())) {
   const LocalShape& shape = options.shape;
   const std::int64_t element = size_of(shape.dtype);
   const std::int64_t chunk = std::min(options.ffn_chunk, shape.rows());
-  branch_memory_ = Buffer(shape.rows() * shape.hidden_size * element);
+  branch_memory_ = compute.allocate(shape.rows() * shape.hidden_size * element);
   branch_ = {branch_memory_.data(), shape.dtype, {shape.rows(), shape.hidden_size}};
-  gate_up_ = Buffer(chunk * 2 * shape.ffn_size * element);
+  gate_up_ = compute.allocate(chunk * 2 * shape.ffn_size * element);
   if (tp_.size() > 1 && shape.dtype != DType::float32) {
-    tp_scratch_ = Buffer(float_bytes(shape.rows() * shape.hidden_size));
+    tp_scratch_ = compute.allocate_floats(shape.rows() * shape.hidden_size);
   }
   if (!options.is_forward_only) {
-    inner_ = Buffer(chunk * shape.ffn_size * element);
-    dattention_ = Buffer(shape.rows() * shape.query_size() * element);
-    dqkv_ = Buffer(shape.rows() * shape.qkv_size() * element);
-    dq_ = Buffer(float_bytes(shape.rows() * shape.query_size()));
-    dk_ = Buffer(float_bytes(shape.rows() * shape.key_size()));
-    dv_ = Buffer(float_bytes(shape.rows() * shape.key_size()));
-    delta_ = Buffer(float_bytes(shape.rows() * shape.heads));
+    inner_ = compute.allocate(chunk * shape.ffn_size * element);
+    dattention_ = compute.allocate(shape.rows() * shape.query_size() * element);
+    dqkv_ = compute.allocate(shape.rows() * shape.qkv_size() * element);
+    dq_ = compute.allocate_floats(shape.rows() * shape.query_size());
+    dk_ = compute.allocate_floats(shape.rows() * shape.key_size());
+    dv_ = compute.allocate_floats(shape.rows() * shape.key_size());
+    delta_ = compute.allocate_floats(shape.rows() * shape.heads);
   }
 }
 
@@ -110,44 +108,54 @@ ActivationView TransformerLayer::heads_of(const RowsView& rows, std::int64_t col
           {shape.tokens * rows.row_stride, rows.row_stride, shape.head_size, 1}};
 }
 
+void TransformerLayer::normalise(const RmsNormForward& norm) {
+  const auto scope = compute_.scope(Work::elementwise);
+  norm_->forward(norm);
+}
+
 void TransformerLayer::rotate(const Pass& pass, const ActivationView& x, RopeDirection direction) {
+  const auto scope = compute_.scope(Work::elementwise);
   rope_->rotate(
       {.x = x, .cosine = pass.cosine, .sine = pass.sine, .pairing = options_.rope_pairing, .direction = direction});
 }
 
+void TransformerLayer::sum_over_tp(const RowsView& rows) { sum_over_ranks(tp_, rows, tp_scratch(), compute_); }
+
 void TransformerLayer::project_qkv(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept) {
   linear_.forward(kept.normed, weights.qkv, kept.qkv);
   if (!weights.qkv_bias.empty()) {
-    add_bias(kept.qkv, weights.qkv_bias);
+    const auto scope = compute_.scope(Work::elementwise);
+    compute_.tensors().add_to_rows(weights.qkv_bias, kept.qkv);
   }
   // q and k lie side by side and turn alike.
   rotate(pass, heads_of(kept.qkv, 0, options_.shape.heads + options_.shape.kv_heads), RopeDirection::forward);
-  progress_();
+  compute_.progress();
 }
 
 void TransformerLayer::attend(const Pass& pass, const LayerActivations& kept) {
   const LocalShape& shape = options_.shape;
+  const auto scope = compute_.scope(Work::attention);
   attention_.forward({.q = heads_of(kept.qkv, 0, shape.heads),
                       .k = heads_of(kept.qkv, shape.query_size(), shape.kv_heads),
                       .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
                       .segments = pass.segments,
                       .out = heads_of(kept.attention, 0, shape.heads),
                       .lse = kept.lse});
-  progress_();
+  compute_.progress();
 }
 
 void TransformerLayer::join_attention(const LayerWeights& weights, const LayerActivations& kept,
                                       const RowsView& branch) {
   linear_.forward(kept.attention, weights.o, branch);
-  sum_over_ranks(tp_, branch, tp_scratch());
-  norm_->forward({.x = kept.x,
-                  .branch = branch,
-                  .sum = kept.middle,
-                  .weight = weights.middle_norm,
-                  .epsilon = options_.epsilon,
-                  .y = kept.middle_normed,
-                  .inverse_rms = kept.middle_inverse_rms});
-  progress_();
+  sum_over_tp(branch);
+  normalise({.x = kept.x,
+             .branch = branch,
+             .sum = kept.middle,
+             .weight = weights.middle_norm,
+             .epsilon = options_.epsilon,
+             .y = kept.middle_normed,
+             .inverse_rms = kept.middle_inverse_rms});
+  compute_.progress();
 }
 
 void TransformerLayer::feed_forward(const LayerWeights& weights, const LayerActivations& kept, const RowsView& branch) {
@@ -156,23 +164,26 @@ void TransformerLayer::feed_forward(const LayerWeights& weights, const LayerActi
     const RowsView gate_up(gate_up_.data(), shape.dtype, {count, 2 * shape.ffn_size});
     const RowsView gate = gate_up.column_range(0, shape.ffn_size);
     linear_.forward(kept.middle_normed.row_range(begin, count), weights.gate_up, gate_up);
-    swiglu_->forward({.gate = gate, .up = gate_up.column_range(shape.ffn_size, shape.ffn_size), .y = gate});
+    {
+      const auto scope = compute_.scope(Work::elementwise);
+      swiglu_->forward({.gate = gate, .up = gate_up.column_range(shape.ffn_size, shape.ffn_size), .y = gate});
+    }
     linear_.forward(gate, weights.down, branch.row_range(begin, count));
-    progress_();
+    compute_.progress();
   });
-  sum_over_ranks(tp_, branch, tp_scratch());
+  sum_over_tp(branch);
 }
 
 void TransformerLayer::forward(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept,
                                const ConstRowsView& middle_before, const RowsView& branch) {
   const bool is_first = middle_before.is_null();
-  norm_->forward({.x = is_first ? ConstRowsView(kept.x) : middle_before,
-                  .branch = is_first ? ConstRowsView() : ConstRowsView(branch),
-                  .sum = is_first ? RowsView() : kept.x,
-                  .weight = weights.norm,
-                  .epsilon = options_.epsilon,
-                  .y = kept.normed,
-                  .inverse_rms = kept.inverse_rms});
+  normalise({.x = is_first ? ConstRowsView(kept.x) : middle_before,
+             .branch = is_first ? ConstRowsView() : ConstRowsView(branch),
+             .sum = is_first ? RowsView() : kept.x,
+             .weight = weights.norm,
+             .epsilon = options_.epsilon,
+             .y = kept.normed,
+             .inverse_rms = kept.inverse_rms});
   project_qkv(pass, weights, kept);
   attend(pass, kept);
   join_attention(weights, kept, branch);
@@ -181,13 +192,13 @@ void TransformerLayer::forward(const Pass& pass, const LayerWeights& weights, co
 
 void TransformerLayer::recompute(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept,
                                  bool is_attention_kept) {
-  norm_->forward({.x = kept.x,
-                  .branch = {},
-                  .sum = {},
-                  .weight = weights.norm,
-                  .epsilon = options_.epsilon,
-                  .y = kept.normed,
-                  .inverse_rms = kept.inverse_rms});
+  normalise({.x = kept.x,
+             .branch = {},
+             .sum = {},
+             .weight = weights.norm,
+             .epsilon = options_.epsilon,
+             .y = kept.normed,
+             .inverse_rms = kept.inverse_rms});
   project_qkv(pass, weights, kept);
   if (!is_attention_kept) {
     attend(pass, kept);
@@ -197,6 +208,7 @@ void TransformerLayer::recompute(const Pass& pass, const LayerWeights& weights, 
 
 void TransformerLayer::backward_norm(std::span<const float> weight, std::span<float> dweight, const RowsView& x,
                                      std::span<const float> inverse_rms, const RowsView& dnormed, const RowsView& dx) {
+  const auto scope = compute_.scope(Work::elementwise);
   norm_->backward({.dy = dnormed,
                    .x = x,
                    .weight = weight,
@@ -218,11 +230,14 @@ void TransformerLayer::backward_feed_forward(const LayerWeights& weights, const 
     const RowsView normed = kept.middle_normed.row_range(begin, count);
     linear_.forward(normed, weights.gate_up, gate_up);
     linear_.input_gradient(dy, weights.down, inner);
-    swiglu_->backward({.dy = inner, .gate = gate, .up = up, .dgate = gate, .dup = up, .y = inner});
+    {
+      const auto scope = compute_.scope(Work::elementwise);
+      swiglu_->backward({.dy = inner, .gate = gate, .up = up, .dgate = gate, .dup = up, .y = inner});
+    }
     linear_.weight_gradient(dy, inner, gradients.down);
     linear_.weight_gradient(gate_up, normed, gradients.gate_up);
     linear_.input_gradient(gate_up, weights.gate_up, branch_.row_range(begin, count));
-    progress_();
+    compute_.progress();
   });
 }
 
@@ -231,50 +246,56 @@ void TransformerLayer::backward_attention(const Pass& pass, const LayerActivatio
   const TensorView<float, 4> dq(dq_.as<float>(), {shape.batch, shape.tokens, shape.heads, shape.head_size});
   const TensorView<float, 4> dk(dk_.as<float>(), {shape.batch, shape.tokens, shape.kv_heads, shape.head_size});
   const TensorView<float, 4> dv(dv_.as<float>(), dk.shape);
-  attention_.backward({.q = heads_of(kept.qkv, 0, shape.heads),
-                       .k = heads_of(kept.qkv, shape.query_size(), shape.kv_heads),
-                       .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
-                       .segments = pass.segments,
-                       .out = heads_of(kept.attention, 0, shape.heads),
-                       .lse = kept.lse,
-                       .dout = heads_of(dattention, 0, shape.heads),
-                       .delta = {delta_.as<float>(), {shape.batch, shape.heads, shape.tokens}},
-                       .dq = dq,
-                       .dk = dk,
-                       .dv = dv});
+  {
+    const auto scope = compute_.scope(Work::attention);
+    attention_.backward({.q = heads_of(kept.qkv, 0, shape.heads),
+                         .k = heads_of(kept.qkv, shape.query_size(), shape.kv_heads),
+                         .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
+                         .segments = pass.segments,
+                         .out = heads_of(kept.attention, 0, shape.heads),
+                         .lse = kept.lse,
+                         .dout = heads_of(dattention, 0, shape.heads),
+                         .delta = {delta_.as<float>(), {shape.batch, shape.heads, shape.tokens}},
+                         .dq = dq,
+                         .dk = dk,
+                         .dv = dv});
+  }
   rotate(pass, dq, RopeDirection::inverse);
   rotate(pass, dk, RopeDirection::inverse);
   const RowsView dqkv(dqkv_.data(), shape.dtype, {shape.rows(), shape.qkv_size()});
-  const auto fp32_rows = [&](float* data, std::int64_t columns) {
-    return RowsView(data, DType::float32, {shape.rows(), columns});
-  };
-  copy_rows(fp32_rows(dq.data, shape.query_size()), dqkv.column_range(0, shape.query_size()));
-  copy_rows(fp32_rows(dk.data, shape.key_size()), dqkv.column_range(shape.query_size(), shape.key_size()));
-  copy_rows(fp32_rows(dv.data, shape.key_size()),
-            dqkv.column_range(shape.query_size() + shape.key_size(), shape.key_size()));
-  progress_();
+  {
+    const auto scope = compute_.scope(Work::elementwise);
+    const auto put_columns = [&](const float* from, std::int64_t begin, std::int64_t columns) {
+      compute_.tensors().copy_rows({from, DType::float32, {shape.rows(), columns}}, dqkv.column_range(begin, columns));
+    };
+    put_columns(dq.data, 0, shape.query_size());
+    put_columns(dk.data, shape.query_size(), shape.key_size());
+    put_columns(dv.data, shape.query_size() + shape.key_size(), shape.key_size());
+  }
+  compute_.progress();
 }
 
 void TransformerLayer::backward(const Pass& pass, const LayerWeights& weights, const LayerGradients& gradients,
                                 const LayerActivations& kept, const RowsView& dx) {
   const LocalShape& shape = options_.shape;
   backward_feed_forward(weights, gradients, kept, dx);
-  sum_over_ranks(tp_, branch_, tp_scratch());
+  sum_over_tp(branch_);
   backward_norm(weights.middle_norm, gradients.middle_norm, kept.middle, kept.middle_inverse_rms, branch_, dx);
 
   const RowsView dattention(dattention_.data(), shape.dtype, {shape.rows(), shape.query_size()});
   linear_.input_gradient(dx, weights.o, dattention);
   linear_.weight_gradient(dx, kept.attention, gradients.o);
-  progress_();
+  compute_.progress();
   backward_attention(pass, kept, dattention);
 
   const RowsView dqkv(dqkv_.data(), shape.dtype, {shape.rows(), shape.qkv_size()});
   if (!gradients.qkv_bias.empty()) {
-    add_bias_gradient(dqkv, gradients.qkv_bias);
+    const auto scope = compute_.scope(Work::elementwise);
+    compute_.tensors().add_column_sums(dqkv, gradients.qkv_bias);
   }
   linear_.weight_gradient(dqkv, kept.normed, gradients.qkv);
   linear_.input_gradient(dqkv, weights.qkv, branch_);
-  sum_over_ranks(tp_, branch_, tp_scratch());
+  sum_over_tp(branch_);
   backward_norm(weights.norm, gradients.norm, kept.x, kept.inverse_rms, branch_, dx);
 }
 

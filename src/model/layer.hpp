@@ -9,7 +9,6 @@
 ///   middle = x + [attention W_o^T, sum tp]                dq, dk, dv, RoPE back, dW_qkv             |
 ///   branch = [swiglu(norm(middle) W_gate_up^T) W_down^T]  dnormed  --sum tp-->  norm backward  -- + -- dx
 
-#include <functional>
 #include <memory>
 
 #include "comm/communicator.hpp"
@@ -17,6 +16,7 @@
 #include "kernels/norm/norm.hpp"
 #include "kernels/rope/rope.hpp"
 #include "model/activations.hpp"
+#include "model/compute.hpp"
 #include "model/linear.hpp"
 #include "model/parameter_layout.hpp"
 #include "ring/ring_attention.hpp"
@@ -54,16 +54,14 @@ struct LayerOptions {
   LocalShape shape;
   float epsilon = 0;
   RopePairing rope_pairing = RopePairing::interleaved;
-  Backend backend = Backend::host;
   std::int64_t ffn_chunk = 1024;
   bool is_forward_only = false;
 };
 
 class TransformerLayer {
  public:
-  /// @param progress  called between pieces of work
-  TransformerLayer(const LayerOptions& options, Matmul& matmul, RingAttention& attention, Communicator tp,
-                   std::function<void()> progress);
+  /// `compute` and `attention`, of one backend, must outlive this.
+  TransformerLayer(const LayerOptions& options, Compute& compute, RingAttention& attention, Communicator tp);
 
   /// What every pass needs to know of the batch.
   struct Pass {
@@ -98,14 +96,16 @@ class TransformerLayer {
   void backward_attention(const Pass& pass, const LayerActivations& kept, const RowsView& dattention);
   void backward_norm(std::span<const float> weight, std::span<float> dweight, const RowsView& x,
                      std::span<const float> inverse_rms, const RowsView& dnormed, const RowsView& dx);
+  void normalise(const RmsNormForward& norm);
   void rotate(const Pass& pass, const ActivationView& x, RopeDirection direction);
+  void sum_over_tp(const RowsView& rows);
   [[nodiscard]] ActivationView heads_of(const RowsView& rows, std::int64_t column, std::int64_t heads) const;
 
   LayerOptions options_;
+  Compute& compute_;
   Linear linear_;
   RingAttention& attention_;
   Communicator tp_;
-  std::function<void()> progress_;
   std::unique_ptr<RmsNorm> norm_;
   std::unique_ptr<Rope> rope_;
   std::unique_ptr<SwiGlu> swiglu_;

@@ -2,14 +2,15 @@
 /// @file  The three products of a linear layer y = x W^T, with W (out, in) as Hugging Face keeps it.
 /// Shapes: x (T, in), y (T, out); rows may lie apart.
 
-#include "kernels/matmul/matmul.hpp"
 #include "kernels/row/rows_view.hpp"
+#include "model/compute.hpp"
 
 namespace ringworld {
 
 class Linear {
  public:
-  explicit Linear(Matmul& matmul) : matmul_(matmul) {}
+  /// `compute` must outlive this.
+  explicit Linear(Compute& compute) : compute_(compute) {}
 
   /// y = x W^T.
   void forward(const ConstRowsView& x, const void* weight, const RowsView& y);
@@ -19,7 +20,9 @@ class Linear {
   void weight_gradient(const ConstRowsView& dy, const ConstRowsView& x, float* weight_gradient);
 
  private:
-  Matmul& matmul_;
+  void multiply(const MatmulProblem& problem);
+
+  Compute& compute_;
 };
 
 }  // namespace ringworld

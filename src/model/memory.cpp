@@ -12,6 +12,7 @@ namespace ringworld {
 namespace {
 
 constexpr std::int64_t float_bytes = 4;
+constexpr std::int64_t token_bytes = 4;
 
 std::int64_t sharding_ranks(const MeshShape& mesh) { return mesh[MeshAxis::fsdp] * mesh[MeshAxis::sp]; }
 
@@ -70,6 +71,9 @@ std::int64_t scratch_bytes(const LocalShape& shape, const ParameterLayout& layou
   std::int64_t bytes = shape.rows() * shape.hidden_size * element + ffn_rows * 2 * shape.ffn_size * element;
   bytes += loss_rows * (vocabulary * float_bytes + shape.hidden_size * element);
   bytes += shape.tokens * shape.head_size * float_bytes;  // cosines and sines
+  bytes += shape.rows() * (options.has_segments ? 2 : 1) * token_bytes;
+  // Of tokens with a target: row, target and likeliest token; weight, nll and largest logit; of shards three sums.
+  bytes += head_list_rows(shape.rows()) * (3 * token_bytes + (tp > 1 ? 6 : 3) * float_bytes);
   if (tp > 1 && is_rounded) {
     bytes += (shape.rows() + loss_rows) * shape.hidden_size * float_bytes;
   }

@@ -10,9 +10,10 @@
 #include "core/thread_team.hpp"
 #include "kernels/embedding/embedding.hpp"
 #include "model/activations.hpp"
+#include "model/compute.hpp"
 #include "model/head.hpp"
 #include "model/layer.hpp"
-#include "model/row_sums.hpp"
+#include "model/rank_sums.hpp"
 #include "model/unit_weights.hpp"
 #include "ring/ring_attention.hpp"
 
@@ -82,7 +83,7 @@ struct Model::Impl {
   Partition partition;
   std::vector<std::int64_t> positions;
   LocalShape shape;
-  std::unique_ptr<Matmul> matmul;
+  Compute compute;
   std::unique_ptr<Embedding> embedding;
   std::unique_ptr<RmsNorm> norm;
   RingAttention attention;
@@ -90,11 +91,13 @@ struct Model::Impl {
   Head head;
   ActivationStore activations;
   UnitWeights unit_weights;
-  Buffer rope_table;   // cosines, then sines
-  Buffer last_sum;     // (rows, C), output of the last layer
-  Buffer hidden;       // (rows, C), after the last norm
-  Buffer inverse_rms;  // (rows), of the last norm
-  Buffer gradient;     // (rows, C), of the residual stream
+  DualArray<std::int32_t> tokens;    // (B, T) of the pass
+  DualArray<std::int32_t> segments;  // (B, T), where there are documents
+  DualArray<float> rope_table;       // (T, D / 2) cosines, then sines
+  Buffer last_sum;                   // (rows, C), output of the last layer
+  Buffer hidden;                     // (rows, C), after the last norm
+  Buffer inverse_rms;                // (rows), of the last norm
+  Buffer gradient;                   // (rows, C), of the residual stream
 
   Impl(ShardedParameters& parameters_in, const ModelOptions& options_in);
 
@@ -106,22 +109,31 @@ struct Model::Impl {
   [[nodiscard]] std::span<float> statistics() const {
     return {inverse_rms.as<float>(), static_cast<std::size_t>(shape.rows())};
   }
-  [[nodiscard]] TransformerLayer::Pass pass(const TensorView<const std::int32_t, 2>& segments) const {
+  /// What the layers read of the batch that is here.
+  [[nodiscard]] TransformerLayer::Pass pass() const {
     const std::array<std::int64_t, 2> table{shape.tokens, shape.head_size / 2};
-    const float* cosine = rope_table.as<float>();
-    return {.cosine = {cosine, table}, .sine = {cosine + element_count(table), table}, .segments = segments};
+    const float* cosine = rope_table.device(shape.tokens * shape.head_size).data();
+    TransformerLayer::Pass result{
+        .cosine = {cosine, table}, .sine = {cosine + element_count(table), table}, .segments = {}};
+    if (options.has_segments) {
+      result.segments = {segments.device(shape.rows()).data(), {shape.batch, shape.tokens}};
+    }
+    return result;
   }
   [[nodiscard]] float epsilon() const { return static_cast<float>(config().rms_norm_eps); }
 
   void build_rope_table(double theta);
-  void check_batch(const TensorView<const std::int32_t, 2>& tokens,
-                   const TensorView<const std::int32_t, 2>& segments) const;
+  void check_batch(const TensorView<const std::int32_t, 2>& new_tokens,
+                   const TensorView<const std::int32_t, 2>& new_segments) const;
+  void bring(const TensorView<const std::int32_t, 2>& new_tokens,
+             const TensorView<const std::int32_t, 2>& new_segments);
   std::span<const float> gather(std::int64_t unit, std::int64_t next);
   [[nodiscard]] std::int64_t local_row(const LogitPlace& place) const;
-  void run_layers(const TensorView<const std::int32_t, 2>& tokens, const TensorView<const std::int32_t, 2>& segments);
-  void normalize_last(std::span<const float> unit) const;
-  double run_head(const ModelBatch& batch, const TokenScores& scores, bool has_gradient);
-  void backward_layers(const ModelBatch& batch);
+  void run_layers(const TensorView<const std::int32_t, 2>& new_tokens,
+                  const TensorView<const std::int32_t, 2>& new_segments);
+  void normalize_last(std::span<const float> unit);
+  void start_head(const ModelBatch& batch, bool wants_likeliest, bool has_gradient);
+  void backward_layers();
   double run(const ModelBatch& batch, const TokenScores& scores, bool has_gradient);
 };
 
@@ -136,59 +148,76 @@ Model::Impl::Impl(ShardedParameters& parameters_in, const ModelOptions& options_
       positions(positions_of(partition, mesh.coordinate(MeshAxis::sp))),
       shape(local_shape(config(), mesh.shape()[MeshAxis::tp], options.batch,
                         partition.tokens(mesh.coordinate(MeshAxis::sp)), options.dtype)),
-      matmul(make_matmul(options.backend, {.threads = options.threads})),
+      compute(options.backend, options.threads, parameters.profile(), [this] { parameters.progress(); }),
       embedding(make_embedding(options.backend)),
       norm(make_rms_norm(options.backend)),
       attention(Ring(mesh.along(MeshAxis::sp)), attention_options(shape, options)),
       layer({.shape = shape,
              .epsilon = epsilon(),
              .rope_pairing = config().rope_pairing,
-             .backend = options.backend,
              .ffn_chunk = options.ffn_chunk,
              .is_forward_only = options.is_forward_only},
-            *matmul, attention, tp, [this] { parameters.progress(); }),
+            compute, attention, tp),
       head({.rows = shape.rows(),
             .hidden_size = shape.hidden_size,
             .vocab_size = config().vocab_size,
             .vocabulary = layout().unit(0).tensor("embed_tokens.weight").slice,
             .dtype = options.dtype,
-            .backend = options.backend,
             .chunk = options.loss_chunk,
             .is_forward_only = options.is_forward_only},
-           *matmul, tp, [this] { parameters.progress(); }),
-      activations(shape, config().layers, options.recomputation, options.is_forward_only),
-      unit_weights(options.dtype, largest_unit(layout())) {
+           compute, tp),
+      activations(shape, config().layers, options.recomputation, options.is_forward_only, compute.memory()),
+      unit_weights(options.dtype, largest_unit(layout()), compute) {
+  require(compute.memory() == parameters.memory(), "model: the parameters are not where this backend computes");
   const std::int64_t row_bytes = shape.rows() * shape.hidden_size * size_of(shape.dtype);
-  const auto float_bytes = static_cast<std::int64_t>(sizeof(float));
-  rope_table = Buffer(shape.tokens * shape.head_size * float_bytes);
-  last_sum = Buffer(row_bytes);
-  hidden = Buffer(row_bytes);
-  inverse_rms = Buffer(shape.rows() * float_bytes);
+  tokens = compute.allocate_dual<std::int32_t>(shape.rows());
+  if (options.has_segments) {
+    segments = compute.allocate_dual<std::int32_t>(shape.rows());
+  }
+  rope_table = compute.allocate_dual<float>(shape.tokens * shape.head_size);
+  last_sum = compute.allocate(row_bytes);
+  hidden = compute.allocate(row_bytes);
+  inverse_rms = compute.allocate_floats(shape.rows());
   if (!options.is_forward_only) {
-    gradient = Buffer(row_bytes);
+    gradient = compute.allocate(row_bytes);
   }
   build_rope_table(config().rope_theta);
 }
 
 void Model::Impl::build_rope_table(double theta) {
   const std::array<std::int64_t, 2> table{shape.tokens, shape.head_size / 2};
-  auto* cosine = rope_table.as<float>();
+  float* cosine = rope_table.edit(2 * element_count(table)).data();
   ringworld::build_rope_table(positions,
                               {.head_size = shape.head_size, .theta = theta, .precision = config().rope_precision},
                               {cosine, table}, {cosine + element_count(table), table});
+  rope_table.upload(2 * element_count(table));
 }
 
-void Model::Impl::check_batch(const TensorView<const std::int32_t, 2>& tokens,
-                              const TensorView<const std::int32_t, 2>& segments) const {
+void Model::Impl::check_batch(const TensorView<const std::int32_t, 2>& new_tokens,
+                              const TensorView<const std::int32_t, 2>& new_segments) const {
   const std::array<std::int64_t, 2> expected{shape.batch, shape.tokens};
-  require(tokens.shape == expected && tokens.strides == row_major_strides(expected),
-          "model: tokens must be dense, (batch, tokens of this rank)");
-  require(segments.is_null() != options.has_segments, "model: give document ids where has_segments says so");
-  for (const std::int32_t token : dense_span(tokens)) {
+  const auto is_expected = [&](const TensorView<const std::int32_t, 2>& view) {
+    return view.shape == expected && view.strides == row_major_strides(expected);
+  };
+  require(is_expected(new_tokens), "model: tokens must be dense, (batch, tokens of this rank)");
+  require(new_segments.is_null() != options.has_segments, "model: give document ids where has_segments says so");
+  require(new_segments.is_null() || is_expected(new_segments), "model: document ids must be shaped as tokens");
+  for (const std::int32_t token : dense_span(new_tokens)) {
     if (token < 0 || token >= config().vocab_size) {
       throw Error(ErrorKind::bad_input,
                   fmt::format("model: token {} is not in the vocabulary of {}", token, config().vocab_size));
     }
+  }
+}
+
+/// Takes the batch to where kernels read it.
+void Model::Impl::bring(const TensorView<const std::int32_t, 2>& new_tokens,
+                        const TensorView<const std::int32_t, 2>& new_segments) {
+  std::ranges::copy(dense_span(new_tokens), tokens.edit(shape.rows()).begin());
+  tokens.upload(shape.rows());
+  if (options.has_segments) {
+    std::ranges::copy(dense_span(new_segments), segments.edit(shape.rows()).begin());
+    segments.upload(shape.rows());
   }
 }
 
@@ -212,18 +241,22 @@ std::int64_t Model::Impl::local_row(const LogitPlace& place) const {
   return place.row * shape.tokens + (found - positions.begin());
 }
 
-void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& tokens,
-                             const TensorView<const std::int32_t, 2>& segments) {
-  check_batch(tokens, segments);
+void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& new_tokens,
+                             const TensorView<const std::int32_t, 2>& new_segments) {
+  check_batch(new_tokens, new_segments);
+  bring(new_tokens, new_segments);
   parameters.forget_gathered();
   const TensorLayout& table = layout().unit(0).tensor("embed_tokens.weight");
   const std::span<const float> embedding_unit = gather(0, 1);
   const RowsView first = activations.layer(0).x;
-  embedding->forward({.tokens = dense_span(tokens),
-                      .table = {embedding_unit.data(), DType::float32, {table.slice.count, shape.hidden_size}},
-                      .vocab_begin = table.slice.begin,
-                      .y = first});
-  sum_over_ranks(tp, first, layer.tp_scratch());
+  {
+    const auto scope = compute.scope(Work::elementwise);
+    embedding->forward({.tokens = tokens.device(shape.rows()),
+                        .table = {embedding_unit.data(), DType::float32, {table.slice.count, shape.hidden_size}},
+                        .vocab_begin = table.slice.begin,
+                        .y = first});
+  }
+  sum_over_ranks(tp, first, layer.tp_scratch(), compute);
 
   ConstRowsView middle_before;
   for (std::int64_t index = 0; index < config().layers; ++index) {
@@ -231,13 +264,14 @@ void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& tokens,
     const std::span<const float> whole = gather(unit, unit + 1);
     const LayerWeights weights =
         view_layer_weights(layout().unit(unit), whole, unit_weights.convert(whole), shape.dtype);
-    layer.forward(pass(segments), weights, activations.layer(index), middle_before, layer.branch());
+    layer.forward(pass(), weights, activations.layer(index), middle_before, layer.branch());
     middle_before = activations.layer(index).middle;
   }
   normalize_last(gather(layout().final_unit(), -1));
 }
 
-void Model::Impl::normalize_last(std::span<const float> unit) const {
+void Model::Impl::normalize_last(std::span<const float> unit) {
+  const auto scope = compute.scope(Work::elementwise);
   norm->forward({.x = activations.layer(config().layers - 1).middle,
                  .branch = layer.branch(),
                  .sum = rows_of(last_sum),
@@ -247,34 +281,38 @@ void Model::Impl::normalize_last(std::span<const float> unit) const {
                  .inverse_rms = statistics()});
 }
 
-double Model::Impl::run_head(const ModelBatch& batch, const TokenScores& scores, bool has_gradient) {
+void Model::Impl::start_head(const ModelBatch& batch, bool wants_likeliest, bool has_gradient) {
   const std::int64_t unit = layout().head_unit();
   const UnitLayout& unit_layout = layout().unit(unit);
   const std::int64_t offset =
       unit_layout.tensor(config().is_head_tied ? "embed_tokens.weight" : "lm_head.weight").offset;
   const std::span<const float> whole = gather(unit, has_gradient ? layout().final_unit() - 1 : -1);
   const auto* weights = static_cast<const std::byte*>(unit_weights.convert(whole));
-  return head.run({.hidden = rows_of(hidden),
-                   .weight = weights + offset * size_of(shape.dtype),
-                   .targets = dense_span(batch.targets),
-                   .weights = dense_span(batch.weights),
-                   .nll = dense_span(scores.nll),
-                   .likeliest = dense_span(scores.likeliest),
-                   .dhidden = has_gradient ? rows_of(gradient) : RowsView(),
-                   .dweight = has_gradient ? parameters.gradient(unit).data() + offset : nullptr});
+  head.start({.hidden = rows_of(hidden),
+              .weight = weights + offset * size_of(shape.dtype),
+              .targets = dense_span(batch.targets),
+              .weights = dense_span(batch.weights),
+              .wants_likeliest = wants_likeliest,
+              .dhidden = has_gradient ? rows_of(gradient) : RowsView(),
+              .dweight = has_gradient ? parameters.gradient(unit).data() + offset : nullptr});
 }
 
-void Model::Impl::backward_layers(const ModelBatch& batch) {
+void Model::Impl::backward_layers() {
   const std::int64_t last = layout().final_unit();
   const RowsView dx = rows_of(gradient);
   const auto columns = static_cast<std::size_t>(shape.hidden_size);
-  norm->backward({.dy = dx,
-                  .x = rows_of(last_sum),
-                  .weight = gather(last, last - 1).first(columns),
-                  .inverse_rms = statistics(),
-                  .residual_gradient = {},
-                  .dx = dx,
-                  .dweight = parameters.gradient(last).first(columns)});
+  const std::span<const float> norm_weight = gather(last, last - 1).first(columns);
+  const std::span<float> norm_gradient = parameters.gradient(last).first(columns);
+  {
+    const auto scope = compute.scope(Work::elementwise);
+    norm->backward({.dy = dx,
+                    .x = rows_of(last_sum),
+                    .weight = norm_weight,
+                    .inverse_rms = statistics(),
+                    .residual_gradient = {},
+                    .dx = dx,
+                    .dweight = norm_gradient});
+  }
   parameters.start_reduce_scatter(last);
 
   for (std::int64_t index = config().layers - 1; index >= 0; --index) {
@@ -285,18 +323,22 @@ void Model::Impl::backward_layers(const ModelBatch& batch) {
     const LayerWeights weights = view_layer_weights(unit_layout, whole, unit_weights.convert(whole), shape.dtype);
     const LayerActivations& kept = activations.layer(index);
     if (options.recomputation != Recomputation::none) {
-      layer.recompute(pass(batch.segments), weights, kept, options.recomputation == Recomputation::attention_saved);
+      layer.recompute(pass(), weights, kept, options.recomputation == Recomputation::attention_saved);
     }
     const LayerGradients gradients = view_layer_gradients(unit_layout, parameters.gradient(unit));
-    layer.backward(pass(batch.segments), weights, gradients, kept, dx);
+    layer.backward(pass(), weights, gradients, kept, dx);
     parameters.start_reduce_scatter(unit);
   }
 
   const TensorLayout& table = layout().unit(0).tensor("embed_tokens.weight");
-  embedding->backward({.tokens = dense_span(batch.tokens),
-                       .dy = dx,
-                       .vocab_begin = table.slice.begin,
-                       .dtable = {parameters.gradient(0).data(), {table.slice.count, shape.hidden_size}}});
+  const std::span<float> table_gradient = parameters.gradient(0);
+  {
+    const auto scope = compute.scope(Work::elementwise);
+    embedding->backward({.tokens = tokens.device(shape.rows()),
+                         .dy = dx,
+                         .vocab_begin = table.slice.begin,
+                         .dtable = {table_gradient.data(), {table.slice.count, shape.hidden_size}}});
+  }
   parameters.start_reduce_scatter(0);
 }
 
@@ -305,10 +347,11 @@ double Model::Impl::run(const ModelBatch& batch, const TokenScores& scores, bool
   require(batch.targets.shape == batch.tokens.shape && batch.weights.shape == batch.tokens.shape,
           "model: targets and weights must be shaped as tokens");
   run_layers(batch.tokens, batch.segments);
-  const double loss = run_head(batch, scores, has_gradient);
+  start_head(batch, !scores.likeliest.is_null(), has_gradient);
   if (has_gradient) {
-    backward_layers(batch);
+    backward_layers();
   }
+  const double loss = head.finish({.nll = dense_span(scores.nll), .likeliest = dense_span(scores.likeliest)});
   return batch_ranks.all_reduce(loss, Reduction::sum);
 }
 
@@ -367,13 +410,15 @@ void Model::logits(std::span<const LogitPlace> places, const TensorView<float, 2
     }
     i += count;
   }
-  all_reduce(impl.logits_ranks, std::span(logits.data, static_cast<std::size_t>(logits.size())), Reduction::sum);
+  all_reduce(impl.logits_ranks, std::span(logits.data, static_cast<std::size_t>(logits.size())), Reduction::sum,
+             DeviceKind::host);
 }
 
 std::int64_t Model::bytes() const {
   const Impl& impl = *impl_;
   std::int64_t total = impl.layer.bytes() + impl.head.bytes() + impl.activations.bytes() + impl.unit_weights.bytes();
-  for (const Buffer* buffer : {&impl.rope_table, &impl.last_sum, &impl.hidden, &impl.inverse_rms, &impl.gradient}) {
+  total += impl.tokens.bytes() + impl.segments.bytes() + impl.rope_table.bytes();
+  for (const Buffer* buffer : {&impl.last_sum, &impl.hidden, &impl.inverse_rms, &impl.gradient}) {
     total += buffer->bytes();
   }
   return total;

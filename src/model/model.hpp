@@ -59,7 +59,7 @@ struct ModelOptions {
 /// @throws Error(bad_input) when the context does not divide by sp, or an option cannot be.
 void check_model_options(const ModelOptions& options, const MeshShape& mesh);
 
-/// This rank's tokens, in the order of `Model::positions`.
+/// This rank's tokens, in the order of `Model::positions`; host memory, whatever the backend.
 struct ModelBatch {
   TensorView<const std::int32_t, 2> tokens;    ///< (B, T)
   TensorView<const std::int32_t, 2> targets;   ///< (B, T), what comes next; negative: ignored, costs no logits
@@ -67,7 +67,7 @@ struct ModelBatch {
   TensorView<const std::int32_t, 2> segments;  ///< (B, T) document ids, negative = padding; null unless has_segments
 };
 
-/// What is wanted of each token; null: not wanted.
+/// What is wanted of each token; host memory, null: not wanted.
 struct TokenScores {
   TensorView<float, 2> nll;               ///< (B, T), -log p(target), not weighted; 0 where ignored
   TensorView<std::int32_t, 2> likeliest;  ///< (B, T), token of the largest logit, the first of equals; -1 where ignored
@@ -83,7 +83,7 @@ struct LogitPlace {
 /// one at a time: the stages of a schedule, training and evaluation.
 class Model {
  public:
-  /// Collective over the mesh of `parameters`, which must outlive the model.
+  /// Collective over the mesh of `parameters`, which must outlive the model and lie where the backend computes.
   /// @throws Error(bad_input) when the context does not divide by sp or an option cannot be; Error(out_of_memory).
   Model(ShardedParameters& parameters, const ModelOptions& options);
   Model(const Model&) = delete;
@@ -98,23 +98,24 @@ class Model {
   /// Takes effect at the next pass.
   void set_rope_theta(double theta);
 
-  /// The loss: sum of weight * nll over all ranks. Collective over the mesh. Blocks.
+  /// The loss: sum of weight * nll over all ranks. Collective over the mesh. Blocks until the loss is known: on a device,
+  /// a pass has one such moment, behind the head and not behind the backward pass.
   double forward(const ModelBatch& batch, const TokenScores& scores = {});
 
   /// The same, and adds the loss's gradient to the gradient shards; ShardedParameters::finish_gradients completes it after
   /// the last pass of a step. Collective over the mesh. Blocks.
   double forward_backward(const ModelBatch& batch, const TokenScores& scores = {});
 
-  /// Runs all layers and keeps the last hidden states for `logits`. Collective over the mesh.
+  /// Runs all layers and keeps the last hidden states for `logits`. Collective over the mesh. Does not block on a device.
   /// @param segments (B, T), null unless has_segments
   void prefill(const TensorView<const std::int32_t, 2>& tokens, const TensorView<const std::int32_t, 2>& segments = {});
 
   /// Logits after the last `prefill`, `forward` or `forward_backward`. Collective over tp and sp, whose ranks give the
   /// same places and all get the result.
-  /// @param logits (places, V), overwritten
+  /// @param logits (places, V), host memory, overwritten. Blocks.
   void logits(std::span<const LogitPlace> places, const TensorView<float, 2>& logits);
 
-  /// Bytes of activations and scratch memory that the model holds.
+  /// Bytes of activations and scratch memory that the model holds where its kernels compute.
   [[nodiscard]] std::int64_t bytes() const;
 
  private:

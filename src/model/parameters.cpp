@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "device/host_access.hpp"
 
 namespace ringworld {
 namespace {
@@ -24,8 +25,11 @@ std::size_t unit_slot(const ModelConfig& config, std::int64_t unit) {
   return is_tied ? tied_slot : static_cast<std::size_t>(unit % 2);
 }
 
-ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh)
+ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh, Backend backend)
     : mesh_(mesh),
+      memory_(device_of(backend)),
+      tensors_(make_tensor_ops(backend)),
+      profile_(device(memory_)),
       group_(mesh.across({MeshAxis::fsdp, MeshAxis::sp})),
       summed_(group_.duplicate()),
       layout_(config, mesh.shape()[MeshAxis::tp], mesh.coordinate(MeshAxis::tp)) {
@@ -34,9 +38,9 @@ ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh
     shard_offsets_.push_back(shard_offsets_.back() + unit_shard_elements(unit.elements, group_.size()));
   }
   shard_elements_ = shard_offsets_.back();  // NOLINT(cppcoreguidelines-prefer-member-initializer): known only here
-  parameters_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)));
-  gradients_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)));
-  std::ranges::fill(shard(), 0.0F);
+  parameters_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)), memory_);
+  gradients_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)), memory_);
+  tensors_->fill_zero(shard());
   clear_gradients();
   list_pieces();
   if (!is_alone()) {
@@ -52,9 +56,9 @@ void ShardedParameters::make_slots() {
   }
   for (std::size_t slot = 0; slot < longest.size(); ++slot) {
     const std::int64_t bytes = longest[slot] * static_cast<std::int64_t>(sizeof(float));
-    gathered_[slot].memory = Buffer(bytes * group_.size());
-    sums_[slot].memory = Buffer(bytes * group_.size());
-    sums_[slot].landing = Buffer(bytes);
+    gathered_[slot].memory = Buffer(bytes * group_.size(), memory_);
+    sums_[slot].memory = Buffer(bytes * group_.size(), memory_);
+    sums_[slot].landing = Buffer(bytes, memory_);
   }
 }
 
@@ -82,13 +86,19 @@ void ShardedParameters::list_pieces() {
 }
 
 void ShardedParameters::initialize(Initialization initialization, std::uint64_t seed) {
+  HostAccess access(memory_);
   for (const ParameterPiece& piece : pieces_) {
-    ringworld::initialize(config(), *piece.tensor, initialization, seed, piece.begin, piece.parameter);
+    access.write(piece.parameter, [&](std::span<float> values) {
+      ringworld::initialize(config(), *piece.tensor, initialization, seed, piece.begin, values);
+    });
   }
   forget_gathered();
 }
 
-void ShardedParameters::clear_gradients() { std::ranges::fill(gradient_shard(), 0.0F); }
+void ShardedParameters::clear_gradients() {
+  const auto scope = profile_.scope(Work::elementwise);
+  tensors_->fill_zero(gradient_shard());
+}
 
 void ShardedParameters::forget_gathered() {
   for (Slot& slot : gathered_) {
@@ -104,7 +114,7 @@ void ShardedParameters::start_gather(std::int64_t unit) {
   }
   slot.pending.wait();
   slot.unit = unit;
-  slot.pending = start_all_gather(group_, unit_shard(parameters_, unit), whole(slot, unit));
+  slot.pending = start_all_gather(group_, unit_shard(parameters_, unit), whole(slot, unit), memory_);
 }
 
 std::span<const float> ShardedParameters::gather(std::int64_t unit) {
@@ -113,6 +123,7 @@ std::span<const float> ShardedParameters::gather(std::int64_t unit) {
   }
   start_gather(unit);
   Slot& slot = gathered_[unit_slot(config(), unit)];
+  const auto scope = profile_.scope(Work::communication);
   slot.pending.wait();
   return whole(slot, unit);
 }
@@ -126,7 +137,8 @@ std::span<float> ShardedParameters::gradient(std::int64_t unit) {
   if (slot.is_reducing || slot.unit != unit) {
     land(slot);
     slot.unit = unit;
-    std::ranges::fill(sums, 0.0F);
+    const auto scope = profile_.scope(Work::elementwise);
+    tensors_->fill_zero(sums);
   }
   return sums;
 }
@@ -139,19 +151,20 @@ void ShardedParameters::start_reduce_scatter(std::int64_t unit) {
   require(slot.unit == unit && !slot.is_reducing, "parameters: this unit's gradient is not being added up");
   slot.is_reducing = true;
   const std::span<float> landing(slot.landing.as<float>(), static_cast<std::size_t>(shard_length(unit)));
-  slot.pending = ringworld::start_reduce_scatter(summed_, whole(slot, unit), landing);
+  slot.pending = ringworld::start_reduce_scatter(summed_, whole(slot, unit), landing, memory_);
 }
 
 void ShardedParameters::land(Slot& slot) {
   if (!slot.is_reducing) {
     return;
   }
-  slot.pending.wait();
-  const std::span<float> sums = unit_shard(gradients_, slot.unit);
-  const float* landed = slot.landing.as<float>();
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    sums[i] += landed[i];
+  {
+    const auto scope = profile_.scope(Work::communication);
+    slot.pending.wait();
   }
+  const auto scope = profile_.scope(Work::elementwise);
+  const std::span<float> sums = unit_shard(gradients_, slot.unit);
+  tensors_->add({slot.landing.as<float>(), sums.size()}, sums);
   slot.is_reducing = false;
   slot.unit = -1;
 }
@@ -173,7 +186,10 @@ void ShardedParameters::wait_for_reduce_scatters() {
 
 void ShardedParameters::finish_gradients() {
   wait_for_reduce_scatters();
-  all_reduce(mesh_.along(MeshAxis::dp), gradient_shard(), Reduction::sum);
+  if (const Communicator& copies = mesh_.along(MeshAxis::dp); copies.size() > 1) {
+    const auto scope = profile_.scope(Work::communication);
+    all_reduce(copies, gradient_shard(), Reduction::sum, memory_);
+  }
 }
 
 std::int64_t ShardedParameters::shard_length(std::int64_t unit) const {

@@ -10,6 +10,9 @@
 ///   at the end finish_gradients(): what is still on its way, then the sum over dp
 ///
 /// On a group of one rank nothing is copied: a gathered unit is the shard itself, and so is its gradient.
+///
+/// Shards and units lie where the kernels of one backend compute; what is done with them is enqueued there, and `gather`
+/// makes the compute stream wait, not the host. Host code reads and writes pieces through HostAccess.
 
 #include <array>
 #include <cstdint>
@@ -18,7 +21,10 @@
 
 #include "comm/collectives.hpp"
 #include "comm/mesh.hpp"
+#include "device/backend.hpp"
 #include "device/buffer.hpp"
+#include "device/profile.hpp"
+#include "kernels/tensor/tensor.hpp"
 #include "model/initialization.hpp"
 #include "model/parameter_layout.hpp"
 
@@ -31,7 +37,7 @@ struct ParameterPiece {
   std::int64_t unit = 0;
   std::int64_t begin = 0;  ///< of the flat tp-local tensor
   std::int64_t end = 0;
-  std::span<float> parameter;  ///< end - begin elements
+  std::span<float> parameter;  ///< end - begin elements, in ShardedParameters::memory()
   std::span<float> gradient;   ///< the same
 
   [[nodiscard]] bool is_decayed() const { return tensor->is_decayed; }
@@ -46,14 +52,19 @@ inline constexpr std::size_t unit_slots = 3;
 class ShardedParameters {
  public:
   /// Values are 0 until `initialize` or the caller writes them. Collective over the mesh.
-  /// @throws Error(bad_input) as ParameterLayout, Error(out_of_memory).
-  ShardedParameters(const ModelConfig& config, const Mesh& mesh);
+  /// @param backend  whose kernels will compute with them
+  /// @throws Error(bad_input) as ParameterLayout and when the backend was not built, Error(out_of_memory).
+  ShardedParameters(const ModelConfig& config, const Mesh& mesh, Backend backend = Backend::host);
   ShardedParameters(const ShardedParameters&) = delete;
   ShardedParameters& operator=(const ShardedParameters&) = delete;
 
   [[nodiscard]] const ModelConfig& config() const { return layout_.config(); }
   [[nodiscard]] const ParameterLayout& layout() const { return layout_; }
   [[nodiscard]] const Mesh& mesh() const { return mesh_; }
+  /// Where they lie.
+  [[nodiscard]] DeviceKind memory() const { return memory_; }
+  /// What models and optimisers of these parameters mark.
+  [[nodiscard]] Profile& profile() { return profile_; }
 
   /// In order of units, then of tensors, then of elements.
   [[nodiscard]] const std::vector<ParameterPiece>& pieces() const { return pieces_; }
@@ -104,6 +115,9 @@ class ShardedParameters {
   [[nodiscard]] bool is_alone() const { return group_.size() == 1; }
 
   Mesh mesh_;
+  DeviceKind memory_;
+  std::unique_ptr<TensorOps> tensors_;
+  Profile profile_;
   Communicator group_;   // fsdp x sp: gathers
   Communicator summed_;  // the same ranks: sums of gradients, which must not queue behind gathers
   ParameterLayout layout_;

@@ -1,13 +1,10 @@
 #include "model/unit_weights.hpp"
 
-#include "core/isa.hpp"
-#include "kernels/row/row_functions.hpp"
-
 namespace ringworld {
 
-UnitWeights::UnitWeights(DType dtype, std::int64_t largest) : dtype_(dtype) {
+UnitWeights::UnitWeights(DType dtype, std::int64_t largest, Compute& compute) : dtype_(dtype), compute_(compute) {
   if (dtype != DType::float32) {
-    copy_ = Buffer(largest * size_of(dtype));
+    copy_ = compute.allocate(largest * size_of(dtype));
   }
 }
 
@@ -15,7 +12,9 @@ const void* UnitWeights::convert(std::span<const float> unit) {
   if (dtype_ == DType::float32) {
     return unit.data();
   }
-  row::row_functions(selected_isa()).bfloat16.copy_float32(unit.data(), copy_.as<bf16>(), std::ssize(unit));
+  const auto scope = compute_.scope(Work::elementwise);
+  const std::array<std::int64_t, 2> one_row{1, std::ssize(unit)};
+  compute_.tensors().copy_rows({unit.data(), DType::float32, one_row}, {copy_.data(), dtype_, one_row});
   return copy_.data();
 }
 

@@ -4,15 +4,15 @@
 #include <span>
 
 #include "core/dtype.hpp"
-#include "device/buffer.hpp"
+#include "model/compute.hpp"
 
 namespace ringworld {
 
 /// For fp32 the gathered unit itself; for bf16 a rounded copy, one unit at a time.
 class UnitWeights {
  public:
-  /// @param largest  elements of the largest unit
-  UnitWeights(DType dtype, std::int64_t largest);
+  /// @param largest  elements of the largest unit     @param compute  must outlive this
+  UnitWeights(DType dtype, std::int64_t largest, Compute& compute);
 
   /// Valid until the next call.
   [[nodiscard]] const void* convert(std::span<const float> unit);
@@ -20,6 +20,7 @@ class UnitWeights {
 
  private:
   DType dtype_;
+  Compute& compute_;
   Buffer copy_;
 };
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "core/error.hpp"
 
@@ -23,18 +23,20 @@ AdamWShards::AdamWShards(ShardedParameters& parameters, const AdamWSettings& set
     : parameters_(parameters),
       settings_(settings),
       optimizer_(make_optimizer(backend)),
+      tensors_(make_tensor_ops(backend)),
       shards_(parameters.mesh().across({MeshAxis::fsdp, MeshAxis::tp, MeshAxis::sp})) {
   validate(settings);
+  require(device_of(backend) == parameters.memory(), "optimizer: the parameters are not where this backend computes");
   const auto bytes = static_cast<std::int64_t>(parameters.shard().size_bytes());
-  first_ = Buffer(bytes);
-  second_ = Buffer(bytes);
+  first_ = Buffer(bytes, parameters.memory());
+  second_ = Buffer(bytes, parameters.memory());
   forget();
 }
 
 void AdamWShards::forget() {
-  const std::size_t count = parameters_.shard().size();
-  std::fill_n(first_.as<float>(), count, 0.0F);
-  std::fill_n(second_.as<float>(), count, 0.0F);
+  for (const Buffer* moments : {&first_, &second_}) {
+    tensors_->fill_zero(std::span(moments->as<std::byte>(), static_cast<std::size_t>(moments->bytes())));
+  }
   updates_ = 0;
 }
 
@@ -44,16 +46,18 @@ std::span<float> AdamWShards::of(const Buffer& moments, const ParameterPiece& pi
 }
 
 double AdamWShards::gradient_norm() {
-  double sum = 0;
+  const auto scope = parameters_.profile().scope(Work::elementwise);
+  std::vector<std::span<const float>> gradients;
   for (const ParameterPiece& piece : parameters_.pieces()) {
     if (!piece.tensor->slice.is_replicated() || parameters_.mesh().coordinate(MeshAxis::tp) == 0) {
-      sum += optimizer_->sum_of_squares(piece.gradient);
+      gradients.emplace_back(piece.gradient);
     }
   }
-  return std::sqrt(shards_.all_reduce(sum, Reduction::sum));
+  return std::sqrt(shards_.all_reduce(optimizer_->sum_of_squares_of_ranges(gradients), Reduction::sum));
 }
 
 void AdamWShards::step(double learning_rate, double norm) {
+  const auto scope = parameters_.profile().scope(Work::elementwise);
   ++updates_;
   AdamWOptions options{.learning_rate = learning_rate,
                        .beta1 = settings_.beta1,

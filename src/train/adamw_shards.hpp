@@ -24,7 +24,7 @@ void validate(const AdamWSettings& settings);
 /// The moments of this rank's shard, and the update.
 class AdamWShards {
  public:
-  /// `parameters` must outlive this. The moments are 0.
+  /// `parameters` must outlive this, and lie where `backend` computes. The moments are 0.
   AdamWShards(ShardedParameters& parameters, const AdamWSettings& settings, Backend backend);
 
   /// Euclidean norm of the gradients of the whole model: each element once, whatever ranks hold copies of it.
@@ -34,7 +34,7 @@ class AdamWShards {
   /// One update; gradients are scaled so that `norm` does not exceed the clip.
   void step(double learning_rate, double norm);
 
-  /// Moments of a piece, in the piece's order.
+  /// Moments of a piece, in the piece's order and where its parameters lie.
   [[nodiscard]] std::span<float> first_moment(const ParameterPiece& piece) { return of(first_, piece); }
   [[nodiscard]] std::span<float> second_moment(const ParameterPiece& piece) { return of(second_, piece); }
 
@@ -51,6 +51,7 @@ class AdamWShards {
   ShardedParameters& parameters_;
   AdamWSettings settings_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<TensorOps> tensors_;
   Communicator shards_;  // fsdp, tp, sp: who together hold every gradient
   Buffer first_;
   Buffer second_;

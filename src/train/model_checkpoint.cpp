@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/spelling.hpp"
+#include "device/host_access.hpp"
 #include "perf/clock.hpp"
 
 namespace ringworld {
@@ -115,6 +116,12 @@ void for_each_tensor(const ShardedParameters& parameters, Function&& function) {
   }
 }
 
+/// Reads a rank's range to where its values lie.
+void read_range(const CheckpointReader& reader, const std::string& name, const TensorRange& range,
+                std::span<float> values, HostAccess& access) {
+  access.write(values, [&](std::span<float> on_host) { reader.read(name, range, on_host); });
+}
+
 }  // namespace
 
 ModelConfig read_model_config(const CheckpointReader& reader) {
@@ -204,6 +211,7 @@ double write_model_checkpoint(const Communicator& world, const std::filesystem::
   const double start = now_seconds();
   const Mesh& mesh = parameters.mesh();
   CheckpointWriter writer(world, path);
+  HostAccess access(parameters.memory());  // of one tensor's part at a time
   write_model_config(writer, parameters.config(), description.rope_theta);
   write_description(writer, description);
   write_progress(writer, progress);
@@ -215,12 +223,12 @@ double write_model_checkpoint(const Communicator& world, const std::filesystem::
       range.begin = range.end = 0;
       piece = nullptr;
     }
-    const auto values = [&](auto&& of_piece) { return piece == nullptr ? std::span<float>() : of_piece(*piece); };
-    writer.write(name, range, values([](const ParameterPiece& held) { return held.parameter; }));
-    writer.write(first_moment_group + name, range,
-                 values([&](const ParameterPiece& held) { return optimizer.first_moment(held); }));
-    writer.write(second_moment_group + name, range,
-                 values([&](const ParameterPiece& held) { return optimizer.second_moment(held); }));
+    const auto write = [&](const std::string& dataset, auto&& of_piece) {
+      writer.write(dataset, range, access.read(piece == nullptr ? std::span<float>() : of_piece(*piece)));
+    };
+    write(name, [](const ParameterPiece& held) { return held.parameter; });
+    write(first_moment_group + name, [&](const ParameterPiece& held) { return optimizer.first_moment(held); });
+    write(second_moment_group + name, [&](const ParameterPiece& held) { return optimizer.second_moment(held); });
   });
   writer.publish();
   return now_seconds() - start;
@@ -235,18 +243,20 @@ void read_parameters(const CheckpointReader& reader, ShardedParameters& paramete
                             reader.path().string(), foreign))
         .as_collective();
   }
+  HostAccess access(parameters.memory());
   for_each_tensor(parameters, [&](const std::string& name, const TensorRange& range, const ParameterPiece* piece) {
-    reader.read(name, range, piece == nullptr ? std::span<float>() : piece->parameter);
+    read_range(reader, name, range, piece == nullptr ? std::span<float>() : piece->parameter, access);
   });
   parameters.forget_gathered();
 }
 
 void read_moments(const CheckpointReader& reader, ShardedParameters& parameters, AdamWShards& optimizer) {
+  HostAccess access(parameters.memory());
   for_each_tensor(parameters, [&](const std::string& name, const TensorRange& range, const ParameterPiece* piece) {
-    reader.read(first_moment_group + name, range,
-                piece == nullptr ? std::span<float>() : optimizer.first_moment(*piece));
-    reader.read(second_moment_group + name, range,
-                piece == nullptr ? std::span<float>() : optimizer.second_moment(*piece));
+    read_range(reader, first_moment_group + name, range,
+               piece == nullptr ? std::span<float>() : optimizer.first_moment(*piece), access);
+    read_range(reader, second_moment_group + name, range,
+               piece == nullptr ? std::span<float>() : optimizer.second_moment(*piece), access);
   });
   optimizer.set_updates(reader.get<std::int64_t>("optimizer_updates"));
 }

@@ -30,7 +30,24 @@ struct ShardedState {
   AdamWShards optimizer;
 
   ShardedState(const TrainingPlan& plan, const Mesh& mesh)
-      : parameters(plan.model, mesh), optimizer(parameters, plan.optimizer, plan.backend) {}
+      : parameters(plan.model, mesh, plan.backend), optimizer(parameters, plan.optimizer, plan.backend) {}
+};
+
+/// Where the time of a stage's steps went, those of this run.
+class StageWork {
+ public:
+  void add(const WorkSeconds& work, double step_seconds) {
+    for (std::size_t kind = 0; kind < work.seconds.size(); ++kind) {
+      sums_.seconds[kind] += work.seconds[kind];
+    }
+    seconds_ += step_seconds;
+  }
+  [[nodiscard]] double share(Work work) const { return mean_or_nan(sums_[work], seconds_); }
+  [[nodiscard]] double idle_share() const { return mean_or_nan(seconds_ - sums_.total(), seconds_); }
+
+ private:
+  WorkSeconds sums_;
+  double seconds_ = 0;
 };
 
 /// Mean of the last tenth of a stage's steps, those of this run.
@@ -121,7 +138,7 @@ class Trainer {
   }
 
   void run_stage() {
-    reset_high_water();
+    reset_high_water(device_of(plan_.backend));
     prepare_state();
     std::unique_ptr<BatchSource> source;
     std::optional<Model> model;
@@ -131,6 +148,8 @@ class Trainer {
     });
     model->set_rope_theta(stage().rope_theta);
     RankBatch batch(*source, *model, stage(), state_->parameters.mesh());
+    state_->parameters.profile().start();
+    stage_work_ = {};
     TailMean loss;
     TailMean answer_loss;
     TailMean answer_accuracy;
@@ -151,7 +170,7 @@ class Trainer {
       }
     }
     progress_.is_stage_done = true;
-    const std::int64_t peak = world_.all_reduce(memory_account().high_water, Reduction::max);
+    const std::int64_t peak = world_.all_reduce(memory_account(device_of(plan_.backend)).high_water, Reduction::max);
     write_checkpoint();
     if (run_.checkpoint.keeps_stages) {
       on_root(world_, [&] {
@@ -221,9 +240,14 @@ class Trainer {
     if (is_finite) {
       state_->optimizer.step(rate, norm);
     }
+    // Waits for the step's end on a device: only then has its time passed.
+    WorkSeconds work = state_->parameters.profile().collect();
     std::array<double, 6> totals{sums.answers, sums.hits, sums.answer_nll, sums.texts, sums.text_nll, sums.scored};
     mesh_->across({MeshAxis::dp, MeshAxis::fsdp, MeshAxis::sp}).all_reduce(std::span<double>(totals), Reduction::sum);
     const double seconds = world_.all_reduce(now_seconds() - start, Reduction::max);
+    world_.all_reduce(std::span<double>(work.seconds), Reduction::sum);
+    std::ranges::for_each(work.seconds, [&](double& sum) { sum /= world_.size(); });
+    stage_work_.add(work, seconds);
 
     TrainingStepRow row;
     row.schedule = std::string_view(plan_.schedule);
@@ -243,6 +267,11 @@ class Trainer {
     row.tokens_per_second = tokens / seconds;
     row.flop_causal = tokens * training_flop_per_token(plan_.model, stage().context_length, true, totals[5] / tokens);
     row.mfu_measured_peak = utilisation(row.flop_causal, seconds);
+    row.attention_time = work[Work::attention];
+    row.product_time = work[Work::product];
+    row.elementwise_time = work[Work::elementwise];
+    row.communication_time = work[Work::communication];
+    row.idle_time = seconds - work.total();
     row.ranks = world_.size();
     row.seed = plan_.seed;
     row.valid = is_finite;
@@ -309,6 +338,11 @@ class Trainer {
     row.flop_full = progress_.flop_causal + tokens * (training_flop_per_token(plan_.model, row.context_length, false) -
                                                       training_flop_per_token(plan_.model, row.context_length, true));
     row.mfu_measured_peak = utilisation(row.flop_causal, row.seconds);
+    row.attention_share = stage_work_.share(Work::attention);
+    row.product_share = stage_work_.share(Work::product);
+    row.elementwise_share = stage_work_.share(Work::elementwise);
+    row.communication_share = stage_work_.share(Work::communication);
+    row.idle_share = stage_work_.idle_share();
     row.parameters = parameter_count(plan_.model);
     row.peak_bytes = peak_bytes;
     row.peak_bytes_model = training_memory(plan_, stage()).total();
@@ -325,6 +359,7 @@ class Trainer {
   std::optional<Mesh> mesh_;
   std::unique_ptr<ShardedState> state_;
   double last_checkpoint_ = 0;
+  StageWork stage_work_;
 };
 
 }  // namespace

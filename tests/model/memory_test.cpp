@@ -6,6 +6,7 @@
 
 #include "device/buffer.hpp"
 #include "model/model_problem.hpp"
+#include "support/available_device.hpp"
 #include "support/expect_error.hpp"
 
 namespace ringworld::test {
@@ -24,10 +25,11 @@ std::vector<MeshShape> meshes() {
 
 void expect_formula_counts_every_byte(const ModelConfig& config, const ModelOptions& options) {
   for (const MeshShape& shape : meshes()) {
-    const std::int64_t before = memory_account().current;
-    ShardedParameters parameters(config, Mesh(Communicator::world(), shape));
+    const DeviceKind memory = device_of(options.backend);
+    const std::int64_t before = memory_account(memory).current;
+    ShardedParameters parameters(config, Mesh(Communicator::world(), shape), options.backend);
     const Model model(parameters, options);
-    const std::int64_t held = memory_account().current - before;
+    const std::int64_t held = memory_account(memory).current - before;
     const std::int64_t largest = Communicator::world().all_reduce(held, Reduction::max);
     EXPECT_EQ(model_memory(config, shape, options).total(), largest)
         << shape.to_string() << " " << name_of(options.dtype) << " " << name_of(options.recomputation)
@@ -57,6 +59,22 @@ TEST(ModelMemory, TheFormulaCountsEveryByte) {
           expect_formula_counts_every_byte(config, options);
         }
       }
+    }
+  }
+}
+
+TEST(ModelMemory, TheFormulaCountsEveryByteOfAGpu) {
+  if (const std::string reason = why_unavailable(Backend::cuda); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    for (const bool has_segments : {false, true}) {
+      ModelOptions options{.batch = 2, .context_length = 96};
+      options.dtype = dtype;
+      options.wire_dtype = dtype;
+      options.backend = Backend::cuda;
+      options.has_segments = has_segments;
+      expect_formula_counts_every_byte(small_config(), options);
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/random.hpp"
+#include "device/host_access.hpp"
 
 namespace ringworld::test {
 namespace {
@@ -33,12 +34,15 @@ void put_local(const std::vector<From>& local, std::int64_t first_row, std::int6
 }
 
 void write_parameters(const NamedTensors& values, ShardedParameters& parameters) {
+  HostAccess access(parameters.memory());
   for (const ParameterPiece& piece : parameters.pieces()) {
     const std::vector<double>& whole = values.at(piece.tensor->name);
-    for (std::int64_t i = piece.begin; i < piece.end; ++i) {
-      piece.parameter[static_cast<std::size_t>(i - piece.begin)] =
-          static_cast<float>(whole[static_cast<std::size_t>(piece.tensor->global_index(i))]);
-    }
+    access.write(piece.parameter, [&](std::span<float> parameter) {
+      for (std::int64_t i = piece.begin; i < piece.end; ++i) {
+        parameter[static_cast<std::size_t>(i - piece.begin)] =
+            static_cast<float>(whole[static_cast<std::size_t>(piece.tensor->global_index(i))]);
+      }
+    });
   }
 }
 
@@ -50,13 +54,15 @@ NamedTensors collect_gradients(const ShardedParameters& parameters) {
       gradients[tensor.name].resize(static_cast<std::size_t>(tensor.global_elements()));
     }
   }
+  HostAccess access(parameters.memory());
   for (const ParameterPiece& piece : parameters.pieces()) {
+    const std::span<const float> gradient = access.read(piece.gradient);
     // All dp ranks hold the same sums, and all tp ranks those of replicated tensors: one of them speaks.
     const bool speaks = mesh.coordinate(MeshAxis::dp) == 0 &&
                         (!piece.tensor->slice.is_replicated() || mesh.coordinate(MeshAxis::tp) == 0);
     for (std::int64_t i = piece.begin; i < piece.end && speaks; ++i) {
       gradients[piece.tensor->name][static_cast<std::size_t>(piece.tensor->global_index(i))] =
-          static_cast<double>(piece.gradient[static_cast<std::size_t>(i - piece.begin)]);
+          static_cast<double>(gradient[static_cast<std::size_t>(i - piece.begin)]);
     }
   }
   for (auto& [name, values] : gradients) {
@@ -118,7 +124,7 @@ DenseModelBatch draw_batch(const ModelProblem& problem) {
 
 ModelResult run_model(const ModelProblem& problem, const MeshShape& shape, ModelOptions options, int passes) {
   const Mesh mesh(Communicator::world(), shape);
-  ShardedParameters parameters(problem.config, mesh);
+  ShardedParameters parameters(problem.config, mesh, options.backend);
   write_parameters(draw_parameters(problem), parameters);
   const DenseModelBatch whole = draw_batch(problem);
 

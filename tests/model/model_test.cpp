@@ -10,6 +10,7 @@
 
 #include "core/thread_team.hpp"
 #include "model/model_problem.hpp"
+#include "support/available_device.hpp"
 #include "support/expect_error.hpp"
 
 namespace ringworld::test {
@@ -79,6 +80,53 @@ TEST(Model, EqualsTheDenseModelOnEveryMesh) {
       }
     }
   }
+}
+
+/// What a GPU computes, with every way that the model has of sharing work: in fp32 its products may be sums of rounded
+/// parts, so that the bound is 10 times that of the host.
+TEST(Model, OnAGpuEqualsTheDenseModelOnEveryMesh) {
+  if (const std::string reason = why_unavailable(Backend::cuda); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  for (const Variant& variant : variants()) {
+    const DenseModelResult expected = expected_of(variant.problem);
+    for (const MeshShape& mesh : meshes()) {
+      if (variant.problem.config.kv_heads % mesh[MeshAxis::tp] == 0) {
+        ModelOptions options = small_chunks();
+        options.backend = Backend::cuda;
+        expect_same(run_model(variant.problem, mesh, options), expected, 10 * fp32_tolerance,
+                    variant.name + " on " + mesh.to_string());
+      }
+    }
+  }
+}
+
+TEST(Model, OnAGpuMixedPrecisionStaysWithinItsRounding) {
+  if (const std::string reason = why_unavailable(Backend::cuda); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  const ModelProblem problem = variants()[1].problem;
+  const DenseModelResult expected = expected_of(problem);
+  for (const MeshShape& mesh : meshes()) {
+    for (const Recomputation recomputation : {Recomputation::none, Recomputation::full}) {
+      ModelOptions options = small_chunks();
+      options.backend = Backend::cuda;
+      options.dtype = DType::bfloat16;
+      options.wire_dtype = DType::bfloat16;
+      options.recomputation = recomputation;
+      expect_same(run_model(problem, mesh, options), expected, 0.06, "bf16 on " + mesh.to_string());
+    }
+  }
+}
+
+TEST(Model, RefusesParametersThatAreElsewhere) {
+  if (const std::string reason = why_unavailable(Backend::cuda); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  ShardedParameters parameters(small_config(), Mesh(Communicator::world(), meshes().front()), Backend::host);
+  ModelOptions options{.context_length = 24};
+  options.backend = Backend::cuda;
+  EXPECT_THROW(Model(parameters, options), Error);
 }
 
 TEST(Model, LayoutsAndWholeChunksDoNotChangeTheResult) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/available_device.hpp"
 #include "support/expect_error.hpp"
 #include "train/training_problem.hpp"
 
@@ -108,6 +109,82 @@ TEST(Trainer, ResumesBitForBit) {
       EXPECT_EQ(resumed[step - begin].grad_norm, expected[step].grad_norm);
     }
   }
+}
+
+/// Meshes whose parameters are shared out, over the ring and over the batch.
+std::vector<MeshShape> sharding_meshes(std::int64_t ranks) { return {mesh(1, 1, 1, ranks), mesh(1, ranks, 1, 1)}; }
+
+/// fp32 on both: what differs is the order of sums, and products of a GPU that may be sums of rounded parts. Four updates
+/// carry it on.
+TEST(Trainer, SameLossesOnAGpu) {
+  if (const std::string reason = test::why_unavailable(Backend::cuda); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  const Communicator world = Communicator::world();
+  const SharedDirectory directory(world);
+  constexpr std::int64_t steps = 4;
+  const auto expected = steps_alone(world, directory / "alone.h5", steps);
+  for (const MeshShape& shape : sharding_meshes(world.size())) {
+    TrainingPlan plan = small_plan(shape, steps);
+    plan.backend = Backend::cuda;
+    Listener listener;
+    train(world, small_run(plan, directory / "model.h5"), listener);
+    ASSERT_EQ(listener.steps.size(), expected.size());
+    for (std::size_t step = 0; step < expected.size(); ++step) {
+      const TrainingStepRow& row = listener.steps[step];
+      EXPECT_NEAR(row.loss, expected[step].loss, 1e-4 * expected[step].loss) << shape.to_string() << ", step " << step;
+      EXPECT_NEAR(row.grad_norm, expected[step].grad_norm, 1e-3 * expected[step].grad_norm)
+          << shape.to_string() << ", step " << step;
+      EXPECT_GT(row.attention_time, 0);
+      EXPECT_GT(row.product_time, 0);
+    }
+    EXPECT_GT(listener.stages[0].peak_bytes, 0);
+    EXPECT_LE(listener.stages[0].peak_bytes, listener.stages[0].peak_bytes_model);
+  }
+}
+
+/// A sum's order on a GPU is that of its kernels: attention adds gradients of queries as blocks end, so that a resumed run
+/// need not have the same bits.
+TEST(Trainer, ResumesOnAGpu) {
+  if (const std::string reason = test::why_unavailable(Backend::cuda); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  const Communicator world = Communicator::world();
+  const SharedDirectory directory(world);
+  for (const MeshShape& shape : sharding_meshes(world.size())) {
+    TrainingRun run = small_run(small_plan(shape, 5), directory / "model.h5");
+    run.plan.backend = Backend::cuda;
+    const auto expected = steps_of(world, run);
+    run.checkpoint.every_steps = 2;
+    run.is_resumed = false;
+    Listener killed(3);
+    EXPECT_THROW(train(world, run, killed), Listener::Stopped);
+    run.is_resumed = true;
+    const auto resumed = steps_of(world, run);
+    ASSERT_EQ(resumed.size(), 3U);
+    for (std::size_t step = 0; step < resumed.size(); ++step) {
+      EXPECT_NEAR(resumed[step].loss, expected[step + 2].loss, 1e-5 * expected[step + 2].loss) << shape.to_string();
+    }
+  }
+}
+
+TEST(Trainer, TheTimeOfAStepIsShownByKindOfWork) {
+  const Communicator world = Communicator::world();
+  const SharedDirectory directory(world);
+  Listener listener;
+  train(world, small_run(small_plan(mesh(1, 1, 1, world.size()), 3), directory / "model.h5"), listener);
+  for (const TrainingStepRow& row : listener.steps) {
+    EXPECT_GT(row.attention_time, 0);
+    EXPECT_GT(row.product_time, 0);
+    EXPECT_GT(row.elementwise_time, 0);
+    EXPECT_EQ(row.communication_time > 0, world.size() > 1);
+    EXPECT_NEAR(row.attention_time + row.product_time + row.elementwise_time + row.communication_time + row.idle_time,
+                row.step_time, 1e-9);
+  }
+  const TrainingStageRow& stage = listener.stages.at(0);
+  EXPECT_NEAR(stage.attention_share + stage.product_share + stage.elementwise_share + stage.communication_share +
+                  stage.idle_share,
+              1.0, 1e-9);
 }
 
 TEST(Trainer, GoesOnOnAnotherMesh) {

@@ -136,6 +136,23 @@ TEST_P(OptimizerCase, SumOfSquaresIsExactAndTheSameOnEveryInstructionSet) {
 
 INSTANTIATE_TEST_SUITE_P(Backends, OptimizerCase, testing::ValuesIn(backend_cases()), backend_case_name);
 
+TEST(SumOfSquares, OfRangesIsThatOfEachInTheirOrder) {
+  std::vector<float> values(7001);
+  State::fill(values, 3);
+  const std::span<const float> all(values);
+  const std::vector<std::span<const float>> ranges{all.first(5), all.subspan(5, 0), all.subspan(5, 6000),
+                                                   all.last(996)};
+  for (const Backend backend : {Backend::reference, Backend::host}) {
+    const auto optimizer = make_optimizer(backend);
+    double expected = 0;
+    for (const auto range : ranges) {
+      expected += optimizer->sum_of_squares(range);
+    }
+    EXPECT_EQ(optimizer->sum_of_squares_of_ranges(ranges), expected) << name_of(backend);
+    EXPECT_EQ(optimizer->sum_of_squares_of_ranges({}), 0.0) << name_of(backend);
+  }
+}
+
 TEST(AdamW, FirstStepMovesByTheLearningRateAgainstTheGradient) {
   // With both moments corrected, m / sqrt(v) of the first step is the gradient's sign.
   State state(3);
