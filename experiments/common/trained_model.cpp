@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "core/error.hpp"
+#include "device/host_access.hpp"
 
 namespace ringworld {
 namespace {
@@ -28,16 +29,18 @@ std::uint64_t digest_of(std::string_view text) {
 /// A sum over elements, so that it does not matter which rank holds which.
 std::uint64_t digest_of(const ShardedParameters& parameters) {
   std::uint64_t digest = 0;
+  HostAccess access(parameters.memory());
   const bool is_first_of_tp = parameters.mesh().coordinate(MeshAxis::tp) == 0;
   for (const ParameterPiece& piece : parameters.pieces()) {
     if (piece.tensor->slice.is_replicated() && !is_first_of_tp) {
       continue;
     }
     const std::uint64_t name = digest_of(piece.tensor->name);
-    for (std::size_t i = 0; i < piece.parameter.size(); ++i) {
+    const std::span<const float> values = access.read(piece.parameter);
+    for (std::size_t i = 0; i < values.size(); ++i) {
       const std::int64_t element = piece.tensor->global_index(piece.begin + static_cast<std::int64_t>(i));
       digest += mixed(name ^ mixed((static_cast<std::uint64_t>(element) << 1U) + 1) ^
-                      std::bit_cast<std::uint32_t>(piece.parameter[i]));
+                      std::bit_cast<std::uint32_t>(values[i]));
     }
   }
   const Mesh& mesh = parameters.mesh();
@@ -50,7 +53,8 @@ std::uint64_t digest_of(const ShardedParameters& parameters) {
 
 }  // namespace
 
-TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint) {
+TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint,
+                           Backend backend) {
   const CheckpointReader reader(world, checkpoint);
   const ModelConfig config = read_model_config(reader);
   if (!reader.attribute("tokenizer").has_value()) {
@@ -64,7 +68,7 @@ TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const st
     require_input(tokenizer_->vocab_size() <= config.vocab_size,
                   fmt::format("'{}': the tokenizer has {} tokens, the model {}", checkpoint, tokenizer_->vocab_size(),
                               config.vocab_size));
-    parameters_ = std::make_unique<ShardedParameters>(config, mesh);
+    parameters_ = std::make_unique<ShardedParameters>(config, mesh, backend);
   });
   read_parameters(reader, *parameters_);
   digest_ = fmt::format("{:016x}", digest_of(*parameters_) ^ digest_of(description_.tokenizer));

@@ -13,10 +13,11 @@ namespace ringworld {
 
 class TrainedModel {
  public:
-  /// Collective over `world`, whose ranks form `mesh`, which must outlive this.
+  /// Collective over `world`, whose ranks form `mesh`, which must outlive this. The parameters lie where `backend`
+  /// computes.
   /// @throws Error(bad_input, collective) when the file is no checkpoint of a training run, or its tokenizer cannot be
   /// made; Error(out_of_memory, collective).
-  TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint);
+  TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint, Backend backend);
 
   [[nodiscard]] ShardedParameters& parameters() const { return *parameters_; }
   [[nodiscard]] const Tokenizer& tokenizer() const { return *tokenizer_; }

@@ -121,6 +121,7 @@ int run_generate(const Job& job) {
   }
   const Communicator& world = job.world;
   MeshShape shape;
+  Backend backend = Backend::host;
   RankRow mine;
   std::string text;
   on_every_rank(world, [&] {
@@ -129,13 +130,14 @@ int run_generate(const Job& job) {
     require_input(values.new_tokens >= 1, fmt::format("--new-tokens {}: at least 1", values.new_tokens));
     text = read_prompt(values);
     shape = parse_mesh(values.mesh, world.size());
+    backend = parse_backend(values.backend);
     mine = describe_this_process(world.rank());
     require_input(
         shape[MeshAxis::sp] == world.size(),
         fmt::format("--mesh {}: generation splits the prompt only: all axes but sp must be 1", shape.to_string()));
   });
   const Mesh mesh(world, shape);
-  const TrainedModel trained(world, mesh, values.checkpoint);
+  const TrainedModel trained(world, mesh, values.checkpoint, backend);
   const CheckpointDescription& of_model = trained.description();
   GenerationRow row;
   std::vector<Token> prompt;

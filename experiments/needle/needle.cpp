@@ -338,7 +338,6 @@ void print_summary(const NeedleRecord& record, const std::string& output) {
 void check_points(const NeedleOptions& values, const NeedleSource& source, const Mesh& mesh,
                   const std::vector<NeedlePoint>& points) {
   (void)parse_layout(values.layout);
-  (void)parse_backend(values.backend);
   const DType dtype = parse_dtype(values.dtype);
   if (parse_decoding(values.decoding) == Decoding::greedy) {
     require_input(dtype == DType::float32, "--decoding greedy runs in float32; leave --dtype as it is");
@@ -369,14 +368,16 @@ int run_needle(const Job& job) {
   }
   const Communicator& world = job.world;
   MeshShape shape;
+  Backend backend = Backend::host;
   RankRow mine;
   on_every_rank(world, [&] {
     require_input(!values.checkpoint.empty(), "--checkpoint is missing: the file that ringworld train wrote");
     shape = parse_mesh(values.mesh, world.size());
+    backend = parse_backend(values.backend);
     mine = describe_this_process(world.rank());
   });
   const Mesh mesh(world, shape);
-  const TrainedModel trained(world, mesh, values.checkpoint);
+  const TrainedModel trained(world, mesh, values.checkpoint, backend);
   std::optional<NeedleSource> source;
   std::vector<NeedlePoint> points;
   Decoding decoding = Decoding::one_pass;

@@ -49,7 +49,7 @@ void declare(Options& options, ScoreOptions& values) {
   options.add("logits", values.logits, "", "whether to write logits");
   options.add("mesh", values.mesh, "", "ranks along dp,fsdp,tp,sp; one may be -1: what the others leave");
   options.add("layout", values.layout, "", "contiguous, striped or zigzag");
-  options.add("backend", values.backend, "", "reference or host");
+  options.add("backend", values.backend, "", "reference, kokkos, host or cuda");
   options.add("dtype", values.dtype, "", "float32 or bfloat16: type of activations and of weights in products");
   options.add("recomputation", values.recomputation, "", "none, attention_saved or full");
   options.add("threads", values.threads, "", "of a rank");
@@ -183,7 +183,7 @@ int run_score(const Job& job) {
   const Mesh mesh(job.world, shape);
   std::optional<ShardedParameters> parameters;
   std::optional<Model> model;
-  on_every_rank(job.world, [&] { parameters.emplace(config, mesh); });
+  on_every_rank(job.world, [&] { parameters.emplace(config, mesh, plan.backend); });
   read_parameters(checkpoint, *parameters);
   on_every_rank(job.world, [&] { model.emplace(*parameters, plan); });
   ScoreOutput output(values.output,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "comm/collectives.hpp"
+#include "device/host_access.hpp"
 
 namespace ringworld {
 namespace {
@@ -74,6 +75,7 @@ void ScoreOutput::write_logits(Model& model, std::int64_t row) {
 
 void ScoreOutput::write_gradients(const ShardedParameters& parameters) {
   auto piece = parameters.pieces().begin();
+  HostAccess access(parameters.memory());
   for (const UnitLayout& unit : parameters.layout().units()) {
     for (const TensorLayout& tensor : unit.tensors) {
       std::vector<float> whole(static_cast<std::size_t>(tensor.global_elements()));
@@ -81,9 +83,10 @@ void ScoreOutput::write_gradients(const ShardedParameters& parameters) {
         // All dp ranks hold the same sums, and all tp ranks those of tensors that are not cut: one of them speaks.
         const bool speaks = mesh_.coordinate(MeshAxis::dp) == 0 &&
                             (!tensor.slice.is_replicated() || mesh_.coordinate(MeshAxis::tp) == 0);
+        const std::span<const float> gradient = access.read(piece->gradient);
         for (std::int64_t i = piece->begin; i < piece->end && speaks; ++i) {
           whole[static_cast<std::size_t>(tensor.global_index(i))] =
-              piece->gradient[static_cast<std::size_t>(i - piece->begin)];
+              gradient[static_cast<std::size_t>(i - piece->begin)];
         }
       }
       all_reduce(mesh_.all(), whole, Reduction::sum);
