@@ -87,6 +87,16 @@ std::int64_t scratch_bytes(const LocalShape& shape, const ParameterLayout& layou
   return bytes;
 }
 
+/// Kernels of a GPU keep their tiles on the chip: that its memory can be planned where there is none.
+std::int64_t kernel_bytes(const LocalShape& shape, const ModelOptions& options) {
+  if (device_of(options.backend) != DeviceKind::host) {
+    return 0;
+  }
+  return make_block_attention(options.backend,
+                              {.head_size = shape.head_size, .threads = static_cast<int>(options.threads)})
+      ->workspace_bytes();
+}
+
 std::int64_t attention_bytes(const LocalShape& shape, std::int64_t ring, const ModelOptions& options) {
   const AttentionProblem problem{.context_length = options.context_length,
                                  .batch = shape.batch,
@@ -96,11 +106,9 @@ std::int64_t attention_bytes(const LocalShape& shape, std::int64_t ring, const M
                                  .dtype = options.dtype,
                                  .wire_dtype = options.wire_dtype,
                                  .has_segments = options.has_segments};
-  const auto kernel = make_block_attention(
-      options.backend, {.head_size = shape.head_size, .threads = static_cast<int>(options.threads)});
   const AttentionPass pass = options.is_forward_only ? AttentionPass::forward : AttentionPass::forward_backward;
   return attention_arena_bytes(problem, pass, cheaper_rotation(problem), ring, shape.tokens) +
-         kernel->workspace_bytes();
+         kernel_bytes(shape, options);
 }
 
 }  // namespace
