@@ -174,6 +174,8 @@ void declare(Options& options, TrainOptions& values) {
   options.add("dtype", values.dtype, "", "float32 or bfloat16: activations; master weights and moments are float32");
   options.add("wire-dtype", values.wire_dtype, "", "float32, bfloat16 or same (as dtype): keys and values on the ring");
   options.add("backend", values.backend, "", "reference, kokkos, host or cuda");
+  options.add("transport", values.transport, "",
+              "how device memory travels (backend cuda): auto, nccl, cuda_aware_mpi or staged");
   options.add("threads", values.threads, "", "threads of a rank");
   options.add("recomputation", values.recomputation, "", "none, attention_saved or full: what backward computes again");
   options.add("dry-run", values.dry_run, "", "print parameters, memory per rank and FLOP per step; train nothing");
@@ -207,6 +209,7 @@ TrainOptions read_train_config(const std::string& path, std::int64_t depth) {
   table.read("layout", values.layout);
   table.read("dtype", values.dtype);
   table.read("wire_dtype", values.wire_dtype);
+  table.read("transport", values.transport);
   table.read("backend", values.backend);
   table.read("threads", values.threads);
   table.read("recomputation", values.recomputation);

@@ -42,6 +42,7 @@ struct TrainOptions {
   std::string layout = "zigzag";
   std::string dtype = "float32";
   std::string wire_dtype = "same";
+  std::string transport = "auto";
   std::string backend = "host";
   std::int64_t threads = 1;
   std::string recomputation = "none";

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "comm/environment.hpp"
+#include "comm/transport.hpp"
 #include "core/isa.hpp"
 #include "core/log.hpp"
+#include "device/device.hpp"
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/train/config.hpp"
@@ -188,10 +190,12 @@ int run_train(const Job& job) {
   if (!parse_train_options(job, values)) {
     return 0;
   }
-  const Communicator& world = job.world;
   TrainingRun run;
   std::optional<TrainingData> data;
   RankRow mine;
+  Transport transport = Transport::automatic;
+  on_every_rank(job.world, [&] { transport = parse_transport(values.transport); });
+  const Communicator world = job.world.with_transport(transport);
   on_every_rank(world, [&] {
     require_input(values.ranks == 0 || values.dry_run || values.ranks == world.size(),
                   fmt::format("--ranks {}: the job has {} ranks; it is for --dry-run", values.ranks, world.size()));
@@ -209,6 +213,9 @@ int run_train(const Job& job) {
     }
     validate(run.plan);
     require_fits(run.plan, values.memory_per_rank);
+    if (!values.dry_run) {
+      static_cast<void>(device(device_of(run.plan.backend)));  // must be there
+    }
     mine = describe_this_process(world.rank());
   });
   if (values.dry_run) {

@@ -38,6 +38,10 @@ class Matmul {
   virtual void multiply(const MatmulProblem& problem) = 0;
 };
 
+/// Bytes of scratch memory that a product object of the backend `cuda` holds on the GPU: what cuBLAS recommends for Hopper,
+/// the largest that it asks for. (Its own workspace would be in no account.)
+inline constexpr std::int64_t cuda_matmul_workspace_bytes = std::int64_t{32} << 20;
+
 struct MatmulOptions {
   std::int64_t threads = 1;  ///< that one product may use; `reference` uses one whatever this says
 };

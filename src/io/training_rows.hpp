@@ -99,6 +99,7 @@ struct TrainingStageRow {
   std::int64_t ranks = 0;
   FixedString<16> layout;
   FixedString<16> backend;
+  FixedString<16> transport;
   FixedString<16> dtype;
   FixedString<24> recompute;
   double learning_rate = 0;
@@ -140,6 +141,8 @@ struct TrainingStageRow {
         Field{"ranks", &R::ranks, "rank", "ranks of the job"},
         Field{"layout", &R::layout, "", "which tokens a rank holds: contiguous, striped or zigzag"},
         Field{"backend", &R::backend, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"transport", &R::transport, "",
+              "how data travel: mpi from host memory; from a GPU's nccl, cuda_aware_mpi or staged"},
         Field{"dtype", &R::dtype, "", "type of activations; master weights and moments are float32"},
         Field{"recompute", &R::recompute, "", "what backward computes again: none, attention_saved or full"},
         Field{"learning_rate", &R::learning_rate, "1", "largest learning rate of the stage"},

@@ -4,6 +4,8 @@
 #include <array>
 
 #include "kernels/attention/attention.hpp"
+#include "kernels/matmul/matmul.hpp"
+#include "kernels/row/cuda/column_sums.hpp"
 #include "model/head.hpp"
 #include "model/shape.hpp"
 #include "perf/attention_model.hpp"
@@ -97,6 +99,16 @@ std::int64_t kernel_bytes(const LocalShape& shape, const ModelOptions& options) 
       ->workspace_bytes();
 }
 
+/// Of products, and of partial sums over rows: two norms and the biases' gradients. On the host they are no Buffers.
+std::int64_t kernel_scratch_bytes(const LocalShape& shape, const ModelConfig& config, const ModelOptions& options) {
+  if (device_of(options.backend) == DeviceKind::host) {
+    return 0;
+  }
+  const std::int64_t columns = 2 * shape.hidden_size + (config.has_attention_bias ? shape.qkv_size() : std::int64_t{0});
+  return cuda_matmul_workspace_bytes +
+         (options.is_forward_only ? 0 : row::sum_ranges(shape.rows()) * columns * float_bytes);
+}
+
 std::int64_t attention_bytes(const LocalShape& shape, std::int64_t ring, const ModelOptions& options) {
   const AttentionProblem problem{.context_length = options.context_length,
                                  .batch = shape.batch,
@@ -129,7 +141,7 @@ ModelMemory model_memory(const ModelConfig& config, const MeshShape& mesh, const
           .gradients = shard,
           .gathered = gathered_bytes(layout, ranks, options.dtype),
           .activations = activation_bytes(shape, config.layers, options),
-          .scratch = scratch_bytes(shape, layout, tp, options),
+          .scratch = scratch_bytes(shape, layout, tp, options) + kernel_scratch_bytes(shape, config, options),
           .attention = attention_bytes(shape, ring, options)};
 }
 

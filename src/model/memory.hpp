@@ -16,7 +16,7 @@ struct ModelMemory {
   std::int64_t gradients = 0;   ///< fp32 shard
   std::int64_t gathered = 0;    ///< whole units on their way: two of parameters, two of gradients; the bf16 copy of one
   std::int64_t activations = 0;  ///< kept from the forward to the backward pass, by recomputation policy
-  std::int64_t scratch = 0;      ///< one layer's, one chunk of logits, the batch and its scores
+  std::int64_t scratch = 0;      ///< one layer's, one chunk of logits, the batch and its scores; of a GPU its kernels'
   std::int64_t attention = 0;    ///< running state or blocks of the ring, and the kernel's scratch memory
 
   [[nodiscard]] std::int64_t total() const {

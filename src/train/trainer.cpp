@@ -325,6 +325,7 @@ class Trainer {
     row.ranks = world_.size();
     row.layout = name_of(plan_.layout);
     row.backend = name_of(plan_.backend);
+    row.transport = device_of(plan_.backend) == DeviceKind::host ? "mpi" : name_of(world_.transport());
     row.dtype = name_of(plan_.dtype);
     row.recompute = name_of(plan_.recomputation);
     row.learning_rate = stage().learning_rate.peak;

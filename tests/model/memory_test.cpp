@@ -69,12 +69,24 @@ TEST(ModelMemory, TheFormulaCountsEveryByteOfAGpu) {
   }
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
     for (const bool has_segments : {false, true}) {
-      ModelOptions options{.batch = 2, .context_length = 96};
-      options.dtype = dtype;
-      options.wire_dtype = dtype;
-      options.backend = Backend::cuda;
-      options.has_segments = has_segments;
-      expect_formula_counts_every_byte(small_config(), options);
+      ModelProblem problem{.config = small_config(), .has_segments = has_segments};
+      problem.config.has_attention_bias = has_segments;
+      for (const MeshShape& shape : meshes()) {
+        ModelOptions options;
+        options.dtype = dtype;
+        options.wire_dtype = dtype;
+        options.backend = Backend::cuda;
+        options.has_segments = has_segments;
+        options.batch = problem.batch / (shape[MeshAxis::dp] * shape[MeshAxis::fsdp]);
+        options.context_length = problem.context_length;
+        const std::int64_t before = memory_account(DeviceKind::cuda).current;
+        reset_high_water(DeviceKind::cuda);
+        static_cast<void>(run_model(problem, shape, options));
+        const std::int64_t held = memory_account(DeviceKind::cuda).high_water - before;
+        EXPECT_EQ(model_memory(problem.config, shape, options).total(),
+                  Communicator::world().all_reduce(held, Reduction::max))
+            << shape.to_string() << " " << name_of(dtype);
+      }
     }
   }
 }

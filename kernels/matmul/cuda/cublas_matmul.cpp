@@ -26,13 +26,10 @@ struct HandleTraits {
 
 cudaDataType_t data_type(DType dtype) { return dtype == DType::float32 ? CUDA_R_32F : CUDA_R_16BF; }
 
-/// What cuBLAS recommends for Hopper, the largest that it asks for. Its own workspace would be in no account.
-constexpr std::int64_t workspace_bytes = std::int64_t{32} << 20;
-
 /// cuBLAS counts columns first: what it takes for C^T = op(B)^T op(A)^T is our C = op(A) op(B), row by row.
 class CublasMatmul final : public Matmul {
  public:
-  CublasMatmul() : workspace_(workspace_bytes, DeviceKind::cuda) {
+  CublasMatmul() : workspace_(cuda_matmul_workspace_bytes, DeviceKind::cuda) {
     cublasHandle_t handle = nullptr;
     check_cublas(cublasCreate(&handle));
     handle_.reset(handle);

@@ -162,7 +162,7 @@ class CudaOptimizer final : public Optimizer {
   }
 
   /// The chunks of all ranges lie in one row, which is added up and waited for once.
-  [[nodiscard]] double sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges) {
+  [[nodiscard]] double sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges) override {
     std::int64_t chunks = 0;
     for (const std::span<const float> values : ranges) {
       chunks += row::divided_up(std::ssize(values), chunk);
@@ -175,6 +175,9 @@ class CudaOptimizer final : public Optimizer {
     double* of_range = total + 1;
     for (const std::span<const float> values : ranges) {
       const std::int64_t of_this = row::divided_up(std::ssize(values), chunk);
+      if (of_this == 0) {
+        continue;
+      }
       launch(row::is_aligned(values) ? square_kernel<4> : square_kernel<1>,
              {.grid = dim3(static_cast<unsigned>(of_this)), .block = dim3(square_threads)}, native_compute_stream(),
              values.data(), std::ssize(values), of_range);
