@@ -25,6 +25,14 @@ std::string accuracy_text(double accuracy) {
   return std::isnan(accuracy) ? std::string() : fmt::format(" answers {:.3f}", accuracy);
 }
 
+/// Where the time of the steps went.
+std::string shares_text(const TrainingStageRow& row) {
+  return fmt::format(
+      "attention {:.0f} %, products {:.0f} %, element-wise {:.0f} %, communication {:.0f} %, idle {:.0f} %",
+      100 * row.attention_share, 100 * row.product_share, 100 * row.elementwise_share, 100 * row.communication_share,
+      100 * row.idle_share);
+}
+
 }  // namespace
 
 TrainingDisplay::TrainingDisplay(const std::vector<Stage>& stages, bool is_speaking)
@@ -64,10 +72,10 @@ void TrainingDisplay::stage(const TrainingStageRow& row) {
   fmt::print(
       stderr,
       "{}ringworld: stage {}/{} done: S={} theta={:g} mesh {}: {} steps, {} tokens in {} ({:.0f} token/s, {:.1f} % "
-      "of peak), loss {:.4f}{}\n",
+      "of peak: {}), loss {:.4f}{}\n",
       is_terminal_ ? clear_line : "", row.stage + 1, stages_.size(), row.context_length, row.rope_theta,
       row.mesh.view(), row.steps, row.tokens, minutes_and_seconds(row.seconds), row.tokens_per_second,
-      100 * row.mfu_measured_peak, row.final_loss, accuracy_text(row.final_answer_accuracy));
+      100 * row.mfu_measured_peak, shares_text(row), row.final_loss, accuracy_text(row.final_answer_accuracy));
 }
 
 }  // namespace ringworld
