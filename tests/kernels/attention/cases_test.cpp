@@ -232,6 +232,9 @@ std::vector<BlockCase> large_tiles() {
       {.name = "one_tile_each", .query_tokens = 128, .key_tokens = 128, .heads = 1, .kv_heads = 1, .diagonal = 0},
       {.name = "warpgroup_edges", .query_tokens = 192, .key_tokens = 256, .heads = 1, .kv_heads = 1, .diagonal = 64},
       {.name = "one_beyond", .query_tokens = 193, .key_tokens = 257, .heads = 1, .kv_heads = 1, .diagonal = 63},
+      // One score of a tile is hidden: the last key from the first query of a tile or of a warpgroup.
+      {.name = "one_hidden", .query_tokens = 128, .key_tokens = 256, .heads = 1, .kv_heads = 1, .diagonal = 126},
+      {.name = "one_short", .query_tokens = 64, .key_tokens = 127, .heads = 1, .kv_heads = 1},
       {.name = "many_stages", .query_tokens = 65, .key_tokens = 700, .heads = 1, .kv_heads = 1},
       {.name = "many_query_tiles", .query_tokens = 600, .key_tokens = 40, .heads = 1, .kv_heads = 1, .diagonal = -90},
       {.name = "gqa_6_2", .batch = 2, .query_tokens = 70, .key_tokens = 140, .heads = 6, .kv_heads = 2, .diagonal = 70},
