@@ -105,6 +105,7 @@ def _row(
     throughput = flop / time / ranks
     return {
         "context_length": context, "tokens_per_rank": tokens, "ranks": ranks, "layout": layout, "backend": "host",
+        "transport": "mpi",
         "dtype": dtype, "wire_dtype": dtype, "heads": heads, "kv_heads": kv_heads, "head_size": head_size, "batch": 1,
         "causal": True, "pass": direction, "backward_rotation": "none" if direction == "forward" else "kv",
         "polling": True, "threads": 1, "repeats": 5,
@@ -165,7 +166,8 @@ def hop_rows(rows: list[Row], wanted: Callable[[Row], bool], seed: int = 11, ban
 def sample_rows(rows: list[Row]) -> list[Row]:
     """Return one raw timing for each row, repeat and rank."""
     return [
-        {"attention_row": index, "repeat": repeat, "rank": rank, "seconds": row["step_time"]}
+        {"attention_row": index, "repeat": repeat, "rank": rank, "seconds": row["step_time"], "clock": 0.0,
+         "memory_clock": 0.0, "power": 0.0, "temperature": 0.0, "throttle_reasons": ""}
         for index, row in enumerate(rows)
         for repeat in range(row["repeats"])
         for rank in range(row["ranks"])

@@ -41,7 +41,9 @@ def step_rows(
                     "rope_theta": 8.0 * length, "loss": answer + 0.35, "answer_loss": answer,
                     "answer_accuracy": accuracy, "text_loss": 3.5, "grad_norm": 0.8, "learning_rate": 4e-3,
                     "step_time": tokens / speed, "elapsed": elapsed, "tokens": tokens, "tokens_per_second": speed,
-                    "flop_causal": tokens * (1.3e6 + 896.0 * length), "mfu_measured_peak": 0.4, "ranks": 2,
+                    "flop_causal": tokens * (1.3e6 + 896.0 * length), "mfu_measured_peak": 0.4,
+                    "attention_time": 0.3 * tokens / speed, "product_time": 0.4 * tokens / speed,
+                    "elementwise_time": 0.2 * tokens / speed, "communication_time": 0.0, "idle_time": 0.0, "ranks": 2,
                     "seed": seed, "valid": True, "reason": "", "run": 0,
                 }
             )  # fmt: skip
@@ -60,10 +62,11 @@ def stage_rows(steps: list[Row]) -> list[Row]:
                 "schedule": key[0], "stage": key[2], "context_length": last["context_length"],
                 "tokens_per_rank": last["context_length"] // 2, "rope_theta": last["rope_theta"], "steps": len(part),
                 "batch": last["tokens"] // last["context_length"], "tokens": tokens, "mesh": "1,1,1,2", "ranks": 2,
-                "layout": "zigzag", "backend": "host", "dtype": "float32", "recompute": "none",
+                "layout": "zigzag", "backend": "host", "transport": "", "dtype": "float32", "recompute": "none",
                 "learning_rate": 4e-3, "seconds": seconds, "reshard_seconds": 0.01, "checkpoint_seconds": 0.02,
                 "tokens_per_second": tokens / seconds, "flop_causal": sum(row["flop_causal"] for row in part),
-                "flop_full": 2.0, "mfu_measured_peak": 0.4, "parameters": 217_984, "peak_bytes": 1 << 24,
+                "flop_full": 2.0, "mfu_measured_peak": 0.4, "attention_share": 0.3, "product_share": 0.4,
+                "elementwise_share": 0.2, "communication_share": 0.0, "idle_share": 0.0, "parameters": 217_984, "peak_bytes": 1 << 24,
                 "peak_bytes_model": 1 << 24, "final_loss": last["loss"], "final_answer_loss": last["answer_loss"],
                 "final_answer_accuracy": last["answer_accuracy"], "seed": key[1], "valid": True, "reason": "", "run": 0,
             }
