@@ -20,20 +20,37 @@ if(RINGWORLD_CCACHE)
   endif()
 endif()
 
-add_library(ringworld_options INTERFACE)
+add_library(ringworld_warnings INTERFACE)
 # nvcc passes each of its two halves what it can read; NVIDIA's headers are full of old-style casts.
-target_compile_options(ringworld_options INTERFACE
+target_compile_options(ringworld_warnings INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wnon-virtual-dtor;-Wold-style-cast>"
   "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;--expt-relaxed-constexpr;-lineinfo>")
 if(RINGWORLD_WARNINGS_AS_ERRORS)
-  target_compile_options(ringworld_options INTERFACE
+  target_compile_options(ringworld_warnings INTERFACE
     "$<$<COMPILE_LANGUAGE:CXX>:-Werror>" "$<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings>")
 endif()
-if(RINGWORLD_SANITIZE)
-  target_compile_options(ringworld_options INTERFACE -fsanitize=${RINGWORLD_SANITIZE} -fno-omit-frame-pointer
-    -fno-sanitize-recover=all)
-  target_link_options(ringworld_options INTERFACE -fsanitize=${RINGWORLD_SANITIZE})
-endif()
+
+function(ringworld_sanitize target sanitizers)
+  if(sanitizers)
+    target_compile_options(${target} INTERFACE -fsanitize=${sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  endif()
+  if(RINGWORLD_SANITIZE)  # what is linked may hold objects of either kind
+    target_link_options(${target} INTERFACE -fsanitize=${RINGWORLD_SANITIZE})
+  endif()
+endfunction()
+
+# Of what ships.
+add_library(ringworld_options INTERFACE)
+target_link_libraries(ringworld_options INTERFACE ringworld_warnings)
+ringworld_sanitize(ringworld_options "${RINGWORLD_SANITIZE}")
+
+# Of tests. They take most of the time that a build takes, so the compiler is asked for less: little optimisation, and
+# undefined behaviour is looked for in what they test.
+add_library(ringworld_test_options INTERFACE)
+target_link_libraries(ringworld_test_options INTERFACE ringworld_warnings)
+target_compile_options(ringworld_test_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
+string(REGEX REPLACE ",?undefined" "" sanitizers "${RINGWORLD_SANITIZE}")
+ringworld_sanitize(ringworld_test_options "${sanitizers}")
 
 # Files named *_avx2.cpp, *_avx512.cpp and *_avx512bf16.cpp are the only ones compiled for more than the baseline, chosen
 # at run time by core/isa.hpp. Contraction to FMA is what they are for; nothing else of fast-math is on.

@@ -44,7 +44,9 @@ bool has_dense_tokens(const BasicActivationView<IsConst>& x) {
 
 class HostTensorOps final : public TensorOps {
  private:
-  void run_fill_zero(void* to, std::int64_t bytes) override { std::memset(to, 0, static_cast<std::size_t>(bytes)); }
+  void run_fill_zero(void* to, std::int64_t bytes) override {
+    std::fill_n(static_cast<std::byte*>(to), bytes, std::byte{});  // nothing may be null, which memset forbids
+  }
 
   void run_fill_zero_rows(const RowsView& rows) override {
     if (is_dense(rows)) {
@@ -57,7 +59,7 @@ class HostTensorOps final : public TensorOps {
   }
 
   void run_copy(const void* from, void* to, std::int64_t bytes) override {
-    std::memcpy(to, from, static_cast<std::size_t>(bytes));
+    std::copy_n(static_cast<const std::byte*>(from), bytes, static_cast<std::byte*>(to));
   }
 
   void run_copy_rows(const ConstRowsView& from, const RowsView& to) override {

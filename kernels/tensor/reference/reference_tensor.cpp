@@ -22,7 +22,9 @@ BasicRowsView<IsConst> heads_of(const BasicActivationView<IsConst>& x, std::int6
 
 class ReferenceTensorOps final : public TensorOps {
  private:
-  void run_fill_zero(void* to, std::int64_t bytes) override { std::memset(to, 0, static_cast<std::size_t>(bytes)); }
+  void run_fill_zero(void* to, std::int64_t bytes) override {
+    std::fill_n(static_cast<std::byte*>(to), bytes, std::byte{});  // nothing may be null, which memset forbids
+  }
 
   void run_fill_zero_rows(const RowsView& rows) override {
     const std::vector<double> zeros(static_cast<std::size_t>(rows.columns));
@@ -32,7 +34,7 @@ class ReferenceTensorOps final : public TensorOps {
   }
 
   void run_copy(const void* from, void* to, std::int64_t bytes) override {
-    std::memcpy(to, from, static_cast<std::size_t>(bytes));
+    std::copy_n(static_cast<const std::byte*>(from), bytes, static_cast<std::byte*>(to));
   }
 
   void run_copy_rows(const ConstRowsView& from, const RowsView& to) override {
