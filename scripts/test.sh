@@ -29,11 +29,11 @@ Sets Ringworld up with the tools of its developers, and runs every test and chec
   --tidy     adds clang-tidy on src, kernels and experiments: five minutes on two cores
   --jobs N   compile jobs and tests side by side      (default: all cores)
 
-Stages: release build and its tests, Python tests, shellcheck, clang-format, the tests again under
-AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA backend on an emulated A100 and H100, and the CUDA build where
-nvcc is found, whose GPU tests skip where there is no GPU. All stages run, whatever fails. A stage of tests counts its
-tests, any other stage counts as one. The last line reads `N passed, N failed`; the exit code is 0 when nothing failed.
-Logs and JUnit files lie in build/logs/test.
+Stages: release build and its tests, Python tests, shellcheck, clang-format, the tests of the modules again under
+AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA backend on an emulated H100 and, where its code differs, an
+A100, and the CUDA build where nvcc is found, whose GPU tests skip where there is no GPU. All stages run, whatever fails.
+A stage of tests counts its tests, any other stage counts as one. The last line reads `N passed, N failed`; the exit code
+is 0 when nothing failed. Logs and JUnit files lie in build/logs/test.
 HELP
 }
 
@@ -145,7 +145,7 @@ find_nvcc() {
   command -v nvcc || { [[ -x /usr/local/cuda/bin/nvcc ]] && echo /usr/local/cuda/bin/nvcc; }
 }
 
-# configure_and_build PRESET [TARGET ...]
+# configure_and_build PRESET TARGET ...
 configure_and_build() {
   cmake --preset "$1" && cmake --build --preset "$1" --parallel "$jobs" --target "${@:2}"
 }
