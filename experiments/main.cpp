@@ -3,13 +3,24 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
+#include <system_error>
 
+#include "comm/agreement.hpp"
 #include "comm/environment.hpp"
+#include "comm/launcher.hpp"
+#include "comm/watchdog.hpp"
+#include "core/activity.hpp"
+#include "core/build_info.hpp"
+#include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/spelling.hpp"
+#include "core/standard_streams.hpp"
+#include "core/stop_request.hpp"
 #include "experiments/common/job.hpp"
 
 namespace ringworld {
@@ -21,8 +32,9 @@ struct Verb {
   int (*run)(const Job&);
 };
 
-constexpr std::array<Verb, 8> verbs{{
+constexpr std::array<Verb, 9> verbs{{
     {"info", "what this build and this machine can do: backends, devices, measured peaks", &run_info},
+    {"check", "proves on this machine that every exchange is exact: the first thing to run on a new one", &run_check},
     {"attention", "sweeps ring attention over context lengths, ring sizes and layouts; writes an HDF5 record",
      &run_attention},
     {"train", "trains a model through stages of growing context; checkpoints, resumes, plans (--dry-run)", &run_train},
@@ -38,10 +50,38 @@ std::string usage() {
   for (const Verb& verb : verbs) {
     text += fmt::format("  {:<10} {}\n", verb.name, verb.summary);
   }
+  text += fmt::format(
+      "\nExit codes: 0 all right, 1 a check failed, 2 bad input, {} no progress for --timeout seconds, {} stopped "
+      "early\n"
+      "by SIGTERM, SIGUSR1 or SIGINT with all that was done written (resume it).\n",
+      no_progress_exit_code, stopped_exit_code);
   return text;
 }
 
-int dispatch(const Communicator& world, const std::vector<std::string>& command_line) {
+/// Every rank must run the same program with the same arguments: ranks that do not would wait for each other for ever.
+void require_same_task(const Communicator& world, const std::vector<std::string>& command_line) {
+  constexpr std::size_t most_shown = 400;
+  const BuildInfo& build = build_info();
+  const std::string program = fmt::format("version {} of revision {}{}", build.version, build.git_revision,
+                                          build.git_is_dirty ? ", changed" : "");
+  Digest arguments;
+  std::string shown;
+  for (std::size_t index = 1; index < command_line.size(); ++index) {
+    arguments.add(static_cast<std::int64_t>(command_line[index].size()));
+    arguments.add(command_line[index]);
+    shown += (shown.empty() ? "" : " ") + command_line[index];
+  }
+  if (shown.size() > most_shown) {
+    shown = shown.substr(0, most_shown) + " ...";
+  }
+  const std::array facts{
+      RankFact{.name = "the program", .digest = digest_of(program), .description = program},
+      RankFact{.name = "the arguments", .digest = arguments.value(), .description = fmt::format("'{}'", shown)}};
+  require_agreement(world, facts);
+}
+
+int dispatch(const Communicator& world, Watchdog& watchdog, const std::vector<std::string>& command_line) {
+  require_same_task(world, command_line);
   const std::string verb_name = command_line.size() > 1 ? command_line[1] : "";
   if (verb_name == "--help" || verb_name == "-h") {
     if (world.is_root()) {
@@ -52,8 +92,11 @@ int dispatch(const Communicator& world, const std::vector<std::string>& command_
   std::vector<std::string_view> names;
   for (const Verb& verb : verbs) {
     if (verb.name == verb_name) {
-      return verb.run(
-          {.world = world, .arguments = {command_line.begin() + 2, command_line.end()}, .command_line = command_line});
+      const Phase phase = Phase::named(verb_name);
+      return verb.run({.world = world,
+                       .arguments = {command_line.begin() + 2, command_line.end()},
+                       .command_line = command_line,
+                       .watchdog = watchdog});
     }
     names.push_back(verb.name);
   }
@@ -68,8 +111,9 @@ int dispatch(const Communicator& world, const std::vector<std::string>& command_
 /// Runs the program and turns errors into an exit code: one line from one rank when all ranks met the same error,
 /// else a line from the rank that met it and the end of the job, as others may wait for it.
 int run(const Communicator& world, const std::vector<std::string>& command_line) {
+  Watchdog watchdog(world);
   try {
-    return dispatch(world, command_line);
+    return dispatch(world, watchdog, command_line);
   } catch (const Error& error) {
     if (error.is_collective() || world.size() == 1) {
       if (world.is_root()) {
@@ -86,11 +130,31 @@ int run(const Communicator& world, const std::vector<std::string>& command_line)
   }
 }
 
+/// The exit code tells how the run ended; that its last words were lost is worth a line.
+void warn_of_lost_output() {
+  if (const int error = standard_output_error(); error != 0 && error != EPIPE) {
+    log_warning(fmt::format("standard output could not be written ({}): what the run printed is not whole",
+                            std::generic_category().message(error)));
+  }
+}
+
 }  // namespace
 }  // namespace ringworld
 
 int main(int argc, char** argv) {
+  ringworld::outlive_standard_streams();
   const std::vector<std::string> command_line(argv, argv + argc);
   const ringworld::Environment environment(argc, argv);
-  return ringworld::run(ringworld::Communicator::world(), command_line);
+  ringworld::catch_stop_signals();
+  const ringworld::Communicator world = ringworld::Communicator::world();
+  if (const auto mismatch = ringworld::launcher_mismatch(world.size(), ringworld::Environment::library_version(),
+                                                         [](const char* name) { return std::getenv(name); })) {
+    if (mismatch->speaks) {
+      ringworld::log_error(mismatch->message);
+    }
+    return 2;
+  }
+  const int code = ringworld::run(world, command_line);
+  ringworld::warn_of_lost_output();
+  return code;
 }

@@ -11,6 +11,7 @@ source "$root/scripts/lib/mpi_environment.sh"
 jobs=$(nproc)
 is_quick=false
 wants_tidy=false
+wants_soak=false
 passed=0
 failed=0
 summary=()
@@ -23,10 +24,12 @@ usage() {
   cat <<'HELP'
 Sets Ringworld up with the tools of its developers, and runs every test and check.
 
-  scripts/test.sh [--quick] [--tidy] [--jobs N]
+  scripts/test.sh [--quick] [--tidy] [--soak] [--jobs N]
 
   --quick    leaves out the sanitizers
   --tidy     adds clang-tidy on src, kernels and experiments: five minutes on two cores
+  --soak     only this: the program under the sanitizers, killed 1,000 times at random moments and given 1,000 mutated
+             configurations, checkpoints and inputs; an hour on two cores
   --jobs N   compile jobs and tests side by side      (default: all cores)
 
 Stages: release build and its tests, Python tests, shellcheck, clang-format, the tests of the modules again under
@@ -48,6 +51,7 @@ parse() {
       --help | -h) usage && exit 0 ;;
       --quick) is_quick=true ;;
       --tidy) wants_tidy=true ;;
+      --soak) wants_soak=true ;;
       --jobs | -j) jobs=${2:?--jobs needs a value} && shift ;;
       *) fail_usage "unknown argument '$1'" ;;
     esac
@@ -183,7 +187,7 @@ stage_release() {
 # Python tests may run the built program, so they come after it.
 stage_python() {
   local folder
-  for folder in analysis golden experiments; do
+  for folder in analysis golden experiments soak; do
     if compgen -G "tests/$folder/test_*.py" >/dev/null || compgen -G "tests/$folder/*_test.py" >/dev/null; then
       count "pytest: tests/$folder" pytest_junit "tests/$folder"
     fi
@@ -220,6 +224,15 @@ stage_sanitizers() {
   unset ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS
 }
 
+# What the tests in tests/soak do in a short form on the release build.
+stage_soak() {
+  check "asan: configure and build the program" configure_and_build asan programs || return 0
+  export UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0
+  export RINGWORLD_BIN="$root/build/asan/bin/ringworld" RINGWORLD_SOAK_SECONDS=60
+  export RINGWORLD_SOAK_KILLS=1000 RINGWORLD_SOAK_INPUTS=1000
+  count "pytest: tests/soak" pytest_junit tests/soak
+}
+
 stage_cuda() {
   local nvcc
   if ! nvcc=$(find_nvcc); then
@@ -250,12 +263,16 @@ main() {
   started=$(seconds_now)
   "$root/scripts/setup.sh" --dev --no-build
   prepare_mpi 4
-  stage_release
-  stage_python
-  stage_lint
-  stage_sanitizers
-  stage_emulated_cuda
-  stage_cuda
+  if [[ $wants_soak == true ]]; then
+    stage_soak
+  else
+    stage_release
+    stage_python
+    stage_lint
+    stage_sanitizers
+    stage_emulated_cuda
+    stage_cuda
+  fi
   printf '\n'
   printf '%s\n' "${summary[@]}"
   printf '%d s in all; logs in build/logs/test\n' "$(($(seconds_now) - started))"

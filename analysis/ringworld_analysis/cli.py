@@ -41,7 +41,7 @@ def _compare(options: argparse.Namespace) -> int:
 
     lower = -options.threshold if options.lower is None else options.lower
     upper = options.threshold if options.upper is None else options.upper
-    base, new = read_source(options.base), read_source(options.new)
+    base, new = (read_source(path, needs_attention=False) for path in (options.base, options.new))
     outcomes = compare.compare(base, new, lower, upper)
     print(compare.render(base, new, outcomes, lower, upper, options.allow_missing))
     if options.csv is not None:
@@ -75,13 +75,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--title", default="Ringworld report", help="heading of the page")
 
     compare = verbs.add_parser(
-        "compare", help="hold the step times of one run against another; exit code 1 when a point leaves its limits"
+        "compare", help="hold the times of one run against another; exit code 1 when a point leaves its limits"
     )
     compare.add_argument("base", type=Path, metavar="A.h5", help="the reference")
     compare.add_argument("new", type=Path, metavar="B.h5", help="the run to judge")
     compare.add_argument(
         "--threshold", type=_fraction, default=0.1, metavar="X",
-        help="largest relative change of step_time that passes, either way (default 0.1)",
+        help="largest relative change of a time that passes, either way (default 0.1)",
     )  # fmt: skip
     compare.add_argument("--lower", type=_lower, metavar="X", help="limit for faster, -1 to 0 (default -threshold)")
     compare.add_argument("--upper", type=_fraction, metavar="X", help="limit for slower, >= 0 (default threshold)")

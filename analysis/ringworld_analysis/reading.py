@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ringworld_analysis import roles
 from ringworld_analysis.errors import InputError
 from ringworld_analysis.table import Column, Table
 
@@ -69,6 +70,8 @@ class Source:
     label: str
     attention: Table
     provenance: Node | None
+    has_roles: bool = True
+    """Whether the tables say what their columns are for; else the keys are those of the old format."""
 
     def table(self, name: str) -> Table | None:
         """Return another table of the file, or None where the file has none of that name."""
@@ -91,19 +94,21 @@ def read_source(path: Path, label: str | None = None, *, needs_attention: bool =
             if attention is None:
                 raise InputError(f"{path}: no table {ATTENTION}; is it a record of 'ringworld attention'?")
             provenance = _read_node(file[PROVENANCE]) if isinstance(file.get(PROVENANCE), h5py.Group) else None
+            has_roles = all("roles" in file[name].attrs for name in (ATTENTION, *LANGUAGE_TABLES) if name in file)
         except (OSError, RuntimeError, KeyError) as problem:
             raise InputError(f"{path}: damaged HDF5 file ({_first_line(problem)})") from problem
     missing = [name for name in REQUIRED_ATTENTION_COLUMNS if name not in attention]
     if missing:
         raise InputError(f"{path}: {ATTENTION} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
-    return Source(path, label or path.name, attention, provenance)
+    return Source(path, label or path.name, attention, provenance, has_roles)
 
 
 def _no_attention() -> Table:
     """Return the table of a record without /attention: every column, no rows."""
     kinds = {"layout": "U1", "backend": "U1", "dtype": "U1", "wire_dtype": "U1", "pass": "U1",
              "backward_rotation": "U1", "reason": "U1", "valid": "?", "causal": "?", "polling": "?"}  # fmt: skip
-    return Table({name: np.empty(0, dtype=kinds.get(name, "f8")) for name in REQUIRED_ATTENTION_COLUMNS})
+    columns = {name: np.empty(0, dtype=kinds.get(name, "f8")) for name in REQUIRED_ATTENTION_COLUMNS}
+    return Table(columns, roles=roles.before_roles(ATTENTION, columns))
 
 
 def _open(path: Path) -> h5py.File:
@@ -127,9 +132,15 @@ def _read_table(file: h5py.File, name: str, path: Path) -> Table | None:
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.names is None or dataset.ndim != 1:
         return None
     try:
-        return _to_table(dataset)
+        table = _to_table(dataset)
     except (OSError, RuntimeError, ValueError) as problem:
         raise InputError(f"{path}: {name} cannot be read ({_first_line(problem)})") from problem
+    if "roles" in dataset.attrs and not table.keys:
+        raise InputError(
+            f"{path}: {name}: the attribute 'roles' marks no column as '{roles.KEY}', or does not have one role for "
+            f"each of the {len(table.names)} columns"
+        )
+    return table
 
 
 def _to_table(dataset: h5py.Dataset) -> Table:
@@ -137,11 +148,16 @@ def _to_table(dataset: h5py.Dataset) -> Table:
     columns = {
         str(name): _plain(data[name], h5py.check_enum_dtype(dataset.dtype[name])) for name in dataset.dtype.names
     }
-    return Table(columns, _described(dataset, "units"), _described(dataset, "meanings"))
+    of_columns = (
+        _described(dataset, "roles")
+        if "roles" in dataset.attrs
+        else roles.before_roles(str(dataset.name), columns)
+    )
+    return Table(columns, _described(dataset, "units"), _described(dataset, "meanings"), of_columns)
 
 
 def _described(dataset: h5py.Dataset, attribute: str) -> dict[str, str]:
-    """Pair the optional, aligned attributes `columns` and `units` (or `meanings`)."""
+    """Pair the optional, aligned attributes `columns` and `units` (or `meanings`, or `roles`)."""
     names, texts = dataset.attrs.get("columns"), dataset.attrs.get(attribute)
     if texts is None:
         return {}

@@ -14,6 +14,7 @@ from ringworld_analysis.content import DataSet, Finding, Grid, Section
 from ringworld_analysis.definitions import DEFINITIONS
 from ringworld_analysis.errors import InputError
 from ringworld_analysis.reading import LANGUAGE_TABLES, Source
+from ringworld_analysis.roles import OLD_FORMAT
 from ringworld_analysis.run import PASS_ORDER, Run, ordered
 from ringworld_analysis.sections import builders_for
 
@@ -132,12 +133,12 @@ def _language_finding(run: Run) -> Finding:
 
 
 def _origin_findings(source: Source) -> list[Finding]:
-    """Say what the provenance itself warns of: a run cut short, rows by different builds."""
+    """Say what the file itself warns of: an old format, a run cut short, rows by different builds."""
+    findings = [] if source.has_roles else [Finding(f"{source.label}: {OLD_FORMAT}.")]
     if source.provenance is None:
-        return []
+        return findings
     resumed = [node for name, node in source.provenance.children.items() if name.startswith("resume_")]
     runs = [source.provenance, *sorted(resumed, key=lambda node: node.values.get("utc_start", ""))]
-    findings = []
     if runs[-1].values.get("utc_end") == "":
         findings.append(Finding(f"{source.label}: the run did not reach its end (`utc_end` is empty).", "warn"))
     revisions = {node.values["git_revision"] for node in runs if "git_revision" in node.values}

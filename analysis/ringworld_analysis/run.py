@@ -11,18 +11,10 @@ from typing import Any
 import numpy as np
 
 from ringworld_analysis.reading import LANGUAGE_TABLES, Source, read_source
-from ringworld_analysis.table import Row, Table, concatenate
+from ringworld_analysis.table import Column, Row, Table, concatenate
 
-#: Columns that together name one point of a sweep.
-POINT = (
-    "context_length", "ranks", "layout", "pass", "backend", "dtype", "wire_dtype", "heads", "kv_heads", "head_size",
-    "batch", "causal", "backward_rotation", "polling",
-)  # fmt: skip
-
-#: Columns that a figure holds constant. What varies inside a figure: context_length, ranks, layout, pass.
-CONFIGURATION = (
-    "file", "backend", "dtype", "wire_dtype", "heads", "kv_heads", "head_size", "batch", "causal", "polling",
-)  # fmt: skip
+#: Keys that the figures of a sweep show, as axes, panels, lines and colours. They hold every other key constant.
+SHOWN = ("context_length", "ranks", "layout", "pass", "backward_rotation")
 
 #: Bytes of the `binding` column; text that fills it was cut.
 _BINDING_WIDTH = 128
@@ -46,7 +38,7 @@ class Run:
         joined = concatenate(sweeps or [sources[0].attention])
         origin = np.repeat(np.arange(len(sources)), [len(source.attention) for source in sources])
         labels = np.array([source.label for source in sources])
-        shown = labels[origin] if self._share_points() else np.full(len(joined), "", dtype=labels.dtype)
+        shown = labels[origin] if _share_points(joined, origin) else np.full(len(joined), "", dtype=labels.dtype)
         self.attention = (
             joined.with_column("source", origin)
             .with_column("file", shown)
@@ -54,13 +46,30 @@ class Run:
         )
 
     @cached_property
+    def point(self) -> tuple[str, ...]:
+        """Columns that together name one point of the sweep."""
+        return ("file", *self.attention.keys)
+
+    @cached_property
+    def configuration(self) -> tuple[str, ...]:
+        """Columns that a figure of the sweep holds constant: all that name a point and are not shown in it."""
+        return tuple(name for name in self.point if name not in SHOWN)
+
+    @cached_property
+    def identity(self) -> tuple[str, ...]:
+        """Columns that open every CSV file of a sweep."""
+        return (*self.configuration, "backward_rotation", "layout", "pass", "ranks", "context_length",
+                "tokens_per_rank")  # fmt: skip
+
+    @cached_property
+    def plotted_index(self) -> Column:
+        """Places of the rows that figures may use: valid ones, the last of each point."""
+        return self.attention.last_valid(self.point)
+
+    @cached_property
     def plotted(self) -> Table:
-        """Rows that figures may use: valid ones, the last of each point."""
-        last: dict[tuple[Any, ...], int] = {}
-        for index, row in enumerate(self.attention.rows()):
-            if row["valid"]:
-                last[(row["file"], *(row[name] for name in POINT))] = index
-        return self.attention.take(np.array(sorted(last.values()), dtype=np.intp))
+        """Rows that figures may use."""
+        return self.attention.take(self.plotted_index)
 
     @cached_property
     def repeated_points(self) -> int:
@@ -119,19 +128,19 @@ class Run:
         """Context lengths of the plotted rows."""
         return [int(length) for length in self.plotted.distinct("context_length")]
 
-    def describe(self, row: Row, names: Sequence[str] = CONFIGURATION) -> str:
-        """Say what sets a row's configuration apart from the others of the run; empty when nothing does."""
-        parts = []
-        for name in names:
-            if name == "wire_dtype" and not self._has_chosen_wire:
-                continue
-            if len(self._distinct[name]) > 1 and row[name] != "":
-                parts.append(_say(name, row[name]))
-        return ", ".join(parts)
+    def describe(self, row: Row, names: Sequence[str] | None = None, among: Table | None = None) -> str:
+        """Say what sets a row's configuration apart from the others of the run; empty when nothing does.
+
+        :param names: columns to speak of; all of the configuration by default
+        :param among: the table that the row is from, where it has columns that the sweep does not have
+        """
+        wanted = self.configuration if names is None else names
+        varying = {*self._varying, *(among.varying([n for n in wanted if n not in self.point]) if among else ())}
+        return describe(row, [n for n in wanted if n in varying and (n != "wire_dtype" or self._has_chosen_wire)])
 
     @cached_property
-    def _distinct(self) -> dict[str, list[Any]]:
-        return {name: self.attention.distinct(name) for name in CONFIGURATION}
+    def _varying(self) -> frozenset[str]:
+        return frozenset(self.attention.varying(self.point))
 
     @cached_property
     def _has_chosen_wire(self) -> bool:
@@ -153,15 +162,6 @@ class Run:
             answer[size] = any(known) if known else None
         return answer
 
-    def _share_points(self) -> bool:
-        seen: set[tuple[Any, ...]] = set()
-        for source in self.sources:
-            points = set(zip(*(source.attention[name].tolist() for name in POINT)))
-            if seen & points:
-                return True
-            seen |= points
-        return False
-
     @staticmethod
     def _pass_labels(table: Table) -> np.ndarray[Any, np.dtype[np.str_]]:
         labels = table["pass"].astype(np.str_)
@@ -173,6 +173,19 @@ class Run:
                     [f"{label}, {way} travels" if hit else label for label, way, hit in zip(labels, rotations, of_pass)]
                 )
         return labels
+
+
+def describe(row: Row, names: Sequence[str]) -> str:
+    """Say the values of the named columns in words: 'host, threads 2, polling off'."""
+    return ", ".join(_say(name, row[name]) for name in names)
+
+
+def _share_points(joined: Table, origin: np.ndarray[Any, np.dtype[np.intp]]) -> bool:
+    """Tell whether rows of two files are about the same point."""
+    first: dict[tuple[Any, ...], int] = {}
+    return any(
+        first.setdefault(point, source) != source for point, source in zip(joined.points(joined.keys), origin.tolist())
+    )
 
 
 def load(paths: Sequence[Path]) -> Run:
@@ -242,8 +255,12 @@ def _say(name: str, value: object) -> str:
         return {"causal": ("not causal", "causal"), "polling": ("polling off", "polling on")}.get(
             name, (f"{name} off", f"{name} on")
         )[value]
+    if value == "" or value != value:
+        return f"no {name}"
     if name in ("file", "backend", "dtype", "layout"):
         return str(value)
     if name == "wire_dtype":
         return f"{value} on the wire"
-    return f"{name} {value}"
+    if name.endswith("_digest"):
+        return f"{name.removesuffix('_digest')} {str(value)[:8]}"
+    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"

@@ -7,24 +7,29 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <vector>
 
 #include "comm/device_choice.hpp"
-#include "comm/environment.hpp"
+#include "comm/stop_agreement.hpp"
+#include "core/activity.hpp"
 #include "core/isa.hpp"
+#include "core/last_words.hpp"
 #include "core/log.hpp"
 #include "core/thread_team.hpp"
 #include "device/gpu.hpp"
 #include "experiments/attention/config.hpp"
 #include "experiments/attention/point.hpp"
 #include "experiments/attention/rows.hpp"
+#include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
+#include "experiments/common/job_files.hpp"
+#include "experiments/common/point_verdicts.hpp"
 #include "experiments/common/progress.hpp"
+#include "experiments/common/run_record.hpp"
 #include "io/console_table.hpp"
-#include "io/provenance.hpp"
-#include "io/record_file.hpp"
 #include "perf/peak.hpp"
 
 namespace ringworld {
@@ -36,72 +41,33 @@ constexpr const char* description =
 
 constexpr double peak_seconds = 0.25;
 
-/// The record, on the root; the other ranks hold none.
-class SweepRecord {
- public:
-  SweepRecord(const SweepOptions& values, const RunDescription& run)
-      : record_(values.resume && std::filesystem::exists(values.output) ? RecordFile::resume(values.output)
-                                                                        : RecordFile::create(values.output)),
-        run_(count_runs(record_)),
-        group_(begin_provenance(record_, run)),
-        rows_(record_.read<AttentionRow>()) {
-    if (record_.backup().has_value()) {
-      log_info(fmt::format("{} existed and is now {}", values.output, record_.backup()->string()));
-    }
-    record_.commit();
-  }
-
-  /// Whether the record holds the point from a run before.
-  [[nodiscard]] bool holds(const AttentionRow& point) const {
-    return std::ranges::any_of(rows_, [&](const AttentionRow& row) { return is_same_point(row, point); });
-  }
-
-  void add(PointResult result) {
-    result.row.run = run_;
-    const std::int64_t index = record_.append(result.row);
+/// Brings a point and its samples to the record.
+void add_result(RunRecord& record, PointResult& result) {
+  record.write([&] {
+    const std::int64_t index = record.append(result.row);
     for (SampleRow& sample : result.samples) {
       sample.attention_row = index;
     }
     for (HopRow& hop : result.hops) {
       hop.attention_row = index;
     }
-    record_.append_all(std::span<const SampleRow>(result.samples));
-    record_.append_all(std::span<const HopRow>(result.hops));
-    record_.commit();
-    rows_.push_back(result.row);
-  }
-
-  void finish() {
-    end_provenance(record_, group_);
-    record_.commit();
-  }
-
-  [[nodiscard]] const std::vector<AttentionRow>& rows() const { return rows_; }
-
- private:
-  /// Runs that have written to the record before this one.
-  static std::int64_t count_runs(const RecordFile& record) {
-    std::int64_t runs = 0;
-    for (const RankRow& row : record.read<RankRow>()) {
-      runs = std::max(runs, row.run + 1);
-    }
-    return runs;
-  }
-
-  RecordFile record_;
-  std::int64_t run_;
-  std::string group_;
-  std::vector<AttentionRow> rows_;
-};
+    record.append_all(std::span<const SampleRow>(result.samples));
+    record.append_all(std::span<const HopRow>(result.hops));
+  });
+}
 
 /// What the ranks compute on, for people.
 std::string describe_device(DeviceKind memory) {
   return memory == DeviceKind::host ? "host" : fmt::format("{} {}", describe_gpu().name, cuda_device_identity());
 }
 
+std::string name_of_point(const AttentionRow& row) {
+  return fmt::format("S={} P={} {} {} {} {}", row.context_length, row.ranks, row.layout.view(), row.pass.view(),
+                     row.backend.view(), row.dtype.view());
+}
+
 std::string describe_result(const AttentionRow& row) {
-  const std::string name = fmt::format("S={} P={} {} {} {} {}", row.context_length, row.ranks, row.layout.view(),
-                                       row.pass.view(), row.backend.view(), row.dtype.view());
+  const std::string name = name_of_point(row);
   if (row.step_time == 0 || !row.valid) {
     return fmt::format("{}: {}", name, row.reason.view());
   }
@@ -176,6 +142,19 @@ void decide_transports(const Communicator& world, RingSizes& rings, std::vector<
   }
 }
 
+/// Warns of the first ring size and number of threads that do not fit the CPUs. Collective over the job.
+void warn_of_shared_cpus(const Communicator& world, const std::vector<SweepPoint>& points) {
+  std::set<std::pair<std::int64_t, int>> teams;
+  for (const SweepPoint& point : points) {
+    teams.emplace(point.ranks, point.plan.threads);
+  }
+  for (const auto& [ranks, threads] : teams) {
+    if (warn_of_shared_cpus(world, std::int64_t{world.rank() < ranks ? threads : 0})) {
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 int run_attention(const Job& job) {
@@ -186,38 +165,43 @@ int run_attention(const Job& job) {
     return 0;
   }
   const Communicator& world = job.world;
+  const JobFiles files(job, {}, {{.flag = "--output", .path = values.output}});
   std::vector<SweepPoint> points;
-  RankRow mine;
   DeviceKind memory = DeviceKind::host;
   on_every_rank(world, [&] { memory = device_of(values); });
   take_device(world, memory);
-  on_every_rank(world, [&] {
-    points = make_points(values, world.size());
-    mine = describe_this_process(world.rank());
-    mine.device = std::string_view(describe_device(memory));
-  });
+  on_every_rank(world, [&] { points = make_points(values, world.size()); });
+  warn_of_shared_cpus(world, points);
   RingSizes rings(world);
   decide_transports(world, rings, points);
-  const RunDescription run{.arguments = job.command_line,
-                           .configuration = options.to_toml(),
-                           .seeds = {values.seed},
-                           .ranks = world.all_gather(mine),
-                           .extra = {{"mpi_library", Environment::library_version()}}};
-  std::optional<SweepRecord> record;
-  on_root(world, [&] { record.emplace(values, run); });
+  RunRecord record(job, {.output = values.output,
+                         .is_resumed = values.resume,
+                         .retries_failed = values.retry_failed,
+                         .configuration = options.to_toml(),
+                         .seeds = {values.seed},
+                         .device = describe_device(memory)});
 
   std::map<std::tuple<std::int64_t, DType, int, DeviceKind>, MeasuredPeak> peaks;
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
-  std::int64_t failed_checks = 0;
+  bool is_stopped = false;
   for (const SweepPoint& point : points) {
-    std::int64_t is_done = 0;
-    on_root(world, [&] { is_done = record->holds(describe_point(point, values.seed)) ? 1 : 0; });
-    if (world.all_reduce(is_done, Reduction::max) == 1) {
+    is_stopped = is_stop_wanted(world);
+    if (is_stopped) {
+      break;
+    }
+    const AttentionRow described = describe_point(point, values);
+    if (record.holds(described)) {
       progress.skip();
       continue;
     }
+    const Phase phase = Phase::named(name_of_point(described));
     const Communicator& ring = rings.of(point);
+    PointResult result;
     if (!ring.is_null()) {
+      const LastWords words([&record, cut = described](const std::string& reason) mutable {
+        conclude(cut, Outcome::interrupted, reason);
+        record.add_last_words(cut);
+      });
       const DType dtype = point.plan.problem.dtype;
       const DeviceKind kind = device_of(point.plan.backend);
       const auto [peak, is_new] = peaks.try_emplace({point.ranks, dtype, point.plan.threads, kind});
@@ -225,22 +209,28 @@ int run_attention(const Job& job) {
         peak->second = kind == DeviceKind::cuda ? measure_gpu_peak(ring, dtype, values.gemm_extent)
                                                 : measure_host_peak(ring, dtype, point.plan.threads);
       }
-      PointResult result = run_point(ring, point, values, peak->second);
-      if (world.is_root()) {
-        const std::string line = describe_result(result.row);
-        record->add(std::move(result));
-        progress.advance(line);
-      }
+      result = run_point(ring, point, values, peak->second);
     }
     // Ranks outside the ring must not spin: they would take the cores of those that compute.
     world.barrier_asleep();
+    add_result(record, result);
+    progress.advance(describe_result(result.row));
   }
+  record.finish();
+  PointVerdicts verdicts;
   on_root(world, [&] {
-    record->finish();
-    failed_checks = std::ranges::count_if(record->rows(), has_failed_check);
-    print_summary(record->rows(), values.output);
+    for (const SweepPoint& point : points) {
+      const AttentionRow* const row = record.find(describe_point(point, values));
+      verdicts.count(row == nullptr ? Outcome::interrupted : outcome_of(*row));
+    }
+    print_summary(record.rows<AttentionRow>(), values.output);
+    verdicts.print_advice();
   });
-  return world.all_reduce(failed_checks, Reduction::max) == 0 ? 0 : 1;
+  if (is_stopped) {
+    return stopped_early(
+        job, fmt::format("the points that are left are not measured; --resume goes on in {}", values.output));
+  }
+  return verdicts.exit_code(world);
 }
 
 }  // namespace ringworld

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "experiments/attention/point_data.hpp"
+#include "experiments/common/names.hpp"
 #include "experiments/common/options.hpp"
 #include "ring/ring_attention.hpp"
 
@@ -14,18 +16,19 @@ namespace ringworld {
 struct SweepOptions {
   std::vector<std::int64_t> context_length{4096};
   std::vector<std::int64_t> ranks{0};  // 0: all
-  std::vector<std::string> layout{"zigzag"};
+  std::vector<Layout> layout{Layout::zigzag};
   std::vector<std::int64_t> heads{8};
   std::vector<std::int64_t> kv_heads{0};  // 0: as heads
   std::vector<std::int64_t> head_size{64};
   std::vector<std::int64_t> batch{1};
-  std::vector<std::string> dtype{"float32"};
-  std::vector<std::string> wire_dtype{"same"};
+  std::vector<DType> dtype{DType::float32};
+  std::vector<WireDType> wire_dtype{WireDType::same};
   std::vector<bool> causal{true};
-  std::vector<std::string> pass{"forward"};
-  std::vector<std::string> backend{"host"};
-  std::vector<std::string> transport{"auto"};
-  std::vector<std::string> backward_rotation{"auto"};
+  std::vector<AttentionPass> pass{AttentionPass::forward};
+  std::vector<Backend> backend{Backend::host};
+  std::vector<Transport> transport{Transport::automatic};
+  std::vector<RotationChoice> backward_rotation{RotationChoice::automatic};
+  std::vector<InputKind> inputs{InputKind::random};
   std::vector<std::int64_t> threads{1};
   std::vector<bool> polling{true};
   bool overlap_probe = false;
@@ -33,10 +36,11 @@ struct SweepOptions {
   std::int64_t gemm_extent = 8192;
   std::int64_t warmup = 1;
   std::int64_t repeats = 5;
-  double timeout = 0;
+  double time_limit = 0;
   std::int64_t memory_limit = 0;
   std::int64_t seed = 1;
   bool resume = false;
+  bool retry_failed = false;
   std::string output = "ringworld-attention.h5";
 };
 
@@ -46,6 +50,7 @@ void declare(Options& options, SweepOptions& values);
 struct SweepPoint {
   std::int64_t ranks = 1;
   Transport transport = Transport::automatic;  ///< of backend cuda; of the others automatic
+  InputKind inputs = InputKind::random;
   RingAttentionOptions plan;
 };
 
@@ -55,9 +60,6 @@ struct SweepPoint {
 [[nodiscard]] std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job_ranks);
 
 /// Where the memory of the sweep lies apart from the host's: cuda when a backend of the list needs it, else host.
-/// @throws Error(bad_input) naming the nearest backend of a mistyped one.
 [[nodiscard]] DeviceKind device_of(const SweepOptions& values);
-
-[[nodiscard]] std::string_view name_of(AttentionPass pass);
 
 }  // namespace ringworld

@@ -14,6 +14,7 @@
 #include "experiments/attention/point_data.hpp"
 #include "experiments/attention/sampled_check.hpp"
 #include "experiments/common/names.hpp"
+#include "io/outcome.hpp"
 #include "perf/clock.hpp"
 #include "perf/peak.hpp"
 #include "perf/resident_memory.hpp"
@@ -21,8 +22,6 @@
 
 namespace ringworld {
 namespace {
-
-constexpr std::int64_t checked_tokens = 8;
 
 /// What a rank sent in one pass of the plan.
 struct PassTraffic {
@@ -136,7 +135,7 @@ Timings time_passes(const Communicator& ring, PointData& data, const SweepOption
 }
 
 void fill_timings(AttentionRow& row, const Timings& timings, const MeasuredPeak& peak) {
-  row.repeats = static_cast<std::int64_t>(timings.slowest.size());
+  row.repeats_done = static_cast<std::int64_t>(timings.slowest.size());
   if (timings.slowest.empty()) {
     return;
   }
@@ -158,16 +157,24 @@ void fill_timings(AttentionRow& row, const Timings& timings, const MeasuredPeak&
 /// Holds what was measured against what it should be; the first contradiction becomes the reason.
 void judge(PointResult& result, bool has_even_hops) {
   AttentionRow& row = result.row;
-  const auto fail = [&](const std::string& reason) {
-    if (row.reason.view().empty()) {
-      row.reason = std::string_view(reason);
+  conclude(row, Outcome::ok);
+  const auto fail = [&](const std::string& reason, Outcome outcome = Outcome::failed_check) {
+    if (row.valid) {
+      conclude(row, outcome, reason);
     }
   };
+  if (row.probe_wrong_rows > 0) {
+    fail(fmt::format("the probe found {} of {} rows wrong; {}", row.probe_wrong_rows, row.probe_rows,
+                     row.probe_first_wrong.view()));
+  }
   if (!std::isfinite(row.error)) {
-    fail("the result holds NaN or infinity");
+    fail("the result holds NaN or infinity", Outcome::not_finite);
   }
   if (row.error > row.error_tolerance) {
     fail(fmt::format("error {:.3g} is above the tolerance {:.3g}", row.error, row.error_tolerance));
+  }
+  if (row.lse_error > row.lse_error_tolerance) {
+    fail(fmt::format("error {:.3g} of lse is above the tolerance {:.3g}", row.lse_error, row.lse_error_tolerance));
   }
   const std::int64_t passes = row.pass == FixedString<24>("forward_backward") ? 2 : 1;
   if (row.hops != passes * (row.ranks - 1)) {
@@ -179,21 +186,52 @@ void judge(PointResult& result, bool has_even_hops) {
   if (row.wire_bytes != row.wire_bytes_model) {
     fail(fmt::format("{} bytes were sent, {} expected", row.wire_bytes, row.wire_bytes_model));
   }
-  row.valid = row.reason.view().empty();
+}
+
+/// Holds a pass on inputs of known answer against it.
+void look_at_probe(PointData& data, AttentionRow& row) {
+  const ProbeVerdict verdict = data.check_probe();
+  row.probe_rows = verdict.rows;
+  row.probe_wrong_rows = verdict.wrong_rows;
+  if (verdict.first.has_value()) {
+    row.probe_first_wrong = std::string_view(describe(*verdict.first));
+  }
+}
+
+/// One pass on the probe, whatever is timed later: random inputs cannot show a single key that was lost among many.
+void run_probe(PointData& data, AttentionRow& row) {
+  data.attention().forward(data.forward());
+  if (data.has_backward()) {
+    data.attention().backward(data.backward());
+  }
+  if (data.ring().communicator().all_agree(!data.attention().has_missed_deadline())) {
+    look_at_probe(data, row);
+  }
 }
 
 void measure(const Communicator& ring, const SweepPoint& point, const SweepOptions& values, const MeasuredPeak& peak,
              PointResult& result) {
   AttentionRow& row = result.row;
-  const double deadline = values.timeout > 0 ? now_seconds() + values.timeout : std::numeric_limits<double>::infinity();
+  const double deadline =
+      values.time_limit > 0 ? now_seconds() + values.time_limit : std::numeric_limits<double>::infinity();
   const DeviceKind memory = device_of(point.plan.backend);
   require_memory(ring, point);
   set_memory_limit(values.memory_limit, memory);
   reset_high_water(memory);
   const ResidentGrowth resident;
   std::optional<PointData> data;
-  on_every_rank(ring, [&] { data.emplace(Ring(ring), point.plan, static_cast<std::uint64_t>(values.seed)); });
+  const bool has_probe = Probe::reaches(point.plan.problem);
+  on_every_rank(ring, [&] {
+    data.emplace(Ring(ring), point.plan, static_cast<std::uint64_t>(values.seed),
+                 has_probe ? InputKind::probe : InputKind::random);
+  });
   data->attention().set_deadline(deadline);
+  if (has_probe) {
+    run_probe(*data, row);
+    if (point.inputs != InputKind::probe) {
+      on_every_rank(ring, [&] { data->fill(point.inputs); });
+    }
+  }
 
   const Timings timings = time_passes(ring, *data, values);
   result.samples = timings.samples;
@@ -205,14 +243,20 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   row.hops = ring.all_reduce(timings.traffic.hops, Reduction::max);
   const bool is_even = ring.all_reduce(timings.traffic.hops, Reduction::min) == row.hops;
   row.wire_bytes = ring.all_reduce(timings.traffic.bytes, Reduction::sum);
-  if (timings.has_timed_out) {
-    row.reason = std::string_view(
-        fmt::format("timeout after {} s, {} of {} repeats done", values.timeout, row.repeats, values.repeats));
+  if (timings.has_timed_out && row.probe_wrong_rows == 0) {
+    conclude(
+        row, Outcome::timeout,
+        fmt::format("timeout after {} s, {} of {} repeats done", values.time_limit, row.repeats_done, values.repeats));
     return;
   }
-  const SampledError error = check_samples(*data, checked_tokens);
-  row.error = error.largest;
-  row.error_rms = error.rms;
+  if (point.inputs == InputKind::random) {
+    const SampledError error = check_samples(*data, static_cast<std::uint64_t>(values.seed));
+    row.error = error.largest;
+    row.error_rms = error.rms;
+    row.lse_error = error.lse;
+  } else if (row.probe_wrong_rows == 0) {
+    look_at_probe(*data, row);
+  }
   judge(result, is_even);
   if (values.overlap_probe && row.valid && point.ranks > 1) {
     result.hops = probe_overlap(*data, values.probe_repeats);
@@ -224,7 +268,7 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
 
 }  // namespace
 
-AttentionRow describe_point(const SweepPoint& point, std::int64_t seed) {
+AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values) {
   const RingAttentionOptions& plan = point.plan;
   const AttentionProblem& problem = plan.problem;
   const Partition partition(plan.layout, problem.context_length, point.ranks);
@@ -251,28 +295,20 @@ AttentionRow describe_point(const SweepPoint& point, std::int64_t seed) {
   row.flop_full = attention_flop(problem, plan.pass, false);
   row.layout_efficiency_bound = layout_efficiency_bound(partition, plan.is_causal);
   row.wire_bytes_model = ring_wire_bytes(problem, plan.pass, *plan.backward_rotation, point.ranks);
-  row.error_tolerance = error_tolerance(problem);
-  row.seed = seed;
+  row.inputs = name_of(point.inputs);
+  row.error_tolerance = sampled_tolerance(problem).largest;
+  row.lse_error_tolerance = sampled_tolerance(problem).lse;
+  row.repeats = values.repeats;
+  row.seed = values.seed;
+  row.memory_limit = values.memory_limit;
+  row.time_limit = values.time_limit;
   return row;
-}
-
-bool has_failed_check(const AttentionRow& row) {
-  const std::string_view reason = row.reason.view();
-  return !row.valid && !reason.starts_with("out of memory") && !reason.starts_with("timeout");
-}
-
-bool is_same_point(const AttentionRow& a, const AttentionRow& b) {
-  return a.context_length == b.context_length && a.ranks == b.ranks && a.layout == b.layout && a.backend == b.backend &&
-         a.transport == b.transport && a.dtype == b.dtype && a.wire_dtype == b.wire_dtype && a.heads == b.heads &&
-         a.kv_heads == b.kv_heads && a.head_size == b.head_size && a.batch == b.batch && a.causal == b.causal &&
-         a.pass == b.pass && a.backward_rotation == b.backward_rotation && a.polling == b.polling &&
-         a.threads == b.threads && a.seed == b.seed;
 }
 
 PointResult run_point(const Communicator& ring, const SweepPoint& point, const SweepOptions& values,
                       const MeasuredPeak& peak) {
   PointResult result;
-  result.row = describe_point(point, values.seed);
+  result.row = describe_point(point, values);
   try {
     measure(ring, point, values, peak, result);
   } catch (const Error& error) {
@@ -280,7 +316,7 @@ PointResult run_point(const Communicator& ring, const SweepPoint& point, const S
     if (!error.is_collective()) {
       throw;
     }
-    result.row.reason = std::string_view(error.what());
+    conclude(result.row, outcome_of(error.kind()), error.what());
   }
   set_memory_limit(0, device_of(point.plan.backend));
   return result;

@@ -14,14 +14,8 @@ struct PointResult {
   std::vector<HopRow> hops;
 };
 
-/// Whether a row holds a wrong answer or count, as opposed to none for want of memory or time.
-[[nodiscard]] bool has_failed_check(const AttentionRow& row);
-
-/// The columns that are known before the point runs; they also tell whether a record holds the point already.
-[[nodiscard]] AttentionRow describe_point(const SweepPoint& point, std::int64_t seed);
-
-/// True when the rows are of the same point.
-[[nodiscard]] bool is_same_point(const AttentionRow& a, const AttentionRow& b);
+/// The columns that are known before the point runs, all its keys among them.
+[[nodiscard]] AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values);
 
 /// What one rank could do at most in the point's type.
 struct MeasuredPeak {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/spelling.hpp"
 #include "core/thread_team.hpp"
 #include "experiments/common/device_tensors.hpp"
 
@@ -27,42 +28,112 @@ int drawing_threads(const RingAttentionOptions& options) {
   return device_of(options.backend) == DeviceKind::host ? options.threads : std::clamp(cpus, 1, largest_team());
 }
 
+ProbeOperand operand_of(InputTensor tensor) {
+  switch (tensor) {
+    case InputTensor::q:
+      return ProbeOperand::q;
+    case InputTensor::k:
+      return ProbeOperand::k;
+    case InputTensor::v:
+      return ProbeOperand::v;
+    case InputTensor::dout:
+      break;
+  }
+  return ProbeOperand::dout;
+}
+
 }  // namespace
 
-PointData::PointData(const Ring& ring, const RingAttentionOptions& options, std::uint64_t seed)
-    : ring_(ring), options_(options), inputs_(seed, options.problem.context_length), attention_(ring, options) {
+PointData::PointData(const Ring& ring, const RingAttentionOptions& options, std::uint64_t seed, InputKind inputs)
+    : ring_(ring), options_(options), seed_(seed), attention_(ring, options) {
   const AttentionProblem& problem = options.problem;
-  const Partition& partition = attention_.partition();
-  const int rank = ring.rank();
-  const std::int64_t tokens = partition.tokens(rank);
+  const std::int64_t tokens = attention_.partition().tokens(ring.rank());
   const std::array q_shape{problem.batch, tokens, problem.heads, problem.head_size};
   const std::array kv_shape{problem.batch, tokens, problem.kv_heads, problem.head_size};
   const std::array row_shape{problem.batch, problem.heads, tokens};
 
-  const auto draw = [&](InputTensor tensor, const std::array<std::int64_t, 4>& shape, Buffer& memory) {
-    const ActivationView values = make_activations(shape, problem.dtype, memory);
-    inputs_.fill(tensor, partition, rank, values, drawing_threads(options));
-    return move_to_device(values, memory, this->memory());
-  };
-  forward_.q = draw(InputTensor::q, q_shape, q_);
-  forward_.k = draw(InputTensor::k, kv_shape, k_);
-  forward_.v = draw(InputTensor::v, kv_shape, v_);
+  forward_.q = make_activations(q_shape, problem.dtype, q_, memory());
+  forward_.k = make_activations(kv_shape, problem.dtype, k_, memory());
+  forward_.v = make_activations(kv_shape, problem.dtype, v_, memory());
   forward_.out = make_activations(q_shape, problem.dtype, out_, memory());
-  forward_.lse = make_floats(row_shape, lse_, memory());
-  if (!has_backward()) {
-    return;
+  forward_.maximum = make_floats(row_shape, maximum_, memory());
+  forward_.sum = make_floats(row_shape, sum_, memory());
+  if (has_backward()) {
+    backward_ = {.q = forward_.q,
+                 .k = forward_.k,
+                 .v = forward_.v,
+                 .segments = {},
+                 .out = forward_.out,
+                 .maximum = forward_.maximum,
+                 .sum = forward_.sum,
+                 .dout = make_activations(q_shape, problem.dtype, dout_, memory()),
+                 .delta = make_floats(row_shape, delta_, memory()),
+                 .dq = make_floats(q_shape, dq_, memory()),
+                 .dk = make_floats(kv_shape, dk_, memory()),
+                 .dv = make_floats(kv_shape, dv_, memory())};
   }
-  backward_ = {.q = forward_.q,
-               .k = forward_.k,
-               .v = forward_.v,
-               .segments = {},
-               .out = forward_.out,
-               .lse = forward_.lse,
-               .dout = draw(InputTensor::dout, q_shape, dout_),
-               .delta = make_floats(row_shape, delta_, memory()),
-               .dq = make_floats(q_shape, dq_, memory()),
-               .dk = make_floats(kv_shape, dk_, memory()),
-               .dv = make_floats(kv_shape, dv_, memory())};
+  fill(inputs);
+}
+
+void PointData::fill(InputKind kind) {
+  fill(InputTensor::q, kind, forward_.q, q_);
+  fill(InputTensor::k, kind, forward_.k, k_);
+  fill(InputTensor::v, kind, forward_.v, v_);
+  if (has_backward()) {
+    fill(InputTensor::dout, kind, backward_.dout, dout_);
+  }
+}
+
+void PointData::fill(InputTensor tensor, InputKind kind, const ConstActivationView& values, Buffer& memory) {
+  const bool is_on_host = this->memory() == DeviceKind::host;
+  Buffer staging;
+  ActivationView target{memory.data(), values.dtype, values.shape};
+  if (!is_on_host) {
+    target = make_activations(values.shape, values.dtype, staging, DeviceKind::host);
+  }
+  const Partition& partition = attention_.partition();
+  const int threads = drawing_threads(options_);
+  if (kind == InputKind::random) {
+    SequenceInputs(seed_, options_.problem.context_length).fill(tensor, partition, ring_.rank(), target, threads);
+  } else {
+    const Probe probe(probe_options());
+    probe.fill(operand_of(tensor), partition, ring_.rank(), target, threads);
+  }
+  if (!is_on_host) {
+    Device& gpu = device(this->memory());
+    gpu.copy(memory.data(), staging.data(), bytes_of(target), gpu.compute_stream());
+    gpu.compute_stream().synchronize();
+  }
+}
+
+ProbeOptions PointData::probe_options() const {
+  return {.problem = options_.problem, .is_causal = options_.is_causal, .seed = seed_};
+}
+
+ProbeVerdict PointData::check_probe_forward() const {
+  std::array<Buffer, 3> copies;
+  return check_forward(Probe(probe_options()), attention_.partition(), ring_.communicator(),
+                       {.out = copy_to_host(forward_.out, copies[0], memory()),
+                        .maximum = copy_to_host(forward_.maximum, copies[1], memory()),
+                        .sum = copy_to_host(forward_.sum, copies[2], memory())},
+                       drawing_threads(options_));
+}
+
+ProbeVerdict PointData::check_probe_backward() const {
+  std::array<Buffer, 3> copies;
+  return check_backward(Probe(probe_options()), attention_.partition(), ring_.communicator(),
+                        {.dq = copy_to_host(backward_.dq, copies[0], memory()),
+                         .dk = copy_to_host(backward_.dk, copies[1], memory()),
+                         .dv = copy_to_host(backward_.dv, copies[2], memory())},
+                        attention_.backward_rotation(), drawing_threads(options_));
+}
+
+ProbeVerdict PointData::check_probe() const {
+  ProbeVerdict verdict = check_probe_forward();
+  if (has_backward()) {
+    verdict += check_probe_backward();
+  }
+  return verdict;
 }
 
 HostTensors::HostTensors(const PointData& data) : forward_(data.forward()), backward_(data.backward()) {
@@ -72,7 +143,8 @@ HostTensors::HostTensors(const PointData& data) : forward_(data.forward()), back
   fetch(forward_.k);
   fetch(forward_.v);
   fetch(forward_.out);
-  fetch(forward_.lse);
+  fetch(forward_.maximum);
+  fetch(forward_.sum);
   if (data.has_backward()) {
     fetch(backward_.dout);
     fetch(backward_.delta);

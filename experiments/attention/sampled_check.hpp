@@ -1,12 +1,15 @@
 #pragma once
 /// @file  Is a point's result right? Sampled tokens are computed again in fp64 by all ranks together.
 ///
-/// A sampled query is drawn again by every rank; each rank attends to its own keys in fp64, and the partial sums are
-/// merged. A sampled key gathers its gradients from every rank's queries in the same way. So the check costs
-/// O(samples T H D) a rank at any context length. It takes lse and delta of the queries from the result, and checks both
-/// at the sampled ones. What lies on a GPU is copied to the host first, all of it.
+/// Of every run of every rank two queries and two keys are sampled, at places drawn from the seed, so that no rank and
+/// no block goes unseen; and of every sequence the first two tokens, whose gradients are the largest under a causal mask,
+/// and the last. Every rank attends to its own keys for all sampled queries in fp64, and the partial sums are merged; a
+/// sampled key gathers its gradients from every rank's queries in the same way. So the check costs O(samples T H D) a rank
+/// at any context length, and a handful of reductions a head. It takes the log-sum-exp and delta of the queries from the result, and
+/// checks both at the sampled ones. What lies on a GPU is copied to the host first, all of it.
 
 #include <cstdint>
+#include <vector>
 
 #include "experiments/attention/point_data.hpp"
 
@@ -18,14 +21,25 @@ namespace ringworld {
 struct SampledError {
   double largest = 0;  ///< largest of all
   double rms = 0;      ///< root mean square over the tensor's samples
+  double lse = 0;  ///< largest of lse alone, which is never rounded to a narrow type: one key lost in many shows here
 };
 
-/// Checks the last pass; both errors are NaN when any number of the result is not finite. Collective over the ring.
-/// @param samples  tokens a sequence: the first, the second, the last, and tokens drawn half evenly and half from early
-/// ones, whose gradients are the largest under a causal mask
-[[nodiscard]] SampledError check_samples(const PointData& data, std::int64_t samples);
+/// What errors may be at most for these types; rounding to bfloat16 is 2^-9 of each number.
+struct SampledTolerance {
+  double largest = 0;
+  double lse = 0;
+};
 
-/// What `largest` may be at most for these types; rounding to bfloat16 is 2^-9 of each number.
-[[nodiscard]] double error_tolerance(const AttentionProblem& problem);
+[[nodiscard]] SampledTolerance sampled_tolerance(const AttentionProblem& problem);
+/// False for NaN.
+[[nodiscard]] bool is_within(const SampledError& error, const SampledTolerance& tolerance);
+
+/// The tokens of one sequence that are looked at, in rising order, none twice.
+/// @param sequence  another draw for each     @param seed  of the run
+[[nodiscard]] std::vector<std::int64_t> sampled_tokens(const Partition& partition, std::int64_t sequence,
+                                                       std::uint64_t seed);
+
+/// Checks the last pass; all errors are NaN when any number of the result is not finite. Collective over the ring.
+[[nodiscard]] SampledError check_samples(const PointData& data, std::uint64_t seed);
 
 }  // namespace ringworld

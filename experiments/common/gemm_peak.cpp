@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/activity.hpp"
 #include "core/random.hpp"
 #include "device/buffer.hpp"
 #include "kernels/matmul/matmul.hpp"
@@ -46,6 +47,7 @@ double measure_gemm_peak(Backend backend, DType dtype, std::int64_t extent, doub
   const double last = now_seconds() + seconds;
   constexpr int least = 4;
   for (int repeat = 0; repeat < least || now_seconds() < last; ++repeat) {
+    note_progress();
     begin->record(compute);
     matmul->multiply({.m = extent,
                       .n = extent,

@@ -3,14 +3,22 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/corpus.hpp"
+#include "data/tokenizer.hpp"
 
 namespace ringworld {
 
 /// @param words  "kjv", "synthetic" (made from `seed`), or text files
 /// @throws Error(bad_input) naming the file that cannot be read, or the package that brings the KJV.
 [[nodiscard]] Corpus read_named_corpus(const std::vector<std::string>& words, std::int64_t seed);
+
+/// What a person should know of `text` before it is cut into words: that much of it is in none. Empty when there is
+/// nothing to say.
+/// @param name  what the warning calls the text
+[[nodiscard]] std::string warning_of(std::string_view text, const Tokenizer& tokenizer, std::string_view name);
+[[nodiscard]] std::string warning_of(const Corpus& corpus, const Tokenizer& tokenizer);
 
 }  // namespace ringworld

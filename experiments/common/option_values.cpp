@@ -6,8 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.hpp"
-
 namespace ringworld {
 namespace {
 
@@ -66,6 +64,11 @@ std::string toml_value(double value) {
 std::string toml_value(const std::string& value) {
   std::string quoted = "\"";
   for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20U || byte == 0x7FU) {  // a control character
+      quoted += fmt::format("\\u{:04X}", byte);
+      continue;
+    }
     if (c == '"' || c == '\\') {
       quoted += '\\';
     }
@@ -74,16 +77,41 @@ std::string toml_value(const std::string& value) {
   return quoted + "\"";
 }
 
-std::vector<std::string> split_list(std::string_view text) {
-  std::vector<std::string> words;
-  while (true) {
-    const std::size_t comma = text.find(',');
-    words.emplace_back(text.substr(0, comma));
-    if (comma == std::string_view::npos) {
-      return words;
+std::vector<std::string> split_list(const std::string& source, std::string_view text) {
+  std::vector<std::string> items(1);
+  std::size_t at = 0;
+  while (at < text.size()) {
+    if (text[at] == ',') {
+      items.emplace_back();
+      ++at;
+    } else if (text[at] == '"' && items.back().empty()) {
+      bool is_closed = false;
+      for (++at; at < text.size() && !is_closed; ++at) {
+        if (text[at] != '"') {
+          items.back() += text[at];
+        } else if (text.substr(at + 1).starts_with('"')) {
+          items.back() += text[at++];
+        } else {
+          is_closed = true;
+        }
+      }
+      require_input(
+          is_closed && (at == text.size() || text[at] == ','),
+          fmt::format("{}: {} is no list: a quoted item ends with a quote, and a comma follows it", source, text));
+    } else {
+      items.back() += text[at++];
     }
-    text.remove_prefix(comma + 1);
   }
+  return items;
+}
+
+std::vector<std::string> split_lists(const std::string& source, const std::vector<std::string>& texts) {
+  std::vector<std::string> items;
+  for (const std::string& text : texts) {
+    const std::vector<std::string> more = split_list(source, text);
+    items.insert(items.end(), more.begin(), more.end());
+  }
+  return items;
 }
 
 }  // namespace ringworld

@@ -4,29 +4,51 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
+
+#include "experiments/common/option_values.hpp"
 
 namespace ringworld {
 
 /// The options of one verb. The flag `--context-length` is the TOML key `context_length`; lists are comma-separated on
-/// the command line, arrays or comma-separated text in TOML. Integers may end in K, M or G (1024 and its powers).
-/// A flag given on the command line wins over the file.
+/// the command line, an item with a comma in double quotes; in TOML they are arrays, whose elements are taken whole, or
+/// text as on the command line. Integers may end in K, M or G (1024 and its powers). A flag given on the command line
+/// wins over the file. Targets are bool, std::int64_t, double, std::string, an enumeration with a table of names, or a
+/// std::vector of one of them.
 class Options {
  public:
   Options(std::string verb, std::string description);
 
   /// @param unit  shown in the help text, as in "token" or "s"; may be empty
-  /// The target holds the default, and must outlive the parse.
-  void add(std::string_view name, bool& target, std::string_view unit, std::string_view help);
-  void add(std::string_view name, std::int64_t& target, std::string_view unit, std::string_view help);
-  void add(std::string_view name, double& target, std::string_view unit, std::string_view help);
-  void add(std::string_view name, std::string& target, std::string_view unit, std::string_view help);
-  void add(std::string_view name, std::vector<bool>& target, std::string_view unit, std::string_view help);
-  void add(std::string_view name, std::vector<std::int64_t>& target, std::string_view unit, std::string_view help);
-  void add(std::string_view name, std::vector<std::string>& target, std::string_view unit, std::string_view help);
+  /// The target holds the default, and must outlive the parse. The help text of an enumeration lists its names, that of a
+  /// list says that it is one.
+  template <class T>
+  void add(std::string_view name, T& target, std::string_view unit, std::string_view help) {
+    add_option(
+        {.name = std::string(name),
+         .help = help_of<T>(help, unit, toml_value(target)),
+         .bare_word = std::is_same_v<T, bool> ? "true" : "",
+         .may_be_repeated = is_list<T>,
+         .set = [&target](const std::string& source, const OptionWords& given) { read_words(source, given, target); },
+         .to_toml = [&target] { return toml_value(target); },
+         .words = {}});
+  }
+
+  /// The same for a flag that may stand without a value, and then means `bare`.
+  template <NamedEnumeration Enumeration>
+  void add_with_bare(std::string_view name, Enumeration& target, Enumeration bare, std::string_view help) {
+    add(name, target, "", help);
+    options_.back().bare_word = name_of(bare);
+  }
+
+  /// An option whose value lives in this object, for those that every verb has.
+  const double& add_owned(std::string_view name, double value, std::string_view unit, std::string_view help);
 
   /// Lets `--config FILE` name a TOML file of the same keys.
   void allow_config_file() { has_config_file_ = true; }
@@ -42,19 +64,39 @@ class Options {
   struct Option {
     std::string name;
     std::string help;
-    bool may_be_empty = false;  ///< a boolean flag without a value
-    std::function<void(const std::string& source, const std::vector<std::string>& words)> set;
+    std::string bare_word;         ///< what the flag without a value means; empty: it needs one
+    bool may_be_repeated = false;  ///< a list: each use of the flag adds to it
+    std::function<void(const std::string& source, const OptionWords& given)> set;
     std::function<std::string()> to_toml;
     std::vector<std::string> words;  ///< as given on the command line
   };
 
   template <class T>
-  void add_typed(std::string_view name, T& target, std::string_view unit, std::string_view help);
+  static std::string help_of(std::string_view help, std::string_view unit, const std::string& default_value) {
+    std::string text(help);
+    using Item = typename ItemOf<T>::Type;
+    if constexpr (NamedEnumeration<Item>) {
+      text = fmt::format("{}: {}", list_enumerators<Item>(), help);
+    }
+    return fmt::format("{}{}{} (default {})", text, is_list<T> ? "; a list" : "",
+                       unit.empty() ? "" : fmt::format(" [{}]", unit), default_value);
+  }
+  template <class T>
+  struct ItemOf {
+    using Type = T;
+  };
+  template <class T>
+  struct ItemOf<std::vector<T>> {
+    using Type = T;
+  };
+
+  void add_option(Option option) { options_.push_back(std::move(option)); }
   void read_config_file(const std::string& path, const std::vector<bool>& is_given);
 
   std::string verb_;
   std::string description_;
   std::vector<Option> options_;
+  std::vector<std::shared_ptr<double>> owned_;
   bool has_config_file_ = false;
 };
 

@@ -1,5 +1,6 @@
 #include "experiments/common/sequence_inputs.hpp"
 
+#include "core/activity.hpp"
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "core/thread_team.hpp"
@@ -36,6 +37,7 @@ void SequenceInputs::fill(InputTensor tensor, const Partition& partition, std::i
         run_team(threads, [&](TeamMember member) {
           for (std::int64_t i = member.index; i < run.count; i += member.size) {
             T* target = &typed(b, run.token_local + i, 0, 0);
+            note_progress();
             draw(seed_, tensor, b * context_length_ + run.token + i * run.stride, elements,
                  [target](std::int64_t index, float value) { target[index] = static_cast<T>(value); });
           }

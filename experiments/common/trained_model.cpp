@@ -64,7 +64,12 @@ TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const st
   }
   description_ = read_description(reader);
   on_every_rank(world, [&] {
-    tokenizer_ = restore_tokenizer(description_.tokenizer);
+    try {
+      tokenizer_ = restore_tokenizer(description_.tokenizer);
+    } catch (const Error& error) {
+      throw Error(error.kind(), fmt::format("'{}': attribute 'tokenizer': {}", checkpoint, error.what()),
+                  error.where());
+    }
     require_input(tokenizer_->vocab_size() <= config.vocab_size,
                   fmt::format("'{}': the tokenizer has {} tokens, the model {}", checkpoint, tokenizer_->vocab_size(),
                               config.vocab_size));

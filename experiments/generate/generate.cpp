@@ -2,42 +2,44 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
+#include <span>
 #include <vector>
 
-#include "comm/environment.hpp"
+#include "comm/stop_agreement.hpp"
+#include "core/activity.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "data/text_file.hpp"
 #include "eval/greedy_decoder.hpp"
+#include "experiments/common/content_digest.hpp"
+#include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/job.hpp"
+#include "experiments/common/job_files.hpp"
+#include "experiments/common/named_corpus.hpp"
+#include "experiments/common/run_flags.hpp"
+#include "experiments/common/run_record.hpp"
 #include "experiments/common/theta_choice.hpp"
 #include "experiments/common/trained_model.hpp"
 #include "experiments/generate/rows.hpp"
 #include "io/console_table.hpp"
-#include "io/provenance.hpp"
-#include "io/record_file.hpp"
 #include "perf/clock.hpp"
 #include "perf/samples.hpp"
 
 namespace ringworld {
 namespace {
 
-struct GenerateOptions {
+struct GenerateOptions : RunFlags {
+  GenerateOptions() { output = "ringworld-generate.h5"; }
+
   std::string checkpoint;
   std::string prompt;
   std::string prompt_file;
   std::int64_t new_tokens = 32;
   std::string rope_theta = "stage";
-  std::string mesh = "1,1,1,-1";
-  std::string layout = "zigzag";
-  std::string backend = "host";
-  std::int64_t threads = 1;
-  std::string output = "ringworld-generate.h5";
 };
 
 constexpr const char* description =
@@ -53,24 +55,14 @@ void declare(Options& options, GenerateOptions& values) {
   options.add("new-tokens", values.new_tokens, "token", "most that are generated; an end of document ends it earlier");
   options.add("rope-theta", values.rope_theta, "",
               "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
-  options.add("mesh", values.mesh, "", "ranks on the axes dp,fsdp,tp,sp; all but sp must be 1; -1 = what is left");
-  options.add("layout", values.layout, "", "contiguous, striped, zigzag");
-  options.add("backend", values.backend, "", "reference, kokkos, host, cuda");
-  options.add("threads", values.threads, "", "threads of a rank");
-  options.add("output", values.output, "", "HDF5 record; an existing file is renamed");
+  declare(options, values, {RunFlag::mesh, RunFlag::layout, RunFlag::backend, RunFlag::threads, RunFlag::output});
   options.allow_config_file();
 }
 
 std::string read_prompt(const GenerateOptions& values) {
   require_input(values.prompt.empty() != values.prompt_file.empty(),
                 "give the text to continue with --prompt or --prompt-file, one of them");
-  if (values.prompt_file.empty()) {
-    return values.prompt;
-  }
-  std::ifstream stream(values.prompt_file, std::ios::binary);
-  require_input(stream.good() && std::filesystem::is_regular_file(values.prompt_file),
-                fmt::format("--prompt-file: cannot read '{}'", values.prompt_file));
-  return {std::istreambuf_iterator<char>(stream), {}};
+  return values.prompt_file.empty() ? plain_text(values.prompt, "--prompt") : read_text_file(values.prompt_file);
 }
 
 /// A document that begins with the text.
@@ -87,12 +79,14 @@ struct Generation {
   double prefill_time = 0;
   std::vector<double> token_times;
   bool is_finite = true;
+  bool is_stopped = false;
 };
 
 Generation generate(GreedyDecoder& decoder, const std::vector<Token>& prompt, std::int64_t count,
                     std::optional<Token> eos, const Communicator& world) {
   Generation result;
   const auto timed = [&](auto&& step) {
+    const Phase phase("token {} of {}", std::ssize(result.tokens), count);
     const double start = now_seconds();
     const std::vector<Token> next = step();
     const TensorView<const float, 2> logits = decoder.logits();
@@ -100,13 +94,18 @@ Generation generate(GreedyDecoder& decoder, const std::vector<Token>& prompt, st
       result.is_finite = result.is_finite && std::isfinite(logits(0, v));
     }
     result.tokens.push_back(next.front());
-    return world.all_reduce(now_seconds() - start, Reduction::max);
+    std::array<double, 2> agreed{now_seconds() - start, stop_vote()};
+    world.all_reduce(std::span<double>(agreed), Reduction::max);
+    result.is_stopped = agreed[1] > 0;
+    return agreed[0];
   };
   result.prefill_time = timed([&] { return decoder.read(prompt); });
-  while (std::ssize(result.tokens) < count && result.tokens.back() != eos) {
+  const auto is_whole = [&] { return std::ssize(result.tokens) >= count || result.tokens.back() == eos; };
+  while (!is_whole() && !result.is_stopped) {
     const std::vector<Token> last{result.tokens.back()};
     result.token_times.push_back(timed([&] { return decoder.add(last); }));
   }
+  result.is_stopped = result.is_stopped && !is_whole();
   return result;
 }
 
@@ -120,9 +119,11 @@ int run_generate(const Job& job) {
     return 0;
   }
   const Communicator& world = job.world;
+  const JobFiles files(
+      job, {{.flag = "--checkpoint", .path = values.checkpoint}, {.flag = "--prompt-file", .path = values.prompt_file}},
+      {{.flag = "--output", .path = values.output}});
+  static_cast<void>(warn_of_shared_cpus(world, values.threads));
   MeshShape shape;
-  Backend backend = Backend::host;
-  RankRow mine;
   std::string text;
   on_every_rank(world, [&] {
     require_input(!values.checkpoint.empty(), "--checkpoint is missing: the file that ringworld train wrote");
@@ -130,50 +131,50 @@ int run_generate(const Job& job) {
     require_input(values.new_tokens >= 1, fmt::format("--new-tokens {}: at least 1", values.new_tokens));
     text = read_prompt(values);
     shape = parse_mesh(values.mesh, world.size());
-    backend = parse_backend(values.backend);
-    mine = describe_this_process(world.rank());
     require_input(
         shape[MeshAxis::sp] == world.size(),
         fmt::format("--mesh {}: generation splits the prompt only: all axes but sp must be 1", shape.to_string()));
   });
   const Mesh mesh(world, shape);
-  const TrainedModel trained(world, mesh, values.checkpoint, backend);
+  const TrainedModel trained(world, mesh, values.checkpoint, values.backend);
   const CheckpointDescription& of_model = trained.description();
   GenerationRow row;
   std::vector<Token> prompt;
   std::optional<GreedyDecoder> decoder;
   on_every_rank(world, [&] {
     prompt = tokens_of(text, trained.tokenizer());
+    require_input(!prompt.empty(), "the prompt has no token; give a text that is not empty");
     const ThetaChoice theta = read_theta(values.rope_theta);
     row.rope_theta = theta.value(of_model.rope_theta, of_model.context_length, std::ssize(prompt) + values.new_tokens);
     row.theta_mode = std::string_view(theta.mode);
     decoder.emplace(trained.parameters(), GreedyDecoderOptions{.batch = 1,
                                                                .prompt_length = std::ssize(prompt),
                                                                .new_tokens = values.new_tokens,
-                                                               .layout = parse_layout(values.layout),
+                                                               .layout = values.layout,
                                                                .rope_theta = row.rope_theta,
-                                                               .backend = parse_backend(values.backend),
+                                                               .backend = values.backend,
                                                                .threads = static_cast<int>(values.threads)});
   });
-  const RunDescription run{.arguments = job.command_line,
-                           .configuration = options.to_toml(),
-                           .seeds = {},
-                           .ranks = world.all_gather(mine),
-                           .extra = {{"mpi_library", Environment::library_version()}}};
-  std::optional<RecordFile> record;
-  std::string group;
-  on_root(world, [&] {
-    record.emplace(RecordFile::create(values.output));
-    group = begin_provenance(*record, run);
-    record->commit();
-  });
+  if (const std::string warning = warning_of(text, trained.tokenizer(), "prompt");
+      world.is_root() && !warning.empty()) {
+    log_warning(warning);
+  }
+  RunRecord record(job, {.output = values.output, .configuration = options.to_toml()});
 
   const Generation result = generate(*decoder, prompt, values.new_tokens, trained.tokenizer().eos(), world);
+  if (result.is_stopped) {
+    record.finish();
+    return stopped_early(
+        job, fmt::format("the {} tokens so far are dropped, {} has no row", result.tokens.size(), values.output));
+  }
   row.prompt_tokens = std::ssize(prompt);
+  row.new_tokens_limit = values.new_tokens;
   row.new_tokens = std::ssize(result.tokens);
   row.ranks = world.size();
-  row.layout = std::string_view(values.layout);
-  row.backend = std::string_view(values.backend);
+  row.layout = name_of(values.layout);
+  row.backend = name_of(values.backend);
+  row.threads = values.threads;
+  row.prompt_digest = std::string_view(content_digest(std::span(&text, 1)));
   row.trained_context_length = of_model.context_length;
   row.prefill_time = result.prefill_time;
   row.prefill_tokens_per_second = static_cast<double>(row.prompt_tokens) / result.prefill_time;
@@ -186,12 +187,14 @@ int run_generate(const Job& job) {
   row.cache_bytes = world.all_reduce(decoder->cache_bytes(), Reduction::max);
   row.checkpoint = std::string_view(values.checkpoint);
   row.checkpoint_digest = std::string_view(trained.digest());
-  row.valid = result.is_finite;
-  row.reason = result.is_finite ? "" : "the model's logits are not numbers";
+  if (result.is_finite) {
+    conclude(row, Outcome::ok);
+  } else {
+    conclude(row, Outcome::not_finite, "the model's logits are not numbers");
+  }
+  record.add(row);
+  record.finish();
   on_root(world, [&] {
-    record->append(row);
-    end_provenance(*record, group);
-    record->commit();
     fmt::print("{}\n", trained.tokenizer().decode(result.tokens));
     std::fflush(stdout);
     log_info(fmt::format("{} tokens read in {}s ({}token/s), {} generated at {}s a token, cache {}B a rank -> {}",

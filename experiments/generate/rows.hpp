@@ -14,10 +14,12 @@ struct GenerationRow {
       "one prompt read by ring attention and continued greedily from a sharded key/value cache";
 
   std::int64_t prompt_tokens = 0;
+  std::int64_t new_tokens_limit = 0;
   std::int64_t new_tokens = 0;
   std::int64_t ranks = 0;
   FixedString<16> layout;
   FixedString<16> backend;
+  std::int64_t threads = 1;
   double rope_theta = 0;
   FixedString<16> theta_mode;
   std::int64_t trained_context_length = 0;
@@ -29,32 +31,48 @@ struct GenerationRow {
   std::int64_t cache_bytes = 0;
   FixedString<160> checkpoint;
   FixedString<24> checkpoint_digest;
+  FixedString<24> prompt_digest;
   bool valid = false;
+  FixedString<16> outcome;
   FixedString<240> reason;
+  std::int64_t run = 0;
 
   static constexpr auto fields() {
     using R = GenerationRow;
     return std::tuple{
-        Field{"prompt_tokens", &R::prompt_tokens, "token", "tokens of the prompt, over all ranks (S)"},
-        Field{"new_tokens", &R::new_tokens, "token", "tokens generated, an end-of-document token included"},
-        Field{"ranks", &R::ranks, "rank", "ring size (P)"},
-        Field{"layout", &R::layout, "", "which tokens of the prompt a rank holds: contiguous, striped or zigzag"},
-        Field{"backend", &R::backend, "", "kernels used: reference, kokkos, host or cuda"},
-        Field{"rope_theta", &R::rope_theta, "1", "base of the rotary angles"},
-        Field{"theta_mode", &R::theta_mode, "", "stage, scaled or given, as in /needle/cells"},
-        Field{"trained_context_length", &R::trained_context_length, "token",
+        Field{"prompt_tokens", &R::prompt_tokens, Role::key, "token", "tokens of the prompt, over all ranks (S)"},
+        Field{"new_tokens_limit", &R::new_tokens_limit, Role::key, "token", "most tokens that were asked for"},
+        Field{"new_tokens", &R::new_tokens, Role::measure, "token",
+              "tokens generated, an end-of-document token included"},
+        Field{"ranks", &R::ranks, Role::key, "rank", "ring size (P)"},
+        Field{"layout", &R::layout, Role::key, "",
+              "which tokens of the prompt a rank holds: contiguous, striped or zigzag"},
+        Field{"backend", &R::backend, Role::key, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
+        Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles"},
+        Field{"theta_mode", &R::theta_mode, Role::key, "", "stage, scaled or given, as in /needle/cells"},
+        Field{"trained_context_length", &R::trained_context_length, Role::origin, "token",
               "context of the stage that trained the model last"},
-        Field{"prefill_time", &R::prefill_time, "s",
+        Field{"prefill_time", &R::prefill_time, Role::measure, "s",
               "time to read the prompt and choose the first token, slowest rank"},
-        Field{"prefill_tokens_per_second", &R::prefill_tokens_per_second, "token/s", "prompt_tokens / prefill_time"},
-        Field{"token_time", &R::token_time, "s", "median time of a further token, slowest rank; 0: there was none"},
-        Field{"token_time_min", &R::token_time_min, "s", "the fastest of them"},
-        Field{"token_time_max", &R::token_time_max, "s", "the slowest of them"},
-        Field{"cache_bytes", &R::cache_bytes, "B", "keys and values that a rank holds, the largest of all ranks"},
-        Field{"checkpoint", &R::checkpoint, "", "file of the model, as it was given"},
-        Field{"checkpoint_digest", &R::checkpoint_digest, "", "digest of the model's parameters and tokenizer"},
-        Field{"valid", &R::valid, "", "whether all logits were finite"},
-        Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"}};
+        Field{"prefill_tokens_per_second", &R::prefill_tokens_per_second, Role::measure, "token/s",
+              "prompt_tokens / prefill_time"},
+        Field{"token_time", &R::token_time, Role::measure, "s",
+              "median time of a further token, slowest rank; 0: there was none"},
+        Field{"token_time_min", &R::token_time_min, Role::measure, "s", "the fastest of them"},
+        Field{"token_time_max", &R::token_time_max, Role::measure, "s", "the slowest of them"},
+        Field{"cache_bytes", &R::cache_bytes, Role::measure, "B",
+              "keys and values that a rank holds, the largest of all ranks"},
+        Field{"checkpoint", &R::checkpoint, Role::origin, "", "file of the model, as it was given"},
+        Field{"checkpoint_digest", &R::checkpoint_digest, Role::key, "",
+              "digest of the model's parameters and tokenizer"},
+        Field{"prompt_digest", &R::prompt_digest, Role::key, "", "digest of the prompt's text"},
+        Field{"valid", &R::valid, Role::verdict, "", "whether all logits were finite"},
+        Field{"outcome", &R::outcome, Role::verdict, "",
+              "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
+        Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
+        Field{"run", &R::run, Role::origin, "",
+              "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
   }
 };
 

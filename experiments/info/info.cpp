@@ -3,35 +3,42 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "comm/device_choice.hpp"
 #include "comm/environment.hpp"
 #include "core/build_info.hpp"
 #include "core/isa.hpp"
 #include "device/device.hpp"
-#include "experiments/attention/rows.hpp"
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
-#include "experiments/generate/rows.hpp"
+#include "experiments/common/record_tables.hpp"
+#include "experiments/common/run_flags.hpp"
 #include "experiments/info/gpu_info.hpp"
 #include "experiments/info/ring_link.hpp"
-#include "experiments/sweep/rows.hpp"
 #include "io/console_table.hpp"
-#include "io/evaluation_rows.hpp"
 #include "io/rank_row.hpp"
 #include "io/schema.hpp"
-#include "io/training_rows.hpp"
 #include "kernels/attention/attention.hpp"
 #include "perf/peak.hpp"
 
 namespace ringworld {
+
+enum class SchemaFormat : std::uint8_t { none, markdown, json };
+template <>
+struct Enumerators<SchemaFormat> {
+  static constexpr std::string_view what = "format";
+  static constexpr std::array<std::string_view, 3> names{"none", "markdown", "json"};
+};
+
 namespace {
 
 struct InfoOptions {
-  bool is_schema = false;
-  std::string backend = "host";
-  std::string transport = "auto";
+  SchemaFormat schema = SchemaFormat::none;
+  Backend backend = Backend::host;
+  Transport transport = Transport::automatic;
   double seconds = 0.5;
   std::int64_t gemm_extent = 0;  // 0: by the backend
   std::int64_t hop_bytes = std::int64_t{32} << 20;
@@ -39,20 +46,28 @@ struct InfoOptions {
 };
 
 std::string schema_page() {
-  return "# Record schema\n\n"
-         "One HDF5 file a run. Every table is a compound dataset; its attributes `columns`, `units` and `meanings` say "
-         "the same as this page,\nwhich `ringworld info --schema` prints from the row types. Provenance is in the "
-         "attributes of `/provenance`.\n\n" +
-         schema_section<AttentionRow>() + "\n" + schema_section<SampleRow>() + "\n" + schema_section<HopRow>() + "\n" +
-         schema_section<TrainingStepRow>() + "\n" + schema_section<TrainingStageRow>() + "\n" +
-         schema_section<NeedleCellRow>() + "\n" + schema_section<PerplexityRow>() + "\n" +
-         schema_section<GenerationRow>() + "\n" + schema_section<SweepPointRow>() + "\n" + schema_section<RankRow>();
+  std::string page =
+      "# Record schema\n\n"
+      "One HDF5 file a run. Every table is a compound dataset; its attributes `columns`, `roles`, `units` and "
+      "`meanings` "
+      "say the same as\nthis page, which `ringworld info --schema` prints from the row types (`--schema json`: the "
+      "same "
+      "for programs). Provenance is in the\nattributes of `/provenance`.\n\n"
+      "Roles: `key` columns say which point a row is of, and rows that agree in all of them measured the same; "
+      "`measure` "
+      "was measured;\n`model` follows from the keys by a formula; `verdict` says whether to believe the row; `origin` "
+      "where it comes from.\n";
+  for (const RowLayout& layout : record_layouts()) {
+    page += '\n';
+    page += schema_section(layout);
+  }
+  return page;
 }
 
 /// "yes", or why a backend cannot be used here.
 std::string availability(Backend backend) {
   try {
-    const auto kernel = make_block_attention(backend, {.head_size = supported_head_sizes.front()});
+    const auto kernel = make_block_attention(backend, {.head_size = compiled_head_sizes.front()});
     return "yes";
   } catch (const Error& error) {
     return error.what();
@@ -77,10 +92,10 @@ void print_build() {
 int run_info(const Job& job) {
   InfoOptions values;
   Options options("info", "Shows the build, its backends, the ranks' devices and measured peaks.");
-  options.add("schema", values.is_schema, "", "print the record schema as Markdown and nothing else");
-  options.add("backend", values.backend, "", "what to measure: host, or cuda for the ranks' GPUs");
-  options.add("transport", values.transport, "",
-              "how device memory travels (backend cuda): auto, nccl, cuda_aware_mpi or staged");
+  options.add_with_bare("schema", values.schema, SchemaFormat::markdown,
+                        "print the record schema and nothing else, as Markdown unless it says json");
+  options.add("backend", values.backend, "", "what to measure: host, or cuda for the ranks' GPUs; no other");
+  declare(options, RunFlag::transport, values.transport);
   options.add("seconds", values.seconds, "s", "how long to measure each peak");
   options.add("gemm-extent", values.gemm_extent, "",
               "rows, columns and depth of the matrix product; 0 = 1024 on the host, 8192 on GPUs");
@@ -95,16 +110,16 @@ int run_info(const Job& job) {
   on_every_rank(job.world, [&] {
     require_input(values.seconds > 0, "--seconds must be positive");
     require_input(values.gemm_extent >= 0, "--gemm-extent must be positive, or 0 for the backend's own");
-    backend = parse_backend(values.backend);
+    backend = values.backend;
     require_input(backend == Backend::host || backend == Backend::cuda,
-                  fmt::format("--backend {}: only host and cuda are measured", values.backend));
-    wanted = parse_transport(values.transport);
+                  fmt::format("--backend {}: only host and cuda are measured", name_of(values.backend)));
+    wanted = values.transport;
     require_input(values.hop_bytes > 0 && values.triad_bytes >= 1024,
                   "--hop-bytes must be positive and --triad-bytes at least 1K");
   });
-  if (values.is_schema) {
+  if (values.schema != SchemaFormat::none) {
     if (job.world.is_root()) {
-      fmt::print("{}", schema_page());
+      fmt::print("{}", values.schema == SchemaFormat::json ? schema_json(record_layouts()) : schema_page());
     }
     return 0;
   }

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "core/activity.hpp"
 #include "device/buffer.hpp"
 #include "perf/clock.hpp"
 #include "perf/samples.hpp"
@@ -28,7 +29,10 @@ double measure_hop(const Ring& ring, Shift& shift, std::int64_t bytes, DeviceKin
     ring.communicator().barrier();
     const double start = now_seconds();
     shift.start({outgoing.as<std::byte>(), size}, {incoming.as<std::byte>(), size});
-    shift.wait();
+    {
+      const WaitPhase wait("waiting for a hop from rank {}", ring.communicator().rank_in_job(ring.previous()));
+      shift.wait();
+    }
     compute.synchronize();
     const double seconds = ring.communicator().all_reduce(now_seconds() - start, Reduction::max);
     if (repeat >= 0) {  // the first one warms up

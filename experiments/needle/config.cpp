@@ -22,24 +22,20 @@ bool is_count(const std::string& word) {
 void declare(Options& options, NeedleOptions& values) {
   options.add("checkpoint", values.checkpoint, "", "HDF5 file that `ringworld train` wrote");
   options.add("context-length", values.context_length, "token",
-              "tokens of a trial, question and answers included; 0 = the longest that was trained; a list");
+              "tokens of a trial, question and answers included; 0 = the longest that was trained");
   options.add(
       "depth", values.depth, "",
       "where a single needle stands, 0 = start, 1 = next to the question: a list, or one whole number from 2 on: "
       "so many depths, evenly spaced");
-  options.add("needles", values.needles, "", "N/R: needles planted / asked for; 1/1 has a cell for each depth; a list");
+  options.add("needles", values.needles, "", "N/R: needles planted / asked for; 1/1 has a cell for each depth");
   options.add("trials", values.trials, "", "contexts a cell, each with its own haystack and needles");
   options.add("rope-theta", values.rope_theta, "",
-              "stage (as trained), scaled (with the square of the length beyond the trained one), or a number; a list");
+              "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
   options.add("haystack", values.haystack, "",
-              "what the model was trained on, whose held-out part is used: kjv, synthetic, or text files; a list");
+              "what the model was trained on, whose held-out part is used: kjv, synthetic, or text files");
   options.add("needle-template", values.needle_template, "",
               "short1, long1, or checkpoint (that of the model's last stage); word tokenizers only");
-  options.add("mesh", values.mesh, "", "ranks on the axes dp,fsdp,tp,sp; dp and fsdp must be 1; -1 = what is left");
-  options.add("layout", values.layout, "", "contiguous, striped, zigzag");
-  options.add("backend", values.backend, "", "reference, kokkos, host, cuda");
-  options.add("dtype", values.dtype, "", "float32, bfloat16: activations");
-  options.add("threads", values.threads, "", "threads of a rank");
+  declare(options, values, {RunFlag::mesh, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads});
   options.add(
       "decoding", values.decoding, "",
       "one_pass: one pass over a trial with its right answers filled in scores them all; greedy: the answers are "
@@ -49,18 +45,8 @@ void declare(Options& options, NeedleOptions& values) {
   options.add("perplexity-windows", values.perplexity_windows, "",
               "also measure nll against position, over so many windows of held-out text; 0 = do not");
   options.add("seed", values.seed, "", "seed of the trials");
-  options.add("resume", values.resume, "", "continue the record at --output: skip the cells that it holds");
-  options.add("output", values.output, "", "HDF5 record; an existing file is renamed unless --resume is given");
+  declare(options, values, {RunFlag::resume, RunFlag::retry_failed, RunFlag::output});
   options.allow_config_file();
-}
-
-Decoding parse_decoding(std::string_view name) {
-  constexpr std::array<std::string_view, 2> known{"one_pass", "greedy"};
-  const auto* const found = std::ranges::find(known, name);
-  if (found == known.end()) {
-    throw_unknown_name("decoding", name, known);
-  }
-  return static_cast<Decoding>(found - known.begin());
 }
 
 std::vector<double> read_depths(const std::vector<std::string>& words) {

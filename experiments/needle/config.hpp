@@ -1,6 +1,7 @@
 #pragma once
 /// @file  What `ringworld needle` is asked to evaluate, and the cells that this makes.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,11 +10,25 @@
 
 #include "data/needle_trial.hpp"
 #include "experiments/common/options.hpp"
+#include "experiments/common/run_flags.hpp"
 
 namespace ringworld {
 
+/// How answers come about.
+enum class Decoding : std::uint8_t {
+  one_pass,  ///< one pass over the right answers: greedy answers are right iff each token is the likeliest
+  greedy,    ///< generated token by token from a sharded cache
+};
+template <>
+struct Enumerators<Decoding> {
+  static constexpr std::string_view what = "decoding";
+  static constexpr std::array<std::string_view, 2> names{"one_pass", "greedy"};
+};
+
 /// The options as given; lists span the grid.
-struct NeedleOptions {
+struct NeedleOptions : RunFlags {
+  NeedleOptions() { output = "ringworld-needle.h5"; }
+
   std::string checkpoint;
   std::vector<std::int64_t> context_length{0};  // 0: the trained one
   std::vector<std::string> depth{"5"};
@@ -22,28 +37,13 @@ struct NeedleOptions {
   std::vector<std::string> rope_theta{"stage"};
   std::vector<std::string> haystack{"kjv"};
   std::string needle_template = "checkpoint";
-  std::string mesh = "1,1,1,-1";
-  std::string layout = "zigzag";
-  std::string backend = "host";
-  std::string dtype = "float32";
-  std::int64_t threads = 1;
-  std::string decoding = "one_pass";
+  Decoding decoding = Decoding::one_pass;
   std::int64_t tokens_per_pass = 16384;
   std::int64_t perplexity_windows = 0;
   std::int64_t seed = 1;
-  bool resume = false;
-  std::string output = "ringworld-needle.h5";
 };
 
 void declare(Options& options, NeedleOptions& values);
-
-/// How answers come about.
-enum class Decoding : std::uint8_t {
-  one_pass,  ///< one pass over the right answers: greedy answers are right iff each token is the likeliest
-  greedy,    ///< generated token by token from a sharded cache
-};
-/// @throws Error(bad_input) naming the nearest one.
-[[nodiscard]] Decoding parse_decoding(std::string_view name);
 
 /// Depths of "0,0.5,1", or of "5": so many from 0 to 1, evenly spaced.
 /// @throws Error(bad_input) for what is neither, or outside 0..1.

@@ -1,6 +1,7 @@
 /// @file  `ringworld needle`: a checkpoint, asked for needles over context lengths and depths.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -9,21 +10,25 @@
 #include <limits>
 #include <optional>
 
-#include "comm/environment.hpp"
+#include "comm/stop_agreement.hpp"
+#include "core/activity.hpp"
+#include "core/last_words.hpp"
 #include "core/log.hpp"
 #include "eval/needle_generation.hpp"
 #include "eval/next_token_model.hpp"
 #include "eval/perplexity.hpp"
 #include "eval/wilson_interval.hpp"
+#include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/job.hpp"
+#include "experiments/common/job_files.hpp"
 #include "experiments/common/names.hpp"
+#include "experiments/common/point_verdicts.hpp"
 #include "experiments/common/progress.hpp"
+#include "experiments/common/run_record.hpp"
 #include "experiments/needle/config.hpp"
 #include "experiments/needle/needle_source.hpp"
 #include "io/console_table.hpp"
 #include "io/evaluation_rows.hpp"
-#include "io/provenance.hpp"
-#include "io/record_file.hpp"
 #include "perf/clock.hpp"
 
 namespace ringworld {
@@ -34,93 +39,32 @@ constexpr const char* description =
     "lengths,\n"
     "depths and numbers of needles, with 95 % Wilson intervals. Each cell has its own text and random numbers.";
 
-/// Whether two rows have the same answer, whatever the way that theta was chosen: the second need not be measured.
-bool has_same_result(const NeedleCellRow& a, const NeedleCellRow& b) {
-  const bool is_same_depth = a.depth == b.depth || (std::isnan(a.depth) && std::isnan(b.depth));
-  return is_same_depth && a.checkpoint_digest == b.checkpoint_digest && a.context_length == b.context_length &&
-         a.rope_theta == b.rope_theta && a.needles_planted == b.needles_planted && a.needles_asked == b.needles_asked &&
-         a.contexts == b.contexts && a.seed == b.seed && a.layout == b.layout && a.backend == b.backend &&
-         a.dtype == b.dtype && a.decoding == b.decoding;
+/// Whether a row has the answer that is wanted, whatever the way that theta was chosen.
+bool has_answer(NeedleCellRow row, const NeedleCellRow& wanted) {
+  row.theta_mode = wanted.theta_mode;
+  return row.valid && same_keys(row, wanted);
 }
 
-bool is_same_text(const PerplexityRow& a, const PerplexityRow& b) {
-  return a.checkpoint_digest == b.checkpoint_digest && a.context_length == b.context_length &&
-         a.rope_theta == b.rope_theta && a.theta_mode == b.theta_mode && a.contexts == b.contexts && a.seed == b.seed &&
-         a.layout == b.layout && a.backend == b.backend;
+/// Whether a row of any range of positions is of the text that is wanted.
+bool is_of_text(PerplexityRow row, const PerplexityRow& wanted) {
+  row.position_begin = wanted.position_begin;
+  row.position_end = wanted.position_end;
+  return row.valid && same_keys(row, wanted);
 }
 
-/// The record, on the root; the other ranks hold none.
-class NeedleRecord {
- public:
-  NeedleRecord(const NeedleOptions& values, const RunDescription& run)
-      : record_(values.resume && std::filesystem::exists(values.output) ? RecordFile::resume(values.output)
-                                                                        : RecordFile::create(values.output)),
-        run_(count_runs(record_)),
-        group_(begin_provenance(record_, run)),
-        cells_(record_.read<NeedleCellRow>()),
-        texts_(record_.read<PerplexityRow>()) {
-    if (record_.backup().has_value()) {
-      log_info(fmt::format("{} existed and is now {}", values.output, record_.backup()->string()));
-    }
-    record_.commit();
+/// Adds the answer that the record has under another way to choose theta; returns whether it has it. Collective.
+bool copy_answer(RunRecord& record, const NeedleCellRow& wanted) {
+  const auto is_it = [&](const NeedleCellRow& row) { return has_answer(row, wanted); };
+  if (!record.holds_any<NeedleCellRow>(is_it)) {
+    return false;
   }
-
-  /// Whether the record holds the cell; if it holds the same one under another way to choose theta, that is copied.
-  [[nodiscard]] bool holds(const NeedleCellRow& wanted) {
-    const auto is_it = [&](const NeedleCellRow& row) { return row.valid && has_same_result(row, wanted); };
-    const auto same = std::ranges::find_if(cells_, is_it);
-    if (same == cells_.end()) {
-      return false;
-    }
-    if (std::ranges::none_of(cells_,
-                             [&](const auto& row) { return is_it(row) && row.theta_mode == wanted.theta_mode; })) {
-      NeedleCellRow copy = *same;
-      copy.theta_mode = wanted.theta_mode;
-      add(copy);
-    }
-    return true;
-  }
-  [[nodiscard]] bool holds(const PerplexityRow& wanted) const {
-    return std::ranges::any_of(texts_, [&](const auto& row) { return row.valid && is_same_text(row, wanted); });
-  }
-
-  void add(NeedleCellRow row) {
-    row.run = run_;
-    record_.append(row);
-    record_.commit();
-    cells_.push_back(row);
-  }
-  void add(std::vector<PerplexityRow> rows) {
-    for (PerplexityRow& row : rows) {
-      row.run = run_;
-      texts_.push_back(row);
-    }
-    record_.append_all(std::span<const PerplexityRow>(rows));
-    record_.commit();
-  }
-  void finish() {
-    end_provenance(record_, group_);
-    record_.commit();
-  }
-
-  [[nodiscard]] const std::vector<NeedleCellRow>& cells() const { return cells_; }
-  [[nodiscard]] const std::vector<PerplexityRow>& texts() const { return texts_; }
-
- private:
-  static std::int64_t count_runs(const RecordFile& record) {
-    std::int64_t runs = 0;
-    for (const RankRow& row : record.read<RankRow>()) {
-      runs = std::max(runs, row.run + 1);
-    }
-    return runs;
-  }
-
-  RecordFile record_;
-  std::int64_t run_;
-  std::string group_;
-  std::vector<NeedleCellRow> cells_;
-  std::vector<PerplexityRow> texts_;
-};
+  record.write([&] {
+    NeedleCellRow copy = *std::ranges::find_if(record.rows<NeedleCellRow>(), is_it);
+    copy.theta_mode = wanted.theta_mode;
+    record.append(copy);
+  });
+  return true;
+}
 
 /// Makes models and decoders as cells need them; cells of one length and theta share one.
 class ModelOfLength {
@@ -141,10 +85,10 @@ class ModelOfLength {
         model_.emplace(trained_.parameters(),
                        ModelOptions{.batch = batch,
                                     .context_length = context_length,
-                                    .layout = parse_layout(values_.layout),
-                                    .dtype = parse_dtype(values_.dtype),
-                                    .wire_dtype = parse_dtype(values_.dtype),
-                                    .backend = parse_backend(values_.backend),
+                                    .layout = values_.layout,
+                                    .dtype = values_.dtype,
+                                    .wire_dtype = values_.dtype,
+                                    .backend = values_.backend,
                                     .threads = values_.threads,
                                     .is_forward_only = true},
                        theta);
@@ -163,9 +107,9 @@ class ModelOfLength {
         decoder_.emplace(trained_.parameters(), GreedyDecoderOptions{.batch = shape.batch,
                                                                      .prompt_length = shape.prompt_length,
                                                                      .new_tokens = shape.new_tokens,
-                                                                     .layout = parse_layout(values_.layout),
+                                                                     .layout = values_.layout,
                                                                      .rope_theta = theta,
-                                                                     .backend = parse_backend(values_.backend),
+                                                                     .backend = values_.backend,
                                                                      .threads = static_cast<int>(values_.threads)});
       });
       shape_ = shape;
@@ -197,10 +141,18 @@ NextTokenModel watched(NextTokenModel model, bool& is_finite) {
   };
 }
 
-constexpr const char* not_finite = "the model's probabilities are not numbers";
+template <class Row>
+void conclude_finite(Row& row, bool is_finite) {
+  if (is_finite) {
+    conclude(row, Outcome::ok);
+  } else {
+    conclude(row, Outcome::not_finite, "the model's probabilities are not numbers");
+  }
+}
 
 NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& values, const TrainedModel& trained,
-                            const Communicator& ring) {
+                            const Mesh& mesh, const NeedleSource& source) {
+  const Communicator& ring = mesh.along(MeshAxis::sp);
   const CheckpointDescription& of_model = trained.description();
   NeedleCellRow row;
   row.schedule = std::string_view(of_model.schedule);
@@ -215,14 +167,19 @@ NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& value
   row.needles_asked = point.cell.asked;
   row.contexts = values.trials;
   row.ranks = ring.size();
-  row.layout = std::string_view(values.layout);
-  row.backend = std::string_view(values.backend);
-  row.dtype = std::string_view(values.dtype);
-  row.decoding = std::string_view(values.decoding);
+  row.mesh = std::string_view(mesh.shape().to_string());
+  row.layout = name_of(values.layout);
+  row.backend = name_of(values.backend);
+  row.dtype = name_of(values.dtype);
+  row.decoding = name_of(values.decoding);
+  row.needle_template = source.template_name();
+  row.threads = values.threads;
   row.training_seed = of_model.seed;
   row.seed = values.seed;
   row.checkpoint = std::string_view(values.checkpoint);
   row.checkpoint_digest = std::string_view(trained.digest());
+  row.haystack = std::string_view(fmt::format("{}", fmt::join(values.haystack, ",")));
+  row.haystack_digest = std::string_view(source.haystack_digest());
   return row;
 }
 
@@ -251,13 +208,12 @@ void score_cell(const Communicator& world, const NeedlePoint& point, const Decod
     row.wrong_needle = score.wrong_needle;
     row.wilson_low = interval.low;
     row.wilson_high = interval.high;
-    row.valid = is_finite;
-    row.reason = is_finite ? "" : not_finite;
+    conclude_finite(row, is_finite);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::out_of_memory || !error.is_collective()) {
       throw;
     }
-    row.reason = std::string_view(error.what());
+    conclude(row, outcome_of(error.kind()), error.what());
   }
   row.seconds = world.all_reduce(now_seconds() - start, Reduction::max);
   row.tokens_per_second = static_cast<double>(row.contexts * row.context_length) / row.seconds;
@@ -283,8 +239,7 @@ std::vector<PerplexityRow> measure_text(const Communicator& world, const Perplex
     rows.push_back(row);
   }
   for (PerplexityRow& row : rows) {
-    row.valid = is_finite;
-    row.reason = is_finite ? "" : not_finite;
+    conclude_finite(row, is_finite);
   }
   return rows;
 }
@@ -300,18 +255,27 @@ PerplexityRow describe_text(const NeedleCellRow& cell, const NeedleOptions& valu
   row.contexts = values.perplexity_windows;
   row.ranks = cell.ranks;
   row.layout = cell.layout;
+  row.mesh = cell.mesh;
   row.backend = cell.backend;
+  row.dtype = cell.dtype;
+  row.threads = cell.threads;
   row.training_seed = cell.training_seed;
   row.seed = cell.seed;
   row.checkpoint = cell.checkpoint;
   row.checkpoint_digest = cell.checkpoint_digest;
+  row.haystack = cell.haystack;
+  row.haystack_digest = cell.haystack_digest;
   return row;
 }
 
-std::string describe_result(const NeedleCellRow& row) {
+std::string name_of_cell(const NeedleCellRow& row) {
   const std::string place = std::isnan(row.depth) ? "anywhere" : fmt::format("depth {:.3g}", row.depth);
-  const std::string name = fmt::format("S={} {}/{} {} theta {:g}", row.context_length, row.needles_planted,
-                                       row.needles_asked, place, row.rope_theta);
+  return fmt::format("S={} {}/{} {} theta {:g}", row.context_length, row.needles_planted, row.needles_asked, place,
+                     row.rope_theta);
+}
+
+std::string describe_result(const NeedleCellRow& row) {
+  const std::string name = name_of_cell(row);
   if (!row.valid) {
     return fmt::format("{}: {}", name, row.reason.view());
   }
@@ -319,28 +283,26 @@ std::string describe_result(const NeedleCellRow& row) {
                      row.wilson_high, with_si_prefix(row.seconds));
 }
 
-void print_summary(const NeedleRecord& record, const std::string& output) {
+void print_summary(RunRecord& record, const std::string& output) {
   constexpr std::array<std::string_view, 11> columns{"context_length",  "theta_mode",    "rope_theta",  "depth",
                                                      "needles_planted", "needles_asked", "hits",        "trials",
                                                      "wilson_low",      "wilson_high",   "wrong_needle"};
-  fmt::print("{}", console_table(std::span<const NeedleCellRow>(record.cells()), columns));
-  if (!record.texts().empty()) {
+  fmt::print("{}", console_table(std::span<const NeedleCellRow>(record.rows<NeedleCellRow>()), columns));
+  if (!record.rows<PerplexityRow>().empty()) {
     constexpr std::array<std::string_view, 6> text_columns{"context_length", "theta_mode", "position_begin",
                                                            "position_end",   "nll",        "perplexity"};
-    fmt::print("{}", console_table(std::span<const PerplexityRow>(record.texts()), text_columns));
+    fmt::print("{}", console_table(std::span<const PerplexityRow>(record.rows<PerplexityRow>()), text_columns));
   }
-  fmt::print("{} cells, {} valid -> {}\n", record.cells().size(),
-             std::ranges::count_if(record.cells(), &NeedleCellRow::valid), output);
+  fmt::print("{} cells, {} valid -> {}\n", record.rows<NeedleCellRow>().size(),
+             std::ranges::count_if(record.rows<NeedleCellRow>(), &NeedleCellRow::valid), output);
   std::fflush(stdout);
 }
 
 /// Everything that can be known to be wrong before the first pass.
 void check_points(const NeedleOptions& values, const NeedleSource& source, const Mesh& mesh,
                   const std::vector<NeedlePoint>& points) {
-  (void)parse_layout(values.layout);
-  const DType dtype = parse_dtype(values.dtype);
-  if (parse_decoding(values.decoding) == Decoding::greedy) {
-    require_input(dtype == DType::float32, "--decoding greedy runs in float32; leave --dtype as it is");
+  if (values.decoding == Decoding::greedy) {
+    require_input(values.dtype == DType::float32, "--decoding greedy runs in float32; leave --dtype as it is");
     require_input(values.perplexity_windows == 0,
                   "--decoding greedy generates answers only; ask for --perplexity-windows with one_pass");
   }
@@ -348,11 +310,7 @@ void check_points(const NeedleOptions& values, const NeedleSource& source, const
   require_input(mesh.shape()[MeshAxis::dp] == 1 && mesh.shape()[MeshAxis::fsdp] == 1,
                 fmt::format("--mesh {}: an evaluation splits sequences, not batches: dp and fsdp must be 1",
                             mesh.shape().to_string()));
-  const std::int64_t ranks = mesh.shape()[MeshAxis::sp];
   for (const NeedlePoint& point : points) {
-    require_input(point.cell.context_length % ranks == 0,
-                  fmt::format("--context-length {} is not divisible by the {} ranks of the ring",
-                              point.cell.context_length, ranks));
     (void)source.draw(point.cell, 0);
   }
 }
@@ -367,53 +325,56 @@ int run_needle(const Job& job) {
     return 0;
   }
   const Communicator& world = job.world;
+  std::vector<JobFile> reads = job_files("--haystack", values.haystack);
+  reads.push_back({.flag = "--checkpoint", .path = values.checkpoint});
+  const JobFiles files(job, std::move(reads), {{.flag = "--output", .path = values.output}});
+  static_cast<void>(warn_of_shared_cpus(world, values.threads));
   MeshShape shape;
-  Backend backend = Backend::host;
-  RankRow mine;
   on_every_rank(world, [&] {
     require_input(!values.checkpoint.empty(), "--checkpoint is missing: the file that ringworld train wrote");
     shape = parse_mesh(values.mesh, world.size());
-    backend = parse_backend(values.backend);
-    mine = describe_this_process(world.rank());
   });
   const Mesh mesh(world, shape);
-  const TrainedModel trained(world, mesh, values.checkpoint, backend);
+  const TrainedModel trained(world, mesh, values.checkpoint, values.backend);
   std::optional<NeedleSource> source;
   std::vector<NeedlePoint> points;
-  Decoding decoding = Decoding::one_pass;
   on_every_rank(world, [&] {
     source.emplace(values, trained);
     points = make_needle_points(values, {.context_length = trained.description().context_length,
                                          .rope_theta = trained.description().rope_theta});
-    decoding = parse_decoding(values.decoding);
     check_points(values, *source, mesh, points);
   });
-  const RunDescription run{.arguments = job.command_line,
-                           .configuration = options.to_toml(),
-                           .seeds = {values.seed},
-                           .ranks = world.all_gather(mine),
-                           .extra = {{"mpi_library", Environment::library_version()}}};
-  std::optional<NeedleRecord> record;
-  on_root(world, [&] { record.emplace(values, run); });
+  if (world.is_root() && !source->warning().empty()) {
+    log_warning(source->warning());
+  }
+  RunRecord record(job, {.output = values.output,
+                         .is_resumed = values.resume,
+                         .retries_failed = values.retry_failed,
+                         .configuration = options.to_toml(),
+                         .seeds = {values.seed}});
 
-  const Communicator& ring = mesh.along(MeshAxis::sp);
   ModelOfLength models(values, trained);
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
-  const auto is_done = [&](const auto& row) {
-    std::int64_t found = 0;
-    on_root(world, [&] { found = record->holds(row) ? 1 : 0; });
-    return world.all_reduce(found, Reduction::max) == 1;
-  };
-  std::int64_t invalid = 0;
+  bool is_stopped = false;
   for (std::size_t index = 0; index < points.size(); ++index) {
+    is_stopped = is_stop_wanted(world);
+    if (is_stopped) {
+      break;
+    }
     const NeedlePoint& point = points[index];
-    NeedleCellRow row = describe_cell(point, values, trained, ring);
-    if (is_done(row)) {
+    NeedleCellRow row = describe_cell(point, values, trained, mesh, *source);
+    const Phase phase = Phase::named(name_of_cell(row));
+    if (record.holds(row) || copy_answer(record, row)) {
       progress.skip();
     } else {
-      score_cell(world, point, decoding, models, trained.tokenizer(), *source, row);
-      invalid += row.valid ? 0 : 1;
-      on_root(world, [&] { record->add(row); });
+      {
+        const LastWords words([&record, cut = row](const std::string& reason) mutable {
+          conclude(cut, Outcome::interrupted, reason);
+          record.add_last_words(cut);
+        });
+        score_cell(world, point, values.decoding, models, trained.tokenizer(), *source, row);
+      }
+      record.add(row);
       progress.advance(describe_result(row));
     }
     // Text is measured once a model, after its last cell.
@@ -421,16 +382,28 @@ int run_needle(const Job& job) {
                          points[index + 1].theta != point.theta ||
                          points[index + 1].cell.context_length != point.cell.context_length;
     const PerplexityRow text = describe_text(row, values);
-    if (values.perplexity_windows > 0 && is_last && !is_done(text)) {
-      std::vector<PerplexityRow> rows = measure_text(world, text, models, trained.tokenizer(), source->haystack());
-      on_root(world, [&] { record->add(std::move(rows)); });
+    const auto is_this_text = [&](const PerplexityRow& other) { return is_of_text(other, text); };
+    if (values.perplexity_windows > 0 && is_last && !record.holds_any<PerplexityRow>(is_this_text)) {
+      const std::vector<PerplexityRow> rows =
+          measure_text(world, text, models, trained.tokenizer(), source->haystack());
+      record.write([&] { std::ranges::for_each(rows, [&](const PerplexityRow& range) { record.append(range); }); });
     }
   }
+  record.finish();
+  PointVerdicts verdicts;
   on_root(world, [&] {
-    record->finish();
-    print_summary(*record, values.output);
+    for (const NeedlePoint& point : points) {
+      const NeedleCellRow* const row = record.find(describe_cell(point, values, trained, mesh, *source));
+      verdicts.count(row == nullptr ? Outcome::interrupted : outcome_of(*row));
+    }
+    print_summary(record, values.output);
+    verdicts.print_advice();
   });
-  return invalid == 0 ? 0 : 1;
+  if (is_stopped) {
+    return stopped_early(
+        job, fmt::format("the cells that are left are not measured; --resume goes on in {}", values.output));
+  }
+  return verdicts.exit_code(world);
 }
 
 }  // namespace ringworld

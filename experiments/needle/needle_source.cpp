@@ -1,15 +1,17 @@
 #include "experiments/needle/needle_source.hpp"
 
-#include "experiments/common/named_corpus.hpp"
+#include "experiments/common/content_digest.hpp"
 
 namespace ringworld {
 
-NeedleSource::NeedleSource(const NeedleOptions& values, const TrainedModel& model)
-    : haystack_(read_named_corpus(values.haystack, model.description().seed), model.tokenizer()) {
+NeedleSource::NeedleSource(const NeedleOptions& values, const TrainedModel& model, const Corpus& corpus)
+    : haystack_digest_(content_digest(corpus.documents)),
+      haystack_(corpus, model.tokenizer()),
+      warning_(warning_of(corpus, model.tokenizer())) {
   if (const auto* words = dynamic_cast<const WordTokenizer*>(&model.tokenizer())) {
     const std::string& trained_with = model.description().needle_template;
-    format_.emplace(
-        *words, parse_needle_template(values.needle_template == "checkpoint" ? trained_with : values.needle_template));
+    template_name_ = values.needle_template == "checkpoint" ? trained_with : values.needle_template;
+    format_.emplace(*words, parse_needle_template(template_name_));
   } else {
     prompt_.emplace(model.tokenizer(), haystack_);
   }

@@ -6,38 +6,43 @@
 #include <filesystem>
 #include <vector>
 
+#include "comm/stop_agreement.hpp"
+#include "core/activity.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
+#include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/job.hpp"
-#include "experiments/common/names.hpp"
+#include "experiments/common/job_files.hpp"
+#include "experiments/common/run_flags.hpp"
 #include "experiments/score/score_output.hpp"
+#include "io/non_finite.hpp"
 #include "io/tensor_file.hpp"
 #include "train/model_checkpoint.hpp"
 
 namespace ringworld {
 namespace {
 
-struct ScoreOptions {
+struct ScoreOptions : RunFlags {
   std::string checkpoint;
   std::string input;
-  std::string output;
   bool gradients = false;
   bool logits = false;
-  std::string mesh = "1,1,1,-1";
-  std::string layout = "zigzag";
-  std::string backend = "host";
-  std::string dtype = "float32";
-  std::string recomputation = "none";
-  std::int64_t threads = 1;
+  Recomputation recomputation = Recomputation::none;
+  bool allow_non_finite = false;
 };
 
 constexpr const char* description =
     "Runs a language model on tokens of yours, to check it against another framework.\n"
-    "Checkpoint: one dataset a parameter, named and shaped as in Hugging Face's Llama, float32 or float64, the\n"
+    "Checkpoint: one dataset a parameter, named and shaped as in Hugging Face's Llama, floating-point of any size, "
+    "the\n"
     "configuration as attributes of the file: hidden_size intermediate_size num_hidden_layers num_attention_heads\n"
     "num_key_value_heads rms_norm_eps rope_theta tie_word_embeddings attention_bias vocab_size rope_pairing\n"
     "(half_split or interleaved); head_dim and rope_precision (float32 or float64) are optional.\n"
-    "Input: /tokens (B,S) int32; optional /segment_ids (B,S) int32, document of each token (attention stays within\n"
-    "one), and /loss_mask (B,S), weight of each token as one to be predicted.\n"
+    "What else a configuration says is checked: what the model does not do is an error, what is unknown a warning.\n"
+    "Input: /tokens (B,S), integers; optional /segment_ids (B,S), integers, document of each token (attention stays\n"
+    "within one), and /loss_mask (B,S), weight of each token as one to be predicted: numbers or booleans.\n"
+    "Weights and mask must be finite (else exit code 2), and so must be the results (else exit code 1, with the "
+    "file).\n"
     "Writes /nll (B,S-1), entry t being -log p(token t+1 | tokens 0..t); /logits (B,S,V) and the gradients of the\n"
     "mean nll, weighted by the mask, under /gradients/<parameter name>, where asked for. All float32.";
 
@@ -47,18 +52,10 @@ void declare(Options& options, ScoreOptions& values) {
   options.add("output", values.output, "", "HDF5 file to write; replaced if it exists");
   options.add("gradients", values.gradients, "", "whether to write gradients");
   options.add("logits", values.logits, "", "whether to write logits");
-  options.add("mesh", values.mesh, "", "ranks along dp,fsdp,tp,sp; one may be -1: what the others leave");
-  options.add("layout", values.layout, "", "contiguous, striped or zigzag");
-  options.add("backend", values.backend, "", "reference, kokkos, host or cuda");
-  options.add("dtype", values.dtype, "", "float32 or bfloat16: type of activations and of weights in products");
-  options.add("recomputation", values.recomputation, "", "none, attention_saved or full");
-  options.add("threads", values.threads, "", "of a rank");
+  declare(options, values, {RunFlag::mesh, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads});
+  options.add("recomputation", values.recomputation, "", "what backward computes again");
+  options.add("allow-non-finite", values.allow_non_finite, "", "whether NaN and infinite numbers are no error");
   options.allow_config_file();
-}
-
-void require_new_file(const std::string& output, const std::string& other) {
-  require_input(!std::filesystem::exists(output) || !std::filesystem::equivalent(output, other),
-                fmt::format("{}: the output must not replace what is read", output));
 }
 
 /// The input, whole: 12 bytes a token.
@@ -71,7 +68,7 @@ struct ScoreInput {
   double mask_sum = 0;                 // over tokens that are predicted
 };
 
-ScoreInput read_input(const TensorReader& file) {
+ScoreInput read_input(const TensorReader& file, bool allow_non_finite) {
   const std::vector<std::int64_t> shape = file.describe("tokens").shape;
   require_input(shape.size() == 2 && shape[0] > 0 && shape[1] > 1,
                 fmt::format("'{}': /tokens must be (B, S) with S of 2 or more", file.path().string()));
@@ -88,22 +85,29 @@ ScoreInput read_input(const TensorReader& file) {
   input.mask.assign(count, 1.0F);
   if (file.has("loss_mask")) {
     file.require_shape("loss_mask", shape);
-    if (file.describe("loss_mask").type == ElementType::int32) {
+    const ElementKind kind = file.describe("loss_mask").type.kind;
+    if (kind == ElementKind::integer || kind == ElementKind::boolean) {
       std::vector<std::int32_t> mask(count);
       file.read("loss_mask", whole, std::span<std::int32_t>(mask));
       input.mask.assign(mask.begin(), mask.end());
     } else {
       file.read("loss_mask", whole, std::span<float>(input.mask));
     }
+    NonFiniteNumbers found;
+    found.count("loss_mask", shape, 0, input.mask);
+    require_input(found.is_empty() || allow_non_finite,
+                  fmt::format("'{}': {}", file.path().string(), found.to_string()));
   }
   for (std::size_t i = 0; i < count; ++i) {
     input.mask_sum += i % static_cast<std::size_t>(shape[1]) == 0 ? 0.0 : static_cast<double>(input.mask[i]);
   }
-  require_input(input.mask_sum > 0, fmt::format("'{}': /loss_mask leaves no token to predict", file.path().string()));
+  require_input(!(input.mask_sum <= 0),
+                fmt::format("'{}': /loss_mask leaves no token to predict", file.path().string()));
   return input;
 }
 
-/// One sequence's tokens of this rank.
+/// One sequence's tokens of this rank. A row behind the last sequence is one that asks for nothing: passes are collective,
+/// and not every group of ranks has a sequence in the last of them.
 struct LocalRow {
   std::vector<std::int32_t> tokens, targets, segments;
   std::vector<float> weights, nll;
@@ -111,8 +115,9 @@ struct LocalRow {
   LocalRow(const ScoreInput& input, std::int64_t row, const std::vector<std::int64_t>& positions)
       : nll(positions.size()) {
     for (const std::int64_t position : positions) {
-      const auto at = static_cast<std::size_t>(row * input.context_length + position);
-      const bool has_next = position + 1 < input.context_length;
+      const bool is_sequence = row < input.batch;
+      const auto at = static_cast<std::size_t>((is_sequence ? row : 0) * input.context_length + position);
+      const bool has_next = is_sequence && position + 1 < input.context_length;
       tokens.push_back(input.tokens[at]);
       targets.push_back(has_next ? input.tokens[at + 1] : -1);
       weights.push_back(has_next ? static_cast<float>(static_cast<double>(input.mask[at + 1]) / input.mask_sum) : 0.0F);
@@ -145,6 +150,10 @@ int run_score(const Job& job) {
   if (!parse_options(job, options)) {
     return 0;
   }
+  const JobFiles files(job,
+                       {{.flag = "--checkpoint", .path = values.checkpoint}, {.flag = "--input", .path = values.input}},
+                       {{.flag = "--output", .path = values.output}});
+  static_cast<void>(warn_of_shared_cpus(job.world, values.threads));
 
   ModelOptions plan;
   MeshShape shape;
@@ -153,29 +162,27 @@ int run_score(const Job& job) {
     require_input(!values.input.empty(), "--input is missing: the HDF5 file to read");
     require_input(!values.output.empty(), "--output is missing: the HDF5 file to write");
     shape = parse_mesh(values.mesh, job.world.size());
-    plan = {.layout = parse_layout(values.layout),
-            .dtype = parse_dtype(values.dtype),
-            .wire_dtype = parse_dtype(values.dtype),
-            .backend = parse_backend(values.backend),
+    plan = {.layout = values.layout,
+            .dtype = values.dtype,
+            .wire_dtype = values.dtype,
+            .backend = values.backend,
             .threads = values.threads,
-            .recomputation = parse_recomputation(values.recomputation),
+            .recomputation = values.recomputation,
             .is_forward_only = !values.gradients};
   });
   const CheckpointReader checkpoint(job.world, values.checkpoint);
   const ModelConfig config = read_model_config(checkpoint);
   ScoreInput input;
   on_every_rank(job.world, [&] {
-    input = read_input(TensorReader::open(values.input));
-    require_new_file(values.output, values.checkpoint);
-    require_new_file(values.output, values.input);
-    const std::int64_t groups = shape[MeshAxis::dp] * shape[MeshAxis::fsdp];
-    require_input(input.batch % groups == 0,
-                  fmt::format("'{}': {} sequences do not divide by dp * fsdp = {}", values.input, input.batch, groups));
+    input = read_input(TensorReader::open(values.input), values.allow_non_finite);
     const auto unknown =
         std::ranges::find_if(input.tokens, [&](std::int32_t token) { return token < 0 || token >= config.vocab_size; });
-    require_input(unknown == input.tokens.end(),
-                  fmt::format("'{}': token {} is not in the vocabulary of {}", values.input,
-                              unknown == input.tokens.end() ? 0 : *unknown, config.vocab_size));
+    if (unknown != input.tokens.end()) {
+      const std::int64_t place = unknown - input.tokens.begin();
+      throw Error(ErrorKind::bad_input,
+                  fmt::format("'{}': /tokens holds {} at ({}, {}), which is not in the vocabulary of {}", values.input,
+                              *unknown, place / input.context_length, place % input.context_length, config.vocab_size));
+    }
   });
   plan.context_length = input.context_length;
   plan.has_segments = !input.segments.empty();
@@ -184,7 +191,7 @@ int run_score(const Job& job) {
   std::optional<ShardedParameters> parameters;
   std::optional<Model> model;
   on_every_rank(job.world, [&] { parameters.emplace(config, mesh, plan.backend); });
-  read_parameters(checkpoint, *parameters);
+  read_parameters(checkpoint, *parameters, values.allow_non_finite ? NonFinite::allowed : NonFinite::refused);
   on_every_rank(job.world, [&] { model.emplace(*parameters, plan); });
   ScoreOutput output(values.output,
                      {.batch = input.batch,
@@ -197,11 +204,17 @@ int run_score(const Job& job) {
   const std::int64_t group = mesh.coordinate(MeshAxis::dp) * shape[MeshAxis::fsdp] + mesh.coordinate(MeshAxis::fsdp);
   std::vector<double> nll(static_cast<std::size_t>(input.batch * (input.context_length - 1)));
   double loss = 0;
-  for (std::int64_t row = group; row < input.batch; row += groups) {
+  for (std::int64_t first = 0; first < input.batch; first += groups) {  // every rank makes as many turns
+    if (is_stop_wanted(job.world)) {
+      return stopped_early(job, fmt::format("{} is not written", values.output));
+    }
+    const Phase phase("sequence {} of {}", first + 1, input.batch);
+    const std::int64_t row = first + group;
     LocalRow local(input, row, model->positions());
     loss += values.gradients ? model->forward_backward(local.batch(), local.scores())
                              : model->forward(local.batch(), local.scores());
-    for (std::size_t t = 0; t < local.nll.size() && mesh.coordinate(MeshAxis::tp) == 0; ++t) {
+    const bool speaks = row < input.batch && mesh.coordinate(MeshAxis::tp) == 0;
+    for (std::size_t t = 0; t < local.nll.size() && speaks; ++t) {
       const std::int64_t position = model->positions()[t];
       if (position + 1 < input.context_length) {
         nll[static_cast<std::size_t>(row * (input.context_length - 1) + position)] = static_cast<double>(local.nll[t]);
@@ -221,6 +234,16 @@ int run_score(const Job& job) {
     fmt::print("score: {} sequences of {} tokens, {} parameters, mesh {}: mean nll {:.6f} -> {}\n", input.batch,
                input.context_length, parameter_count(config), shape.to_string(), loss, values.output);
   }
+  on_root(job.world, [&] {
+    const NonFiniteNumbers& found = output.non_finite();
+    const std::string message = fmt::format("'{}': {}", values.output, found.to_string());
+    if (!found.is_empty() && !values.allow_non_finite) {
+      throw Error(ErrorKind::check_failed, message);
+    }
+    if (!found.is_empty()) {
+      log_warning(message);
+    }
+  });
   return 0;
 }
 

@@ -44,13 +44,15 @@ void ScoreOutput::write_nll(std::span<double> nll) {
   mesh_.all().all_reduce(nll, Reduction::sum);
   on_root(mesh_.all(), [&] {
     const std::vector<float> values(nll.begin(), nll.end());
-    writer_->write("nll", {.start = {0, 0}, .count = {outputs_.batch, outputs_.context_length - 1}}, values);
+    const std::array shape{outputs_.batch, outputs_.context_length - 1};
+    write("nll", shape, {.start = {0, 0}, .count = {shape.begin(), shape.end()}}, values);
   });
 }
 
 void ScoreOutput::write_logits(Model& model, std::int64_t row) {
   const bool speaks = mesh_.coordinate(MeshAxis::tp) == 0 && mesh_.coordinate(MeshAxis::sp) == 0;
   const std::int64_t first_row = row - groups_.rank();
+  const std::int64_t rows = std::min<std::int64_t>(groups_.size(), outputs_.batch - first_row);  // that are sequences
   for (std::int64_t begin = 0; begin < outputs_.context_length; begin += logit_chunk) {
     const std::int64_t count = std::min(logit_chunk, outputs_.context_length - begin);
     std::vector<LogitPlace> places;
@@ -59,15 +61,16 @@ void ScoreOutput::write_logits(Model& model, std::int64_t row) {
     }
     std::vector<float> values(static_cast<std::size_t>(count * vocab_size_));
     model.logits(places, {values.data(), {count, vocab_size_}});
-    if (speaks && !groups_.is_root()) {
+    if (speaks && !groups_.is_root() && groups_.rank() < rows) {
       groups_.send(std::as_bytes(std::span(values)), 0, tag);
     }
     on_root(mesh_.all(), [&] {
-      for (int group = 0; group < groups_.size(); ++group) {
+      for (int group = 0; group < rows; ++group) {
         if (group > 0) {
           groups_.receive(std::as_writable_bytes(std::span(values)), group, tag);
         }
-        writer_->write("logits", {.start = {first_row + group, begin, 0}, .count = {1, count, vocab_size_}}, values);
+        write("logits", std::array{outputs_.batch, outputs_.context_length, vocab_size_},
+              {.start = {first_row + group, begin, 0}, .count = {1, count, vocab_size_}}, values);
       }
     });
   }
@@ -91,12 +94,17 @@ void ScoreOutput::write_gradients(const ShardedParameters& parameters) {
       }
       all_reduce(mesh_.all(), whole, Reduction::sum);
       on_root(mesh_.all(), [&] {
-        writer_->write(
-            gradient_name(tensor),
-            {.start = std::vector<std::int64_t>(tensor.global_shape.size(), 0), .count = tensor.global_shape}, whole);
+        write(gradient_name(tensor), tensor.global_shape,
+              {.start = std::vector<std::int64_t>(tensor.global_shape.size(), 0), .count = tensor.global_shape}, whole);
       });
     }
   }
+}
+
+void ScoreOutput::write(const std::string& dataset, std::span<const std::int64_t> shape, const Hyperslab& slab,
+                        std::span<const float> values) {
+  writer_->write(dataset, slab, values);
+  non_finite_.count(dataset, shape, slab, values);
 }
 
 void ScoreOutput::finish() {

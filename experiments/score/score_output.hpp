@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "io/non_finite.hpp"
 #include "io/tensor_file.hpp"
 #include "model/model.hpp"
 
@@ -31,13 +32,19 @@ class ScoreOutput {
   /// Writes /gradients. Collective over the mesh.
   void write_gradients(const ShardedParameters& parameters);
   void finish();
+  /// Of what was written. On the root.
+  [[nodiscard]] const NonFiniteNumbers& non_finite() const { return non_finite_; }
 
  private:
+  void write(const std::string& dataset, std::span<const std::int64_t> shape, const Hyperslab& slab,
+             std::span<const float> values);
+
   ScoreOutputs outputs_;
   std::int64_t vocab_size_;
   Mesh mesh_;
   Communicator groups_;  // ranks of equal tp and sp: one a group
   std::optional<TensorWriter> writer_;
+  NonFiniteNumbers non_finite_;
 };
 
 }  // namespace ringworld

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "experiments/sweep/question.hpp"
 
 namespace ringworld {
 namespace {
@@ -46,16 +47,17 @@ void check(const SweepGridOptions& values, std::int64_t job_ranks) {
 }  // namespace
 
 void declare(Options& options, SweepGridOptions& values) {
-  options.add("ranks", values.ranks, "rank", "ring sizes, each up to the size of the job; 0 = all; a list");
+  options.add("ranks", values.ranks, "rank", "ring sizes, each up to the size of the job; 0 = all");
   options.add("context-length", values.context_length, "token",
-              "context lengths of attention and of the needles; a list. Those of training are the schedules' own");
+              "context lengths of attention and of the needles. Those of training are the schedules' own");
   options.add("attention-config", values.attention_config, "", "TOML of `ringworld attention`; empty: leave it out");
-  options.add("schedule", values.schedule, "",
-              "TOML files of `ringworld train`, each trained on every ring size; a list");
+  options.add("schedule", values.schedule, "", "TOML files of `ringworld train`, each trained on every ring size");
   options.add("needle-config", values.needle_config, "",
               "TOML of `ringworld needle`, for each trained model; empty: do not ask for needles");
   options.add("resume", values.resume, "",
               "continue the record at --output: skip what it holds, resume what it does not");
+  options.add("retry-failed", values.retry_failed, "",
+              "with --resume: also run again what failed a check, or ran out of memory or time under the same limits");
   options.add("output", values.output, "", "HDF5 record of all; checkpoints and parts go to OUTPUT.parts/");
   options.allow_config_file();
 }
@@ -82,8 +84,15 @@ std::vector<VerbRun> make_verb_runs(const SweepGridOptions& values, std::int64_t
       }
       all.insert(all.end(), arguments.begin(), arguments.end());
       all.insert(all.end(), {"--output", part.string(), "--resume"});
-      runs.push_back(
-          {.verb = verb, .ranks = ranks, .configuration = configuration, .arguments = std::move(all), .part = part});
+      // A model is made by the part that trained it, and is the same as long as that part asks the same.
+      const std::string earlier = verb == "needle" ? runs.back().question : std::string();
+      const std::string question = question_digest(verb, configuration, all, earlier);
+      runs.push_back({.verb = verb,
+                      .ranks = ranks,
+                      .configuration = configuration,
+                      .arguments = std::move(all),
+                      .part = part,
+                      .question = question});
     };
     if (!values.attention_config.empty()) {
       add("attention", std::filesystem::path(values.attention_config).stem().string(), values.attention_config,

@@ -17,6 +17,7 @@ struct SweepGridOptions {
   std::vector<std::string> schedule;  // configurations of train
   std::string needle_config;
   bool resume = false;
+  bool retry_failed = false;
   std::string output = "ringworld-sweep.h5";
 };
 
@@ -29,6 +30,7 @@ struct VerbRun {
   std::string configuration;
   std::vector<std::string> arguments;  ///< after the verb
   std::filesystem::path part;          ///< its own record
+  std::string question;                ///< digest of the arguments and of all files that they name
 };
 
 /// The product, a ring size after the other: attention over all context lengths, then each schedule trained and its

@@ -17,27 +17,35 @@ struct SweepPointRow {
   FixedString<160> configuration;
   FixedString<240> arguments;
   FixedString<240> part;
+  FixedString<24> question;
   std::int64_t rows = 0;
   double seconds = 0;
   std::int64_t exit_code = 0;
   bool valid = false;
+  FixedString<16> outcome;
   FixedString<240> reason;
   std::int64_t run = 0;
 
   static constexpr auto fields() {
     using R = SweepPointRow;
     return std::tuple{
-        Field{"verb", &R::verb, "", "attention, train or needle"},
-        Field{"ranks", &R::ranks, "rank", "ranks that the verb ran on: the first so many of the job"},
-        Field{"configuration", &R::configuration, "", "file that it was given with --config; empty without"},
-        Field{"arguments", &R::arguments, "", "its command line, after the verb"},
-        Field{"part", &R::part, "", "record of its own, whose rows were taken over"},
-        Field{"rows", &R::rows, "", "rows taken over from it, over all tables; none of a run that its input stopped"},
-        Field{"seconds", &R::seconds, "s", "wall time of the verb"},
-        Field{"exit_code", &R::exit_code, "", "0 ok, 1 a check failed, 2 bad usage or input"},
-        Field{"valid", &R::valid, "", "whether the exit code was 0"},
-        Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"},
-        Field{"run", &R::run, "",
+        Field{"verb", &R::verb, Role::key, "", "attention, train or needle"},
+        Field{"ranks", &R::ranks, Role::key, "rank", "ranks that the verb ran on: the first so many of the job"},
+        Field{"configuration", &R::configuration, Role::origin, "",
+              "file that it was given with --config; empty without"},
+        Field{"arguments", &R::arguments, Role::origin, "", "its command line, after the verb"},
+        Field{"part", &R::part, Role::origin, "", "record of its own, whose rows were taken over"},
+        Field{"question", &R::question, Role::key, "",
+              "digest of the command line and of every file that it reads, models of earlier parts included"},
+        Field{"rows", &R::rows, Role::measure, "",
+              "rows taken over from it, over all tables; none of a run that its input stopped"},
+        Field{"seconds", &R::seconds, Role::measure, "s", "wall time of the verb"},
+        Field{"exit_code", &R::exit_code, Role::verdict, "", "0 ok, 1 a check failed, 2 bad usage or input"},
+        Field{"valid", &R::valid, Role::verdict, "", "whether the exit code was 0"},
+        Field{"outcome", &R::outcome, Role::verdict, "",
+              "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
+        Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
+        Field{"run", &R::run, Role::origin, "",
               "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
   }
 };

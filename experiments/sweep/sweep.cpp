@@ -9,20 +9,18 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
-#include <optional>
 
-#include "comm/environment.hpp"
-#include "core/log.hpp"
-#include "experiments/attention/rows.hpp"
+#include "comm/stop_agreement.hpp"
+#include "core/activity.hpp"
 #include "experiments/common/job.hpp"
+#include "experiments/common/job_files.hpp"
 #include "experiments/common/progress.hpp"
+#include "experiments/common/run_record.hpp"
 #include "experiments/sweep/grid.hpp"
+#include "experiments/sweep/record_merge.hpp"
 #include "experiments/sweep/rows.hpp"
 #include "io/console_table.hpp"
-#include "io/evaluation_rows.hpp"
-#include "io/provenance.hpp"
 #include "io/record_file.hpp"
-#include "io/training_rows.hpp"
 #include "perf/clock.hpp"
 
 namespace ringworld {
@@ -33,102 +31,74 @@ constexpr const char* description =
     "record.\n"
     "Each run has a record of its own below OUTPUT.parts/ and resumes it: a sweep that was killed loses nothing.";
 
-/// The record, on the root; the other ranks hold none.
-class SweepFile {
- public:
-  SweepFile(const SweepGridOptions& values, const RunDescription& run)
-      : record_(values.resume && std::filesystem::exists(values.output) ? RecordFile::resume(values.output)
-                                                                        : RecordFile::create(values.output)),
-        points_(record_.read<SweepPointRow>()) {
-    for (const RankRow& row : record_.read<RankRow>()) {
-      run_ = std::max(run_, row.run + 1);
-    }
-    group_ = begin_provenance(record_, run);
-    if (record_.backup().has_value()) {
-      log_info(fmt::format("{} existed and is now {}", values.output, record_.backup()->string()));
-    }
-    record_.commit();
-  }
+/// The row of a run before it runs: its keys, and where it comes from.
+SweepPointRow describe_run(const VerbRun& verb_run) {
+  SweepPointRow row;
+  row.verb = std::string_view(verb_run.verb);
+  row.ranks = verb_run.ranks;
+  row.configuration = std::string_view(verb_run.configuration);
+  row.arguments = std::string_view(fmt::format("{}", fmt::join(verb_run.arguments, " ")));
+  row.part = std::string_view(verb_run.part.string());
+  row.question = std::string_view(verb_run.question);
+  return row;
+}
 
-  /// The row of a run that came to its end before, well or with a check that failed; nothing when it has to be run.
-  [[nodiscard]] const SweepPointRow* find(const VerbRun& wanted) const {
-    const FixedString<240> part(std::string_view(wanted.part.string()));
-    const FixedString<240> arguments(std::string_view(fmt::format("{}", fmt::join(wanted.arguments, " "))));
-    const auto found = std::ranges::find_if(points_, [&](const SweepPointRow& row) {
-      return row.exit_code <= 1 && row.part == part && row.arguments == arguments;
-    });
-    return found == points_.end() ? nullptr : &*found;
-  }
-
-  void add(const VerbRun& verb_run, SweepPointRow row) {
+/// Adds the row of a run and, when it came to its end, its rows. What a signal cut short is not done: its own record goes
+/// on where it stopped.
+void add_run(RunRecord& record, const VerbRun& verb_run, SweepPointRow row) {
+  record.write([&] {
+    if (row.exit_code == stopped_exit_code) {
+      return;
+    }
     if (row.exit_code <= 1 && std::filesystem::exists(verb_run.part)) {
-      row.rows = take_over(RecordFile::resume(verb_run.part));
+      row.rows = merge_record(record, RecordFile::resume(verb_run.part));
     }
-    row.run = run_;
-    record_.append(row);
-    record_.commit();
-    points_.push_back(row);
-  }
+    record.append(row);
+  });
+}
 
-  void finish() {
-    end_provenance(record_, group_);
-    record_.commit();
-  }
-
-  [[nodiscard]] const std::vector<SweepPointRow>& points() const { return points_; }
+/// A part may have a `--timeout` of its own; what comes after it has the sweep's again.
+class LimitOfParts {
+ public:
+  explicit LimitOfParts(Watchdog& watchdog) : watchdog_(watchdog), limit_(watchdog.limit()) {}
+  LimitOfParts(const LimitOfParts&) = delete;
+  LimitOfParts& operator=(const LimitOfParts&) = delete;
+  ~LimitOfParts() { watchdog_.watch(limit_); }
 
  private:
-  template <RecordRow Row>
-  std::int64_t append_rows(const std::vector<Row>& rows) {
-    if (!rows.empty()) {
-      record_.append_all(std::span<const Row>(rows));
-    }
-    return std::ssize(rows);
-  }
-  template <RecordRow Row>
-  std::int64_t copy(const RecordFile& part) {
-    return append_rows(part.read<Row>());
-  }
-  /// The same for rows that name rows of /attention by their index.
-  template <RecordRow Row>
-  std::int64_t copy_shifted(const RecordFile& part, std::int64_t offset) {
-    std::vector<Row> rows = part.read<Row>();
-    for (Row& row : rows) {
-      row.attention_row += offset;
-    }
-    return append_rows(rows);
-  }
-
-  /// Rows taken over from a part's record.
-  std::int64_t take_over(const RecordFile& part) {
-    const std::int64_t offset = std::ssize(record_.read<AttentionRow>());
-    return copy<AttentionRow>(part) + copy_shifted<SampleRow>(part, offset) + copy_shifted<HopRow>(part, offset) +
-           copy<TrainingStepRow>(part) + copy<TrainingStageRow>(part) + copy<NeedleCellRow>(part) +
-           copy<PerplexityRow>(part);
-  }
-
-  RecordFile record_;
-  std::vector<SweepPointRow> points_;
-  std::int64_t run_ = 0;
-  std::string group_;
+  Watchdog& watchdog_;
+  double limit_;
 };
 
 /// Runs one verb; an error that all ranks met is its result, any other ends the job.
-std::int64_t run_verb(const Communicator& ring, const VerbRun& verb_run, std::string& reason) {
+std::int64_t run_verb(const Communicator& ring, const VerbRun& verb_run, bool retries_failed, Watchdog& watchdog,
+                      SweepPointRow& row) {
   std::vector<std::string> command_line{"ringworld", verb_run.verb};
   command_line.insert(command_line.end(), verb_run.arguments.begin(), verb_run.arguments.end());
-  const Job job{.world = ring, .arguments = verb_run.arguments, .command_line = command_line};
+  if (retries_failed && verb_run.verb != "train") {
+    command_line.emplace_back("--retry-failed");
+  }
+  const Job job{.world = ring,
+                .arguments = {command_line.begin() + 2, command_line.end()},
+                .command_line = command_line,
+                .watchdog = watchdog};
+  const Phase phase = Phase::named(fmt::format("{} on {} ranks", verb_run.verb, verb_run.ranks));
+  const LimitOfParts limit(watchdog);
   try {
     const int code = verb_run.verb == "attention" ? run_attention(job)
                      : verb_run.verb == "train"   ? run_train(job)
                                                   : run_needle(job);
-    reason = code == 0 ? "" : "a check failed; see the rows of the verb";
+    if (code == 0) {
+      conclude(row, Outcome::ok);
+    } else {
+      conclude(row, Outcome::failed_check, "a check failed, or nothing could be measured; see the rows of the verb");
+    }
     return code;
   } catch (const Error& error) {
     if (!error.is_collective() && ring.size() > 1) {
       throw;
     }
-    reason = error.what();
+    conclude(row, outcome_of(error.kind()), error.what());
     return error.exit_code();
   }
 }
@@ -143,29 +113,29 @@ int run_sweep(const Job& job) {
     return 0;
   }
   const Communicator& world = job.world;
+  std::vector<JobFile> reads = job_files("--schedule", values.schedule);
+  reads.push_back({.flag = "--attention-config", .path = values.attention_config});
+  reads.push_back({.flag = "--needle-config", .path = values.needle_config});
+  const JobFiles files(job, std::move(reads), {{.flag = "--output", .path = values.output}});
   std::vector<VerbRun> runs;
-  RankRow mine;
-  on_every_rank(world, [&] {
-    runs = make_verb_runs(values, world.size());
-    mine = describe_this_process(world.rank());
-  });
-  const RunDescription run{.arguments = job.command_line,
-                           .configuration = options.to_toml(),
-                           .seeds = {},
-                           .ranks = world.all_gather(mine),
-                           .extra = {{"mpi_library", Environment::library_version()}}};
-  std::optional<SweepFile> record;
-  on_root(world, [&] {
-    record.emplace(values, run);
-    std::filesystem::create_directories(values.output + ".parts");
-  });
+  on_every_rank(world, [&] { runs = make_verb_runs(values, world.size()); });
+  RunRecord record(job, {.output = values.output,
+                         .is_resumed = values.resume,
+                         .retries_failed = values.retry_failed,
+                         .configuration = options.to_toml()});
+  on_root(world, [&] { std::filesystem::create_directories(values.output + ".parts"); });
 
   std::map<std::int64_t, Communicator> rings;
   SweepProgress progress(std::ssize(runs), world.is_root());
+  bool is_stopped = false;
   for (const VerbRun& verb_run : runs) {
-    std::int64_t is_done = 0;
-    on_root(world, [&] { is_done = record->find(verb_run) != nullptr ? 1 : 0; });
-    if (world.all_reduce(is_done, Reduction::max) == 1) {
+    if (is_stop_wanted(world)) {
+      is_stopped = true;
+      break;
+    }
+    SweepPointRow row = describe_run(verb_run);
+    if (record.holds(row) &&
+        !(values.retry_failed && record.ask_root([&] { return has_failed_points(verb_run.part); }))) {
       progress.skip();
       continue;
     }
@@ -174,31 +144,24 @@ int run_sweep(const Job& job) {
       ring->second = world.split(world.rank() < verb_run.ranks ? 0 : -1, world.rank());
     }
     if (!ring->second.is_null()) {
-      SweepPointRow row;
-      row.verb = std::string_view(verb_run.verb);
-      row.ranks = verb_run.ranks;
-      row.configuration = std::string_view(verb_run.configuration);
-      row.arguments = std::string_view(fmt::format("{}", fmt::join(verb_run.arguments, " ")));
-      row.part = std::string_view(verb_run.part.string());
-      std::string reason;
       const double start = now_seconds();
-      row.exit_code = run_verb(ring->second, verb_run, reason);
+      row.exit_code = run_verb(ring->second, verb_run, values.retry_failed, job.watchdog, row);
       row.seconds = ring->second.all_reduce(now_seconds() - start, Reduction::max);
-      row.valid = row.exit_code == 0;
-      row.reason = std::string_view(reason);
-      on_root(ring->second, [&] { record->add(verb_run, row); });
-      progress.advance(fmt::format("{} on {} ranks: {}", verb_run.verb, verb_run.ranks,
-                                   row.valid ? fmt::format("{}s", with_si_prefix(row.seconds)) : reason));
+      is_stopped = row.exit_code == stopped_exit_code;
     }
     // Ranks outside the ring must not spin: they would take the cores of those that compute.
     world.barrier_asleep();
+    add_run(record, verb_run, row);
+    progress.advance(
+        fmt::format("{} on {} ranks: {}", verb_run.verb, verb_run.ranks,
+                    row.valid ? fmt::format("{}s", with_si_prefix(row.seconds)) : std::string(row.reason.view())));
   }
+  record.finish();
   std::int64_t failed = 0;
   on_root(world, [&] {
-    record->finish();
-    const std::vector<SweepPointRow>& points = record->points();
+    const std::vector<SweepPointRow>& points = record.rows<SweepPointRow>();
     const auto is_well = [&](const VerbRun& verb_run) {
-      const SweepPointRow* row = record->find(verb_run);
+      const SweepPointRow* const row = record.find(describe_run(verb_run));
       return row != nullptr && row->valid;
     };
     failed = std::ranges::all_of(runs, is_well) ? 0 : 1;
@@ -208,6 +171,9 @@ int run_sweep(const Job& job) {
                values.output);
     std::fflush(stdout);
   });
+  if (world.all_reduce(is_stopped ? 1.0 : 0.0, Reduction::max) > 0) {
+    return stopped_early(job, fmt::format("--resume goes on in {}", values.output));
+  }
   return world.all_reduce(failed, Reduction::max) == 0 ? 0 : 1;
 }
 

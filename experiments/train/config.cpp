@@ -10,7 +10,7 @@
 #include "core/spelling.hpp"
 #include "data/needle_format.hpp"
 #include "experiments/common/names.hpp"
-#include "experiments/train/toml_table.hpp"
+#include "experiments/common/toml_table.hpp"
 
 namespace ringworld {
 namespace {
@@ -130,15 +130,6 @@ StageOptions read_stage(TomlTable table) {
   return options;
 }
 
-toml::table parse_file(const std::string& path) {
-  require_input(std::filesystem::is_regular_file(path), fmt::format("{}: no such file", path));
-  try {
-    return toml::parse_file(path);
-  } catch (const toml::parse_error& error) {
-    throw Error(ErrorKind::bad_input, fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
-  }
-}
-
 Stage make_stage(const StageOptions& options, const TrainOptions& values, std::int64_t ranks) {
   Stage stage = options.stage;
   if (values.context_length > 0) {
@@ -152,13 +143,16 @@ Stage make_stage(const StageOptions& options, const TrainOptions& values, std::i
     stage.steps = std::max<std::int64_t>(1, (options.tokens + stage.tokens_per_step() / 2) / stage.tokens_per_step());
   }
   require_input(options.warmup >= 0, fmt::format("warmup is {}; give 0 or more steps, or a share", options.warmup));
-  stage.learning_rate.warmup_steps =
-      std::llround(options.warmup < 1 ? options.warmup * static_cast<double>(stage.steps) : options.warmup);
+  stage.learning_rate.warmup_steps = warmup_steps_of(options.warmup, stage.steps);
   stage.learning_rate.steps = stage.steps;
   return stage;
 }
 
 }  // namespace
+
+std::int64_t warmup_steps_of(double warmup, std::int64_t steps) {
+  return std::llround(warmup < 1 ? warmup * static_cast<double>(steps) : warmup);
+}
 
 void declare(Options& options, TrainOptions& values) {
   options.add("config", values.config, "", "TOML file with [model], [data], [optimizer] and [[stage]] tables");
@@ -168,16 +162,12 @@ void declare(Options& options, TrainOptions& values) {
   options.add("checkpoint-steps", values.checkpoint_steps, "step", "also write it every so many steps; 0 = no");
   options.add("checkpoint-seconds", values.checkpoint_seconds, "s", "also write it after this time; 0 = no");
   options.add("keep-stages", values.keep_stages, "", "keep the checkpoint of each stage, as <checkpoint>-stage-<n>");
-  options.add("output", values.output, "", "HDF5 record; an existing file is renamed unless --resume is given");
+  declare(options, values, {RunFlag::output});
   options.add("resume", values.resume, "", "go on from --checkpoint, if it is there");
-  options.add("layout", values.layout, "", "contiguous, striped or zigzag: which tokens a rank of the ring holds");
-  options.add("dtype", values.dtype, "", "float32 or bfloat16: activations; master weights and moments are float32");
-  options.add("wire-dtype", values.wire_dtype, "", "float32, bfloat16 or same (as dtype): keys and values on the ring");
-  options.add("backend", values.backend, "", "reference, kokkos, host or cuda");
-  options.add("transport", values.transport, "",
-              "how device memory travels (backend cuda): auto, nccl, cuda_aware_mpi or staged");
-  options.add("threads", values.threads, "", "threads of a rank");
-  options.add("recomputation", values.recomputation, "", "none, attention_saved or full: what backward computes again");
+  declare(
+      options, values,
+      {RunFlag::layout, RunFlag::dtype, RunFlag::wire_dtype, RunFlag::backend, RunFlag::transport, RunFlag::threads});
+  options.add("recomputation", values.recomputation, "", "what backward computes again");
   options.add("dry-run", values.dry_run, "", "print parameters, memory per rank and FLOP per step; train nothing");
   options.add("ranks", values.ranks, "rank", "plan for so many ranks (with --dry-run); 0 = those of the job");
   options.add("memory-per-rank", values.memory_per_rank, "B", "refuse stages that need more (1G = 2^30); 0 = no limit");
@@ -191,7 +181,7 @@ void declare(Options& options, TrainOptions& values) {
 TrainOptions read_train_config(const std::string& path, std::int64_t depth) {
   constexpr std::int64_t most_files = 8;
   require_input(depth < most_files, fmt::format("{}: extends goes through {} files; is it a circle?", path, depth));
-  const toml::table file = parse_file(path);
+  const toml::table file = parse_toml_file(path);
   TomlTable table(file, path);
   TrainOptions values;
   values.model = model_preset("debug");
@@ -233,19 +223,18 @@ TrainOptions read_train_config(const std::string& path, std::int64_t depth) {
 }
 
 TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
-  const DType dtype = parse_dtype(values.dtype);
   TrainingPlan plan{.model = values.preset.empty() ? values.model : model_preset(values.preset),
                     .initialization = values.initialization,
                     .schedule = values.schedule,
                     .seed = values.seed,
                     .optimizer = values.optimizer,
                     .stages = {},
-                    .layout = parse_layout(values.layout),
-                    .dtype = dtype,
-                    .wire_dtype = values.wire_dtype == "same" ? dtype : parse_dtype(values.wire_dtype),
-                    .backend = parse_backend(values.backend),
+                    .layout = values.layout,
+                    .dtype = values.dtype,
+                    .wire_dtype = dtype_on_wire(values.wire_dtype, values.dtype),
+                    .backend = values.backend,
                     .threads = values.threads,
-                    .recomputation = parse_recomputation(values.recomputation)};
+                    .recomputation = values.recomputation};
   std::vector<StageOptions> stages = values.stages;
   if (stages.empty()) {
     require_input(values.dry_run && values.context_length > 0,

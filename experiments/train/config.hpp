@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "experiments/common/options.hpp"
+#include "experiments/common/run_flags.hpp"
 #include "train/stage.hpp"
 
 namespace ringworld {
@@ -29,7 +30,12 @@ struct StageOptions {
 };
 
 /// Values of the file, then of the flags.
-struct TrainOptions {
+struct TrainOptions : RunFlags {
+  TrainOptions() {
+    output = "ringworld-train.h5";
+    mesh = "";  // of every stage, in place of the file's
+  }
+
   std::string config;
   std::string schedule = "stages";
   std::int64_t seed = 1;
@@ -37,20 +43,11 @@ struct TrainOptions {
   std::int64_t checkpoint_steps = 0;
   double checkpoint_seconds = 0;
   bool keep_stages = false;
-  std::string output = "ringworld-train.h5";
-  bool resume = false;
-  std::string layout = "zigzag";
-  std::string dtype = "float32";
-  std::string wire_dtype = "same";
-  std::string transport = "auto";
-  std::string backend = "host";
-  std::int64_t threads = 1;
-  std::string recomputation = "none";
+  Recomputation recomputation = Recomputation::none;
   bool dry_run = false;
   std::int64_t ranks = 0;
   std::int64_t memory_per_rank = 0;
   std::string preset;  ///< of the model, in place of the file's
-  std::string mesh;    ///< of every stage, in place of the file's
   std::int64_t context_length = 0;
   std::int64_t batch = 0;
   std::int64_t stage_count = 0;
@@ -63,6 +60,9 @@ struct TrainOptions {
   std::vector<StageOptions> stages;
   std::vector<std::string> files;  ///< that were read, each extending the one before
 };
+
+/// Steps of a warm-up that is given in steps, or as a share of the stage's steps below 1.
+[[nodiscard]] std::int64_t warmup_steps_of(double warmup, std::int64_t steps);
 
 /// Declares the flags; their defaults are what `values` holds.
 void declare(Options& options, TrainOptions& values);

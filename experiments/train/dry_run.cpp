@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "model/flop.hpp"
+#include "ring/partition.hpp"
 #include "train/memory_model.hpp"
 
 namespace ringworld {
@@ -47,7 +48,8 @@ std::string describe_cost(const TrainingPlan& plan, std::int64_t ranks) {
     const auto tokens = static_cast<double>(stage.tokens_per_step());
     text += fmt::format("\nstage {}: context_length {} mesh {} batch {} rope_theta {:g} steps {}\n", index,
                         stage.context_length, stage.mesh.to_string(), stage.batch, stage.rope_theta, stage.steps);
-    text += fmt::format("  tokens per rank          {}\n", stage.context_length / stage.mesh[MeshAxis::sp]);
+    text += fmt::format("  tokens per rank          {}\n",
+                        Partition(plan.layout, stage.context_length, stage.mesh[MeshAxis::sp]).tokens_per_rank());
     for (const NamedBytes& kind : kinds_of(memory)) {
       text += fmt::format("  {:<24} {}\n", kind.name, bytes_text(kind.bytes));
     }

@@ -8,21 +8,21 @@
 #include <set>
 #include <utility>
 
-#include "comm/environment.hpp"
 #include "comm/transport.hpp"
 #include "core/isa.hpp"
 #include "core/log.hpp"
 #include "device/device.hpp"
+#include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
+#include "experiments/common/job_files.hpp"
+#include "experiments/common/run_record.hpp"
 #include "experiments/train/config.hpp"
 #include "experiments/train/dry_run.hpp"
 #include "experiments/train/training_data.hpp"
 #include "experiments/train/training_display.hpp"
+#include "experiments/train/training_settings.hpp"
 #include "io/console_table.hpp"
-#include "io/provenance.hpp"
-#include "io/record_file.hpp"
-#include "perf/clock.hpp"
 #include "perf/peak.hpp"
 #include "train/trainer.hpp"
 
@@ -38,94 +38,36 @@ constexpr double peak_seconds = 0.25;
 constexpr std::int64_t largest_gemm_extent = 8192;
 constexpr double seconds_between_commits = 5;
 
-/// The record, on the root.
-class TrainingRecord {
- public:
-  TrainingRecord(const TrainOptions& values, bool is_resumed, const RunDescription& run)
-      : record_(is_resumed && std::filesystem::exists(values.output) ? RecordFile::resume(values.output)
-                                                                     : RecordFile::create(values.output)),
-        run_(count_runs(record_)),
-        group_(begin_provenance(record_, run)) {
-    if (record_.backup().has_value()) {
-      log_info(fmt::format("{} existed and is now {}", values.output, record_.backup()->string()));
-    }
-    for (const TrainingStepRow& row : record_.read<TrainingStepRow>()) {
-      steps_.emplace(row.stage, row.step);
-    }
-    for (const TrainingStageRow& row : record_.read<TrainingStageRow>()) {
-      stages_.insert(row.stage);
-    }
-    commit();
-  }
-
-  /// Steps after the checkpoint that the killed run had recorded are computed again, to the same values.
-  void add(TrainingStepRow row) {
-    if (steps_.emplace(row.stage, row.step).second) {
-      row.run = run_;
-      record_.append(row);
-    }
-    if (now_seconds() - last_commit_ > seconds_between_commits) {
-      commit();
-    }
-  }
-  void add(TrainingStageRow row) {
-    if (stages_.insert(row.stage).second) {
-      row.run = run_;
-      record_.append(row);
-    }
-    commit();
-  }
-  void commit() {
-    record_.commit();
-    last_commit_ = now_seconds();
-  }
-  void finish() {
-    end_provenance(record_, group_);
-    commit();
-  }
-  [[nodiscard]] std::vector<TrainingStageRow> stages() const { return record_.read<TrainingStageRow>(); }
-
- private:
-  static std::int64_t count_runs(const RecordFile& record) {
-    std::int64_t runs = 0;
-    for (const RankRow& row : record.read<RankRow>()) {
-      runs = std::max(runs, row.run + 1);
-    }
-    return runs;
-  }
-
-  RecordFile record_;
-  std::int64_t run_;
-  std::string group_;
-  std::set<std::pair<std::int64_t, std::int64_t>> steps_;
-  std::set<std::int64_t> stages_;
-  double last_commit_ = 0;
-};
-
+/// Brings rows to the record; steps after the checkpoint that a killed run had recorded are computed again, to the same
+/// values, and not recorded twice.
 class Observer final : public TrainingObserver {
  public:
-  Observer(std::optional<TrainingRecord>& record, TrainingDisplay& display) : record_(record), display_(display) {}
+  Observer(RunRecord& record, TrainingDisplay& display) : record_(record), display_(display) {}
 
   void on_step(const TrainingStepRow& row) override {
     display_.step(row);
-    if (record_) {
-      record_->add(row);
-    }
+    add(row);
   }
   void on_stage(const TrainingStageRow& row) override {
     display_.stage(row);
-    if (record_) {
-      record_->add(row);
-    }
+    add(row);
+    record_.commit();
   }
-  void on_checkpoint() override {
-    if (record_) {
-      record_->commit();
-    }
-  }
+  void on_checkpoint() override { record_.commit(); }
+  void on_standstill(const TrainingStepRow& row) override { record_.add_last_words(row); }
 
  private:
-  std::optional<TrainingRecord>& record_;
+  template <RecordRow Row>
+  void add(const Row& row) {
+    record_.write([&] {
+      const Row* const held = record_.find(row);
+      if (held == nullptr || !held->valid) {  // a step that failed is taken again, and has a row of its own then
+        record_.append(row);
+      }
+    });
+  }
+
+  RunRecord& record_;
   TrainingDisplay& display_;
 };
 
@@ -170,6 +112,28 @@ std::string configuration_text(TrainOptions values) {
   return text;
 }
 
+std::vector<JobFile> files_read(const TrainOptions& values) {
+  std::vector<JobFile> files = job_files("--config", values.files);
+  for (const JobFile& hay : job_files("haystack", values.data.haystack)) {
+    files.push_back(hay);
+  }
+  files.push_back({.flag = "tokenizer", .path = values.data.tokenizer});
+  return files;
+}
+
+std::vector<JobFile> files_written(const TrainOptions& values) {
+  if (values.dry_run) {
+    return {};
+  }
+  std::vector<JobFile> files{{.flag = "--checkpoint", .path = values.checkpoint, .is_read_as_well = values.resume},
+                             {.flag = "--output", .path = values.output}};
+  for (std::size_t stage = 0; values.keep_stages && stage < values.stages.size(); ++stage) {
+    files.push_back({.flag = "keep_stages",
+                     .path = stage_checkpoint_path(values.checkpoint, static_cast<std::int64_t>(stage)).string()});
+  }
+  return files;
+}
+
 /// What all ranks reach together: of CPUs the FMA peak, one thread's times the threads; of a GPU its matrix product, of
 /// which ranks that share one each have their part.
 double measure_peak(const Communicator& world, const TrainingPlan& plan) {
@@ -183,6 +147,25 @@ double measure_peak(const Communicator& world, const TrainingPlan& plan) {
   return world.all_reduce(mine, Reduction::sum);
 }
 
+/// Holds the training against the one that wrote the checkpoint; the root says what may differ and does. Collective.
+void check_resumed(const Communicator& world, const TrainOptions& values, const TrainingPlan& plan,
+                   const std::vector<TrainingSetting>& settings) {
+  const CheckpointReader reader(world, values.checkpoint);
+  require_same_model(reader, plan.model);
+  const std::string before = read_description(reader).settings;
+  const TrainingProgress progress = read_progress(reader);
+  ResumedTraining resumed;
+  on_every_rank(world, [&] {
+    require_input(progress.stage < std::ssize(plan.stages),
+                  fmt::format("'{}' stands in stage {}, this plan has {}", values.checkpoint, progress.stage,
+                              plan.stages.size()));
+    resumed = require_same_training(values.checkpoint, parse_settings(before), settings, progress, plan);
+  });
+  if (world.is_root()) {
+    std::ranges::for_each(resumed.notices, [](const std::string& notice) { log_warning(notice); });
+  }
+}
+
 }  // namespace
 
 int run_train(const Job& job) {
@@ -190,12 +173,11 @@ int run_train(const Job& job) {
   if (!parse_train_options(job, values)) {
     return 0;
   }
+  const JobFiles files(job, files_read(values), files_written(values));
+  static_cast<void>(warn_of_shared_cpus(job.world, values.dry_run ? 0 : values.threads));
   TrainingRun run;
   std::optional<TrainingData> data;
-  RankRow mine;
-  Transport transport = Transport::automatic;
-  on_every_rank(job.world, [&] { transport = parse_transport(values.transport); });
-  const Communicator world = job.world.with_transport(transport);
+  const Communicator world = job.world.with_transport(values.transport);
   on_every_rank(world, [&] {
     require_input(values.ranks == 0 || values.dry_run || values.ranks == world.size(),
                   fmt::format("--ranks {}: the job has {} ranks; it is for --dry-run", values.ranks, world.size()));
@@ -216,13 +198,15 @@ int run_train(const Job& job) {
     if (!values.dry_run) {
       static_cast<void>(device(device_of(run.plan.backend)));  // must be there
     }
-    mine = describe_this_process(world.rank());
   });
   if (values.dry_run) {
     if (world.is_root()) {
       fmt::print("{}", describe_cost(run.plan, values.ranks > 0 ? values.ranks : world.size()));
     }
     return 0;
+  }
+  if (world.is_root() && !data->warning().empty()) {
+    log_warning(data->warning());
   }
   on_every_rank(world, [&] {  // every stage's data must be possible before the first stage runs
     for (std::size_t index = 0; index < run.plan.stages.size(); ++index) {
@@ -236,30 +220,49 @@ int run_train(const Job& job) {
   std::int64_t is_there = 0;
   on_root(world, [&] { is_there = std::filesystem::exists(values.checkpoint) ? 1 : 0; });
   run.is_resumed = values.resume && world.all_reduce(is_there, Reduction::max) == 1;
+  const std::vector<TrainingSetting> settings = settings_of(values, run.plan, *data);
+  run.settings = to_text(settings);
+  for (std::int64_t stage = 0; stage < std::ssize(run.plan.stages); ++stage) {
+    run.stage_digests.push_back(digest_of_stage(settings, stage));
+  }
+  if (run.is_resumed) {
+    check_resumed(world, values, run.plan, settings);
+  }
   run.make_source = [&](const Stage& stage, std::int64_t index) { return data->make_source(stage, index); };
 
-  const RunDescription described{.arguments = job.command_line,
-                                 .configuration = configuration_text(values),
-                                 .seeds = {values.seed},
-                                 .ranks = world.all_gather(mine),
-                                 .extra = {{"mpi_library", Environment::library_version()}}};
-  std::optional<TrainingRecord> record;
-  on_root(world, [&] { record.emplace(values, run.is_resumed, described); });
+  RunRecord record(job, {.output = values.output,
+                         .is_resumed = run.is_resumed,
+                         .configuration = configuration_text(values),
+                         .seeds = {values.seed},
+                         .seconds_between_commits = seconds_between_commits});
   run.peak_flops_per_second = measure_peak(world, run.plan);
 
   TrainingDisplay display(run.plan.stages, world.is_root());
   Observer observer(record, display);
-  train(world, run, observer);
+  TrainingEnd end = TrainingEnd::finished;
+  try {
+    end = train(world, run, observer);
+  } catch (const Error& error) {
+    if (error.is_collective()) {  // every step that was taken, and the row that says why no more were
+      record.finish();
+    }
+    throw;
+  }
+  record.finish();
   on_root(world, [&] {
-    record->finish();
     constexpr std::array<std::string_view, 10> columns{
         "stage",      "context_length",        "rope_theta",     "steps", "tokens", "seconds", "tokens_per_second",
         "final_loss", "final_answer_accuracy", "reshard_seconds"};
-    const auto stages = record->stages();
+    const std::vector<TrainingStageRow>& stages = record.rows<TrainingStageRow>();
     fmt::print("{}", console_table(std::span<const TrainingStageRow>(stages), columns));
     fmt::print("{} stages -> {}, {}\n", stages.size(), values.checkpoint, values.output);
     std::fflush(stdout);
   });
+  if (end == TrainingEnd::stopped) {
+    return stopped_early(job,
+                         fmt::format("the last step and all before it are in {} and {}; --resume goes on from there",
+                                     values.checkpoint, values.output));
+  }
   return 0;
 }
 

@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <string_view>
 
 #include "core/error.hpp"
 #include "data/byte_tokenizer.hpp"
 #include "data/needle_rows.hpp"
 #include "data/packed_rows.hpp"
 #include "data/sentencepiece_tokenizer.hpp"
+#include "data/text_file.hpp"
+#include "experiments/common/content_digest.hpp"
 #include "experiments/common/named_corpus.hpp"
 
 namespace ringworld {
@@ -18,14 +19,17 @@ namespace {
 
 /// A tokenizer's own text, or a SentencePiece model.
 std::unique_ptr<Tokenizer> read_tokenizer_file(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  require_input(stream.good() && std::filesystem::is_regular_file(path),
+  require_input(std::filesystem::is_regular_file(path),
                 fmt::format("tokenizer '{}': no such file; give word, byte or a file", path));
-  const std::string text(std::istreambuf_iterator<char>(stream), {});
-  const std::string kind = text.substr(0, text.find_first_of(" \n"));
-  if (kind != "word" && kind != "byte" && kind != "sentencepiece") {
+  const std::string bytes = read_binary_file(path);
+  constexpr std::string_view utf8_mark = "\xef\xbb\xbf";
+  const std::string_view content = std::string_view(bytes).substr(bytes.starts_with(utf8_mark) ? utf8_mark.size() : 0);
+  const std::string_view kind = content.substr(0, content.find_first_of(" \r\n"));
+  const bool is_wide = bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff");  // UTF-16 or UTF-32
+  if (kind != "word" && kind != "byte" && kind != "sentencepiece" && !is_wide) {
     return read_sentencepiece_tokenizer(path);
   }
+  const std::string text = plain_text(bytes, fmt::format("tokenizer '{}'", path));
   try {
     return restore_tokenizer(text);
   } catch (const Error& error) {
@@ -37,6 +41,7 @@ std::unique_ptr<Tokenizer> read_tokenizer_file(const std::string& path) {
 
 TrainingData::TrainingData(const DataOptions& options, std::int64_t seed) : options_(options), seed_(seed) {
   const Corpus corpus = read_named_corpus(options.haystack, seed);
+  text_digest_ = content_digest(corpus.documents);
   if (options.tokenizer == "word") {
     tokenizer_ = std::make_unique<WordTokenizer>(
         corpus.documents, WordVocabularyOptions{.frequent_words = options.frequent_words, .keys = options.keys});
@@ -45,6 +50,7 @@ TrainingData::TrainingData(const DataOptions& options, std::int64_t seed) : opti
   } else {
     tokenizer_ = read_tokenizer_file(options.tokenizer);
   }
+  warning_ = warning_of(corpus, *tokenizer_);
   haystack_ = std::make_unique<Haystack>(corpus, *tokenizer_);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <numeric>
 
 #include "core/error.hpp"
@@ -60,6 +61,31 @@ ActivationView SequenceReader::read(const std::string& dataset, const std::array
   return view;
 }
 
+void SequenceReader::count_non_finite(const std::string& dataset, std::int64_t context_length,
+                                      const ActivationView& shard, const TensorView<std::int32_t, 2>& segments,
+                                      NonFiniteNumbers& found) const {
+  const std::array whole{shard.batch(), context_length, shard.heads(), shard.head_size()};
+  const std::int64_t token_size = shard.heads() * shard.head_size();
+  std::vector<float> values(static_cast<std::size_t>(token_size));
+  found.count(dataset, whole, 0, {});  // known on ranks without tokens too
+  with_type(shard.dtype, [&](auto type) {
+    using T = decltype(type);
+    const auto typed = shard.as<T>();
+    for (std::int64_t b = 0; b < shard.batch(); ++b) {
+      for (const Segment& run : runs_) {
+        for (std::int64_t i = 0; i < run.count; ++i) {
+          if (segments.data != nullptr && segments(b, run.token_local + i) < 0) {
+            continue;
+          }
+          const T* const token = &typed(b, run.token_local + i, 0, 0);
+          std::transform(token, token + token_size, values.begin(), [](T value) { return static_cast<float>(value); });
+          found.count(dataset, whole, (b * context_length + run.token + i * run.stride) * token_size, values);
+        }
+      }
+    }
+  });
+}
+
 TensorView<std::int32_t, 2> SequenceReader::read_segments(const std::string& dataset, std::int64_t batch,
                                                           Buffer& memory) const {
   std::int64_t tokens = 0;
@@ -82,19 +108,33 @@ SequenceWriter::SequenceWriter(const std::string& path, const AttentionProblem& 
     : file_(TensorWriter::create(path)) {
   const std::array q_shape{problem.batch, problem.context_length, problem.heads, problem.head_size};
   const std::array kv_shape{problem.batch, problem.context_length, problem.kv_heads, problem.head_size};
-  file_.add("out", q_shape, "attention output, (batch, token, head, head_size)");
-  file_.add("lse", std::array{problem.batch, problem.heads, problem.context_length},
-            "natural logarithm of the sum of exponentials of the scaled scores, (batch, head, token)");
+  add("out", q_shape, "attention output, (batch, token, head, head_size)");
+  add("lse", std::array{problem.batch, problem.heads, problem.context_length},
+      "natural logarithm of the sum of exponentials of the scaled scores, (batch, head, token)");
   if (has_backward) {
-    file_.add("dq", q_shape, "gradient of sum(out * dout) with respect to q");
-    file_.add("dk", kv_shape, "gradient of sum(out * dout) with respect to k");
-    file_.add("dv", kv_shape, "gradient of sum(out * dout) with respect to v");
+    add("dq", q_shape, "gradient of sum(out * dout) with respect to q");
+    add("dk", kv_shape, "gradient of sum(out * dout) with respect to k");
+    add("dv", kv_shape, "gradient of sum(out * dout) with respect to v");
   }
+}
+
+void SequenceWriter::add(const std::string& dataset, std::span<const std::int64_t> shape, const std::string& meaning) {
+  file_.add(dataset, shape, meaning);
+  shapes_.emplace_back(dataset, std::vector<std::int64_t>(shape.begin(), shape.end()));
 }
 
 void SequenceWriter::write(const std::string& dataset, std::size_t token_axis, const Segment& run,
                            std::span<const std::int64_t> shape, std::span<const float> values) {
-  file_.write(dataset, slab_of(run, token_axis, shape), values);
+  const Hyperslab slab = slab_of(run, token_axis, shape);
+  file_.write(dataset, slab, values);
+  const auto known = std::ranges::find(shapes_, dataset, [](const auto& named) { return named.first; });
+  if (dataset != "lse") {
+    non_finite_.count(dataset, known->second, slab, values);
+    return;
+  }
+  std::vector<float> judged(values.begin(), values.end());
+  std::ranges::replace(judged, -std::numeric_limits<float>::infinity(), 0.0F);
+  non_finite_.count(dataset, known->second, slab, judged);
 }
 
 void SequenceGather::write_shard(const std::string& dataset, std::size_t token_axis,

@@ -6,11 +6,13 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "comm/communicator.hpp"
 #include "core/tensor_view.hpp"
 #include "device/buffer.hpp"
+#include "io/non_finite.hpp"
 #include "io/tensor_file.hpp"
 #include "perf/attention_model.hpp"
 #include "ring/partition.hpp"
@@ -34,6 +36,11 @@ class SequenceReader {
   /// A (B, T, heads, D) shard of a (B, S, heads, D) dataset, rounded to `dtype`.
   [[nodiscard]] ActivationView read(const std::string& dataset, const std::array<std::int64_t, 4>& shape, DType dtype,
                                     Buffer& memory) const;
+  /// Counts the values of a shard that are not finite, those of padding (a negative id) left out: what it holds has no
+  /// meaning.
+  /// @param context_length  S     @param segments  (B, T); no data where there is no padding
+  void count_non_finite(const std::string& dataset, std::int64_t context_length, const ActivationView& shard,
+                        const TensorView<std::int32_t, 2>& segments, NonFiniteNumbers& found) const;
   /// A (B, T) shard of a (B, S) dataset.
   [[nodiscard]] TensorView<std::int32_t, 2> read_segments(const std::string& dataset, std::int64_t batch,
                                                           Buffer& memory) const;
@@ -53,9 +60,15 @@ class SequenceWriter {
   void write(const std::string& dataset, std::size_t token_axis, const Segment& run,
              std::span<const std::int64_t> shape, std::span<const float> values);
   void finish() { file_.finish(); }
+  /// Of what was written. The logarithm of a sum of nothing, -infinity, is a result as any other.
+  [[nodiscard]] const NonFiniteNumbers& non_finite() const { return non_finite_; }
 
  private:
+  void add(const std::string& dataset, std::span<const std::int64_t> shape, const std::string& meaning);
+
   TensorWriter file_;
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes_;
+  NonFiniteNumbers non_finite_;
 };
 
 /// Brings the shards of all ranks to the root's writer, one run at a time, so that no rank holds a whole tensor.

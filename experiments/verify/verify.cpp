@@ -2,50 +2,49 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "comm/device_choice.hpp"
+#include "comm/stop_agreement.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
+#include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/device_tensors.hpp"
 #include "experiments/common/job.hpp"
-#include "experiments/common/names.hpp"
+#include "experiments/common/job_files.hpp"
+#include "experiments/common/run_flags.hpp"
 #include "experiments/verify/sequence_file.hpp"
 #include "ring/ring_attention.hpp"
 
 namespace ringworld {
 namespace {
 
-struct VerifyOptions {
+struct VerifyOptions : RunFlags {
   std::string input;
-  std::string output;
-  std::string layout = "zigzag";
-  std::string backend = "host";
-  std::string transport = "auto";
-  std::string dtype = "float32";
-  std::string wire_dtype = "same";
-  std::string backward_rotation = "auto";
+  RotationChoice backward_rotation = RotationChoice::automatic;
   bool is_causal = true;
+  bool allow_non_finite = false;
 };
 
 constexpr const char* description =
     "Runs ring attention on tensors of yours, in global token order.\n"
-    "Reads /q (B,S,H,D), /k, /v (B,S,Hkv,D), float32 or float64; /dout (B,S,H,D) for gradients and /segment_ids (B,S)\n"
-    "int32 for documents are optional. A query sees keys of its own document only; a negative id is padding, which "
-    "sees\n"
-    "nothing and is seen by nothing. Scores are scaled by 1/sqrt(D).\n"
+    "Reads /q (B,S,H,D), /k, /v (B,S,Hkv,D), float16, bfloat16, float32 or float64; /dout (B,S,H,D) for gradients and\n"
+    "/segment_ids (B,S), integers, for documents are optional. A query sees keys of its own document only; a negative "
+    "id\n"
+    "is padding, which sees nothing and is seen by nothing, whatever it holds. Scores are scaled by 1/sqrt(D).\n"
+    "Other tokens must be finite (else exit code 2), and so must be the results (else exit code 1, with the file).\n"
     "Writes /out (B,S,H,D), /lse (B,H,S) and, with /dout, /dq, /dk, /dv, all float32.";
 
 void declare(Options& options, VerifyOptions& values) {
   options.add("input", values.input, "", "HDF5 file to read");
   options.add("output", values.output, "", "HDF5 file to write; replaced if it exists");
-  options.add("layout", values.layout, "", "contiguous, striped or zigzag");
-  options.add("backend", values.backend, "", "reference, kokkos, host or cuda");
-  options.add("transport", values.transport, "",
-              "how device memory travels (backend cuda): auto, nccl, cuda_aware_mpi or staged");
-  options.add("dtype", values.dtype, "", "float32 or bfloat16: type of q, k, v and dout in memory");
-  options.add("wire-dtype", values.wire_dtype, "", "float32, bfloat16 or same (as dtype): type on the wire");
+  declare(options, values,
+          {RunFlag::layout, RunFlag::backend, RunFlag::transport, RunFlag::dtype, RunFlag::wire_dtype});
   options.add("causal", values.is_causal, "", "whether a query sees earlier tokens and itself only");
-  options.add("backward-rotation", values.backward_rotation, "", "auto (fewer bytes), kv or q");
+  options.add("backward-rotation", values.backward_rotation, "",
+              "what travels in backward; auto: the one with fewer bytes");
+  options.add("allow-non-finite", values.allow_non_finite, "", "whether NaN and infinite numbers are no error");
   options.allow_config_file();
 }
 
@@ -80,9 +79,38 @@ AttentionProblem problem_of(const TensorReader& reader, DType dtype, DType wire_
           .has_segments = reader.has("segment_ids")};
 }
 
+/// The log-sum-exp of every row, from the two numbers that the passes keep of it.
+void write_log_sum_exp(const SequenceGather& gather, const RingForward& forward, DeviceKind memory,
+                       std::optional<SequenceWriter>& writer) {
+  Buffer maximum_copy;
+  Buffer sum_copy;
+  Buffer result;
+  const TensorView<float, 3> maximum = copy_to_host(forward.maximum, maximum_copy, memory);
+  const TensorView<float, 3> sum = copy_to_host(forward.sum, sum_copy, memory);
+  const TensorView<float, 3> lse = make_tensor<float, 3>(maximum.shape, result);
+  std::transform(maximum.data, maximum.data + maximum.size(), sum.data, lse.data,
+                 [](float of_row, float of_weights) { return static_cast<float>(log_sum_exp(of_row, of_weights)); });
+  gather.write("lse", 2, lse, writer);
+}
+
+/// Throws, or warns on the root where non-finite numbers are allowed. The same on every rank.
+void judge(const NonFiniteNumbers& found, const std::string& file, ErrorKind kind, bool is_allowed,
+           const Communicator& world) {
+  if (found.is_empty()) {
+    return;
+  }
+  const std::string message = fmt::format("'{}': {}", file, found.to_string());
+  if (!is_allowed) {
+    throw Error(kind, message).as_collective();
+  }
+  if (world.is_root()) {
+    log_warning(message);
+  }
+}
+
 /// One rank's tensors.
 struct Shard {
-  Buffer q, k, v, dout, segments, out, lse, delta, dq, dk, dv;
+  Buffer q, k, v, dout, segments, out, maximum, sum, delta, dq, dk, dv;
 };
 
 }  // namespace
@@ -94,19 +122,21 @@ int run_verify(const Job& job) {
   if (!parse_options(job, options)) {
     return 0;
   }
+  const JobFiles files(job, {{.flag = "--input", .path = values.input}}, {{.flag = "--output", .path = values.output}});
+  static_cast<void>(warn_of_shared_cpus(job.world, 1));
   RingAttentionOptions plan;
   std::optional<TensorReader> reader;
   Transport wanted = Transport::automatic;
   on_every_rank(job.world, [&] {
     require_input(!values.input.empty(), "--input is missing: the HDF5 file to read");
     require_input(!values.output.empty(), "--output is missing: the HDF5 file to write");
-    plan.layout = parse_layout(values.layout);
-    plan.backend = parse_backend(values.backend);
-    wanted = parse_transport(values.transport);
+    plan.layout = values.layout;
+    plan.backend = values.backend;
+    wanted = values.transport;
     plan.is_causal = values.is_causal;
-    plan.backward_rotation = parse_rotation(values.backward_rotation);
-    const DType dtype = parse_dtype(values.dtype);
-    const DType wire_dtype = values.wire_dtype == "same" ? dtype : parse_dtype(values.wire_dtype);
+    plan.backward_rotation = rotation_of(values.backward_rotation);
+    const DType dtype = values.dtype;
+    const DType wire_dtype = dtype_on_wire(values.wire_dtype, dtype);
     reader = TensorReader::open(values.input);
     plan.problem = problem_of(*reader, dtype, wire_dtype);
     plan.pass = reader->has("dout") ? AttentionPass::forward_backward : AttentionPass::forward;
@@ -121,11 +151,7 @@ int run_verify(const Job& job) {
   }
 
   std::optional<SequenceWriter> writer;
-  on_root(job.world, [&] {
-    require_input(!std::filesystem::exists(values.output) || !std::filesystem::equivalent(values.input, values.output),
-                  fmt::format("{}: input and output are the same file", values.output));
-    writer.emplace(values.output, problem, has_backward);
-  });
+  on_root(job.world, [&] { writer.emplace(values.output, problem, has_backward); });
 
   std::optional<RingAttention> attention;
   on_every_rank(job.world, [&] { attention.emplace(ring, plan); });
@@ -138,38 +164,50 @@ int run_verify(const Job& job) {
   Shard shard;
   RingForward forward;
   RingBackward backward;
+  NonFiniteNumbers in_input;
   on_every_rank(job.world, [&] {
     const SequenceReader shard_reader(*reader, partition, ring.rank());
+    TensorView<std::int32_t, 2> segments;
+    if (problem.has_segments) {
+      segments = shard_reader.read_segments("segment_ids", problem.batch, shard.segments);
+    }
     const auto read = [&](const char* dataset, const std::array<std::int64_t, 4>& shape, Buffer& buffer) {
-      return move_to_device(shard_reader.read(dataset, shape, problem.dtype, buffer), buffer, memory);
+      const ActivationView host = shard_reader.read(dataset, shape, problem.dtype, buffer);
+      shard_reader.count_non_finite(dataset, problem.context_length, host, segments, in_input);
+      return move_to_device(host, buffer, memory);
     };
     forward.q = read("q", q_shape, shard.q);
     forward.k = read("k", kv_shape, shard.k);
     forward.v = read("v", kv_shape, shard.v);
-    if (problem.has_segments) {
-      forward.segments = move_to_device(shard_reader.read_segments("segment_ids", problem.batch, shard.segments),
-                                        shard.segments, memory);
-    }
+    const ActivationView dout = has_backward ? read("dout", q_shape, shard.dout) : ActivationView();
+    forward.segments = move_to_device(segments, shard.segments, memory);  // last: the host's copy ends here
     forward.out = make_tensor<float, 4>(q_shape, shard.out, memory);
-    forward.lse = make_tensor<float, 3>(row_shape, shard.lse, memory);
+    forward.maximum = make_tensor<float, 3>(row_shape, shard.maximum, memory);
+    forward.sum = make_tensor<float, 3>(row_shape, shard.sum, memory);
     if (has_backward) {
       backward = {.q = forward.q,
                   .k = forward.k,
                   .v = forward.v,
                   .segments = forward.segments,
                   .out = forward.out,
-                  .lse = forward.lse,
-                  .dout = read("dout", q_shape, shard.dout),
+                  .maximum = forward.maximum,
+                  .sum = forward.sum,
+                  .dout = dout,
                   .delta = make_tensor<float, 3>(row_shape, shard.delta, memory),
                   .dq = make_tensor<float, 4>(q_shape, shard.dq, memory),
                   .dk = make_tensor<float, 4>(kv_shape, shard.dk, memory),
                   .dv = make_tensor<float, 4>(kv_shape, shard.dv, memory)};
     }
   });
+  in_input.add_ranks(job.world);
+  judge(in_input, values.input, ErrorKind::bad_input, values.allow_non_finite, job.world);
 
   attention->forward(forward);
-  if (has_backward) {
+  if (has_backward && !is_stop_wanted(job.world)) {
     attention->backward(backward);
+  }
+  if (is_stop_wanted(job.world)) {
+    return stopped_early(job, fmt::format("{} is not written", values.output));
   }
 
   const SequenceGather gather(job.world, partition);
@@ -178,7 +216,7 @@ int run_verify(const Job& job) {
     gather.write(dataset, token_axis, copy_to_host(shard_view, copy, memory), writer);
   };
   write("out", 1, forward.out.as<float>());
-  write("lse", 2, forward.lse);
+  write_log_sum_exp(gather, forward, memory, writer);
   if (has_backward) {
     write("dq", 1, backward.dq);
     write("dk", 1, backward.dk);
@@ -187,9 +225,12 @@ int run_verify(const Job& job) {
   on_root(job.world, [&] { writer->finish(); });
   if (job.world.is_root()) {
     fmt::print("verify: {} tokens x {} sequences, {} query and {} kv heads of {}, {} on {} ranks -> {}\n",
-               problem.context_length, problem.batch, problem.heads, problem.kv_heads, problem.head_size, values.layout,
-               job.world.size(), values.output);
+               problem.context_length, problem.batch, problem.heads, problem.kv_heads, problem.head_size,
+               name_of(values.layout), job.world.size(), values.output);
   }
+  on_root(job.world, [&] {
+    judge(writer->non_finite(), values.output, ErrorKind::check_failed, values.allow_non_finite, job.world);
+  });
   return 0;
 }
 

@@ -10,12 +10,23 @@
 ///          +-----------------------+        accumulate    maximum  m = max(m, max_j s_ij)
 ///  queries | s_ij = scale * q_i.k_j| ------------------>  sum      l = l e^(m_old-m) + sum_j e^(s_ij-m)
 ///   (Tq)   | -inf where not visible|                      output   o = o e^(m_old-m) + sum_j e^(s_ij-m) v_j
-///          +-----------------------+        finalize      out = o / l,  lse = m + log l
+///          +-----------------------+        finalize      out = o / l
+///                                           backward      p_ij = e^(s_ij - m) / l
 ///
 /// The state is folded block after block, so a ring never holds more than one. A row that has seen no key is a
-/// legal state (m = -inf, l = 0, o = 0) and ends as out = 0, lse = -inf, with zero gradients and no NaN.
+/// legal state (m = -inf, l = 0, o = 0) and ends as out = 0, with zero gradients and no NaN.
+///
+/// The backward pass takes m and l as the forward pass left them, not their log-sum-exp m + log l: rounded to fp32, that
+/// number loses l where scores are large, and the weights of a row would no longer add up to one. Both passes compute a
+/// score by the same sequence of roundings, so that s - m is the same number in both. Where it is not, because an operand
+/// was rounded on its way between the passes, a score may come out above m; one that does by more than
+/// `largest_score_excess` is refused: its weight is NaN, and with it the gradients of its query and key.
+///
+/// What a mask hides is absent: no bit of a hidden token reaches a sum of another token, NaN and infinity included. A
+/// token that is seen and not finite makes the results of the tokens that see it NaN or infinite.
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,8 +36,16 @@
 
 namespace ringworld {
 
-/// The head sizes that every backend is instantiated for.
-inline constexpr std::array<std::int64_t, 8> supported_head_sizes{16, 32, 64, 80, 96, 100, 128, 256};
+/// The head sizes that kernels are compiled for. Any multiple of `head_size_step` up to the largest runs on every backend,
+/// on the next larger of these where a backend has one kernel a size, with columns of zeros.
+inline constexpr std::array<std::int64_t, 8> compiled_head_sizes{16, 32, 64, 80, 96, 100, 128, 256};
+inline constexpr std::int64_t head_size_step = 8;
+
+/// @throws Error(bad_input) naming the nearest head sizes that `backend` takes. Backend::reference takes all.
+void require_head_size(Backend backend, std::int64_t head_size);
+
+/// How far a score of the backward pass may lie above the maximum that the forward pass found.
+inline constexpr float largest_score_excess = 1.0F;
 
 /// Which keys of a block a query sees: all, unless the diagonal or the documents say otherwise.
 ///
@@ -51,7 +70,7 @@ struct ForwardBlock {
   BlockMask mask;
 };
 
-/// The running softmax of the queries, always fp32.
+/// The running softmax of the queries, always fp32. After the last block, maximum and sum are what `backward` needs.
 struct AttentionState {
   TensorView<float, 3> maximum;  ///< (B, H, Tq), of the scaled scores; -inf before the first visible key
   TensorView<float, 3> sum;      ///< (B, H, Tq), of exp(score - maximum)
@@ -65,12 +84,13 @@ struct AttentionState {
 
 /// One block of the backward pass.
 struct BackwardBlock {
-  ConstActivationView q;             ///< (B, Tq, H, D)
-  ConstActivationView k;             ///< (B, Tk, Hkv, D)
-  ConstActivationView v;             ///< (B, Tk, Hkv, D)
-  ConstActivationView dout;          ///< (B, Tq, H, D)
-  TensorView<const float, 3> lse;    ///< (B, H, Tq), natural logarithm, over all keys of the sequence
-  TensorView<const float, 3> delta;  ///< (B, H, Tq), sum over D of out * dout
+  ConstActivationView q;               ///< (B, Tq, H, D)
+  ConstActivationView k;               ///< (B, Tk, Hkv, D)
+  ConstActivationView v;               ///< (B, Tk, Hkv, D)
+  ConstActivationView dout;            ///< (B, Tq, H, D)
+  TensorView<const float, 3> maximum;  ///< (B, H, Tq), of the scaled scores of all keys of the sequence
+  TensorView<const float, 3> sum;      ///< (B, H, Tq), of exp(score - maximum) over them
+  TensorView<const float, 3> delta;    ///< (B, H, Tq), sum over D of out * dout
   BlockMask mask;
 };
 
@@ -107,8 +127,8 @@ class BlockAttention {
   virtual bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) = 0;
 
   /// Divides, and writes the result.
-  /// @param out (B, Tq, H, D), overwritten     @param lse (B, H, Tq), natural logarithm, overwritten
-  virtual void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse) = 0;
+  /// @param out (B, Tq, H, D), overwritten
+  virtual void finalize(const AttentionState& state, const ActivationView& out) = 0;
 
   /// delta = sum over D of out * dout, (B, H, Tq), overwritten.
   virtual void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
@@ -124,7 +144,15 @@ class BlockAttention {
   [[nodiscard]] virtual std::int64_t workspace_bytes() const = 0;
 };
 
-/// @throws Error(bad_input) when the head size has no instantiation, or the backend was not built.
+/// The log-sum-exp of a row's scores, natural logarithm; -inf where it has seen no key.
+[[nodiscard]] inline double log_sum_exp(float maximum, float sum) {
+  return static_cast<double>(maximum) + std::log(static_cast<double>(sum));
+}
+
+/// Of Backend::cuda, documents aside: a flag.
+inline constexpr std::int64_t cuda_attention_workspace_bytes = 4;
+
+/// @throws Error(bad_input) when the backend does not take the head size, or was not built.
 [[nodiscard]] std::unique_ptr<BlockAttention> make_block_attention(Backend backend,
                                                                    const BlockAttentionOptions& options);
 

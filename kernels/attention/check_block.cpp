@@ -40,7 +40,8 @@ void check_block(const BackwardBlock& block, const BlockGradients& gradients, st
   require(block.dout.shape == block.q.shape, "block attention: dout has not the shape of q");
   require(block.dout.strides[3] == 1, "block attention: the last extent of dout must be dense");
   const Shape3 rows{block.q.batch(), block.q.heads(), block.q.tokens()};
-  require(block.lse.shape == rows && block.delta.shape == rows, "block attention: lse or delta does not fit q");
+  require(block.maximum.shape == rows && block.sum.shape == rows && block.delta.shape == rows,
+          "block attention: maximum, sum or delta does not fit q");
   require(gradients.dq.shape == block.q.shape, "block attention: dq has not the shape of q");
   require(gradients.dk.shape == block.k.shape && gradients.dv.shape == block.k.shape,
           "block attention: dk or dv has not the shape of k");

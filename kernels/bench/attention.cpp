@@ -68,7 +68,6 @@ class Sequence {
         out_(make(dtype_, shape_, 5)),
         maximum_(make(DType::float32, rows_, 6)),
         sum_(make(DType::float32, rows_, 7)),
-        lse_(make(DType::float32, rows_, 8)),
         delta_(make(DType::float32, rows_, 9)),
         output_(make(DType::float32, shape_, 10)),
         dq_(make(DType::float32, shape_, 11)),
@@ -90,7 +89,7 @@ class Sequence {
                            .mask = mask_of(key)},
                           running, {});
     }
-    kernel_->finalize(running, view(out_), numbers(lse_));
+    kernel_->finalize(running, view(out_));
   }
 
   void backward() {
@@ -100,7 +99,8 @@ class Sequence {
            .k = view(k_).token_range(key, block_),
            .v = view(v_).token_range(key, block_),
            .dout = view(dout_),
-           .lse = numbers(lse_),
+           .maximum = numbers(maximum_),
+           .sum = numbers(sum_),
            .delta = numbers(delta_),
            .mask = mask_of(key)},
           {.dq = floats(dq_), .dk = floats(dk_).slice(1, key, block_), .dv = floats(dv_).slice(1, key, block_)}, {});
@@ -130,7 +130,7 @@ class Sequence {
   DeviceKind kind_;
   std::int64_t block_;  ///< keys of a ring step
   Buffer q_, k_, v_, dout_, out_;
-  Buffer maximum_, sum_, lse_, delta_, output_;
+  Buffer maximum_, sum_, delta_, output_;
   Buffer dq_, dk_, dv_;
   std::unique_ptr<BlockAttention> kernel_;
 };

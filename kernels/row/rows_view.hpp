@@ -65,7 +65,8 @@ struct BasicRowsView {
 
  private:
   [[nodiscard]] BasicRowsView part(std::int64_t offset, const std::array<std::int64_t, 2>& shape) const {
-    return {static_cast<Byte*>(data) + offset * size_of(dtype), dtype, shape, row_stride};
+    // No rows may be no memory: null stays null.
+    return {is_null() ? nullptr : static_cast<Byte*>(data) + offset * size_of(dtype), dtype, shape, row_stride};
   }
 };
 

@@ -172,8 +172,9 @@ struct Simd : RegisterTypes<Lanes> {
     p = p * r + 1.6666665459e-1F;
     p = p * r + 5.0000001201e-1F;
     p = p * (r * r) + r + 1.0F;
-    const Word bits = reinterpret_cast<Word>(p) + (reinterpret_cast<Word>(shifted) << 23);
-    return x < smallest ? Float{} : reinterpret_cast<Float>(bits);
+    // 2^n, to multiply with: an addition to the exponent of p would make a number of some NaNs.
+    const Word power = (reinterpret_cast<Word>(shifted) << 23) + 0x3f800000U;
+    return x < smallest ? Float{} : p * reinterpret_cast<Float>(power);
   }
 
  private:

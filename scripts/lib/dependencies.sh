@@ -7,7 +7,7 @@
 debian_packages=(
   ca-certificates g++ cmake ninja-build ccache git pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev
   libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev libdnnl-dev
-  libsentencepiece-dev bible-kjv-text libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
+  nlohmann-json3-dev libsentencepiece-dev bible-kjv-text libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
 )
 # libomp: the omp.h that clang-tidy reads; boost-context: the fibers of the CUDA emulator
 debian_dev_packages=(clang-format-19 clang-tidy-19 libomp-19-dev shellcheck libboost-context-dev)
@@ -34,6 +34,7 @@ library_dependencies=(
   "fmt|module load fmt|fmt"
   "CLI11|module load cli11|cli11"
   "tomlplusplus|module load tomlplusplus|tomlplusplus"
+  "nlohmann_json|module load nlohmann-json|nlohmann-json"
   "Random123|module load random123|random123"
   "sentencepiece|module load sentencepiece|sentencepiece"
   "GTest|module load googletest|googletest"

@@ -2,9 +2,11 @@
 #SBATCH --job-name=ringworld
 #SBATCH --time=00:30:00
 #SBATCH --exclusive
+#SBATCH --signal=USR1@120
 #SBATCH --output=%x-%j.log
 #
-# Template: any verb of the program on the ranks of a job.
+# Template: any verb of the program on the ranks of a job. Two minutes before the time limit the program writes what it
+# has and exits with code 75; a job that is submitted again with --resume goes on from there.
 # usage, from the root of the tree:  sbatch --nodes=2 --ntasks-per-node=4 scripts/slurm/job.sh VERB [FLAG...]
 set -euo pipefail
 

@@ -1,4 +1,16 @@
-#include "comm/communicator.hpp"
+#include "comm/agreement.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+#include <vector>
 
 namespace ringworld {
 namespace {
@@ -27,7 +39,62 @@ Failure attempt(const std::function<void()>& action, std::string& message) {
   return {};
 }
 
+/// "rank 1 has" or "ranks 1, 2, 3 and 12 more have".
+std::string name_ranks(const std::vector<int>& ranks) {
+  constexpr std::size_t most = 8;
+  const std::size_t shown = std::min(ranks.size(), most);
+  const std::string list = fmt::format("{}", fmt::join(ranks.begin(), ranks.begin() + static_cast<int>(shown), ", "));
+  if (ranks.size() == 1) {
+    return fmt::format("rank {} differs", list);
+  }
+  return ranks.size() > shown ? fmt::format("ranks {} and {} more differ", list, ranks.size() - shown)
+                              : fmt::format("ranks {} differ", list);
+}
+
+std::string name_host_and_folder() {
+  std::array<char, 256> host{};
+  static_cast<void>(::gethostname(host.data(), host.size() - 1));
+  std::error_code failed;
+  const auto folder = std::filesystem::current_path(failed);
+  return fmt::format("{}:{}", host.data(), failed ? "?" : folder.string());
+}
+
 }  // namespace
+
+void require_agreement(const Communicator& communicator, std::span<const RankFact> facts) {
+  if (communicator.size() == 1) {
+    return;
+  }
+  const std::vector<std::size_t> counts = communicator.all_gather(facts.size());
+  const auto odd = std::ranges::find_if(counts, [&](std::size_t count) { return count != counts.front(); });
+  if (odd != counts.end()) {
+    throw Error(ErrorKind::bad_input, fmt::format("rank {} was told other things than rank 0", odd - counts.begin()))
+        .as_collective();
+  }
+  for (const RankFact& fact : facts) {
+    const std::vector<std::uint64_t> digests = communicator.all_gather(fact.digest);
+    std::vector<int> others;
+    for (std::size_t rank = 1; rank < digests.size(); ++rank) {
+      if (digests[rank] != digests.front()) {
+        others.push_back(static_cast<int>(rank));
+      }
+    }
+    if (others.empty()) {
+      continue;
+    }
+    const std::string place = name_host_and_folder();
+    const std::string name = communicator.broadcast(fact.name, 0);
+    const std::string of_root = communicator.broadcast(fact.description, 0);
+    const std::string of_other = communicator.broadcast(fact.description, others.front());
+    const std::string place_of_root = communicator.broadcast(place, 0);
+    const std::string place_of_other = communicator.broadcast(place, others.front());
+    throw Error(
+        ErrorKind::bad_input,
+        fmt::format("{} from rank 0 in {}: {} on rank 0 (in {}), {} on rank {} (in {}); give all ranks the same",
+                    name_ranks(others), name, of_root, place_of_root, of_other, others.front(), place_of_other))
+        .as_collective();
+  }
+}
 
 void on_root(const Communicator& communicator, const std::function<void()>& action) {
   std::string message;

@@ -1,6 +1,7 @@
 #include "comm/collectives.hpp"
 
 #include "comm/collectives_impl.hpp"
+#include "core/activity.hpp"
 #include "core/error.hpp"
 
 namespace ringworld {
@@ -33,6 +34,7 @@ bool PendingCollective::test() {
 
 void PendingCollective::wait() {
   if (impl_ != nullptr) {
+    const WaitPhase wait("waiting for the other ranks' shards");
     impl_->wait();
     impl_.reset();
   }
@@ -51,7 +53,8 @@ PendingCollective start_reduce_scatter(const Communicator& communicator, std::sp
 }
 
 void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction, DeviceKind memory) {
-  if (communicator.size() > 1) {
+  if (communicator.size() > 1 && !values.empty()) {
+    const WaitPhase wait("waiting in a reduction over {} ranks", communicator.size());
     collectives_of(communicator, memory).all_reduce(communicator, values, reduction);
   }
 }

@@ -30,6 +30,8 @@ class Communicator {
   [[nodiscard]] int rank() const;
   [[nodiscard]] int size() const;
   [[nodiscard]] bool is_root() const { return rank() == 0; }
+  /// The rank in the whole job of this communicator's `rank`: for people, who know no other.
+  [[nodiscard]] int rank_in_job(int rank) const;
 
   /// Ranks with equal `color` form a new communicator, ordered by `key`. A negative color gets a null one.
   [[nodiscard]] Communicator split(int color, int key) const;

@@ -16,7 +16,8 @@ struct Corpus {
 };
 
 /// One document a file, in the given order.
-/// @throws ringworld::Error (bad_input) that names a file which cannot be read or is empty; or when there is none.
+/// @throws ringworld::Error (bad_input) that names a file which cannot be read, is empty or is not UTF-8; or when there
+/// is none.
 [[nodiscard]] Corpus read_text_corpus(std::span<const std::filesystem::path> files);
 
 /// Where Debian's package bible-kjv-text puts its text.

@@ -23,7 +23,7 @@ constexpr std::size_t offsets_at = 0x5c;
 
 class DataFile {
  public:
-  explicit DataFile(const std::filesystem::path& path) : path_(path), content_(read_text_file(path)) {
+  explicit DataFile(const std::filesystem::path& path) : path_(path), content_(read_binary_file(path)) {
     require_data(content_.starts_with("EC02"));
   }
 

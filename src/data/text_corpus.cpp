@@ -12,7 +12,6 @@ Corpus read_text_corpus(std::span<const std::filesystem::path> files) {
   corpus.name = files.size() == 1 ? files.front().filename().string() : fmt::format("{} text files", files.size());
   for (const auto& file : files) {
     corpus.documents.push_back(read_text_file(file));
-    require_input(!corpus.documents.back().empty(), fmt::format("'{}' is empty", file.string()));
   }
   return corpus;
 }

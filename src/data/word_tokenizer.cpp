@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "data/city_names.hpp"
+#include "data/utf8.hpp"
 
 namespace ringworld {
 namespace {
@@ -62,30 +63,57 @@ std::int64_t take_number(std::string_view& line) {
   return number;
 }
 
-}  // namespace
+constexpr char32_t typographic_apostrophe = 0x2019;
 
-std::vector<std::string> split_words(std::string_view text) {
+struct SplitText {
   std::vector<std::string> words;
+  std::size_t bytes = 0;          // but for spaces
+  std::size_t dropped_bytes = 0;  // of these, in no word
+};
+
+bool is_blank(char32_t code) { return code == ' ' || (code >= '\t' && code <= '\r'); }
+
+SplitText split(std::string_view text) {
+  SplitText result;
   std::string word;
   const auto end_word = [&] {
     if (!word.empty()) {
-      words.push_back(std::exchange(word, {}));
+      result.words.push_back(std::exchange(word, {}));
     }
   };
-  for (const char letter : text) {
-    if ((letter >= 'a' && letter <= 'z') || letter == '\'') {
-      word += letter;
-    } else if (letter >= 'A' && letter <= 'Z') {
-      word += static_cast<char>(letter - 'A' + 'a');
+  while (!text.empty()) {
+    const Character here = first_character(text).value_or(Character{.code = 0, .bytes = 1});
+    text.remove_prefix(here.bytes);
+    result.bytes += is_blank(here.code) ? 0 : here.bytes;
+    const auto next = first_character(text);
+    if (is_letter(here.code)) {
+      append_utf8(word, to_small(here.code));
+    } else if (here.code == '\'' ||
+               (here.code == typographic_apostrophe && !word.empty() && next.has_value() && is_letter(next->code))) {
+      word += '\'';
     } else {
       end_word();
-      if (std::string_view(".,:;?!").find(letter) != std::string_view::npos) {
-        words.emplace_back(1, letter);
+      if (is_word_alone(here.code)) {
+        append_utf8(result.words.emplace_back(), here.code);
+      } else if (here.code != 0 && here.code < 0x80 &&
+                 std::string_view(".,:;?!").find(static_cast<char>(here.code)) != std::string_view::npos) {
+        result.words.emplace_back(1, static_cast<char>(here.code));
+      } else {
+        result.dropped_bytes += is_blank(here.code) ? 0 : here.bytes;
       }
     }
   }
   end_word();
-  return words;
+  return result;
+}
+
+}  // namespace
+
+std::vector<std::string> split_words(std::string_view text) { return split(text).words; }
+
+double dropped_share(std::string_view text) {
+  const SplitText parts = split(text);
+  return parts.bytes == 0 ? 0.0 : static_cast<double>(parts.dropped_bytes) / static_cast<double>(parts.bytes);
 }
 
 WordTokenizer::WordTokenizer(std::span<const std::string> documents, const WordVocabularyOptions& options) {

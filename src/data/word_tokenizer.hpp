@@ -21,8 +21,13 @@ struct WordVocabularyOptions {
   std::int64_t keys = 128;
 };
 
-/// Lower-cased runs of letters and apostrophes, and the signs . , : ; ? ! one by one. Everything else only separates.
+/// Lower-cased runs of letters, of any script, and apostrophes, and the signs . , : ; ? ! one by one. A Chinese or
+/// Japanese character is a word. Everything else, digits too, only separates.
+/// @param text  UTF-8; bytes that are not separate
 [[nodiscard]] std::vector<std::string> split_words(std::string_view text);
+
+/// The share of the text's bytes, spaces left out, that are in no word of split_words: 0 to 1.
+[[nodiscard]] double dropped_share(std::string_view text);
 
 /// Text to word tokens; unknown words become <unk>.
 class WordTokenizer final : public Tokenizer {

@@ -2,11 +2,13 @@
 
 #include <utility>
 
+#include "core/activity.hpp"
 #include "core/error.hpp"
 
 namespace ringworld {
 
 Profile::Scope::Scope(Profile* profile, Work work) : profile_(profile) {
+  note_progress();  // every operation of a model has a scope
   if (profile_ != nullptr) {
     outer_ = profile_->turn_to(static_cast<int>(work));
   }

@@ -36,7 +36,7 @@ class FloatRows {
 ActivationView heads_of(const RowsView& rows, std::int64_t batch, std::int64_t column, std::int64_t heads,
                         std::int64_t head_size) {
   const std::int64_t tokens = rows.rows / batch;
-  return {static_cast<float*>(rows.data) + column,
+  return {rows.column_range(column, heads * head_size).data,
           DType::float32,
           {batch, tokens, heads, head_size},
           {tokens * rows.row_stride, rows.row_stride, head_size, 1}};
@@ -69,17 +69,6 @@ class RopeTable {
   DualArray<float> values_;
 };
 
-/// Global positions of a rank's tokens, in its order.
-std::vector<std::int64_t> positions_of(const Partition& partition, std::int64_t rank) {
-  std::vector<std::int64_t> positions;
-  for (const Segment& segment : partition.segments(rank)) {
-    for (std::int64_t i = 0; i < segment.count; ++i) {
-      positions.push_back(segment.token + i * segment.stride);
-    }
-  }
-  return positions;
-}
-
 LocalShape shape_of(const ModelConfig& config, std::int64_t batch, std::int64_t tokens) {
   return {.batch = batch,
           .tokens = tokens,
@@ -97,12 +86,6 @@ const Mesh& require_no_tp(const ShardedParameters& parameters) {
   return parameters.mesh();
 }
 
-std::int64_t require_length(std::int64_t prompt_length, std::int64_t ranks) {
-  require_input(prompt_length >= 2 * ranks,
-                fmt::format("prompt of {} tokens for {} ranks: at least 2 a rank", prompt_length, ranks));
-  return prompt_length;
-}
-
 }  // namespace
 
 struct GreedyDecoder::Impl {
@@ -112,8 +95,8 @@ struct GreedyDecoder::Impl {
         options(decoder_options),
         ring(require_no_tp(parameters).along(MeshAxis::sp)),
         tp(parameters.mesh().along(MeshAxis::tp)),
-        partition(options.layout, require_length(options.prompt_length, ring.size()), ring.size()),
-        positions(positions_of(partition, ring.rank())),
+        partition(options.layout, options.prompt_length, ring.size()),
+        positions(partition.positions(ring.rank())),
         prompt_shape(shape_of(config, options.batch, std::ssize(positions))),
         compute(options.backend, options.threads, parameters.profile(), [] {}),
         prompt_rope(compute, prompt_shape.tokens, config.head_size),
@@ -132,7 +115,7 @@ struct GreedyDecoder::Impl {
         rope(make_rope(options.backend)),
         swiglu(make_swiglu(options.backend)),
         embedding(make_embedding(options.backend)),
-        tokens(compute.allocate_dual<Token>(prompt_shape.rows())),
+        tokens(compute.allocate_dual<Token>(std::max(prompt_shape.rows(), options.batch))),
         hidden(compute, options.batch, config.hidden_size),
         logits(compute, options.batch, config.vocab_size),
         largest(compute, options.batch, 1),
@@ -254,6 +237,7 @@ void GreedyDecoder::Impl::read(std::span<const Token> prompt) {
                                              .head_size = config.head_size},
                                  .layout = options.layout,
                                  .backend = options.backend,
+                                 .threads = options.threads,
                                  .pass = AttentionPass::forward,
                                  .backward_rotation = BackwardRotation::kv});
   TransformerLayer layer({.shape = prompt_shape,

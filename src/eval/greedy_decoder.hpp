@@ -20,7 +20,7 @@ namespace ringworld {
 
 struct GreedyDecoderOptions {
   std::int64_t batch = 1;          ///< B
-  std::int64_t prompt_length = 0;  ///< S, at least two tokens a rank
+  std::int64_t prompt_length = 0;  ///< S, of which a rank may hold none
   std::int64_t new_tokens = 1;     ///< most that are generated
   Layout layout = Layout::zigzag;
   double rope_theta = 10000.0;
@@ -33,8 +33,8 @@ struct GreedyDecoderOptions {
 class GreedyDecoder {
  public:
   /// Collective over the mesh of `parameters`, whose tp axis must have one rank and which lie where the backend computes.
-  /// @throws Error(bad_input) for a mesh with tp, a prompt shorter than two tokens a rank, or a backend that is not
-  /// built; Error(out_of_memory).
+  /// @throws Error(bad_input) for a mesh with tp, a prompt without tokens, or a backend that is not built;
+  /// Error(out_of_memory).
   GreedyDecoder(ShardedParameters& parameters, const GreedyDecoderOptions& options);
   GreedyDecoder(const GreedyDecoder&) = delete;
   GreedyDecoder& operator=(const GreedyDecoder&) = delete;

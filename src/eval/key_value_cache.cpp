@@ -31,8 +31,7 @@ KeyValueCache::KeyValueCache(Communicator ring, const CacheShape& shape, Backend
       maximum_(float_bytes(rows_), place_),
       maxima_(2 * rows_, place_),
       weights_(rows_, place_),
-      sums_(float_bytes(rows_ * (shape.head_size + 1)), place_),
-      lse_(float_bytes(rows_), place_) {}
+      sums_(float_bytes(rows_ * (shape.head_size + 1)), place_) {}
 
 void KeyValueCache::clear() { std::ranges::fill(counts_, 0); }
 
@@ -96,7 +95,7 @@ void KeyValueCache::attend(std::int64_t layer, const ConstActivationView& q, con
   if (ring_.size() > 1) {
     sum_over_ring(state);
   }
-  kernel_->finalize(state, out, {lse_.as<float>(), rows});
+  kernel_->finalize(state, out);
 }
 
 }  // namespace ringworld

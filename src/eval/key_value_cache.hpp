@@ -72,7 +72,6 @@ class KeyValueCache {
   DualArray<float> maxima_;           // (2, B, H), of this rank and of the ring
   DualArray<float> weights_;          // (B, H)
   Buffer sums_;                       // (B, H) sums, then (B, H, D) outputs: they travel together
-  Buffer lse_;                        // (B, H)
 };
 
 }  // namespace ringworld

@@ -5,13 +5,21 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <numeric>
 #include <system_error>
 #include <utility>
 
 #include "comm/native_handle.hpp"
+#include "core/activity.hpp"
 #include "core/error.hpp"
 #include "io/hdf5/attributes.hpp"
+#include "io/hdf5/discard.hpp"
 #include "io/hdf5/handles.hpp"
+#include "io/hdf5/numbers.hpp"
+#include "io/hdf5/short_name.hpp"
+#include "io/output_lock.hpp"
+#include "io/output_path.hpp"
 #include "io/pending_file.hpp"
 
 #ifndef H5_HAVE_PARALLEL
@@ -105,9 +113,26 @@ std::vector<TensorBox> boxes_of(const TensorRange& range) {
 struct CheckpointWriter::State {
   Communicator communicator;
   fs::path path;
-  std::optional<PendingFile> pending;  // on the root; before `file`: the file is closed first, then removed
+  std::optional<OutputLock> lock;      // on the root
+  std::optional<PendingFile> pending;  // on the root
+  fs::path temporary;
+  std::optional<hdf5::ShortName> short_name;
   hdf5::File file;
   hdf5::PropertyList transfer;
+  std::int64_t planned = 16 * 1024;  ///< bytes that the file may grow to: its structure, then its tensors
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { hdf5::discard(file, temporary); }
+
+  /// The disk must have room before the ranks write together: one that fails in the middle leaves the others waiting.
+  void reserve(std::int64_t bytes) {
+    planned += bytes;
+    on_root(communicator, [&] { pending->reserve(planned); });
+  }
+
+  void write(const std::string& name, const TensorRange& range, std::span<const float> values);
 };
 
 CheckpointWriter::CheckpointWriter(const Communicator& communicator, const fs::path& path)
@@ -116,59 +141,76 @@ CheckpointWriter::CheckpointWriter(const Communicator& communicator, const fs::p
   state_->communicator = communicator;
   state_->path = path;
   on_root(communicator, [&] {
+    state_->lock = OutputLock::acquire(path);
     remove_stale_temporaries(path);
     state_->pending.emplace(path);
   });
-  const fs::path temporary =
+  state_->temporary =
       communicator.broadcast(state_->pending ? state_->pending->temporary().string() : std::string(), 0);
+  state_->reserve(0);
+  on_every_rank(communicator, [&] { state_->short_name.emplace(state_->temporary, true); });
   on_every_rank(communicator, [&] {
     const auto access = parallel_access(communicator);
-    state_->file = hdf5::File(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()));
-    require_input(static_cast<bool>(state_->file),
-                  fmt::format("cannot write '{}': {}", path.string(), hdf5::last_message()));
+    state_->file = hdf5::File(H5Fcreate(state_->short_name->c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()));
+    if (!state_->file) {
+      throw_cannot_write(path, hdf5::last_message());
+    }
     state_->transfer = collective_transfer();
   });
+  state_->reserve(0);  // again: the file was truncated
 }
 
 CheckpointWriter::~CheckpointWriter() = default;
 
 void CheckpointWriter::write(const std::string& name, const TensorRange& range, std::span<const float> values) {
+  const Phase phase = Phase::named(fmt::format("writing {}", name));
   require(static_cast<bool>(state_->file), "the checkpoint is not published yet");
   require(static_cast<std::int64_t>(values.size()) == range.size(), "as many values as the range has elements");
+  constexpr std::int64_t structure_bytes = 4096;  // of a dataset's header and its place in a group
+  state_->reserve(
+      std::accumulate(range.shape.begin(), range.shape.end(), std::int64_t{sizeof(float)}, std::multiplies<>()) +
+      structure_bytes);
+  // A rank that cannot write its part must not go on alone.
+  on_every_rank(state_->communicator, [&] { state_->write(name, range, values); });
+}
+
+void CheckpointWriter::State::write(const std::string& name, const TensorRange& range, std::span<const float> values) {
   const auto extents = to_hsize(range.shape);
   hdf5::Dataspace space(hdf5::check(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), name));
   const hdf5::PropertyList creation(hdf5::check(H5Pcreate(H5P_DATASET_CREATE), name));
   hdf5::check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), name);  // every element is written
-  const hdf5::Dataset dataset(hdf5::check(H5Dcreate2(state_->file.get(), name.c_str(), H5T_IEEE_F32LE, space.get(),
+  const hdf5::Dataset dataset(hdf5::check(H5Dcreate2(file.get(), name.c_str(), H5T_IEEE_F32LE, space.get(),
                                                      hdf5::intermediate_groups().get(), creation.get(), H5P_DEFAULT),
                                           name));
   const Selection selection(std::move(space), range, name);
   const float none = 0;  // ranks without elements take part, and HDF5 wants a pointer
   const auto status = H5Dwrite(dataset.get(), H5T_NATIVE_FLOAT, selection.memory.get(), selection.file.get(),
-                               state_->transfer.get(), values.empty() ? &none : values.data());
-  require_input(status >= 0, fmt::format("dataset '{}' of '{}' cannot be written: {}", name, state_->path.string(),
-                                         hdf5::last_message()));
+                               transfer.get(), values.empty() ? &none : values.data());
+  if (status < 0) {
+    throw_cannot_write(path, fmt::format("dataset '{}': {}", name, hdf5::last_message()));
+  }
 }
 
 void CheckpointWriter::set_attribute(const std::string& name, const AttributeValue& value) {
   require(static_cast<bool>(state_->file), "the checkpoint is not published yet");
-  hdf5::write_attribute(state_->file.get(), name, value);
+  constexpr std::int64_t structure_bytes = 1024;
+  const auto* const text = std::get_if<std::string>(&value);
+  state_->reserve(structure_bytes + (text == nullptr ? 0 : std::ssize(*text)));
+  on_every_rank(state_->communicator, [&] { hdf5::write_attribute(state_->file.get(), name, value); });
 }
 
 void CheckpointWriter::publish() {
+  const Phase phase = Phase::named(fmt::format("bringing {} to disk", state_->path.string()));
   require(static_cast<bool>(state_->file), "a checkpoint is published once");
-  on_every_rank(state_->communicator, [&] {
-    // The flush makes MPI bring every rank's part to the disk; the root's fsync alone would not on every file system.
-    const bool is_written = H5Fflush(state_->file.get(), H5F_SCOPE_GLOBAL) >= 0;
-    require_input(H5Fclose(state_->file.release()) >= 0 && is_written,
-                  fmt::format("cannot write '{}': {}", state_->path.string(), hdf5::last_message()));
-  });
+  // The flush makes MPI bring every rank's part to the disk; the root's fsync alone would not on every file system.
+  on_every_rank(state_->communicator, [&] { hdf5::close_written(state_->file, state_->temporary, state_->path); });
   on_root(state_->communicator, [&] { state_->pending->publish(); });
 }
 
 struct CheckpointReader::State {
   Communicator communicator;
   fs::path path;
+  std::optional<hdf5::ShortName> short_name;
   hdf5::File file;
   hdf5::PropertyList transfer;
 };
@@ -192,7 +234,8 @@ CheckpointReader::CheckpointReader(const Communicator& communicator, const fs::p
   });
   on_every_rank(communicator, [&] {
     const auto access = parallel_access(communicator);
-    state_->file = hdf5::File(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
+    state_->short_name.emplace(path, false);
+    state_->file = hdf5::File(H5Fopen(state_->short_name->c_str(), H5F_ACC_RDONLY, access.get()));
     if (!state_->file) {
       refuse(path, hdf5::last_message());
     }
@@ -204,43 +247,91 @@ CheckpointReader::~CheckpointReader() = default;
 
 const fs::path& CheckpointReader::path() const noexcept { return state_->path; }
 
+const Communicator& CheckpointReader::communicator() const noexcept { return state_->communicator; }
+
 bool CheckpointReader::has(const std::string& name) const { return hdf5::exists(state_->file.get(), name); }
 
-void CheckpointReader::read(const std::string& name, const TensorRange& range, std::span<float> values) const {
-  require(static_cast<std::int64_t>(values.size()) == range.size(), "as many values as the range has elements");
-  // All ranks see the same file, so all of them throw what follows.
-  const auto require_file = [&](bool condition, const std::string& message) {
-    if (!condition) {
-      throw Error(ErrorKind::bad_input, message).as_collective();
-    }
-  };
-  require_file(has(name), fmt::format("'{}' has no dataset '{}'", state_->path.string(), name));
-  const auto label = fmt::format("dataset '{}' of '{}'", name, state_->path.string());
-  const hdf5::Dataset dataset(H5Dopen2(state_->file.get(), name.c_str(), H5P_DEFAULT));
-  require_file(static_cast<bool>(dataset), fmt::format("{} cannot be opened: {}", label, hdf5::last_message()));
-  const hdf5::Datatype type(hdf5::check(H5Dget_type(dataset.get()), label));
-  require_file(H5Tget_class(type.get()) == H5T_FLOAT, fmt::format("{} does not hold floating point numbers", label));
-  hdf5::Dataspace space(hdf5::check(H5Dget_space(dataset.get()), label));
-  std::vector<hsize_t> found(static_cast<std::size_t>(hdf5::check(H5Sget_simple_extent_ndims(space.get()), label)));
-  hdf5::check(H5Sget_simple_extent_dims(space.get(), found.data(), nullptr), label);
-  require_file(std::ranges::equal(found, to_hsize(range.shape)),
-               fmt::format("{} has shape {}, where {} is expected", label,
-                           text_of(std::vector<std::int64_t>(found.begin(), found.end())), text_of(range.shape)));
-  const Selection selection(std::move(space), range, label);
-  float none = 0;
-  const auto status = H5Dread(dataset.get(), H5T_NATIVE_FLOAT, selection.memory.get(), selection.file.get(),
-                              state_->transfer.get(), values.empty() ? &none : values.data());
-  require_input(status >= 0, fmt::format("{} cannot be read: {}", label, hdf5::last_message()));
+namespace {
+
+/// A dataset of floating-point numbers of this shape. All ranks see the same file, so all of them throw what follows.
+struct TensorDataset {
+  std::string label;
+  hdf5::Dataset handle;
+  ElementType type;
+  hdf5::Dataspace space;
+
+  TensorDataset(hid_t file, const fs::path& path, const std::string& name, std::span<const std::int64_t> shape)
+      : label(fmt::format("dataset '{}' of '{}'", name, path.string())) {
+    const auto require_file = [](bool condition, const std::string& message) {
+      if (!condition) {
+        throw Error(ErrorKind::bad_input, message).as_collective();
+      }
+    };
+    require_file(hdf5::exists(file, name), fmt::format("'{}' has no dataset '{}'", path.string(), name));
+    handle = hdf5::Dataset(H5Dopen2(file, name.c_str(), H5P_DEFAULT));
+    require_file(static_cast<bool>(handle), fmt::format("{} cannot be opened: {}", label, hdf5::last_message()));
+    type = hdf5::element_type_of(handle);
+    require_file(hdf5::is_floating(type.kind),
+                 fmt::format("{} holds {}, where {} is expected", label, type.name, hdf5::floating_types));
+    space = hdf5::Dataspace(hdf5::check(H5Dget_space(handle.get()), label));
+    std::vector<hsize_t> found(static_cast<std::size_t>(hdf5::check(H5Sget_simple_extent_ndims(space.get()), label)));
+    hdf5::check(H5Sget_simple_extent_dims(space.get(), found.data(), nullptr), label);
+    require_file(std::ranges::equal(found, to_hsize(shape)),
+                 fmt::format("{} has shape {}, where {} is expected", label,
+                             text_of(std::vector<std::int64_t>(found.begin(), found.end())), text_of(shape)));
+  }
+};
+
+}  // namespace
+
+void CheckpointReader::require_tensor(const std::string& name, std::span<const std::int64_t> shape) const {
+  static_cast<void>(TensorDataset(state_->file.get(), state_->path, name, shape));
 }
+
+void CheckpointReader::read(const std::string& name, const TensorRange& range, std::span<float> values) const {
+  const Phase phase = Phase::named(fmt::format("reading {}", name));
+  require(static_cast<std::int64_t>(values.size()) == range.size(), "as many values as the range has elements");
+  TensorDataset dataset(state_->file.get(), state_->path, name, range.shape);
+  const Selection selection(std::move(dataset.space), range, dataset.label);
+  const auto status = hdf5::read_floats(
+      dataset.handle, dataset.type,
+      {.memory = selection.memory.get(), .file = selection.file.get(), .properties = state_->transfer.get()}, values);
+  require_input(status >= 0, fmt::format("{} cannot be read: {}", dataset.label, hdf5::last_message()));
+}
+
+std::vector<std::string> CheckpointReader::datasets() const {
+  std::vector<std::string> links;
+  const auto keep = [](hid_t /*group*/, const char* name, const H5L_info_t* /*info*/, void* kept) -> herr_t {
+    static_cast<std::vector<std::string>*>(kept)->emplace_back(name);
+    return 0;
+  };
+  hdf5::check(H5Lvisit(state_->file.get(), H5_INDEX_NAME, H5_ITER_INC, keep, &links), state_->path.string());
+  std::erase_if(links, [&](const std::string& link) {
+    if (!has(link)) {
+      return true;  // it leads nowhere
+    }
+    const hdf5::Object object(hdf5::check(H5Oopen(state_->file.get(), link.c_str(), H5P_DEFAULT), link));
+    return H5Iget_type(object.get()) != H5I_DATASET;
+  });
+  return links;
+}
+
+std::vector<std::string> CheckpointReader::attribute_names() const { return hdf5::attribute_names(state_->file.get()); }
 
 std::optional<AttributeValue> CheckpointReader::attribute(const std::string& name) const {
-  return hdf5::read_attribute(state_->file.get(), name);
+  try {
+    return hdf5::read_attribute(state_->file.get(), name);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::bad_input, fmt::format("'{}': {}", state_->path.string(), error.what())).as_collective();
+  }
 }
 
-void CheckpointReader::throw_attribute(const std::string& name, bool is_there, std::string_view expected) const {
-  throw Error(ErrorKind::bad_input,
-              is_there ? fmt::format("attribute '{}' of '{}' is not {}", name, state_->path.string(), expected)
-                       : fmt::format("'{}' has no attribute '{}'", state_->path.string(), name))
+void CheckpointReader::throw_attribute(const std::string& name, const std::optional<AttributeValue>& found,
+                                       std::string_view expected) const {
+  throw Error(ErrorKind::bad_input, found.has_value()
+                                        ? fmt::format("attribute '{}' of '{}' is '{}', where {} is expected", name,
+                                                      state_->path.string(), describe(*found), expected)
+                                        : fmt::format("'{}' has no attribute '{}'", state_->path.string(), name))
       .as_collective();
 }
 

@@ -53,7 +53,8 @@ struct TensorBox {
 /// @throws ringworld::Error when the range lies outside the slice, or the slice outside the tensor.
 [[nodiscard]] std::vector<TensorBox> boxes_of(const TensorRange& range);
 
-/// A new file, which takes its name when it is whole. Every call is collective over the communicator.
+/// A new file, which takes its name when it is whole. Every call is collective over the communicator. The root holds the
+/// path's lock meanwhile. What one rank cannot write is an error (bad_input, collective) of all.
 class CheckpointWriter {
  public:
   /// Clears away what killed writers of the same path left.
@@ -91,41 +92,68 @@ class CheckpointReader {
   ~CheckpointReader();
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
+  [[nodiscard]] const Communicator& communicator() const noexcept;
   [[nodiscard]] bool has(const std::string& name) const;
 
-  /// Reads this rank's range of a dataset of 16, 32 or 64-bit floating point numbers.
+  /// The datasets of the file, by their paths from its root, also those that links lead to.
+  [[nodiscard]] std::vector<std::string> datasets() const;
+
   /// @throws ringworld::Error when the dataset is missing, of another shape or not of floating point.
+  void require_tensor(const std::string& name, std::span<const std::int64_t> shape) const;
+
+  /// Reads this rank's range of a dataset of floating-point numbers of any size. Numbers beyond float32 become infinite.
+  /// @throws as require_tensor
   void read(const std::string& name, const TensorRange& range, std::span<float> values) const;
 
-  /// An attribute of the file; nothing when there is none of this name.
+  /// The attributes of the file, in alphabetical order.
+  [[nodiscard]] std::vector<std::string> attribute_names() const;
+
+  /// An attribute of the file; nothing when there is none of this name, or it is empty.
+  /// @throws ringworld::Error when it holds something else than numbers, truth values or text.
   [[nodiscard]] std::optional<AttributeValue> attribute(const std::string& name) const;
 
-  /// The same, of this type.
+  /// The same as a bool, std::int64_t, double or std::string (attribute.hpp says what counts as one).
   /// @throws ringworld::Error when it is missing or of another type.
   template <class T>
   [[nodiscard]] T get(const std::string& name) const {
     const auto value = attribute(name);
-    const T* const typed = value.has_value() ? std::get_if<T>(&*value) : nullptr;
-    if (typed == nullptr) {
-      throw_attribute(name, value.has_value(), description_of<T>());
+    std::optional<T> typed;
+    if (value.has_value()) {
+      typed = as<T>(*value);
     }
-    return *typed;
+    if (!typed.has_value()) {
+      throw_attribute(name, value, description_of<T>());
+    }
+    return *std::move(typed);
   }
 
  private:
   template <class T>
+  static std::optional<T> as(const AttributeValue& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      return as_boolean(value);
+    } else if constexpr (std::is_same_v<T, std::int64_t>) {
+      return as_integer(value);
+    } else if constexpr (std::is_same_v<T, double>) {
+      return as_number(value);
+    } else {
+      return as_text(value);
+    }
+  }
+  template <class T>
   static constexpr std::string_view description_of() {
     if constexpr (std::is_same_v<T, bool>) {
-      return "a boolean";
+      return "a truth value";
     } else if constexpr (std::is_same_v<T, std::int64_t>) {
       return "an integer";
     } else if constexpr (std::is_same_v<T, double>) {
       return "a number";
     } else {
-      return std::is_same_v<T, std::string> ? "text" : "a list";
+      return "text";
     }
   }
-  [[noreturn]] void throw_attribute(const std::string& name, bool is_there, std::string_view expected) const;
+  [[noreturn]] void throw_attribute(const std::string& name, const std::optional<AttributeValue>& found,
+                                    std::string_view expected) const;
 
   struct State;
   std::unique_ptr<State> state_;

@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,7 +13,9 @@
 #include <utility>
 
 #include "core/error.hpp"
-#include "core/unique_handle.hpp"
+#include "io/descriptor.hpp"
+#include "io/output_lock.hpp"
+#include "io/output_path.hpp"
 
 namespace ringworld {
 
@@ -18,33 +23,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct DescriptorTraits {
-  using Handle = int;
-  static Handle null() noexcept { return -1; }
-  static void close(Handle descriptor) noexcept { ::close(descriptor); }
-};
-using Descriptor = UniqueHandle<DescriptorTraits>;
-
-[[noreturn]] void throw_cannot_write(const fs::path& path, std::string_view reason) {
-  throw Error(ErrorKind::bad_input, fmt::format("cannot write '{}': {}", path.string(), reason));
+/// A temporary file's path as far as the number of its process, which has up to 7 digits on Linux.
+std::string temporary_stem(const fs::path& target) {
+  constexpr std::string_view number = "0000000";
+  const std::string longest = beside(target, "", fmt::format(".tmp-{}", number)).string();
+  return longest.substr(0, longest.size() - number.size());
 }
-
-[[noreturn]] void throw_cannot_write(const fs::path& path, int error_number) {
-  throw_cannot_write(path, std::generic_category().message(error_number));
-}
-
-fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
-
-fs::path follow_link(const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::is_symlink(path, ignored)) {
-    return path;
-  }
-  auto followed = fs::canonical(path, ignored);
-  return ignored ? path : followed;
-}
-
-constexpr std::string_view temporary_suffix = ".tmp-";  // followed by the process number
 
 Descriptor open_for_writing(const fs::path& path, const fs::path& target) {
   constexpr mode_t permissions = 0666;  // less the user's umask
@@ -57,20 +41,8 @@ Descriptor open_for_writing(const fs::path& path, const fs::path& target) {
 
 }  // namespace
 
-PendingFile::PendingFile(const fs::path& target) : target_(follow_link(target)) {
-  std::error_code ignored;
-  if (target_.filename().empty() || fs::is_directory(target_, ignored)) {
-    throw_cannot_write(target, "it is a directory");
-  }
-  // Renaming over a device would replace the device.
-  if (fs::exists(target_, ignored) && !fs::is_regular_file(target_, ignored)) {
-    throw_cannot_write(target, "it is not a regular file");
-  }
-  if (const auto directory = directory_of(target_); !fs::is_directory(directory, ignored)) {
-    throw_cannot_write(target, fmt::format("there is no directory '{}'", directory.string()));
-  }
-  auto temporary = target_;
-  temporary += fmt::format("{}{}", temporary_suffix, ::getpid());
+PendingFile::PendingFile(const fs::path& target) : target_(writable_target(target)) {
+  auto temporary = fs::path(temporary_stem(target_) + std::to_string(::getpid()));
   const auto created = open_for_writing(temporary, target);
   temporary_ = std::move(temporary);
 }
@@ -91,6 +63,8 @@ PendingFile::~PendingFile() { discard(); }
 
 void PendingFile::discard() noexcept {
   if (!temporary_.empty()) {
+    // Also a library that still holds the file open gives its blocks back.
+    static_cast<void>(::truncate(temporary_.c_str(), 0));
     ::unlink(temporary_.c_str());
   }
 }
@@ -108,11 +82,43 @@ void PendingFile::write(std::span<const std::byte> content) const {
   }
 }
 
+void PendingFile::reserve(std::int64_t bytes) const {
+  const Descriptor descriptor(::open(temporary_.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!descriptor) {
+    throw_cannot_write(target_, errno);
+  }
+  rlimit largest{};
+  if (::getrlimit(RLIMIT_FSIZE, &largest) == 0 && static_cast<rlim_t>(bytes) > largest.rlim_cur) {
+    throw_cannot_write(target_, EFBIG);
+  }
+  int error = 0;
+  do {
+    error = ::fallocate(descriptor.get(), FALLOC_FL_KEEP_SIZE, 0, bytes) == 0 ? 0 : errno;
+  } while (error == EINTR);
+  const bool cannot_reserve = error == EOPNOTSUPP || error == ENOSYS || error == EINVAL;
+  if (error != 0 && !cannot_reserve) {
+    throw_cannot_write(target_, error);
+  }
+  // Where nothing can be reserved, what is free now is the best that can be known.
+  struct stat file{};
+  struct statvfs system{};
+  if (cannot_reserve && ::fstat(descriptor.get(), &file) == 0 && ::fstatvfs(descriptor.get(), &system) == 0) {
+    const auto held = static_cast<std::uint64_t>(file.st_blocks) * 512;
+    const auto free = static_cast<std::uint64_t>(system.f_bavail) * system.f_frsize;
+    if (static_cast<std::uint64_t>(bytes) > held + free) {
+      throw_cannot_write(target_, ENOSPC);
+    }
+  }
+}
+
 void PendingFile::publish() {
   require(!temporary_.empty(), "a pending file is published once");
   // Without the fsync a machine that loses power may keep the rename and lose the content.
   const Descriptor file(::open(temporary_.c_str(), O_RDWR | O_CLOEXEC));
-  if (!file || ::fsync(file.get()) != 0 || ::rename(temporary_.c_str(), target_.c_str()) != 0) {
+  struct stat written{};
+  // A truncation to its own size gives back what was reserved beyond its end.
+  if (!file || ::fstat(file.get(), &written) != 0 || ::ftruncate(file.get(), written.st_size) != 0 ||
+      ::fsync(file.get()) != 0 || ::rename(temporary_.c_str(), target_.c_str()) != 0) {
     throw_cannot_write(target_, errno);
   }
   temporary_.clear();
@@ -121,6 +127,17 @@ void PendingFile::publish() {
       directory) {
     static_cast<void>(::fsync(directory.get()));
   }
+}
+
+void replace_with_copy(const fs::path& from, const fs::path& target) {
+  const auto lock = OutputLock::acquire(target);
+  PendingFile pending(target);
+  std::error_code failed;
+  fs::copy_file(from, pending.temporary(), fs::copy_options::overwrite_existing, failed);
+  if (failed) {
+    throw_cannot_write(target, failed.message());
+  }
+  pending.publish();
 }
 
 std::optional<fs::path> back_up_file(const fs::path& path) {
@@ -143,8 +160,8 @@ std::optional<fs::path> back_up_file(const fs::path& path) {
 }
 
 void remove_stale_temporaries(const fs::path& target) {
-  const auto followed = follow_link(target);
-  const auto prefix = followed.filename().string() + std::string(temporary_suffix);
+  const auto followed = follow_links(target);
+  const auto prefix = fs::path(temporary_stem(followed)).filename().string();
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(directory_of(followed), ignored)) {
     const auto name = entry.path().filename().string();

@@ -2,6 +2,7 @@
 /// @file  A file that appears whole or not at all: written under a temporary name beside its target, then renamed.
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -31,6 +32,11 @@ class PendingFile {
   /// Replaces the content of the temporary file. Throws Error (bad_input) when the disk is full, and the like.
   void write(std::span<const std::byte> content) const;
 
+  /// Makes sure that the disk has room for the first `bytes` of the temporary file before a library writes them, which
+  /// would find out too late to end in order. Its size stays; a truncation takes the reservation away.
+  /// @throws ringworld::Error (bad_input) when the disk, a quota or a limit on file sizes leaves less.
+  void reserve(std::int64_t bytes) const;
+
   /// Brings the temporary file to disk and renames it over the target. Once only.
   void publish();
 
@@ -40,6 +46,10 @@ class PendingFile {
   std::filesystem::path target_;
   std::filesystem::path temporary_;  ///< empty once published or moved from
 };
+
+/// Puts a copy of a file in the place of `target`, whole or not at all.
+/// @throws ringworld::Error (bad_input) that names `target` when another job writes it, or when it cannot be written.
+void replace_with_copy(const std::filesystem::path& from, const std::filesystem::path& target);
 
 /// Renames an existing file to the first free of `<path>.1~`, `<path>.2~`, ...; returns that name, or nothing when
 /// there was no file.

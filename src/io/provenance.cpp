@@ -46,9 +46,9 @@ std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
 }
 
-std::string begin_provenance(RecordFile& record, const RunDescription& run) {
+RunOrigin begin_provenance(RecordFile& record, const RunDescription& run) {
   const auto number = next_run(record);
-  const auto group = number == 0 ? std::string("/provenance") : fmt::format("/provenance/resume_{}", number);
+  auto group = number == 0 ? std::string("/provenance") : fmt::format("/provenance/resume_{}", number);
   write_build(record, group);
   record.set_attribute(group, "argv", run.arguments);
   record.set_attribute(group, "configuration", run.configuration);
@@ -68,7 +68,7 @@ std::string begin_provenance(RecordFile& record, const RunDescription& run) {
     rank.run = number;
   }
   record.append_all(std::span<const RankRow>(ranks));
-  return group;
+  return {.number = number, .group = std::move(group)};
 }
 
 void end_provenance(RecordFile& record, const std::string& group) { record.set_attribute(group, "utc_end", utc_now()); }

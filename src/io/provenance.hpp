@@ -25,11 +25,17 @@ struct RunDescription {
   std::vector<std::pair<std::string, AttributeValue>> extra;  ///< further attributes, such as the MPI library's version
 };
 
-/// Writes a run's provenance, its start time and environment included, and returns the group it went to. `utc_end`
-/// stays empty until `end_provenance`: an empty one marks a run that was cut short. Does not commit.
-[[nodiscard]] std::string begin_provenance(RecordFile& record, const RunDescription& run);
+/// Which run of a record this is.
+struct RunOrigin {
+  std::int64_t number = 0;  ///< 0 for the run that started the record, n for the n-th that resumed it
+  std::string group;        ///< that describes it
+};
 
-/// Sets `utc_end` of a group that `begin_provenance` returned. Does not commit.
+/// Writes a run's provenance, its start time and environment included. `utc_end` stays empty until `end_provenance`: an
+/// empty one marks a run that was cut short. Does not commit.
+[[nodiscard]] RunOrigin begin_provenance(RecordFile& record, const RunDescription& run);
+
+/// Sets `utc_end` of the group of a run. Does not commit.
 void end_provenance(RecordFile& record, const std::string& group);
 
 /// The time now as ISO 8601 in UTC, to the second: "2024-05-01T12:00:00Z".

@@ -1,19 +1,18 @@
 #include "io/rank_row.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <fstream>
 #include <istream>
 #include <sstream>
 #include <string_view>
 #include <vector>
 
+#include "core/cpu_set.hpp"
 #include "core/isa.hpp"
 
 namespace ringworld {
@@ -41,31 +40,6 @@ std::string vector_sets_of(std::string_view flags) {
     }
   }
   return result;
-}
-
-/// The logical CPUs that the calling process may run on.
-std::vector<int> allowed_cpus() {
-  // The kernel refuses a set smaller than its own; machines with more than 1024 logical CPUs exist.
-  for (std::size_t sets = 1; sets <= 64; sets *= 2) {
-    std::vector<cpu_set_t> mask(sets);
-    const std::size_t bytes = sets * sizeof(cpu_set_t);
-    if (::sched_getaffinity(0, bytes, mask.data()) != 0) {
-      if (errno == EINVAL) {
-        continue;
-      }
-      return {};
-    }
-    std::vector<int> cpus;
-    for (std::size_t set = 0; set < sets; ++set) {
-      for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-        if (CPU_ISSET(cpu, &mask[set])) {
-          cpus.push_back(static_cast<int>(set) * CPU_SETSIZE + cpu);
-        }
-      }
-    }
-    return cpus;
-  }
-  return {};
 }
 
 }  // namespace

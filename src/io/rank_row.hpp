@@ -28,15 +28,16 @@ struct RankRow {
   static constexpr auto fields() {
     using R = RankRow;
     return std::tuple{
-        Field{"run", &R::run, "", "0 for the run that started the record, n for the n-th that resumed it"},
-        Field{"rank", &R::rank, "", "rank in the job"},
-        Field{"host", &R::host, "", "name of the node"},
-        Field{"cpu", &R::cpu, "", "model of the processor"},
-        Field{"isa", &R::isa, "", "instruction set that the kernels ran on: portable, avx2 or avx512"},
-        Field{"cpu_features", &R::cpu_features, "", "vector instruction sets of the processor"},
-        Field{"binding", &R::binding, "", "logical CPUs that the rank may run on, as in 0-3,8; all when not bound"},
-        Field{"device", &R::device, "", "what computes: host, or the model of the accelerator"},
-        Field{"pid", &R::pid, "", "process number on its node"}};
+        Field{"run", &R::run, Role::key, "", "0 for the run that started the record, n for the n-th that resumed it"},
+        Field{"rank", &R::rank, Role::key, "", "rank in the job"},
+        Field{"host", &R::host, Role::origin, "", "name of the node"},
+        Field{"cpu", &R::cpu, Role::origin, "", "model of the processor"},
+        Field{"isa", &R::isa, Role::origin, "", "instruction set that the kernels ran on: portable, avx2 or avx512"},
+        Field{"cpu_features", &R::cpu_features, Role::origin, "", "vector instruction sets of the processor"},
+        Field{"binding", &R::binding, Role::origin, "",
+              "logical CPUs that the rank may run on, as in 0-3,8; all when not bound"},
+        Field{"device", &R::device, Role::origin, "", "what computes: host, or the model of the accelerator"},
+        Field{"pid", &R::pid, Role::origin, "", "process number on its node"}};
   }
 };
 

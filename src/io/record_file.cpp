@@ -6,10 +6,12 @@
 #include <map>
 #include <utility>
 
+#include "core/activity.hpp"
 #include "core/error.hpp"
 #include "io/hdf5/attributes.hpp"
 #include "io/hdf5/handles.hpp"
 #include "io/hdf5/table.hpp"
+#include "io/output_lock.hpp"
 #include "io/pending_file.hpp"
 
 namespace ringworld {
@@ -29,10 +31,14 @@ hdf5::PropertyList memory_access() {
   return access;
 }
 
+void require_to_resume(const fs::path& path) {
+  std::error_code ignored;
+  require_input(fs::exists(path, ignored), fmt::format("cannot resume '{}': there is no such file", path.string()));
+  require_input(fs::is_regular_file(path, ignored), fmt::format("cannot resume '{}': it is not a file", path.string()));
+}
+
 std::vector<char> read_whole_file(const fs::path& path) {
   std::error_code failed;
-  require_input(fs::exists(path, failed), fmt::format("cannot resume '{}': there is no such file", path.string()));
-  require_input(fs::is_regular_file(path, failed), fmt::format("cannot resume '{}': it is not a file", path.string()));
   const auto size = fs::file_size(path, failed);
   std::ifstream stream(path, std::ios::binary);
   std::vector<char> content(failed ? 0 : size);
@@ -54,7 +60,10 @@ struct RecordFile::State {
   hdf5::File file;
   std::map<std::string, hdf5::Table, std::less<>> tables;  ///< those that were appended to
 
-  explicit State(fs::path path_in) : path(std::move(path_in)) {}
+  OutputLock lock;
+
+  /// @throws ringworld::Error (bad_input) when another job writes the record
+  explicit State(fs::path path_in) : path(std::move(path_in)), lock(OutputLock::acquire(path)) {}
 
   /// HDF5 takes two files in memory of the same name for one file, so each gets a name of its own.
   [[nodiscard]] std::string memory_name() const {
@@ -102,9 +111,10 @@ RecordFile RecordFile::create(const fs::path& path) {
 
 RecordFile RecordFile::resume(const fs::path& path) {
   hdf5::silence_error_printing();
+  require_to_resume(path);
+  auto state = std::make_unique<State>(path);  // from here on nobody else changes the file
   auto content = read_whole_file(path);
   require_input(starts_like_hdf5(content), fmt::format("cannot resume '{}': it is not an HDF5 file", path.string()));
-  auto state = std::make_unique<State>(path);
   const auto access = memory_access();
   hdf5::check(H5Pset_file_image(access.get(), content.data(), content.size()), "image of the record");
   state->file = hdf5::File(H5Fopen(state->memory_name().c_str(), H5F_ACC_RDWR, access.get()));
@@ -157,6 +167,7 @@ std::optional<AttributeValue> RecordFile::attribute(const std::string& object, c
 }
 
 void RecordFile::commit() {
+  const Phase phase = Phase::named(fmt::format("writing {}", state_->path.string()));
   PendingFile pending(state_->path);
   pending.write(state_->image());
   pending.publish();

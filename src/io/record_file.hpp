@@ -5,7 +5,7 @@
 ///   ----------------------> memory ------> <path>.tmp-<pid> --fsync, rename--> <path>
 ///
 /// The file lives in memory; a commit writes all of it under another name and renames it, so that what lies at `path`
-/// is a whole file at any moment. One rank writes the record. Cost of a commit: the size of the file, and one fsync.
+/// is a whole file at any moment. One rank writes the record, and holds its lock as long as it is open. Cost of a commit: the size of the file, and one fsync.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,12 +28,13 @@ class RecordFile {
   /// Starts an empty record and commits it, so that an output that cannot be written is known before the run.
   ///
   /// An existing file is kept: it is renamed, see `backup()`.
-  /// @throws ringworld::Error (bad_input) that names `path` and says why it cannot be written.
+  /// @throws ringworld::Error (bad_input) that names `path` and says why it cannot be written, as when another job
+  /// writes it.
   [[nodiscard]] static RecordFile create(const std::filesystem::path& path);
 
   /// Loads a record to append to it; the file does not change before the next commit.
   /// @throws ringworld::Error (bad_input) when the file is missing, not HDF5, truncated, not a record of this
-  /// program, or cannot be replaced.
+  /// program, written by another job, or cannot be replaced.
   [[nodiscard]] static RecordFile resume(const std::filesystem::path& path);
 
   RecordFile(RecordFile&&) noexcept;

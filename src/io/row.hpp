@@ -1,6 +1,6 @@
 #pragma once
-/// @file  How a row type declares its fields: once, with name, unit and meaning. The HDF5 table, the console table
-/// and results/SCHEMA.md are all generated from that declaration.
+/// @file  How a row type declares its fields: once, with name, role, unit and meaning. The HDF5 table, the console
+/// table, results/SCHEMA.md, and what tells two rows apart are all taken from that declaration.
 ///
 ///   struct SampleRow {
 ///     static constexpr std::string_view path = "/samples";
@@ -8,8 +8,8 @@
 ///     std::int64_t rank = 0;
 ///     double seconds = 0;
 ///     static constexpr auto fields() {
-///       return std::tuple{Field{"rank", &SampleRow::rank, "", "rank in its ring"},
-///                         Field{"seconds", &SampleRow::seconds, "s", "wall time"}};
+///       return std::tuple{Field{"rank", &SampleRow::rank, Role::key, "", "rank in its ring"},
+///                         Field{"seconds", &SampleRow::seconds, Role::measure, "s", "wall time"}};
 ///     }
 ///   };
 ///
@@ -18,10 +18,28 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <tuple>
 
+#include "core/enumerators.hpp"
+
 namespace ringworld {
+
+/// What a column is for.
+enum class Role : std::uint8_t {
+  key,      ///< says which point the row is of: rows that agree in all keys measured the same
+  measure,  ///< was measured
+  model,    ///< follows from the keys by a formula
+  verdict,  ///< says whether the row is to be believed
+  origin,   ///< says where the row comes from
+};
+
+template <>
+struct Enumerators<Role> {
+  static constexpr std::string_view what = "role";
+  static constexpr std::array<std::string_view, 5> names{"key", "measure", "model", "verdict", "origin"};
+};
 
 /// Text of at most N - 1 bytes inside a row, zero padded; longer text is cut.
 template <std::size_t N>
@@ -53,12 +71,13 @@ template <class Row, class Member>
 struct Field {
   std::string_view name;
   Member Row::* member;
+  Role role = Role::measure;
   std::string_view unit;  ///< empty for a count or a name
   std::string_view meaning;
 };
 
 template <class Row, class Member>
-Field(const char*, Member Row::*, const char*, const char*) -> Field<Row, Member>;
+Field(const char*, Member Row::*, Role, const char*, const char*) -> Field<Row, Member>;
 
 /// What Table, the console table and the schema page ask of a row type.
 template <class Row>

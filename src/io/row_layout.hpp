@@ -2,6 +2,7 @@
 /// @file  A row type as data: its columns with their places in memory, so that HDF5 tables, console tables and the
 /// schema page are written once, outside of templates.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,20 +11,25 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/enumerators.hpp"
 #include "io/row.hpp"
 
 namespace ringworld {
 
 enum class ColumnKind : std::uint8_t { int32, int64, float64, boolean, text };
 
-/// "int32", "int64", "float64", "bool" or "text".
-[[nodiscard]] std::string_view name_of(ColumnKind kind) noexcept;
+template <>
+struct Enumerators<ColumnKind> {
+  static constexpr std::string_view what = "column type";
+  static constexpr std::array<std::string_view, 5> names{"int32", "int64", "float64", "bool", "text"};
+};
 
 /// One column and where its value lies in a row.
 struct Column {
   std::string_view name;
   std::string_view unit;
   std::string_view meaning;
+  Role role = Role::measure;
   ColumnKind kind = ColumnKind::int64;
   std::int64_t offset = 0;  ///< bytes from the start of the row
   std::int64_t size = 0;    ///< bytes
@@ -69,6 +75,7 @@ template <RecordRow Row>
     layout.columns.push_back({.name = field.name,
                               .unit = field.unit,
                               .meaning = field.meaning,
+                              .role = field.role,
                               .kind = ColumnKindOf<Member>::value,
                               .offset = place - begin,
                               .size = static_cast<std::int64_t>(sizeof(Member))});

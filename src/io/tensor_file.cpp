@@ -4,14 +4,21 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "core/activity.hpp"
 #include "core/error.hpp"
 #include "io/hdf5/attributes.hpp"
+#include "io/hdf5/discard.hpp"
 #include "io/hdf5/handles.hpp"
+#include "io/hdf5/numbers.hpp"
+#include "io/output_lock.hpp"
+#include "io/output_path.hpp"
 #include "io/pending_file.hpp"
 
 namespace ringworld {
@@ -45,34 +52,6 @@ struct NamedDataset {
     return {sizes.begin(), sizes.end()};
   }
 };
-
-std::pair<ElementType, std::string> element_type(const NamedDataset& dataset) {
-  const hdf5::Datatype type(hdf5::check(H5Dget_type(dataset.handle.get()), dataset.name));
-  const auto bits = 8 * H5Tget_size(type.get());
-  switch (H5Tget_class(type.get())) {
-    case H5T_FLOAT:
-      return {bits == 32   ? ElementType::float32
-              : bits == 64 ? ElementType::float64
-                           : ElementType::other,
-              fmt::format("float{}", bits)};
-    case H5T_INTEGER:
-      if (H5Tget_sign(type.get()) == H5T_SGN_NONE) {
-        return {ElementType::other, fmt::format("uint{}", bits)};
-      }
-      return {bits == 32   ? ElementType::int32
-              : bits == 64 ? ElementType::int64
-                           : ElementType::other,
-              fmt::format("int{}", bits)};
-    case H5T_STRING:
-      return {ElementType::other, "text"};
-    case H5T_ENUM:
-      return {ElementType::other, "bool or another enumeration"};
-    case H5T_COMPOUND:
-      return {ElementType::other, "a compound type"};
-    default:
-      return {ElementType::other, "another type"};
-  }
-}
 
 void require_inside(const NamedDataset& dataset, const Hyperslab& slab, std::span<const std::int64_t> shape) {
   require_input(slab.count.size() == shape.size(), fmt::format("{} has shape {}, where {} dimensions are expected",
@@ -119,20 +98,23 @@ std::optional<Selection> select(const NamedDataset& dataset, const Hyperslab& sl
   return selection;
 }
 
-/// HDF5 converts between sizes and byte orders of one class.
-void read_values(const NamedDataset& dataset, const Hyperslab& slab, std::size_t value_count, hid_t type,
-                 void* values) {
-  if (const auto selection = select(dataset, slab, value_count)) {
-    const auto status =
-        H5Dread(dataset.handle.get(), type, selection->memory.get(), selection->file.get(), H5P_DEFAULT, values);
-    require_input(status >= 0, fmt::format("{} cannot be read: {}", dataset.name, hdf5::last_message()));
-  }
+void require_type(const NamedDataset& dataset, const ElementType& type, bool is_accepted, std::string_view accepted) {
+  require_input(is_accepted, fmt::format("{} holds {}, where {} is expected", dataset.name, type.name, accepted));
 }
 
-void require_type(const NamedDataset& dataset, std::span<const ElementType> accepted, std::string_view accepted_names) {
-  const auto [type, name] = element_type(dataset);
-  require_input(std::ranges::find(accepted, type) != accepted.end(),
-                fmt::format("{} holds {}, where {} is expected", dataset.name, name, accepted_names));
+void require_read(const NamedDataset& dataset, herr_t status) {
+  require_input(status >= 0, fmt::format("{} cannot be read: {}", dataset.name, hdf5::last_message()));
+}
+
+/// Where element `place` of a dense slab lies in its dataset.
+std::vector<std::int64_t> index_in_dataset(const Hyperslab& slab, std::size_t place) {
+  std::vector<std::int64_t> index(slab.count.size());
+  auto rest = static_cast<std::int64_t>(place);
+  for (std::size_t axis = index.size(); axis-- > 0;) {
+    index[axis] = slab.start[axis] + rest % slab.count[axis] * (slab.stride.empty() ? 1 : slab.stride[axis]);
+    rest /= slab.count[axis];
+  }
+  return index;
 }
 
 }  // namespace
@@ -161,7 +143,8 @@ TensorReader TensorReader::open(const fs::path& path) {
   if (!fs::is_regular_file(path, ignored)) {
     refuse("it is not a file");
   }
-  hdf5::File file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT));
+  const auto access = hdf5::serial_access();  // lives on: its end would clear HDF5's messages
+  hdf5::File file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
   if (!file) {
     const auto message = hdf5::last_message();
     refuse(H5Fis_hdf5(path.c_str()) == 0 ? "it is not an HDF5 file" : message);
@@ -175,8 +158,7 @@ bool TensorReader::has(const std::string& dataset) const { return hdf5::exists(s
 
 TensorInfo TensorReader::describe(const std::string& dataset) const {
   const auto opened = state_->dataset(dataset);
-  auto [type, name] = element_type(opened);
-  return {.shape = opened.shape(), .type = type, .type_name = std::move(name)};
+  return {.shape = opened.shape(), .type = hdf5::element_type_of(opened.handle)};
 }
 
 std::optional<AttributeValue> TensorReader::attribute(const std::string& name) const {
@@ -192,19 +174,59 @@ void TensorReader::require_shape(const std::string& dataset, std::span<const std
 
 void TensorReader::read(const std::string& dataset, const Hyperslab& slab, std::span<float> values) const {
   const auto opened = state_->dataset(dataset);
-  require_type(opened, std::vector{ElementType::float32, ElementType::float64}, "float32 or float64");
-  read_values(opened, slab, values.size(), H5T_NATIVE_FLOAT, values.data());
+  const auto type = hdf5::element_type_of(opened.handle);
+  require_type(opened, type, hdf5::is_floating(type.kind), hdf5::floating_types);
+  const Phase phase = Phase::named(fmt::format("reading {}", opened.name));
+  if (const auto selection = select(opened, slab, values.size())) {
+    require_read(opened, hdf5::read_floats(opened.handle, type,
+                                           {.memory = selection->memory.get(), .file = selection->file.get()}, values));
+  }
 }
 
 void TensorReader::read(const std::string& dataset, const Hyperslab& slab, std::span<std::int32_t> values) const {
   const auto opened = state_->dataset(dataset);
-  require_type(opened, std::vector{ElementType::int32}, "int32");
-  read_values(opened, slab, values.size(), H5T_NATIVE_INT32, values.data());
+  const auto type = hdf5::element_type_of(opened.handle);
+  require_type(opened, type, type.kind == ElementKind::integer || type.kind == ElementKind::boolean,
+               "an integer type, such as int32 or int64,");
+  const Phase phase = Phase::named(fmt::format("reading {}", opened.name));
+  const auto selection = select(opened, slab, values.size());
+  if (!selection) {
+    return;
+  }
+  std::vector<std::int64_t> wide(values.size());
+  require_read(opened, hdf5::read_integers(opened.handle,
+                                           {.memory = selection->memory.get(), .file = selection->file.get()}, wide));
+  for (std::size_t i = 0; i < wide.size(); ++i) {
+    require_input(std::in_range<std::int32_t>(wide[i]),
+                  fmt::format("{} holds {} at ({}), which int32 cannot hold", opened.name, wide[i],
+                              fmt::join(index_in_dataset(slab, i), ", ")));
+    values[i] = static_cast<std::int32_t>(wide[i]);
+  }
 }
 
 struct TensorWriter::State {
-  PendingFile pending;  // before `file`: the file is closed first, then removed
+  OutputLock lock;
+  PendingFile pending;
   hdf5::File file;
+  std::int64_t planned = 16 * 1024;  ///< bytes that the file may grow to: its structure, then its tensors
+
+  explicit State(const fs::path& path) : lock(OutputLock::acquire(path)), pending(path) {
+    reserve(0);
+    const auto access = hdf5::serial_access();
+    file = hdf5::File(H5Fcreate(pending.temporary().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()));
+    if (!file) {
+      throw_cannot_write(path, hdf5::last_message());
+    }
+    reserve(0);  // again: the file was truncated
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { hdf5::discard(file, pending.temporary()); }
+
+  void reserve(std::int64_t bytes) {
+    planned += bytes;
+    pending.reserve(planned);
+  }
 };
 
 TensorWriter::TensorWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -214,14 +236,14 @@ TensorWriter::~TensorWriter() = default;
 
 TensorWriter TensorWriter::create(const fs::path& path) {
   hdf5::silence_error_printing();
-  PendingFile pending(path);
-  hdf5::File file(H5Fcreate(pending.temporary().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
-  require_input(static_cast<bool>(file), fmt::format("cannot write '{}': {}", path.string(), hdf5::last_message()));
-  return TensorWriter(std::make_unique<State>(State{std::move(pending), std::move(file)}));
+  return TensorWriter(std::make_unique<State>(path));
 }
 
 void TensorWriter::add(const std::string& dataset, std::span<const std::int64_t> shape, const std::string& meaning) {
   require(static_cast<bool>(state_->file), "the file is not finished yet");
+  constexpr std::int64_t structure_bytes = 4096;  // of a dataset's header, its place in a group and its attribute
+  state_->reserve(std::accumulate(shape.begin(), shape.end(), std::int64_t{sizeof(float)}, std::multiplies<>()) +
+                  structure_bytes + std::ssize(meaning));
   const auto extents = to_hsize(shape);
   const hdf5::Dataspace space(
       hdf5::check(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), dataset));
@@ -234,6 +256,7 @@ void TensorWriter::add(const std::string& dataset, std::span<const std::int64_t>
 }
 
 void TensorWriter::write(const std::string& dataset, const Hyperslab& slab, std::span<const float> values) {
+  const Phase phase = Phase::named(fmt::format("writing {}", dataset));
   require(static_cast<bool>(state_->file), "the file is not finished yet");
   const NamedDataset opened(state_->pending.target(), state_->file.get(), dataset);
   if (const auto selection = select(opened, slab, values.size())) {
@@ -245,8 +268,7 @@ void TensorWriter::write(const std::string& dataset, const Hyperslab& slab, std:
 
 void TensorWriter::finish() {
   require(static_cast<bool>(state_->file), "a file is finished once");
-  require_input(H5Fclose(state_->file.release()) >= 0,
-                fmt::format("cannot write '{}': {}", state_->pending.target().string(), hdf5::last_message()));
+  hdf5::close_written(state_->file, state_->pending.temporary(), state_->pending.target());
   state_->pending.publish();
 }
 

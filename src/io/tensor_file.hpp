@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/attribute.hpp"
+#include "io/element_type.hpp"
 
 namespace ringworld {
 
@@ -21,12 +22,9 @@ struct Hyperslab {
   std::vector<std::int64_t> stride = {};  ///< empty: 1 along each dimension
 };
 
-enum class ElementType : std::uint8_t { float32, float64, int32, int64, other };
-
 struct TensorInfo {
   std::vector<std::int64_t> shape;
-  ElementType type = ElementType::other;
-  std::string type_name;  ///< as numpy spells it where it has a name: "float16", "uint8", ...
+  ElementType type;
 };
 
 /// An HDF5 file, open for reading. Any number of ranks may open the same file.
@@ -55,11 +53,13 @@ class TensorReader {
   /// @throws ringworld::Error unless the dataset has exactly this shape.
   void require_shape(const std::string& dataset, std::span<const std::int64_t> shape) const;
 
-  /// Reads a float32 or float64 dataset as float32, dense and row major in the shape `slab.count`.
+  /// Reads floating-point numbers of any size as float32, dense and row major in the shape `slab.count`. Numbers beyond
+  /// float32 become infinite.
   /// @throws ringworld::Error when the elements are of another type, or the slab lies outside the dataset.
   void read(const std::string& dataset, const Hyperslab& slab, std::span<float> values) const;
 
-  /// The same for int32, and nothing else.
+  /// Reads integers of any size, or booleans as 0 and 1.
+  /// @throws ringworld::Error as above, and naming the first element that int32 cannot hold.
   void read(const std::string& dataset, const Hyperslab& slab, std::span<std::int32_t> values) const;
 
  private:
@@ -69,7 +69,8 @@ class TensorReader {
   std::unique_ptr<State> state_;
 };
 
-/// A new HDF5 file of float32 tensors, which appears at its path when it is finished. One rank writes.
+/// A new HDF5 file of float32 tensors, which appears at its path when it is finished. One rank writes, and holds the
+/// path's lock meanwhile.
 class TensorWriter {
  public:
   /// @throws ringworld::Error (bad_input) that names `path` when it cannot be written.
@@ -81,6 +82,7 @@ class TensorWriter {
   ~TensorWriter();
 
   /// Adds a float32 dataset of zeros.
+  /// @throws ringworld::Error (bad_input) when the disk has no room for it.
   /// @param meaning  becomes the attribute `meaning`; none when empty
   void add(const std::string& dataset, std::span<const std::int64_t> shape, const std::string& meaning = {});
 

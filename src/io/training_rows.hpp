@@ -36,48 +36,58 @@ struct TrainingStepRow {
   double idle_time = 0;
   std::int64_t ranks = 0;
   std::int64_t seed = 0;
+  FixedString<24> training_digest;
   bool valid = true;
+  FixedString<16> outcome = "ok";
   FixedString<120> reason;
   std::int64_t run = 0;
 
   static constexpr auto fields() {
     using R = TrainingStepRow;
     return std::tuple{
-        Field{"schedule", &R::schedule, "", "name of the stage schedule, for records that hold several"},
-        Field{"stage", &R::stage, "", "stage of the schedule, counted from 0"},
-        Field{"step", &R::step, "", "optimiser step of this stage, counted from 0"},
-        Field{"context_length", &R::context_length, "token", "tokens of one sequence, over all ranks (S)"},
-        Field{"rope_theta", &R::rope_theta, "1", "base of the rotary angles"},
-        Field{"loss", &R::loss, "nat", "what was minimised: answer_loss + text weight * text_loss"},
-        Field{"answer_loss", &R::answer_loss, "nat", "mean over the answers' tokens; NaN when the step has none"},
-        Field{"answer_accuracy", &R::answer_accuracy, "1",
+        Field{"schedule", &R::schedule, Role::key, "", "name of the stage schedule, for records that hold several"},
+        Field{"stage", &R::stage, Role::key, "", "stage of the schedule, counted from 0"},
+        Field{"step", &R::step, Role::key, "", "optimiser step of this stage, counted from 0"},
+        Field{"context_length", &R::context_length, Role::key, "token", "tokens of one sequence, over all ranks (S)"},
+        Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles"},
+        Field{"loss", &R::loss, Role::measure, "nat", "what was minimised: answer_loss + text weight * text_loss"},
+        Field{"answer_loss", &R::answer_loss, Role::measure, "nat",
+              "mean over the answers' tokens; NaN when the step has none"},
+        Field{"answer_accuracy", &R::answer_accuracy, Role::measure, "1",
               "share of the answers' tokens that are the likeliest token; NaN when the step has none"},
-        Field{"text_loss", &R::text_loss, "nat", "mean over the other tokens that count; NaN when the step has none"},
-        Field{"grad_norm", &R::grad_norm, "1", "Euclidean norm of all gradients, before clipping"},
-        Field{"learning_rate", &R::learning_rate, "1", "learning rate of this step"},
-        Field{"step_time", &R::step_time, "s", "time of the step, slowest rank"},
-        Field{"elapsed", &R::elapsed, "s",
+        Field{"text_loss", &R::text_loss, Role::measure, "nat",
+              "mean over the other tokens that count; NaN when the step has none"},
+        Field{"grad_norm", &R::grad_norm, Role::measure, "1", "Euclidean norm of all gradients, before clipping"},
+        Field{"learning_rate", &R::learning_rate, Role::model, "1", "learning rate of this step"},
+        Field{"step_time", &R::step_time, Role::measure, "s", "time of the step, slowest rank"},
+        Field{"elapsed", &R::elapsed, Role::measure, "s",
               "training time of the schedule up to the end of this step, resumed runs joined without their pauses"},
-        Field{"tokens", &R::tokens, "token", "tokens of the step, over all sequences and ranks"},
-        Field{"tokens_per_second", &R::tokens_per_second, "token/s", "tokens / step_time"},
-        Field{"flop_causal", &R::flop_causal, "FLOP",
+        Field{"tokens", &R::tokens, Role::model, "token", "tokens of the step, over all sequences and ranks"},
+        Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s", "tokens / step_time"},
+        Field{"flop_causal", &R::flop_causal, Role::model, "FLOP",
               "work of the step on all ranks, forward and backward, without recomputation; visible (query, key) pairs "
               "only"},
-        Field{"mfu_measured_peak", &R::mfu_measured_peak, "1",
+        Field{"mfu_measured_peak", &R::mfu_measured_peak, Role::measure, "1",
               "flop_causal / step_time / peak of all ranks, measured in this run (of a CPU in FMA, of a GPU in matrix "
               "products); 0 where it was not measured"},
-        Field{"attention_time", &R::attention_time, "s",
+        Field{"attention_time", &R::attention_time, Role::measure, "s",
               "time in attention and the hops of its ring, by the device's clock, mean over ranks"},
-        Field{"product_time", &R::product_time, "s", "the same in matrix products"},
-        Field{"elementwise_time", &R::elementwise_time, "s", "the same in all other kernels"},
-        Field{"communication_time", &R::communication_time, "s",
+        Field{"product_time", &R::product_time, Role::measure, "s", "the same in matrix products"},
+        Field{"elementwise_time", &R::elementwise_time, Role::measure, "s", "the same in all other kernels"},
+        Field{"communication_time", &R::communication_time, Role::measure, "s",
               "the same waiting for shards, gradients and sums over tensor-parallel ranks"},
-        Field{"idle_time", &R::idle_time, "s", "step_time less the four above: the device had nothing to do"},
-        Field{"ranks", &R::ranks, "rank", "ranks of the job"},
-        Field{"seed", &R::seed, "", "seed of the weights and of the data"},
-        Field{"valid", &R::valid, "", "whether loss and gradients were finite"},
-        Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"},
-        Field{"run", &R::run, "",
+        Field{"idle_time", &R::idle_time, Role::measure, "s",
+              "step_time less the four above: the device had nothing to do"},
+        Field{"ranks", &R::ranks, Role::key, "rank", "ranks of the job"},
+        Field{"seed", &R::seed, Role::key, "", "seed of the weights and of the data"},
+        Field{
+            "training_digest", &R::training_digest, Role::key, "",
+            "digest of all that decides what is computed up to this stage: text, tokenizer, model, optimizer, stages"},
+        Field{"valid", &R::valid, Role::verdict, "", "whether loss and gradients were finite"},
+        Field{"outcome", &R::outcome, Role::verdict, "",
+              "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
+        Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
+        Field{"run", &R::run, Role::origin, "",
               "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
   }
 };
@@ -101,6 +111,8 @@ struct TrainingStageRow {
   FixedString<16> backend;
   FixedString<16> transport;
   FixedString<16> dtype;
+  FixedString<16> wire_dtype;
+  std::int64_t threads = 1;
   FixedString<24> recompute;
   double learning_rate = 0;
   double seconds = 0;
@@ -122,59 +134,74 @@ struct TrainingStageRow {
   double final_answer_loss = 0;
   double final_answer_accuracy = 0;
   std::int64_t seed = 0;
+  FixedString<24> training_digest;
   bool valid = false;
+  FixedString<16> outcome;
   FixedString<240> reason;
   std::int64_t run = 0;
 
   static constexpr auto fields() {
     using R = TrainingStageRow;
     return std::tuple{
-        Field{"schedule", &R::schedule, "", "name of the stage schedule, for records that hold several"},
-        Field{"stage", &R::stage, "", "stage of the schedule, counted from 0"},
-        Field{"context_length", &R::context_length, "token", "tokens of one sequence, over all ranks (S)"},
-        Field{"tokens_per_rank", &R::tokens_per_rank, "token", "tokens of one sequence on the rank with most (T)"},
-        Field{"rope_theta", &R::rope_theta, "1", "base of the rotary angles"},
-        Field{"steps", &R::steps, "", "optimiser steps of the stage"},
-        Field{"batch", &R::batch, "", "sequences a step, over all ranks (B)"},
-        Field{"tokens", &R::tokens, "token", "tokens of the stage: steps * batch * context_length"},
-        Field{"mesh", &R::mesh, "", "ranks on the axes dp,fsdp,tp,sp"},
-        Field{"ranks", &R::ranks, "rank", "ranks of the job"},
-        Field{"layout", &R::layout, "", "which tokens a rank holds: contiguous, striped or zigzag"},
-        Field{"backend", &R::backend, "", "kernels used: reference, kokkos, host or cuda"},
-        Field{"transport", &R::transport, "",
+        Field{"schedule", &R::schedule, Role::key, "", "name of the stage schedule, for records that hold several"},
+        Field{"stage", &R::stage, Role::key, "", "stage of the schedule, counted from 0"},
+        Field{"context_length", &R::context_length, Role::key, "token", "tokens of one sequence, over all ranks (S)"},
+        Field{"tokens_per_rank", &R::tokens_per_rank, Role::model, "token",
+              "tokens of one sequence on the rank with most (T)"},
+        Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles"},
+        Field{"steps", &R::steps, Role::key, "", "optimiser steps of the stage"},
+        Field{"batch", &R::batch, Role::key, "", "sequences a step, over all ranks (B)"},
+        Field{"tokens", &R::tokens, Role::model, "token", "tokens of the stage: steps * batch * context_length"},
+        Field{"mesh", &R::mesh, Role::key, "", "ranks on the axes dp,fsdp,tp,sp"},
+        Field{"ranks", &R::ranks, Role::key, "rank", "ranks of the job"},
+        Field{"layout", &R::layout, Role::key, "", "which tokens a rank holds: contiguous, striped or zigzag"},
+        Field{"backend", &R::backend, Role::key, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"transport", &R::transport, Role::key, "",
               "how data travel: mpi from host memory; from a GPU's nccl, cuda_aware_mpi or staged"},
-        Field{"dtype", &R::dtype, "", "type of activations; master weights and moments are float32"},
-        Field{"recompute", &R::recompute, "", "what backward computes again: none, attention_saved or full"},
-        Field{"learning_rate", &R::learning_rate, "1", "largest learning rate of the stage"},
-        Field{"seconds", &R::seconds, "s", "time of the stage's steps, resumed runs joined without their pauses"},
-        Field{"reshard_seconds", &R::reshard_seconds, "s", "time to bring parameters and moments to the stage's mesh"},
-        Field{"checkpoint_seconds", &R::checkpoint_seconds, "s", "time to write the stage's checkpoints"},
-        Field{"tokens_per_second", &R::tokens_per_second, "token/s", "tokens / seconds"},
-        Field{"flop_causal", &R::flop_causal, "FLOP",
+        Field{"dtype", &R::dtype, Role::key, "", "type of activations; master weights and moments are float32"},
+        Field{"wire_dtype", &R::wire_dtype, Role::key, "", "type of keys and values while they travel round the ring"},
+        Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
+        Field{"recompute", &R::recompute, Role::key, "", "what backward computes again: none, attention_saved or full"},
+        Field{"learning_rate", &R::learning_rate, Role::key, "1", "largest learning rate of the stage"},
+        Field{"seconds", &R::seconds, Role::measure, "s",
+              "time of the stage's steps, resumed runs joined without their pauses"},
+        Field{"reshard_seconds", &R::reshard_seconds, Role::measure, "s",
+              "time to bring parameters and moments to the stage's mesh"},
+        Field{"checkpoint_seconds", &R::checkpoint_seconds, Role::measure, "s",
+              "time to write the stage's checkpoints"},
+        Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s", "tokens / seconds"},
+        Field{"flop_causal", &R::flop_causal, Role::model, "FLOP",
               "work of the stage on all ranks, forward and backward, without recomputation; visible (query, key) pairs "
               "only"},
-        Field{"flop_full", &R::flop_full, "FLOP", "the same with every (query, key) pair counted"},
-        Field{"mfu_measured_peak", &R::mfu_measured_peak, "1",
+        Field{"flop_full", &R::flop_full, Role::model, "FLOP", "the same with every (query, key) pair counted"},
+        Field{"mfu_measured_peak", &R::mfu_measured_peak, Role::measure, "1",
               "flop_causal / seconds / peak of all ranks, measured in this run (of a CPU in FMA, of a GPU in matrix "
               "products); 0 where it was not measured"},
-        Field{"attention_share", &R::attention_share, "1",
+        Field{"attention_share", &R::attention_share, Role::measure, "1",
               "attention_time over step_time, of all steps of this run; NaN without steps"},
-        Field{"product_share", &R::product_share, "1", "product_time, likewise"},
-        Field{"elementwise_share", &R::elementwise_share, "1", "elementwise_time, likewise"},
-        Field{"communication_share", &R::communication_share, "1", "communication_time, likewise"},
-        Field{"idle_share", &R::idle_share, "1", "idle_time, likewise"},
-        Field{"parameters", &R::parameters, "", "parameters of the model"},
-        Field{"peak_bytes", &R::peak_bytes, "B",
+        Field{"product_share", &R::product_share, Role::measure, "1", "product_time, likewise"},
+        Field{"elementwise_share", &R::elementwise_share, Role::measure, "1", "elementwise_time, likewise"},
+        Field{"communication_share", &R::communication_share, Role::measure, "1", "communication_time, likewise"},
+        Field{"idle_share", &R::idle_share, Role::measure, "1", "idle_time, likewise"},
+        Field{"parameters", &R::parameters, Role::model, "", "parameters of the model"},
+        Field{"peak_bytes", &R::peak_bytes, Role::measure, "B",
               "largest over ranks of the memory held in buffers at once, where the kernels compute"},
-        Field{"peak_bytes_model", &R::peak_bytes_model, "B", "the same by the formula that --dry-run prints"},
-        Field{"final_loss", &R::final_loss, "nat", "mean loss of the stage's last tenth of steps"},
-        Field{"final_answer_loss", &R::final_answer_loss, "nat", "mean answer loss of the same steps; NaN without"},
-        Field{"final_answer_accuracy", &R::final_answer_accuracy, "1",
+        Field{"peak_bytes_model", &R::peak_bytes_model, Role::model, "B",
+              "the same by the formula that --dry-run prints"},
+        Field{"final_loss", &R::final_loss, Role::measure, "nat", "mean loss of the stage's last tenth of steps"},
+        Field{"final_answer_loss", &R::final_answer_loss, Role::measure, "nat",
+              "mean answer loss of the same steps; NaN without"},
+        Field{"final_answer_accuracy", &R::final_answer_accuracy, Role::measure, "1",
               "mean answer accuracy of the same steps; NaN without answers"},
-        Field{"seed", &R::seed, "", "seed of the weights and of the data"},
-        Field{"valid", &R::valid, "", "whether the stage ran to its end with finite loss"},
-        Field{"reason", &R::reason, "", "why the row is not valid; empty when it is"},
-        Field{"run", &R::run, "",
+        Field{"seed", &R::seed, Role::key, "", "seed of the weights and of the data"},
+        Field{
+            "training_digest", &R::training_digest, Role::key, "",
+            "digest of all that decides what is computed up to this stage: text, tokenizer, model, optimizer, stages"},
+        Field{"valid", &R::valid, Role::verdict, "", "whether the stage ran to its end with finite loss"},
+        Field{"outcome", &R::outcome, Role::verdict, "",
+              "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
+        Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
+        Field{"run", &R::run, Role::origin, "",
               "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
   }
 };

@@ -21,7 +21,9 @@ class Allocator {
 
   void make_attention(LayerActivations& layer) {
     layer.attention = rows(shape_.query_size());
-    layer.lse = {floats(shape_.rows() * shape_.heads), {shape_.batch, shape_.heads, shape_.tokens}};
+    const std::array numbers{shape_.batch, shape_.heads, shape_.tokens};
+    layer.maximum = {floats(element_count(numbers)), numbers};
+    layer.sum = {floats(element_count(numbers)), numbers};
   }
 
   void make_rest(LayerActivations& layer) {

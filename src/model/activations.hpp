@@ -1,11 +1,11 @@
 #pragma once
 /// @file  What a forward pass leaves for the backward pass, by recomputation policy.
 ///
-///                       x    attention, lse    normed, qkv, middle, ...
-///   none                own        own                 own                 own: one a layer
-///   attention_saved     own        own                shared               shared: one for all layers, filled again
-///   full                own      shared               shared               in the backward pass
-///   forward only      shared     shared               shared
+///                       x    attention, maximum, sum    normed, qkv, middle, ...
+///   none                own             own                     own               own: one a layer
+///   attention_saved     own             own                   shared              shared: one for all layers, filled
+///   full                own           shared                  shared              again in the backward pass
+///   forward only      shared          shared                  shared
 
 #include <vector>
 
@@ -23,7 +23,8 @@ struct LayerActivations {
   std::span<float> inverse_rms;         ///< (rows), of the first norm
   RowsView qkv;                         ///< (rows, (H + 2 Hkv) D), q and k rotated
   RowsView attention;                   ///< (rows, H D), out of attention
-  TensorView<float, 3> lse;             ///< (B, H, T)
+  TensorView<float, 3> maximum;         ///< (B, H, T), of the scores of attention
+  TensorView<float, 3> sum;             ///< (B, H, T), of their exponentials
   RowsView middle;                      ///< (rows, C), x + attention branch
   RowsView middle_normed;               ///< (rows, C), after the second norm
   std::span<float> middle_inverse_rms;  ///< (rows), of the second norm

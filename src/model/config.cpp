@@ -77,9 +77,9 @@ void validate(const ModelConfig& config) {
   require_input(config.heads % config.kv_heads == 0,
                 fmt::format("model: {} heads cannot share {} kv_heads evenly; give a divisor of heads", config.heads,
                             config.kv_heads));
-  require_input(std::ranges::find(supported_head_sizes, config.head_size) != supported_head_sizes.end(),
-                fmt::format("model: head_size {} has no kernel; give one of {}", config.head_size,
-                            fmt::join(supported_head_sizes, ", ")));
+  require_input(
+      config.head_size > 0 && config.head_size % 2 == 0,
+      fmt::format("model: head_size is {}; give an even number, for rotary embeddings turn pairs", config.head_size));
   require_input(config.rms_norm_eps > 0 && std::isfinite(config.rms_norm_eps),
                 fmt::format("model: rms_norm_eps is {}; give a positive number", config.rms_norm_eps));
   require_input(config.rope_theta > 0 && std::isfinite(config.rope_theta),

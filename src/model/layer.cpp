@@ -102,7 +102,7 @@ std::int64_t TransformerLayer::bytes() const {
 
 ActivationView TransformerLayer::heads_of(const RowsView& rows, std::int64_t column, std::int64_t heads) const {
   const LocalShape& shape = options_.shape;
-  return {static_cast<std::byte*>(rows.data) + column * size_of(rows.dtype),
+  return {rows.column_range(column, heads * shape.head_size).data,
           rows.dtype,
           {shape.batch, shape.tokens, heads, shape.head_size},
           {shape.tokens * rows.row_stride, rows.row_stride, shape.head_size, 1}};
@@ -140,7 +140,8 @@ void TransformerLayer::attend(const Pass& pass, const LayerActivations& kept) {
                       .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
                       .segments = pass.segments,
                       .out = heads_of(kept.attention, 0, shape.heads),
-                      .lse = kept.lse});
+                      .maximum = kept.maximum,
+                      .sum = kept.sum});
   compute_.progress();
 }
 
@@ -253,7 +254,8 @@ void TransformerLayer::backward_attention(const Pass& pass, const LayerActivatio
                          .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
                          .segments = pass.segments,
                          .out = heads_of(kept.attention, 0, shape.heads),
-                         .lse = kept.lse,
+                         .maximum = kept.maximum,
+                         .sum = kept.sum,
                          .dout = heads_of(dattention, 0, shape.heads),
                          .delta = {delta_.as<float>(), {shape.batch, shape.heads, shape.tokens}},
                          .dq = dq,

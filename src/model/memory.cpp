@@ -9,6 +9,7 @@
 #include "model/head.hpp"
 #include "model/shape.hpp"
 #include "perf/attention_model.hpp"
+#include "ring/partition.hpp"
 
 namespace ringworld {
 namespace {
@@ -51,7 +52,7 @@ std::int64_t gathered_bytes(const ParameterLayout& layout, std::int64_t ranks, D
 std::int64_t activation_bytes(const LocalShape& shape, std::int64_t layers, const ModelOptions& options) {
   const std::int64_t element = size_of(shape.dtype);
   const std::int64_t input = shape.hidden_size * element;
-  const std::int64_t attention = shape.query_size() * element + shape.heads * float_bytes;
+  const std::int64_t attention = shape.query_size() * element + 2 * shape.heads * float_bytes;
   const std::int64_t rest = (3 * shape.hidden_size + shape.qkv_size()) * element + 2 * float_bytes;
   const bool is_training = !options.is_forward_only;
   const auto times = [&](bool is_own) { return is_training && is_own ? layers : 1; };
@@ -89,10 +90,10 @@ std::int64_t scratch_bytes(const LocalShape& shape, const ParameterLayout& layou
   return bytes;
 }
 
-/// Kernels of a GPU keep their tiles on the chip: that its memory can be planned where there is none.
+/// Kernels of a GPU keep their tiles on the chip, so that its memory can be planned where there is none.
 std::int64_t kernel_bytes(const LocalShape& shape, const ModelOptions& options) {
   if (device_of(options.backend) != DeviceKind::host) {
-    return 0;
+    return cuda_attention_workspace_bytes;
   }
   return make_block_attention(options.backend,
                               {.head_size = shape.head_size, .threads = static_cast<int>(options.threads)})
@@ -130,12 +131,14 @@ std::int64_t parameter_shard_elements(const ModelConfig& config, const MeshShape
 }
 
 ModelMemory model_memory(const ModelConfig& config, const MeshShape& mesh, const ModelOptions& options) {
-  check_model_options(options, mesh);
+  check_model_options(options);
+  require_head_size(options.backend, config.head_size);
   const ParameterLayout layout = largest_layout(config, mesh);
   const std::int64_t ranks = sharding_ranks(mesh);
   const std::int64_t tp = mesh[MeshAxis::tp];
   const std::int64_t ring = mesh[MeshAxis::sp];
-  const LocalShape shape = local_shape(config, tp, options.batch, options.context_length / ring, options.dtype);
+  const std::int64_t tokens = Partition(options.layout, options.context_length, ring).tokens_per_rank();
+  const LocalShape shape = local_shape(config, tp, options.batch, tokens, options.dtype);
   const std::int64_t shard = shard_elements(layout, ranks) * float_bytes;
   return {.parameters = shard,
           .gradients = shard,

@@ -44,16 +44,6 @@ std::int64_t largest_unit(const ParameterLayout& layout) {
   return largest;
 }
 
-std::vector<std::int64_t> positions_of(const Partition& partition, std::int64_t rank) {
-  std::vector<std::int64_t> positions;
-  for (const Segment& segment : partition.segments(rank)) {
-    for (std::int64_t i = 0; i < segment.count; ++i) {
-      positions.push_back(segment.token + i * segment.stride);
-    }
-  }
-  return positions;
-}
-
 template <class T>
 std::span<T> dense_span(const TensorView<T, 2>& view) {
   return {view.data, static_cast<std::size_t>(view.is_null() ? 0 : view.size())};
@@ -61,12 +51,10 @@ std::span<T> dense_span(const TensorView<T, 2>& view) {
 
 }  // namespace
 
-void check_model_options(const ModelOptions& options, const MeshShape& mesh) {
-  const std::int64_t ring = mesh[MeshAxis::sp];
+void check_model_options(const ModelOptions& options) {
   require_input(options.batch > 0, fmt::format("model: batch is {}; give 1 or more sequences a rank", options.batch));
-  require_input(options.context_length > 0 && options.context_length % ring == 0,
-                fmt::format("model: context_length {} does not divide by sp = {}; give a multiple of it",
-                            options.context_length, ring));
+  require_input(options.context_length > 0,
+                fmt::format("model: context_length is {}; give 1 or more tokens", options.context_length));
   require_input(
       options.ffn_chunk > 0 && options.loss_chunk > 0,
       fmt::format("model: chunks of {} and {} tokens; give 1 or more", options.ffn_chunk, options.loss_chunk));
@@ -139,15 +127,14 @@ struct Model::Impl {
 
 Model::Impl::Impl(ShardedParameters& parameters_in, const ModelOptions& options_in)
     : parameters(parameters_in),
-      options((check_model_options(options_in, parameters_in.mesh().shape()), options_in)),
+      options((check_model_options(options_in), options_in)),
       mesh(parameters.mesh()),
       tp(mesh.along(MeshAxis::tp)),
       batch_ranks(mesh.across({MeshAxis::dp, MeshAxis::fsdp, MeshAxis::sp})),
       logits_ranks(mesh.across({MeshAxis::tp, MeshAxis::sp})),
       partition(options.layout, options.context_length, mesh.shape()[MeshAxis::sp]),
-      positions(positions_of(partition, mesh.coordinate(MeshAxis::sp))),
-      shape(local_shape(config(), mesh.shape()[MeshAxis::tp], options.batch,
-                        partition.tokens(mesh.coordinate(MeshAxis::sp)), options.dtype)),
+      positions(partition.positions(mesh.coordinate(MeshAxis::sp))),
+      shape(local_shape(config(), mesh.shape()[MeshAxis::tp], options.batch, std::ssize(positions), options.dtype)),
       compute(options.backend, options.threads, parameters.profile(), [this] { parameters.progress(); }),
       embedding(make_embedding(options.backend)),
       norm(make_rms_norm(options.backend)),
@@ -200,8 +187,9 @@ void Model::Impl::check_batch(const TensorView<const std::int32_t, 2>& new_token
     return view.shape == expected && view.strides == row_major_strides(expected);
   };
   require(is_expected(new_tokens), "model: tokens must be dense, (batch, tokens of this rank)");
-  require(new_segments.is_null() != options.has_segments, "model: give document ids where has_segments says so");
-  require(new_segments.is_null() || is_expected(new_segments), "model: document ids must be shaped as tokens");
+  // The shape says whether ids are given: those of a rank without tokens are no memory, and null.
+  require(is_expected(new_segments) || (!options.has_segments && new_segments.is_null()),
+          "model: document ids must be shaped as tokens where has_segments says so, and null elsewhere");
   for (const std::int32_t token : dense_span(new_tokens)) {
     if (token < 0 || token >= config().vocab_size) {
       throw Error(ErrorKind::bad_input,

@@ -2,7 +2,8 @@
 /// @file  The language model: forward and backward by hand, on one rank's share of batch, sequence, heads and ffn.
 /// Source: Touvron et al., "LLaMA", arXiv:2302.13971; blockwise feed-forward and loss after Liu, Abbeel, "Blockwise
 /// Parallel Transformer", arXiv:2305.19370; tensor parallelism after Shoeybi et al., "Megatron-LM", arXiv:1909.08053.
-/// Shapes: B sequences of this rank, T tokens of this rank (Partition::tokens), C hidden_size, V vocab_size.
+/// Shapes: B sequences of this rank, T tokens of this rank (Partition::tokens, which
+/// need not be as many as other ranks', and may be none), C hidden_size, V vocab_size.
 ///
 ///   tokens -> embedding -> [ norm -> q,k,v -> RoPE -> ring attention -> o ->(+)-> norm -> gate,up -> SwiGLU -> down ->(+) ] x L
 ///          -> norm -> head -> cross-entropy
@@ -56,8 +57,8 @@ struct ModelOptions {
   std::int64_t loss_chunk = 1024;  ///< tokens whose logits, (tokens, V), exist at a time
 };
 
-/// @throws Error(bad_input) when the context does not divide by sp, or an option cannot be.
-void check_model_options(const ModelOptions& options, const MeshShape& mesh);
+/// @throws Error(bad_input) when an option cannot be.
+void check_model_options(const ModelOptions& options);
 
 /// This rank's tokens, in the order of `Model::positions`; host memory, whatever the backend.
 struct ModelBatch {
@@ -84,7 +85,7 @@ struct LogitPlace {
 class Model {
  public:
   /// Collective over the mesh of `parameters`, which must outlive the model and lie where the backend computes.
-  /// @throws Error(bad_input) when the context does not divide by sp or an option cannot be; Error(out_of_memory).
+  /// @throws Error(bad_input) when an option cannot be; Error(out_of_memory).
   Model(ShardedParameters& parameters, const ModelOptions& options);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;

@@ -26,7 +26,7 @@ enum class AttentionPass : std::uint8_t { forward, backward, forward_backward };
 /// What travels in the backward pass.
 enum class BackwardRotation : std::uint8_t {
   kv,  ///< keys and values, and the fp32 sums dK and dV behind them; queries stay
-  q,   ///< queries, dO, lse and delta, and the fp32 sum dQ behind them; keys and values stay
+  q,   ///< queries, dO, maximum, sum and delta, and the fp32 sum dQ behind them; keys and values stay
 };
 
 /// (query, key) pairs of one sequence and head: S (S + 1) / 2 under a causal mask, else S^2.
@@ -36,12 +36,13 @@ enum class BackwardRotation : std::uint8_t {
 [[nodiscard]] double attention_flop(const AttentionProblem& problem, AttentionPass pass, bool is_causal);
 
 /// Bytes that a pass has to move between memory and cores at least, on one rank that holds the whole sequence: each
-/// operand read once, each result written once, gradient sums read and written. The backward pass reads lse and delta.
+/// operand read once, each result written once, gradient sums read and written. The backward pass reads maximum, sum and delta of
+/// each query and head.
 [[nodiscard]] double attention_memory_bytes(const AttentionProblem& problem, AttentionPass pass);
 
 /// Bytes of one token's keys, values and document id on the wire, one sequence.
 [[nodiscard]] std::int64_t kv_wire_bytes_per_token(const AttentionProblem& problem);
-/// Bytes of one token's q, dO, lse, delta and document id on the wire, one sequence.
+/// Bytes of one token's q, dO, maximum, sum, delta and document id on the wire, one sequence.
 [[nodiscard]] std::int64_t q_wire_bytes_per_token(const AttentionProblem& problem);
 /// Bytes of one token's fp32 gradient sums on the wire, one sequence.
 [[nodiscard]] std::int64_t gradient_wire_bytes_per_token(const AttentionProblem& problem, BackwardRotation rotation);
@@ -59,9 +60,9 @@ enum class BackwardRotation : std::uint8_t {
 
 /// Bytes that a rank holds at the peak of a pass.
 ///
-/// persistent: q, k, v, out, lse (+ dout, delta, dq, dk, dv when there is a backward pass)
+/// persistent: q, k, v, out, maximum, sum (+ dout, delta, dq, dk, dv when there is a backward pass)
 /// arena:      the larger of
-///               forward   running state (D + 2 floats a query and head) + 2 operand blocks
+///               forward   running output (D floats a query and head) + 2 operand blocks
 ///               backward  2 operand blocks + 3 gradient blocks
 ///             (the blocks only for P > 1)
 /// @param tokens  tokens of the rank that holds most (T)

@@ -56,6 +56,16 @@ std::vector<Segment> Partition::segments(std::int64_t rank) const {
   return runs;
 }
 
+std::vector<std::int64_t> Partition::positions(std::int64_t rank) const {
+  std::vector<std::int64_t> positions;
+  for (const Segment& run : segments(rank)) {
+    for (std::int64_t i = 0; i < run.count; ++i) {
+      positions.push_back(run.token + i * run.stride);
+    }
+  }
+  return positions;
+}
+
 std::int64_t Partition::tokens(std::int64_t rank) const {
   std::int64_t total = 0;
   for (const Segment& run : segments(rank)) {

@@ -51,6 +51,8 @@ class Partition {
 
   /// The runs of a rank, in rising order of tokens; none is empty. All runs of all ranks have the same stride.
   [[nodiscard]] std::vector<Segment> segments(std::int64_t rank) const;
+  /// Position in the sequence of each token of a rank, in the rank's order; they rise.
+  [[nodiscard]] std::vector<std::int64_t> positions(std::int64_t rank) const;
   /// Tokens that a rank holds.
   [[nodiscard]] std::int64_t tokens(std::int64_t rank) const;
   /// Tokens of the rank that holds most (T).

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/activity.hpp"
 #include "core/error.hpp"
 #include "perf/clock.hpp"
 #include "ring/travelling_block.hpp"
@@ -77,8 +78,8 @@ ShiftOptions shift_options(const RingAttentionOptions& options) {
       .memory = device_of(options.backend), .message_limit = options.message_limit, .chunk_bytes = options.chunk_bytes};
 }
 
-std::int64_t state_bytes(const AttentionProblem& problem, std::int64_t tokens) {
-  return problem.batch * tokens * problem.heads * (problem.head_size + 2) * static_cast<std::int64_t>(sizeof(float));
+std::int64_t output_bytes(const AttentionProblem& problem, std::int64_t tokens) {
+  return problem.batch * tokens * problem.heads * problem.head_size * static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t backward_operand_bytes(const AttentionProblem& problem, BackwardRotation rotation, std::int64_t tokens) {
@@ -90,7 +91,7 @@ std::int64_t arena_bytes(const RingAttentionOptions& options, BackwardRotation r
                          std::int64_t tokens) {
   const AttentionProblem& problem = options.problem;
   const bool is_ring = ranks > 1;
-  std::int64_t forward = state_bytes(problem, tokens);
+  std::int64_t forward = output_bytes(problem, tokens);
   if (is_ring) {
     forward += 2 * view_key_value_block(problem, tokens, nullptr).bytes;
   }
@@ -115,7 +116,8 @@ RingAttention::RingAttention(const Ring& ring, const RingAttentionOptions& optio
       operand_shift_(ring, shift_options(options)),
       gradient_shift_(ring, shift_options(options)),
       deadline_(std::numeric_limits<double>::infinity()) {
-  kernel_ = make_block_attention(options.backend, kernel_options(options));
+  const KernelFactory make_kernel = options.make_kernel ? options.make_kernel : KernelFactory(make_block_attention);
+  kernel_ = make_kernel(options.backend, kernel_options(options));
   tensors_ = make_tensor_ops(options.backend);
   for (auto& event : step_ends_) {
     event = device_.make_event();
@@ -123,6 +125,7 @@ RingAttention::RingAttention(const Ring& ring, const RingAttentionOptions& optio
   arena_ = Buffer(arena_bytes(options, rotation_, ring.size(), tokens_max_), device_.kind());
   const bool is_polling = options.is_polling && operand_shift_.needs_driving();
   progress_ = [this, is_polling] {
+    note_progress();
     if (is_polling) {
       operand_shift_.test();
       gradient_shift_.test();
@@ -164,15 +167,10 @@ void RingAttention::keep_pace(const std::function<void()>& enqueue_step) {
   std::swap(step_ends_[0], step_ends_[1]);
 }
 
-AttentionState RingAttention::state() const {
+AttentionState RingAttention::state_of(const RingForward& pass) const {
   const AttentionProblem& problem = options_.problem;
-  BlockCursor cursor(arena_.as<std::byte>());
-  const std::array rows{problem.batch, problem.heads, tokens_};
-  AttentionState state;
-  state.maximum = cursor.tensor<float, 3>(rows);
-  state.sum = cursor.tensor<float, 3>(rows);
-  state.output = cursor.tensor<float, 4>({rows[0], rows[1], rows[2], problem.head_size});
-  return state;
+  const std::array shape{problem.batch, problem.heads, tokens_, problem.head_size};
+  return {.maximum = pass.maximum, .sum = pass.sum, .output = {arena_.as<float>(), shape}};
 }
 
 OperandBuffers RingAttention::operand_buffers(std::int64_t block_bytes, std::byte* memory) const {
@@ -184,11 +182,12 @@ OperandBuffers RingAttention::operand_buffers(std::int64_t block_bytes, std::byt
 }
 
 void RingAttention::forward(const RingForward& pass, const RotationOptions& rotation) {
+  const Phase phase("forward");
   reset_traffic();
   const AttentionProblem& problem = options_.problem;
   const OperandBuffers buffers = operand_buffers(view_key_value_block(problem, tokens_max_, nullptr).bytes,
-                                                 arena_.as<std::byte>() + state_bytes(problem, tokens_max_));
-  const AttentionState state = this->state();
+                                                 arena_.as<std::byte>() + output_bytes(problem, tokens_max_));
+  const AttentionState state = state_of(pass);
   kernel_->reset(state);
   if (ring_.size() > 1) {
     pack_keys(*tensors_, pass, view_key_value_block(problem, tokens_, buffers.current.data()));
@@ -219,10 +218,11 @@ void RingAttention::forward(const RingForward& pass, const RotationOptions& rota
           },
       .add = {}};
   rotate(device_, ring_, operand_shift_, buffers, gradient_shift_, nullptr, steps, rotation);
-  kernel_->finalize(state, pass.out, pass.lse);
+  kernel_->finalize(state, pass.out);
 }
 
 void RingAttention::backward(const RingBackward& pass, const RotationOptions& rotation) {
+  const Phase phase("backward");
   require(options_.pass != AttentionPass::forward, "ring attention was planned for the forward pass only");
   require_dense(pass.dq);
   require_dense(pass.dk);
@@ -269,7 +269,8 @@ void RingAttention::backward_rotating_keys(const RingBackward& pass, const Rotat
            .k = run_of(k, pair.keys),
            .v = run_of(v, pair.keys),
            .dout = run_of(pass.dout, pair.queries),
-           .lse = run_of(pass.lse, pair.queries),
+           .maximum = run_of(pass.maximum, pair.queries),
+           .sum = run_of(pass.sum, pair.queries),
            .delta = run_of(TensorView<const float, 3>(pass.delta), pair.queries),
            .mask = make_mask(pair, options_.is_causal, pass.segments, key_segments)},
           {.dq = run_of(pass.dq, pair.queries), .dk = run_of(dk, pair.keys), .dv = run_of(dv, pair.keys)}, progress_);
@@ -314,7 +315,8 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
       arena_.as<std::byte>(), operand_bytes, view_gradient_block(problem, rotation_, tokens_max_, nullptr).bytes);
   if (ring_.size() > 1) {
     const QueryBlock own = view_query_block(problem, tokens_, operands.current.data());
-    tensors_->copy_strided<float>(pass.lse, own.lse);
+    tensors_->copy_strided<float>(pass.maximum, own.maximum);
+    tensors_->copy_strided<float>(pass.sum, own.sum);
     tensors_->copy_strided<float>(pass.delta, own.delta);
     tensors_->copy_activations(pass.q, own.q);
     tensors_->copy_activations(pass.dout, own.dout);
@@ -326,7 +328,8 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
   struct Queries {
     ConstActivationView q;
     ConstActivationView dout;
-    TensorView<const float, 3> lse;
+    TensorView<const float, 3> maximum;
+    TensorView<const float, 3> sum;
     TensorView<const float, 3> delta;
     TensorView<const std::int32_t, 2> segments;
   };
@@ -337,7 +340,8 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
            .k = run_of(pass.k, pair.keys),
            .v = run_of(pass.v, pair.keys),
            .dout = run_of(queries.dout, pair.queries),
-           .lse = run_of(queries.lse, pair.queries),
+           .maximum = run_of(queries.maximum, pair.queries),
+           .sum = run_of(queries.sum, pair.queries),
            .delta = run_of(queries.delta, pair.queries),
            .mask = make_mask(pair, options_.is_causal, queries.segments, pass.segments)},
           {.dq = run_of(dq, pair.queries), .dk = run_of(pass.dk, pair.keys), .dv = run_of(pass.dv, pair.keys)},
@@ -351,14 +355,14 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
       .compute =
           [&](int origin, std::span<std::byte> held, std::span<std::byte> sums) {
             if (origin == ring_.rank()) {
-              attend(origin, {pass.q, pass.dout, pass.lse, pass.delta, pass.segments}, pass.dq);
+              attend(origin, {pass.q, pass.dout, pass.maximum, pass.sum, pass.delta, pass.segments}, pass.dq);
               return;
             }
             const std::int64_t tokens = partition_.tokens(origin);
             const QueryBlock block = view_query_block(problem, tokens, held.data());
             const GradientBlock share = view_gradient_block(problem, rotation_, tokens, sums.data());
             tensors_->fill_zero(as_floats(share.first));
-            attend(origin, {block.q, block.dout, block.lse, block.delta, block.segments}, share.first);
+            attend(origin, {block.q, block.dout, block.maximum, block.sum, block.delta, block.segments}, share.first);
           },
       .add =
           [&](int origin, std::span<const std::byte> from_previous, std::span<std::byte> sums) {

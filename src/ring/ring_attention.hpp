@@ -22,6 +22,9 @@
 
 namespace ringworld {
 
+/// Makes a block kernel, as make_block_attention does.
+using KernelFactory = std::function<std::unique_ptr<BlockAttention>(Backend, const BlockAttentionOptions&)>;
+
 struct RingAttentionOptions {
   AttentionProblem problem;
   Layout layout = Layout::zigzag;
@@ -33,6 +36,7 @@ struct RingAttentionOptions {
   bool is_polling = true;                                ///< whether kernels drive communication between tiles
   std::int64_t message_limit = default_message_limit;
   std::int64_t chunk_bytes = default_chunk_bytes;  ///< of staged device memory
+  KernelFactory make_kernel = {};  ///< empty: make_block_attention; tests wrap a kernel in one that errs
 };
 
 /// One rank's part of the forward pass.
@@ -42,7 +46,8 @@ struct RingForward {
   ConstActivationView v;                       ///< (B, T, Hkv, D)
   TensorView<const std::int32_t, 2> segments;  ///< (B, T) document ids; null unless the problem has segments
   ActivationView out;                          ///< (B, T, H, D), overwritten
-  TensorView<float, 3> lse;                    ///< (B, H, T), natural logarithm, overwritten
+  TensorView<float, 3> maximum;                ///< (B, H, T), of the scaled scores, overwritten; see log_sum_exp
+  TensorView<float, 3> sum;                    ///< (B, H, T), of exp(score - maximum), overwritten
 };
 
 /// One rank's part of the backward pass.
@@ -52,7 +57,8 @@ struct RingBackward {
   ConstActivationView v;                       ///< (B, T, Hkv, D)
   TensorView<const std::int32_t, 2> segments;  ///< (B, T); null unless the problem has segments
   ConstActivationView out;                     ///< (B, T, H, D), of the forward pass
-  TensorView<const float, 3> lse;              ///< (B, H, T), of the forward pass
+  TensorView<const float, 3> maximum;          ///< (B, H, T), of the forward pass
+  TensorView<const float, 3> sum;              ///< (B, H, T), of the forward pass
   ConstActivationView dout;                    ///< (B, T, H, D)
   TensorView<float, 3> delta;                  ///< (B, H, T), overwritten
   TensorView<float, 4> dq;                     ///< (B, T, H, D), overwritten
@@ -104,7 +110,8 @@ class RingAttention {
   /// Runs `enqueue_step`, on a GPU with a deadline not before the step before the last has ended.
   void keep_pace(const std::function<void()>& enqueue_step);
   [[nodiscard]] OperandBuffers operand_buffers(std::int64_t block_bytes, std::byte* memory) const;
-  [[nodiscard]] AttentionState state() const;
+  /// The statistics in the caller's tensors, the outputs in the arena.
+  [[nodiscard]] AttentionState state_of(const RingForward& pass) const;
 
   Ring ring_;
   RingAttentionOptions options_;
@@ -116,7 +123,7 @@ class RingAttention {
   std::unique_ptr<BlockAttention> kernel_;
   std::unique_ptr<TensorOps> tensors_;
   std::array<std::unique_ptr<Event>, 2> step_ends_;  // of the last two steps
-  Buffer arena_;         // forward: state and two operand blocks; backward: two operand and three gradient blocks
+  Buffer arena_;         // forward: outputs and two operand blocks; backward: two operand and three gradient blocks
   Shift operand_shift_;  // below the arena: a transfer must not outlive its memory
 
   Shift gradient_shift_;

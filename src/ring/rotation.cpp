@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/activity.hpp"
 #include "ring/step_timer.hpp"
 
 namespace ringworld {
@@ -22,8 +23,10 @@ void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffe
   const int ranks = ring.size();
   GradientBuffers sums = gradients != nullptr ? *gradients : GradientBuffers{};
   StepTimer timer(device, options.step_seconds);
+  const int source = ring.communicator().rank_in_job(ring.previous());
 
   for (int step = 0; step < ranks; ++step) {
+    const Phase phase("ring step {} of {}", step + 1, ranks);
     const int origin = ring.origin_after(step);
     const bool has_operand_hop = step + 1 < ranks && is_transferring;
     const auto held = step == 0 ? std::span<std::byte>{} : part(operands.current, steps.operand_bytes(origin));
@@ -44,7 +47,10 @@ void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffe
     }
     if (gradients != nullptr && step > 0) {
       // The hop of the step before: sums for the block of `origin`.
-      gradient_shift.wait([&] { operand_shift.test(); });
+      {
+        const WaitPhase wait("waiting for gradient hop {} from rank {}", step - 1, source);
+        gradient_shift.wait([&] { operand_shift.test(); });
+      }
       if (step > 1 && is_computing) {
         steps.add(origin, part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(origin)), share);
       }
@@ -54,6 +60,7 @@ void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffe
       }
     }
     if (has_operand_hop) {
+      const WaitPhase wait("waiting for hop {} from rank {}", step + 1, source);
       operand_shift.wait([&] { gradient_shift.test(); });
       std::swap(operands.current, operands.incoming);
     }
@@ -64,6 +71,7 @@ void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffe
   if (gradients != nullptr && ranks > 1) {
     timer.begin();
     if (is_transferring) {
+      const WaitPhase wait("waiting for gradient hop {} from rank {}", ranks - 1, source);
       gradient_shift.wait();
     }
     if (is_computing) {

@@ -19,10 +19,12 @@ QueryBlock view_query_block(const AttentionProblem& problem, std::int64_t tokens
   BlockCursor cursor(memory);
   QueryBlock block;
   const std::array shape{problem.batch, tokens, problem.heads, problem.head_size};
-  block.lse = cursor.tensor<float, 3>({problem.batch, problem.heads, tokens});
-  block.delta = cursor.tensor<float, 3>({problem.batch, problem.heads, tokens});
+  const std::array rows{problem.batch, problem.heads, tokens};
   block.q = cursor.activations(problem.wire_dtype, shape);
   block.dout = cursor.activations(problem.wire_dtype, shape);
+  block.maximum = cursor.tensor<float, 3>(rows);
+  block.sum = cursor.tensor<float, 3>(rows);
+  block.delta = cursor.tensor<float, 3>(rows);
   if (problem.has_segments) {
     block.segments = cursor.tensor<std::int32_t, 2>({problem.batch, tokens});
   }

@@ -43,12 +43,14 @@ struct KeyValueBlock {
   std::int64_t bytes = 0;
 };
 
-/// Queries and what their backward pass needs: `[lse | delta | Q | dO | ids]`.
+/// Queries and what their backward pass needs: `[Q | dO | maximum | sum | delta | ids]`, wide
+/// vectors first, so that they are aligned whatever the number of rows.
 struct QueryBlock {
-  TensorView<float, 3> lse;              ///< (B, H, T)
-  TensorView<float, 3> delta;            ///< (B, H, T)
   ActivationView q;                      ///< (B, T, H, D)
   ActivationView dout;                   ///< (B, T, H, D)
+  TensorView<float, 3> maximum;          ///< (B, H, T)
+  TensorView<float, 3> sum;              ///< (B, H, T)
+  TensorView<float, 3> delta;            ///< (B, H, T)
   TensorView<std::int32_t, 2> segments;  ///< (B, T), null without documents
   std::int64_t bytes = 0;
 };

@@ -5,33 +5,18 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "core/spelling.hpp"
 #include "device/host_access.hpp"
+#include "io/non_finite.hpp"
 #include "perf/clock.hpp"
+#include "train/checkpoint_attributes.hpp"
 
 namespace ringworld {
 namespace {
 
 constexpr const char* first_moment_group = "optimizer/first_moment/";
 constexpr const char* second_moment_group = "optimizer/second_moment/";
-
-/// Another framework may have written a truth value as 0 or 1.
-bool read_boolean(const CheckpointReader& reader, const std::string& name) {
-  const auto value = reader.attribute(name);
-  if (value.has_value() && std::holds_alternative<std::int64_t>(*value)) {
-    return std::get<std::int64_t>(*value) != 0;
-  }
-  return reader.get<bool>(name);
-}
-
-/// A number that another framework may have written as an integer.
-double read_number(const CheckpointReader& reader, const std::string& name) {
-  const auto value = reader.attribute(name);
-  if (value.has_value() && std::holds_alternative<std::int64_t>(*value)) {
-    return static_cast<double>(std::get<std::int64_t>(*value));
-  }
-  return reader.get<double>(name);
-}
 
 template <class Enumeration, std::size_t N>
 Enumeration read_name(const CheckpointReader& reader, const std::string& attribute,
@@ -72,6 +57,7 @@ void write_description(CheckpointWriter& writer, const CheckpointDescription& de
   writer.set_attribute("schedule", description.schedule);
   writer.set_attribute("needle_template", description.needle_template);
   writer.set_attribute("tokenizer", description.tokenizer);
+  writer.set_attribute("settings", description.settings);
   writer.set_attribute("stage", description.stage);
 }
 
@@ -97,6 +83,11 @@ TensorRange range_of(const TensorLayout& tensor) {
   return range;
 }
 
+/// Whether another coordinate of the mesh holds the same range.
+bool is_copy(const Mesh& mesh, const TensorRange& range) {
+  return mesh.coordinate(MeshAxis::dp) != 0 || (range.axis == TensorRange::whole && mesh.coordinate(MeshAxis::tp) != 0);
+}
+
 /// Calls `function(name, range, piece)` for every tensor in the same order on every rank; the piece is null where this
 /// rank holds nothing of it.
 template <class Function>
@@ -116,11 +107,57 @@ void for_each_tensor(const ShardedParameters& parameters, Function&& function) {
   }
 }
 
-/// Reads a rank's range to where its values lie.
-void read_range(const CheckpointReader& reader, const std::string& name, const TensorRange& range,
-                std::span<float> values, HostAccess& access) {
-  access.write(values, [&](std::span<float> on_host) { reader.read(name, range, on_host); });
-}
+/// Reads tensors to where their values lie, and finds those that are not finite.
+class TensorLoad {
+ public:
+  TensorLoad(const CheckpointReader& reader, const ShardedParameters& parameters)
+      : reader_(reader), mesh_(parameters.mesh()), access_(parameters.memory()) {}
+
+  /// @param values  of this rank's piece; none where it is null
+  void read(const std::string& name, const TensorRange& range, const ParameterPiece* piece, std::span<float> values) {
+    access_.write(values, [&](std::span<float> on_host) {
+      reader_.read(name, range, on_host);
+      if (piece == nullptr || is_copy(mesh_, range)) {
+        non_finite_.count(name, range.shape, 0, {});
+      } else {
+        count(name, range, *piece, on_host);
+      }
+    });
+  }
+
+  /// @throws ringworld::Error (bad_input, collective) naming the tensors that hold NaN or infinite numbers, unless they
+  /// are allowed; then the root warns of them.
+  void judge(NonFinite policy) {
+    non_finite_.add_ranks(reader_.communicator());
+    if (non_finite_.is_empty()) {
+      return;
+    }
+    const std::string message = fmt::format("'{}': {}", reader_.path().string(), non_finite_.to_string());
+    if (policy == NonFinite::refused) {
+      throw Error(ErrorKind::bad_input, message).as_collective();
+    }
+    if (reader_.communicator().is_root()) {
+      log_warning(message);
+    }
+  }
+
+ private:
+  void count(const std::string& name, const TensorRange& range, const ParameterPiece& piece,
+             std::span<const float> values) {
+    // A slice along the second dimension is dense in the tensor one run at a time.
+    for (std::int64_t at = piece.begin; at < piece.end;) {
+      const std::int64_t length = std::min(piece.tensor->run_length(at), piece.end - at);
+      non_finite_.count(name, range.shape, piece.tensor->global_index(at),
+                        values.subspan(static_cast<std::size_t>(at - piece.begin), static_cast<std::size_t>(length)));
+      at += length;
+    }
+  }
+
+  const CheckpointReader& reader_;
+  const Mesh& mesh_;
+  HostAccess access_;
+  NonFiniteNumbers non_finite_;
+};
 
 }  // namespace
 
@@ -131,11 +168,11 @@ ModelConfig read_model_config(const CheckpointReader& reader) {
                      .heads = reader.get<std::int64_t>("num_attention_heads"),
                      .kv_heads = reader.get<std::int64_t>("num_key_value_heads"),
                      .vocab_size = reader.get<std::int64_t>("vocab_size"),
-                     .rms_norm_eps = read_number(reader, "rms_norm_eps"),
-                     .rope_theta = read_number(reader, "rope_theta"),
+                     .rms_norm_eps = reader.get<double>("rms_norm_eps"),
+                     .rope_theta = reader.get<double>("rope_theta"),
                      .rope_pairing = read_name<RopePairing>(reader, "rope_pairing", rope_pairing_names),
-                     .is_head_tied = read_boolean(reader, "tie_word_embeddings"),
-                     .has_attention_bias = read_boolean(reader, "attention_bias")};
+                     .is_head_tied = reader.get<bool>("tie_word_embeddings"),
+                     .has_attention_bias = reader.get<bool>("attention_bias")};
   if (reader.attribute("head_dim").has_value()) {
     config.head_size = reader.get<std::int64_t>("head_dim");
   } else if (config.heads > 0 && config.hidden_size % config.heads == 0) {
@@ -150,24 +187,27 @@ ModelConfig read_model_config(const CheckpointReader& reader) {
     config.rope_precision = read_name<AnglePrecision>(reader, "rope_precision", angle_precision_names);
   }
   if (reader.attribute("initializer_range").has_value()) {
-    config.initializer_range = read_number(reader, "initializer_range");
+    config.initializer_range = reader.get<double>("initializer_range");
   }
   try {
     validate(config);
   } catch (const Error& error) {
     throw Error(error.kind(), fmt::format("'{}': {}", reader.path().string(), error.what())).as_collective();
   }
+  require_known_attributes(reader, config);
+  require_known_tensors(reader, config);
   return config;
 }
 
 CheckpointDescription read_description(const CheckpointReader& reader) {
   return {.seed = reader.get<std::int64_t>("seed"),
           .context_length = reader.get<std::int64_t>("context_length"),
-          .rope_theta = read_number(reader, "rope_theta"),
+          .rope_theta = reader.get<double>("rope_theta"),
           .schedule = reader.get<std::string>("schedule"),
           .stage = reader.get<std::int64_t>("stage"),
           .needle_template = reader.get<std::string>("needle_template"),
-          .tokenizer = reader.get<std::string>("tokenizer")};
+          .tokenizer = reader.get<std::string>("tokenizer"),
+          .settings = reader.attribute("settings").has_value() ? reader.get<std::string>("settings") : std::string()};
 }
 
 TrainingProgress read_progress(const CheckpointReader& reader) {
@@ -217,9 +257,7 @@ double write_model_checkpoint(const Communicator& world, const std::filesystem::
   write_progress(writer, progress);
   for_each_tensor(parameters, [&](const std::string& name, TensorRange range, const ParameterPiece* piece) {
     // Of the copies that other coordinates hold, the first is written.
-    const bool is_copy =
-        mesh.coordinate(MeshAxis::dp) != 0 || (range.axis == TensorRange::whole && mesh.coordinate(MeshAxis::tp) != 0);
-    if (piece == nullptr || is_copy) {
+    if (piece == nullptr || is_copy(mesh, range)) {
       range.begin = range.end = 0;
       piece = nullptr;
     }
@@ -234,30 +272,24 @@ double write_model_checkpoint(const Communicator& world, const std::filesystem::
   return now_seconds() - start;
 }
 
-void read_parameters(const CheckpointReader& reader, ShardedParameters& parameters) {
-  // Hugging Face's attention_bias means this one as well; a bias left out in silence would be a wrong result.
-  const std::string foreign = "model.layers.0.self_attn.o_proj.bias";
-  if (reader.has(foreign)) {
-    throw Error(ErrorKind::bad_input,
-                fmt::format("'{}' has '{}'; the model has biases of queries, keys and values only",
-                            reader.path().string(), foreign))
-        .as_collective();
-  }
-  HostAccess access(parameters.memory());
+void read_parameters(const CheckpointReader& reader, ShardedParameters& parameters, NonFinite policy) {
+  TensorLoad load(reader, parameters);
   for_each_tensor(parameters, [&](const std::string& name, const TensorRange& range, const ParameterPiece* piece) {
-    read_range(reader, name, range, piece == nullptr ? std::span<float>() : piece->parameter, access);
+    load.read(name, range, piece, piece == nullptr ? std::span<float>() : piece->parameter);
   });
+  load.judge(policy);
   parameters.forget_gathered();
 }
 
 void read_moments(const CheckpointReader& reader, ShardedParameters& parameters, AdamWShards& optimizer) {
-  HostAccess access(parameters.memory());
+  TensorLoad load(reader, parameters);
   for_each_tensor(parameters, [&](const std::string& name, const TensorRange& range, const ParameterPiece* piece) {
-    read_range(reader, first_moment_group + name, range,
-               piece == nullptr ? std::span<float>() : optimizer.first_moment(*piece), access);
-    read_range(reader, second_moment_group + name, range,
-               piece == nullptr ? std::span<float>() : optimizer.second_moment(*piece), access);
+    load.read(first_moment_group + name, range, piece,
+              piece == nullptr ? std::span<float>() : optimizer.first_moment(*piece));
+    load.read(second_moment_group + name, range, piece,
+              piece == nullptr ? std::span<float>() : optimizer.second_moment(*piece));
   });
+  load.judge(NonFinite::refused);
   optimizer.set_updates(reader.get<std::int64_t>("optimizer_updates"));
 }
 

@@ -16,6 +16,12 @@
 
 namespace ringworld {
 
+/// What becomes of numbers in a file that are NaN or infinite.
+enum class NonFinite : std::uint8_t {
+  refused,
+  allowed,  ///< the root warns of them
+};
+
 /// Where training stood when a checkpoint was written.
 struct TrainingProgress {
   std::int64_t stage = 0;
@@ -39,11 +45,13 @@ struct CheckpointDescription {
   std::int64_t stage = 0;           ///< number of that stage in it, counted from 0
   std::string needle_template;      ///< of that stage; empty when it trained on text
   std::string tokenizer;            ///< Tokenizer::to_text
+  std::string settings;             ///< what decided the result, a line `key = value` each; empty in older files
 };
 
 /// The configuration that the attributes hold. Written by another framework, they need only have Hugging Face's names
 /// and `rope_pairing`; rope_precision, head_dim and initializer_range are optional.
-/// @throws ringworld::Error (bad_input, collective) naming the file and the attribute.
+/// @throws ringworld::Error (bad_input, collective) naming the file and the attribute; also one, or a dataset, that asks
+/// for what the model does not do (checkpoint_attributes.hpp).
 [[nodiscard]] ModelConfig read_model_config(const CheckpointReader& reader);
 
 /// @throws ringworld::Error (bad_input, collective) when the file was not written by a training run.
@@ -60,11 +68,12 @@ double write_model_checkpoint(const Communicator& world, const std::filesystem::
                               const CheckpointDescription& description, const TrainingProgress& progress);
 
 /// Fills the parameters from the file, whatever mesh or program wrote it. Collective over the reader's communicator.
-/// @throws ringworld::Error (bad_input, collective) naming the dataset that is missing, of another shape, or that the
-/// model has no place for.
-void read_parameters(const CheckpointReader& reader, ShardedParameters& parameters);
+/// @throws ringworld::Error (bad_input, collective) naming the dataset that is missing, of another shape, or that holds
+/// numbers which are not finite, unless these are allowed.
+void read_parameters(const CheckpointReader& reader, ShardedParameters& parameters,
+                     NonFinite policy = NonFinite::refused);
 
-/// The same for the moments.
+/// The same for the moments, which must be finite.
 void read_moments(const CheckpointReader& reader, ShardedParameters& parameters, AdamWShards& optimizer);
 
 }  // namespace ringworld

@@ -8,12 +8,8 @@ namespace ringworld {
 namespace {
 
 void validate(const Stage& stage, const ModelConfig& model) {
-  const std::int64_t ring = stage.mesh[MeshAxis::sp];
   require_input(stage.context_length > 0,
                 fmt::format("context_length is {}; give 1 or more tokens", stage.context_length));
-  require_input(stage.context_length % ring == 0,
-                fmt::format("context_length {} does not divide by sp = {} of mesh {}; give a multiple of it",
-                            stage.context_length, ring, stage.mesh.to_string()));
   require_input(stage.rope_theta > 0, fmt::format("rope_theta is {}; give a positive number", stage.rope_theta));
   require_input(stage.steps > 0, fmt::format("steps is {}; give 1 or more, or tokens", stage.steps));
   require_input(stage.batch > 0 && stage.batch % stage.replicas() == 0,

@@ -9,8 +9,13 @@
 #include <optional>
 #include <utility>
 
+#include "comm/stop_agreement.hpp"
+#include "core/activity.hpp"
 #include "core/error.hpp"
+#include "core/last_words.hpp"
 #include "device/buffer.hpp"
+#include "io/outcome.hpp"
+#include "io/pending_file.hpp"
 #include "model/flop.hpp"
 #include "perf/clock.hpp"
 #include "train/memory_model.hpp"
@@ -69,13 +74,20 @@ class Trainer {
   Trainer(Communicator world, const TrainingRun& run, TrainingObserver& observer)
       : world_(std::move(world)), run_(run), plan_(run.plan), observer_(observer) {}
 
-  void run() {
+  TrainingEnd run() {
     if (run_.is_resumed) {
       start_from_checkpoint();
     }
-    for (; progress_.stage < static_cast<std::int64_t>(plan_.stages.size()); begin_next_stage()) {
+    const auto stages = static_cast<std::int64_t>(plan_.stages.size());
+    for (; progress_.stage < stages; begin_next_stage()) {
+      const Phase phase("training stage {}", progress_.stage);
       run_stage();
+      const bool is_last = progress_.is_stage_done && progress_.stage + 1 == stages;
+      if (is_stopping_ && !is_last) {
+        return TrainingEnd::stopped;
+      }
     }
+    return TrainingEnd::finished;
   }
 
  private:
@@ -100,9 +112,14 @@ class Trainer {
                   fmt::format("stands in a stage {} of context_length {}, this plan's has {}", progress_.stage,
                               found.context_length, stage().context_length));
     must_load_ = true;
-    if (progress_.is_stage_done) {
+    if (progress_.is_stage_done && is_stage_finished()) {
+      refuse_unless(!has_missed_gate(),
+                    fmt::format("ends stage {} with an answer accuracy of {:.3f} that must pass {}; "
+                                "give the stage more steps, or start again",
+                                progress_.stage, progress_.accuracy_average, stage().stop_when_answer_accuracy));
       begin_next_stage();
     }
+    progress_.is_stage_done = false;  // a finished stage that was given more steps goes on
   }
 
   void begin_next_stage() {
@@ -165,8 +182,11 @@ class Trainer {
                     fmt::format("stage {}, step {}: {}", row.stage, row.step, row.reason.view()))
             .as_collective();
       }
-      if (!is_stage_finished() && is_checkpoint_due()) {
+      if (!is_stage_finished() && (is_stopping_ || is_checkpoint_due())) {
         write_checkpoint();
+      }
+      if (!is_stage_finished() && is_stopping_) {
+        return;
       }
     }
     progress_.is_stage_done = true;
@@ -174,24 +194,22 @@ class Trainer {
     write_checkpoint();
     if (run_.checkpoint.keeps_stages) {
       on_root(world_, [&] {
-        std::filesystem::copy_file(run_.checkpoint.path, stage_checkpoint_path(run_.checkpoint.path, progress_.stage),
-                                   std::filesystem::copy_options::overwrite_existing);
+        replace_with_copy(run_.checkpoint.path, stage_checkpoint_path(run_.checkpoint.path, progress_.stage));
       });
     }
     TrainingStageRow row = describe_stage(*model, peak);
     row.final_loss = loss.mean();
     row.final_answer_loss = answer_loss.mean();
     row.final_answer_accuracy = answer_accuracy.mean();
-    const bool has_missed_gate = stage().stop_when_answer_accuracy > 0 && !has_reached_accuracy();
-    row.valid = !has_missed_gate;
-    if (has_missed_gate) {
-      const std::string reason =
-          fmt::format("the answer accuracy is {:.3f} after {} steps and must pass {}; try another seed",
-                      progress_.accuracy_average, progress_.step, stage().stop_when_answer_accuracy);
-      row.reason = std::string_view(reason);
+    const bool has_missed = has_missed_gate();
+    conclude(row, Outcome::ok);
+    if (has_missed) {
+      conclude(row, Outcome::failed_check,
+               fmt::format("the answer accuracy is {:.3f} after {} steps and must pass {}; try another seed",
+                           progress_.accuracy_average, progress_.step, stage().stop_when_answer_accuracy));
     }
     observer_.on_stage(row);
-    if (has_missed_gate) {
+    if (has_missed) {
       throw Error(ErrorKind::check_failed, fmt::format("stage {}: {}", progress_.stage, row.reason.view()))
           .as_collective();
     }
@@ -199,6 +217,9 @@ class Trainer {
 
   [[nodiscard]] bool has_reached_accuracy() const {
     return stage().stop_when_answer_accuracy > 0 && progress_.accuracy_average > stage().stop_when_answer_accuracy;
+  }
+  [[nodiscard]] bool has_missed_gate() const {
+    return stage().stop_when_answer_accuracy > 0 && !has_reached_accuracy();
   }
   [[nodiscard]] bool is_stage_finished() const { return progress_.step >= stage().steps || has_reached_accuracy(); }
 
@@ -215,6 +236,12 @@ class Trainer {
   }
 
   TrainingStepRow run_step(Model& model, RankBatch& batch) {
+    const Phase phase("step {}", progress_.step);
+    const LastWords words([this](const std::string& reason) {
+      TrainingStepRow cut = describe_step();
+      conclude(cut, Outcome::interrupted, reason);
+      observer_.on_standstill(cut);
+    });
     world_.barrier();
     const double start = now_seconds();
     state_->parameters.clear_gradients();
@@ -231,8 +258,7 @@ class Trainer {
       sums.text_nll += of_pass.text_nll;
       sums.scored += of_pass.scored;
     }
-    state_->parameters.finish_gradients();
-    const double norm = state_->optimizer.gradient_norm();
+    const double norm = reduce_gradients();
     LearningRateSchedule schedule = stage().learning_rate;
     schedule.steps = stage().steps;
     const double rate = learning_rate(schedule, progress_.step);
@@ -244,17 +270,17 @@ class Trainer {
     WorkSeconds work = state_->parameters.profile().collect();
     std::array<double, 6> totals{sums.answers, sums.hits, sums.answer_nll, sums.texts, sums.text_nll, sums.scored};
     mesh_->across({MeshAxis::dp, MeshAxis::fsdp, MeshAxis::sp}).all_reduce(std::span<double>(totals), Reduction::sum);
-    const double seconds = world_.all_reduce(now_seconds() - start, Reduction::max);
+    // The longest time, and whether some rank was told to stop or has numbers that are none: one reduction for all.
+    std::array<double, 3> agreed{now_seconds() - start, stop_vote(), is_finite ? 0.0 : 1.0};
+    world_.all_reduce(std::span<double>(agreed), Reduction::max);
+    const double seconds = agreed[0];
+    is_stopping_ = agreed[1] > 0;
+    const bool is_finite_everywhere = agreed[2] == 0;
     world_.all_reduce(std::span<double>(work.seconds), Reduction::sum);
     std::ranges::for_each(work.seconds, [&](double& sum) { sum /= world_.size(); });
     stage_work_.add(work, seconds);
 
-    TrainingStepRow row;
-    row.schedule = std::string_view(plan_.schedule);
-    row.stage = progress_.stage;
-    row.step = progress_.step;
-    row.context_length = stage().context_length;
-    row.rope_theta = stage().rope_theta;
+    TrainingStepRow row = describe_step();
     row.loss = loss;
     row.answer_loss = mean_or_nan(totals[2], totals[0]);
     row.answer_accuracy = mean_or_nan(totals[1], totals[0]);
@@ -272,11 +298,12 @@ class Trainer {
     row.elementwise_time = work[Work::elementwise];
     row.communication_time = work[Work::communication];
     row.idle_time = seconds - work.total();
-    row.ranks = world_.size();
-    row.seed = plan_.seed;
-    row.valid = is_finite;
-    if (!is_finite) {
-      row.reason = std::string_view(fmt::format("loss {} and gradient norm {} are not finite", loss, norm));
+    if (is_finite_everywhere) {
+      conclude(row, Outcome::ok);
+    } else {
+      conclude(row, Outcome::not_finite,
+               is_finite ? std::string("loss or gradient norm of another rank is not finite")
+                         : fmt::format("diverged: loss {} and gradient norm {}, which must be finite", loss, norm));
     }
 
     ++progress_.step;
@@ -292,7 +319,30 @@ class Trainer {
     return row;
   }
 
+  /// What is known of the step at hand before it is taken. Not valid yet.
+  [[nodiscard]] TrainingStepRow describe_step() const {
+    TrainingStepRow row;
+    row.schedule = std::string_view(plan_.schedule);
+    row.stage = progress_.stage;
+    row.step = progress_.step;
+    row.context_length = stage().context_length;
+    row.rope_theta = stage().rope_theta;
+    row.ranks = world_.size();
+    row.seed = plan_.seed;
+    row.training_digest = stage_digest();
+    row.valid = false;
+    return row;
+  }
+
+  /// @return the norm of the gradients of all ranks
+  double reduce_gradients() {
+    const Phase phase("gradient reduce");
+    state_->parameters.finish_gradients();
+    return state_->optimizer.gradient_norm();
+  }
+
   void write_checkpoint() {
+    const Phase phase("checkpoint");
     observer_.on_checkpoint();
     const CheckpointDescription description{.seed = plan_.seed,
                                             .context_length = stage().context_length,
@@ -300,11 +350,17 @@ class Trainer {
                                             .schedule = plan_.schedule,
                                             .stage = progress_.stage,
                                             .needle_template = stage().needle_template,
-                                            .tokenizer = run_.tokenizer};
+                                            .tokenizer = run_.tokenizer,
+                                            .settings = run_.settings};
     const double seconds = write_model_checkpoint(world_, run_.checkpoint.path, state_->parameters, state_->optimizer,
                                                   description, progress_);
     progress_.checkpoint_seconds += world_.all_reduce(seconds, Reduction::max);
     last_checkpoint_ = now_seconds();
+  }
+
+  [[nodiscard]] std::string_view stage_digest() const {
+    const auto index = static_cast<std::size_t>(progress_.stage);
+    return index < run_.stage_digests.size() ? std::string_view(run_.stage_digests[index]) : std::string_view();
   }
 
   [[nodiscard]] double utilisation(double flop, double seconds) const {
@@ -316,7 +372,7 @@ class Trainer {
     row.schedule = std::string_view(plan_.schedule);
     row.stage = progress_.stage;
     row.context_length = stage().context_length;
-    row.tokens_per_rank = model.partition().tokens(0);
+    row.tokens_per_rank = model.partition().tokens_per_rank();
     row.rope_theta = stage().rope_theta;
     row.steps = progress_.step;
     row.batch = stage().batch;
@@ -327,6 +383,8 @@ class Trainer {
     row.backend = name_of(plan_.backend);
     row.transport = device_of(plan_.backend) == DeviceKind::host ? "mpi" : name_of(world_.transport());
     row.dtype = name_of(plan_.dtype);
+    row.wire_dtype = name_of(plan_.wire_dtype);
+    row.threads = plan_.threads;
     row.recompute = name_of(plan_.recomputation);
     row.learning_rate = stage().learning_rate.peak;
     row.seconds = progress_.stage_seconds;
@@ -348,6 +406,7 @@ class Trainer {
     row.peak_bytes = peak_bytes;
     row.peak_bytes_model = training_memory(plan_, stage()).total();
     row.seed = plan_.seed;
+    row.training_digest = stage_digest();
     return row;
   }
 
@@ -356,7 +415,8 @@ class Trainer {
   const TrainingPlan& plan_;
   TrainingObserver& observer_;
   TrainingProgress progress_;
-  bool must_load_ = false;  // the state lies in the checkpoint, not in memory
+  bool is_stopping_ = false;  // some rank was told to
+  bool must_load_ = false;    // the state lies in the checkpoint, not in memory
   std::optional<Mesh> mesh_;
   std::unique_ptr<ShardedState> state_;
   double last_checkpoint_ = 0;
@@ -371,9 +431,9 @@ std::filesystem::path stage_checkpoint_path(const std::filesystem::path& path, s
   return kept;
 }
 
-void train(const Communicator& world, const TrainingRun& run, TrainingObserver& observer) {
+TrainingEnd train(const Communicator& world, const TrainingRun& run, TrainingObserver& observer) {
   on_every_rank(world, [&] { validate(run.plan); });
-  Trainer(world, run, observer).run();
+  return Trainer(world, run, observer).run();
 }
 
 }  // namespace ringworld

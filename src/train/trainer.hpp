@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "comm/communicator.hpp"
 #include "data/batch.hpp"
@@ -36,12 +38,23 @@ class TrainingObserver {
   virtual void on_stage(const TrainingStageRow& row) = 0;
   /// A checkpoint is about to be written: what a record lacks of the steps before it would be lacking for ever.
   virtual void on_checkpoint() = 0;
+  /// A step makes no progress, and the process is about to be ended. `row` names the step and the reason, and is not
+  /// valid. Told on rank 0 only, on another thread, while the thread of the other calls is inside a step.
+  virtual void on_standstill(const TrainingStepRow& /*row*/) {}
+};
+
+/// How a training ended.
+enum class TrainingEnd : std::uint8_t {
+  finished,
+  stopped,  ///< by a signal (core/stop_request.hpp), after a whole step; the checkpoint holds it
 };
 
 struct TrainingRun {
   TrainingPlan plan;
   CheckpointPolicy checkpoint;
-  std::string tokenizer;  ///< Tokenizer::to_text, for the checkpoint; may be empty
+  std::string tokenizer;                   ///< Tokenizer::to_text, for the checkpoint; may be empty
+  std::string settings;                    ///< what decides the result, as text, for the checkpoint; may be empty
+  std::vector<std::string> stage_digests;  ///< of each stage: digest of what decides its steps, for the rows; or none
   /// Makes the data of a stage; the same on every rank.
   std::function<std::unique_ptr<BatchSource>(const Stage& stage, std::int64_t index)> make_source;
   double peak_flops_per_second = 0;  ///< of all ranks together, measured; 0: not measured
@@ -51,9 +64,11 @@ struct TrainingRun {
 /// Where a stage's checkpoint is kept.
 [[nodiscard]] std::filesystem::path stage_checkpoint_path(const std::filesystem::path& path, std::int64_t stage);
 
-/// Runs the plan to its end. Collective over `world`, which every stage's mesh uses whole.
-/// @throws Error(bad_input) when the checkpoint is of another configuration, Error(check_failed) when a loss is not
-///         finite or a stage ends without the accuracy that it must reach.
-void train(const Communicator& world, const TrainingRun& run, TrainingObserver& observer);
+/// Runs the plan to its end, or until a signal to any rank: then it ends after the step at hand, with a checkpoint from
+/// which a resumed run goes on as if nothing had been. Collective over `world`, which every stage's mesh uses whole.
+/// @throws Error(bad_input) when the checkpoint is of another configuration, Error(check_failed) when a loss or a gradient
+///         norm is not finite on some rank (the observer has seen the row of that step, which is not valid and says so) or
+///         a stage ends without the accuracy that it must reach.
+TrainingEnd train(const Communicator& world, const TrainingRun& run, TrainingObserver& observer);
 
 }  // namespace ringworld

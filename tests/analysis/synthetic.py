@@ -1,35 +1,100 @@
 """Runs made up for the tests: the tables of experiments/attention/rows.hpp, filled with plausible numbers.
 
-The row types are read from the C++ header itself, so a renamed column breaks the tests and not a user's report.
+The row types are those of the program where it is built and can print them as JSON, else they are read from the C++
+headers: a renamed column breaks the tests and not a user's report.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from ringworld_analysis.roles import KEYS_BEFORE_ROLES
 
-ROWS_HPP = Path(__file__).resolve().parents[2] / "experiments" / "attention" / "rows.hpp"
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROWS_HPP = REPOSITORY / "experiments" / "attention" / "rows.hpp"
+PROGRAM = REPOSITORY / "build" / "release" / "bin" / "ringworld"
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class RowType:
-    """One row type of the header."""
+    """One row type of the program."""
 
     path: str
     columns: tuple[str, ...]
+    roles: tuple[str, ...]
+    """Role of each column; empty where the declaration has none."""
     units: tuple[str, ...]
     meanings: tuple[str, ...]
     dtype: np.dtype[Any]
 
+    def with_key(self, name: str, numpy_type: str) -> RowType:
+        """Return the type with a key column more, which nothing but its role tells the readers of."""
+        roles = self.roles or tuple(
+            "key" if column in KEYS_BEFORE_ROLES[self.path] else "measure" for column in self.columns
+        )
+        kinds = [(column, self.dtype[column]) for column in self.columns]
+        return RowType(
+            self.path, (*self.columns, name), (*roles, "key"), (*self.units, ""), (*self.meanings, "made up"),
+            np.dtype([*kinds, (name, numpy_type)]),
+        )  # fmt: skip
+
+    def without_roles(self) -> RowType:
+        """Return the type as it was written before tables had roles."""
+        return replace(self, roles=())
+
 
 def row_types(header: Path = ROWS_HPP) -> dict[str, RowType]:
+    """Return the row types that a header declares, by HDF5 path: as the program prints them, or as they stand there."""
+    declared = declared_row_types(header)
+    printed = program_row_types()
+    return {path: printed.get(path, kind) for path, kind in declared.items()}
+
+
+@cache
+def program_row_types() -> dict[str, RowType]:
+    """Return the row types that the built program prints as JSON; none where it is older than the headers."""
+    if not PROGRAM.exists():
+        return {}
+    newest = max(path.stat().st_mtime for path in (ROWS_HPP, *(REPOSITORY / "src" / "io").glob("*rows.hpp")))
+    if PROGRAM.stat().st_mtime < newest:
+        return {}
+    answer = subprocess.run(
+        [PROGRAM, "info", "--schema", "json"], capture_output=True, text=True, timeout=60, check=False
+    )
+    return parse_schema(answer.stdout) if answer.returncode == 0 else {}
+
+
+def parse_schema(text: str) -> dict[str, RowType]:
+    """Read what `ringworld info --schema json` prints."""
+    found = {}
+    for table in json.loads(text)["tables"]:
+        columns = table["columns"]
+        names, roles, units, meanings = (
+            tuple(column[name] for column in columns) for name in ("name", "role", "unit", "meaning")
+        )
+        kinds = [(column["name"], _schema_type(column["type"])) for column in columns]
+        found[table["path"]] = RowType(table["path"], names, roles, units, meanings, np.dtype(kinds))
+    return found
+
+
+def _schema_type(text: str) -> str:
+    limit = re.fullmatch(r"text, at most (\d+) bytes", text)
+    if limit:
+        return f"S{int(limit.group(1)) + 1}"
+    return {"int32": "<i4", "int64": "<i8", "float64": "<f8", "bool": "?"}[text]
+
+
+def declared_row_types(header: Path) -> dict[str, RowType]:
     """Read the row types of the header, by HDF5 path."""
     found = {}
     text = header.read_text(encoding="utf-8")
@@ -39,20 +104,21 @@ def row_types(header: Path = ROWS_HPP) -> dict[str, RowType]:
         kinds = {
             name: kind
             for kind, name in re.findall(
-                r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [\w.]+)?;", body, re.M
+                r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [^;]+)?;", body, re.M
             )
         }
         # A meaning may be several literals in a row.
         literals = re.sub(r'"\s*\n\s*"', "", body)
-        fields = re.findall(r'Field\{"(\w+)",\s*&R::(\w+),\s*"([^"]*)",\s*"([^"]*)"\}', literals)
-        assert len(fields) == len(kinds) > 0, f"{path.group(1)}: {len(fields)} fields, {len(kinds)} members"
-        found[path.group(1)] = RowType(
-            path.group(1),
-            tuple(name for name, *_ in fields),
-            tuple(unit for _, _, unit, _ in fields),
-            tuple(meaning for *_, meaning in fields),
-            np.dtype([(name, _numpy_type(kinds[member])) for name, member, *_ in fields]),
+        fields = re.findall(
+            r'Field\{\s*"(\w+)",\s*&R::(\w+),\s*(?:Role::(\w+),\s*)?"([^"]*)",\s*"([^"]*)"\}', literals
         )
+        assert len(fields) == len(kinds) > 0, f"{path.group(1)}: {len(fields)} fields, {len(kinds)} members"
+        names, members, roles, units, meanings = zip(*fields)
+        assert all(roles) or not any(roles), f"{path.group(1)}: some columns have a role and some have none"
+        found[path.group(1)] = RowType(
+            path.group(1), names, roles if any(roles) else (), units, meanings,
+            np.dtype([(name, _numpy_type(kinds[member])) for name, member in zip(names, members)]),
+        )  # fmt: skip
     return found
 
 
@@ -108,7 +174,7 @@ def _row(
         "transport": "mpi",
         "dtype": dtype, "wire_dtype": dtype, "heads": heads, "kv_heads": kv_heads, "head_size": head_size, "batch": 1,
         "causal": True, "pass": direction, "backward_rotation": "none" if direction == "forward" else "kv",
-        "polling": True, "threads": 1, "repeats": 5,
+        "inputs": "random", "polling": True, "threads": 1, "repeats": 5,
         "step_time": time, "step_time_min": time * fast, "step_time_max": time * slow,
         "flop_causal": flop, "flop_full": flop * 2 * context / (context + 1),
         "flops_per_second_per_rank": throughput, "peak_flops_per_second": peak, "mfu_measured_peak": throughput / peak,
@@ -118,6 +184,8 @@ def _row(
         "peak_resident_bytes": int(held * 1.15) + 3_500_000,
         "error": (3e-3 if dtype == "bf16" else 4e-7) * float(rng.uniform(0.7, 1.3)) * (1 + 0.04 * ranks),
         "error_rms": 1e-7, "error_tolerance": 1.6e-2 if dtype == "bf16" else 5e-6, "valid": True, "reason": "",
+        "lse_error": 1e-7, "lse_error_tolerance": 2e-6,
+        "probe_rows": 3 * heads * context, "probe_wrong_rows": 0, "probe_first_wrong": "",
         "seed": 42,
         "run": 0,
     }  # fmt: skip
@@ -175,15 +243,15 @@ def sample_rows(rows: list[Row]) -> list[Row]:
 
 
 def write_table(file: h5py.File, kind: RowType, rows: list[Row], described: bool = True) -> None:
-    """Write rows as a compound table; a row with too few or too many columns is an error."""
+    """Write rows as a compound table. Columns that a row lacks are zero or empty; one too many is an error."""
     data = np.zeros(len(rows), dtype=kind.dtype)
     for index, row in enumerate(rows):
-        assert set(row) == set(kind.columns), f"{kind.path}: {set(row) ^ set(kind.columns)}"
+        assert set(row) <= set(kind.columns), f"{kind.path}: {set(row) - set(kind.columns)}"
         for name, value in row.items():
             data[name][index] = value.encode() if isinstance(value, str) else value
     dataset = file.create_dataset(kind.path, data=data, chunks=(64,), maxshape=(None,))
     if described:
-        for name in ("columns", "units", "meanings"):
+        for name in ("columns", *(["roles"] * bool(kind.roles)), "units", "meanings"):
             dataset.attrs[name] = np.array([text.encode() for text in getattr(kind, name)])
 
 
@@ -212,10 +280,10 @@ def write_provenance(
 
 def write_run(
     path: Path, rows: list[Row], hops: list[Row] | None = None, *, provenance: bool = True, cores: int = 4,
-    described: bool = True, **origin: Any,
+    described: bool = True, kinds: dict[str, RowType] | None = None, **origin: Any,
 ) -> Path:  # fmt: skip
-    """Write a whole file."""
-    kinds = row_types()
+    """Write a whole file; `kinds` replaces row types by path."""
+    kinds = {**row_types(), **(kinds or {})}
     with h5py.File(path, "w") as file:
         write_table(file, kinds["/attention"], rows, described)
         if hops is not None:

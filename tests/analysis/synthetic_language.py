@@ -66,7 +66,8 @@ def stage_rows(steps: list[Row]) -> list[Row]:
                 "learning_rate": 4e-3, "seconds": seconds, "reshard_seconds": 0.01, "checkpoint_seconds": 0.02,
                 "tokens_per_second": tokens / seconds, "flop_causal": sum(row["flop_causal"] for row in part),
                 "flop_full": 2.0, "mfu_measured_peak": 0.4, "attention_share": 0.3, "product_share": 0.4,
-                "elementwise_share": 0.2, "communication_share": 0.0, "idle_share": 0.0, "parameters": 217_984, "peak_bytes": 1 << 24,
+                "elementwise_share": 0.2, "communication_share": 0.0, "idle_share": 0.0,
+                "parameters": 217_984, "peak_bytes": 1 << 24,
                 "peak_bytes_model": 1 << 24, "final_loss": last["loss"], "final_answer_loss": last["answer_loss"],
                 "final_answer_accuracy": last["answer_accuracy"], "seed": key[1], "valid": True, "reason": "", "run": 0,
             }
@@ -126,14 +127,17 @@ def perplexity_rows(length: int = 2048) -> list[Row]:
         nll = 5.2 - 0.12 * float(np.log2(begin))
         row = {**whole, "position_begin": begin, "position_end": 2 * begin, "tokens": 30 * begin, "nll": nll,
                "perplexity": float(np.exp(nll))}  # fmt: skip
-        rows.append({name: row[name] for name in names})
+        rows.append({name: row[name] for name in names if name in row})
         begin *= 2
     return rows
 
 
-def write_record(path: Path, **tables: list[Row]) -> Path:
-    """Write a record; tables by the last word of their path: steps, stages, cells, perplexity."""
-    kinds = language_row_types()
+def write_record(path: Path, kinds: dict[str, RowType] | None = None, **tables: list[Row]) -> Path:
+    """Write a record; tables by the last word of their path: steps, stages, cells, perplexity.
+
+    :param kinds: row types that replace those of the program, by path
+    """
+    kinds = {**language_row_types(), **(kinds or {})}
     with h5py.File(path, "w") as file:
         for name, rows in tables.items():
             (kind,) = (kind for place, kind in kinds.items() if place.endswith(f"/{name}"))

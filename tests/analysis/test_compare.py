@@ -101,7 +101,7 @@ def test_other_machine_is_warned_about(tmp_path: Path, capsys: pytest.CaptureFix
 def test_csv_has_reference_and_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verdict(tmp_path, capsys, sweep(), changed(1.5), "--csv", str(tmp_path / "c.csv"))
     lines = (tmp_path / "c.csv").read_text().splitlines()
-    assert lines[0].endswith("reference,lower,upper,unit,step_time,ratio,verdict,reason")
+    assert lines[0].endswith("column,reference,lower,upper,unit,measured,ratio,verdict,reason")
     assert sum(",slower," in line for line in lines) == 1
 
 

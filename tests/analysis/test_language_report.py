@@ -34,7 +34,7 @@ def typical(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_column_read_is_declared() -> None:
     kinds = language.language_row_types()
     assert set(kinds) == {"/training/steps", "/training/stages", "/needle/cells", "/needle/perplexity"}
-    assert {*needle.COLUMNS, *needle.MODEL} <= set(kinds["/needle/cells"].columns)
+    assert set(needle.COLUMNS) <= set(kinds["/needle/cells"].columns)
     assert set(needle.PERPLEXITY_COLUMNS) <= set(kinds["/needle/perplexity"].columns)
     assert set(training.STEP_COLUMNS) <= set(kinds["/training/steps"].columns)
     assert set(training.STAGE_COLUMNS) <= set(kinds["/training/stages"].columns)
@@ -141,12 +141,6 @@ def test_a_sweep_and_a_training_run_share_a_page(tmp_path: Path, typical_run: Pa
     assert 'id="throughput"' in text
     assert 'id="needle"' in text
     assert (folder / "attention.csv").exists()
-
-
-def test_compare_still_asks_for_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record = language.write_record(tmp_path / "train.h5", cells=[language.cell(1024, 3)])
-    assert cli.main(["compare", str(record), str(record)]) == 2
-    assert "/attention" in capsys.readouterr().err
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

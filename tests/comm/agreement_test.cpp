@@ -1,5 +1,7 @@
 /// @file  Errors that ranks agree on: the same one everywhere, so that all may leave in order.
 
+#include "comm/agreement.hpp"
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -54,6 +56,44 @@ TEST(OnRoot, LongMessagesArriveWhole) {
   const std::string message(200'000, 'x');
   expect_everywhere(error_of([&] { on_root(world, [&] { throw Error(ErrorKind::internal, message); }); }),
                     ErrorKind::internal, message);
+}
+
+TEST(Agreement, SameFactsPass) {
+  const std::vector<RankFact> facts{{.name = "the arguments", .digest = 1, .description = "'a'"},
+                                    {.name = "file 'b'", .digest = 2, .description = "2 bytes"}};
+  EXPECT_NO_THROW(require_agreement(Communicator::world(), facts));
+}
+
+TEST(Agreement, ADifferenceNamesTheFactTheRanksAndWhatTheyHave) {
+  const Communicator world = Communicator::world();
+  if (world.size() == 1) {
+    GTEST_SKIP() << "one rank agrees with itself";
+  }
+  const bool is_last = world.rank() + 1 == world.size();
+  const std::vector<RankFact> facts{
+      {.name = "the arguments", .digest = 1, .description = ""},
+      {.name = "file 'in.h5'", .digest = is_last ? 8U : 7U, .description = is_last ? "8 bytes" : "7 bytes"}};
+  const auto error = error_of([&] { require_agreement(world, facts); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_TRUE(error->is_collective());
+  EXPECT_EQ(error->kind(), ErrorKind::bad_input);
+  const std::string text = error->what();
+  for (const std::string& part :
+       {fmt::format("rank {} differs from rank 0 in file 'in.h5'", world.size() - 1), std::string("7 bytes on rank 0"),
+        fmt::format("8 bytes on rank {}", world.size() - 1)}) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  }
+}
+
+TEST(Agreement, SeveralRanksAreNamedTogether) {
+  const Communicator world = Communicator::world();
+  if (world.size() < 3) {
+    GTEST_SKIP() << "needs three ranks";
+  }
+  const std::vector<RankFact> facts{{.name = "x", .digest = world.is_root() ? 0U : 1U, .description = ""}};
+  const auto error = error_of([&] { require_agreement(world, facts); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_NE(std::string(error->what()).find("ranks 1, 2"), std::string::npos) << error->what();
 }
 
 TEST(OnEveryRank, RunsOnEveryRank) {

@@ -37,6 +37,21 @@ TEST(ByteTokenizer, RefusesTokensOutsideItsVocabulary) {
   }
 }
 
+TEST(WordTokenizer, KeepsWordsOfEveryScriptWhole) {
+  EXPECT_EQ(
+      split_words("Gr\u00fc\u00dfe, \u00dcBER na\u00efve\u2026 \u0421\u043b\u043e\u0432\u043e"),
+      (std::vector<std::string>{"gr\u00fc\u00dfe", ",", "\u00fcber", "na\u00efve", "\u0441\u043b\u043e\u0432\u043e"}));
+  EXPECT_EQ(split_words("\u2018it\u2019s\u2019 \u4eca\u65e5a"),
+            (std::vector<std::string>{"it's", "\u4eca", "\u65e5", "a"}));
+}
+
+TEST(WordTokenizer, CountsTheBytesThatAreInNoWord) {
+  EXPECT_EQ(dropped_share("two words, no more."), 0.0);
+  EXPECT_EQ(dropped_share("ab 12\n"), 0.5);
+  EXPECT_EQ(dropped_share("\xfc\u20ac"), 1.0) << "a byte that is not UTF-8, and a sign";
+  EXPECT_EQ(dropped_share(" \n"), 0.0);
+}
+
 TEST(SplitWords, LowersLettersAndKeepsSigns) {
   EXPECT_EQ(split_words("Dog's end; WHY?! x-7y(z)\n"),
             (std::vector<std::string>{"dog's", "end", ";", "why", "?", "!", "x", "y", "z"}));

@@ -64,7 +64,8 @@ class GreedyDecoding : public ::testing::TestWithParam<std::tuple<Layout, bool>>
 TEST_P(GreedyDecoding, EqualsArgmaxOfOnePassOverTheFinishedText) {
   const auto [layout, is_tied] = GetParam();
   const Mesh mesh = ring_mesh();
-  const std::int64_t prompt_length = 24 - new_tokens - 1;  // with the answer, a multiple of 1, 2, 3 and 4 ranks
+  constexpr std::int64_t total = 23;  // which no ring of 2, 3 or 4 ranks divides
+  const std::int64_t prompt_length = total - new_tokens - 1;
   ShardedParameters parameters(small_config(is_tied, is_tied ? RopePairing::half_split : RopePairing::interleaved),
                                mesh);
   parameters.initialize(Initialization::lwm, 11);
@@ -79,14 +80,14 @@ TEST_P(GreedyDecoding, EqualsArgmaxOfOnePassOverTheFinishedText) {
   ASSERT_EQ(std::ssize(generated), batch * count);
 
   RingNextTokenModel model(parameters,
-                           {.batch = batch, .context_length = 24, .layout = layout, .is_forward_only = true}, 500.0);
+                           {.batch = batch, .context_length = total, .layout = layout, .is_forward_only = true}, 500.0);
   std::vector<TokenPlace> places;
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t token = 0; token < count; ++token) {
       places.push_back({.row = b, .position = prompt_length + token});
     }
   }
-  const std::vector<NextToken> expected = model.predict(joined(prompt, generated, count, 24), places);
+  const std::vector<NextToken> expected = model.predict(joined(prompt, generated, count, total), places);
   std::set<Token> distinct;
   for (std::size_t index = 0; index < expected.size(); ++index) {
     EXPECT_EQ(generated[index], expected[index].likeliest) << "place " << index;
@@ -132,15 +133,52 @@ TEST_P(GreedyDecoding, LogitsEqualThoseOfReadingTheWholeTextAgain) {
   }
 }
 
+TEST_P(GreedyDecoding, PromptsOfAnyLengthAreContinuedAsByOneRank) {
+  const auto [layout, is_tied] = GetParam();
+  const Communicator world = Communicator::world();
+  const Mesh alone(world.split(world.rank(), 0), MeshShape{});
+  const Mesh mesh = ring_mesh();
+  const ModelConfig config = small_config(is_tied, RopePairing::half_split);
+  ShardedParameters shared(config, mesh);
+  ShardedParameters own(config, alone);
+  shared.initialize(Initialization::lwm, 8);
+  own.initialize(Initialization::lwm, 8);
+  // Fewer tokens than ranks, as many or one more, and lengths that no ring of 2, 3 or 4 divides.
+  for (const std::int64_t prompt_length : {1, 2, 3, 5, 11, 23}) {
+    const GreedyDecoderOptions options{.batch = batch,
+                                       .prompt_length = prompt_length,
+                                       .new_tokens = new_tokens,
+                                       .layout = layout,
+                                       .rope_theta = 500.0};
+    GreedyDecoder decoder(shared, options);
+    GreedyDecoder expected(own, options);
+    const std::vector<Token> prompt = random_prompt(prompt_length);
+    EXPECT_EQ(decoder.generate(prompt, new_tokens + 1), expected.generate(prompt, new_tokens + 1))
+        << "prompt of " << prompt_length;
+    double largest = 0;
+    double difference = 0;
+    const TensorView<const float, 2> logits = decoder.logits();
+    const TensorView<const float, 2> right = expected.logits();
+    for (std::int64_t b = 0; b < batch; ++b) {
+      for (std::int64_t v = 0; v < config.vocab_size; ++v) {
+        largest = std::max(largest, std::abs(static_cast<double>(right(b, v))));
+        difference =
+            std::max(difference, std::abs(static_cast<double>(logits(b, v)) - static_cast<double>(right(b, v))));
+      }
+    }
+    EXPECT_LT(difference, 1e-5 * largest) << "prompt of " << prompt_length;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(LayoutsAndHeads, GreedyDecoding,
                          ::testing::Combine(::testing::Values(Layout::contiguous, Layout::striped, Layout::zigzag),
                                             ::testing::Bool()));
 
-TEST(GreedyDecoder, RefusesAPromptShorterThanTheRing) {
+TEST(GreedyDecoder, RefusesAPromptWithoutTokens) {
   const Mesh mesh = ring_mesh();
   ShardedParameters parameters(small_config(true, RopePairing::half_split), mesh);
-  expect_error(ErrorKind::bad_input, [&] { GreedyDecoder decoder(parameters, {.prompt_length = 1}); },
-               {"prompt of 1 tokens", "at least 2 a rank"});
+  expect_error(ErrorKind::bad_input, [&] { GreedyDecoder decoder(parameters, {.prompt_length = 0}); },
+               {"at least 1 token"});
 }
 
 }  // namespace

@@ -45,8 +45,17 @@ TEST(OptionValues, TomlTextIsQuoted) {
 }
 
 TEST(OptionValues, ListsKeepEmptyItems) {
-  EXPECT_EQ(split_list("a,,b"), (std::vector<std::string>{"a", "", "b"}));
-  EXPECT_EQ(split_list(""), std::vector<std::string>{""});
+  EXPECT_EQ(split_list("--list", "a,,b"), (std::vector<std::string>{"a", "", "b"}));
+  EXPECT_EQ(split_list("--list", "a,"), (std::vector<std::string>{"a", ""}));
+  EXPECT_EQ(split_list("--list", ""), std::vector<std::string>{""});
+}
+
+TEST(OptionValues, QuotedItemsHoldCommas) {
+  EXPECT_EQ(split_list("--list", R"("a, b.txt",c.txt)"), (std::vector<std::string>{"a, b.txt", "c.txt"}));
+  EXPECT_EQ(split_list("--list", R"("say ""a,b""")"), std::vector<std::string>{R"(say "a,b")"});
+  EXPECT_EQ(split_list("--list", R"(5",6")"), (std::vector<std::string>{R"(5")", R"(6")"}));
+  EXPECT_THROW((void)split_list("--list", R"("a,b)"), Error);
+  EXPECT_THROW((void)split_list("--list", R"("a"b)"), Error);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 
@@ -86,6 +87,58 @@ TEST(Options, FlagsWinOverTheFile) {
   EXPECT_EQ(values.count, 5);
   EXPECT_EQ(values.name, "flag");
   EXPECT_EQ(values.context_length, (std::vector<std::int64_t>{2048, 512}));
+}
+
+enum class Fruit : std::uint8_t { apple, pear };
+
+}  // namespace
+
+template <>
+struct Enumerators<Fruit> {
+  static constexpr std::string_view what = "fruit";
+  static constexpr std::array<std::string_view, 2> names{"apple", "pear"};
+};
+
+namespace {
+
+struct Basket {
+  Fruit best = Fruit::apple;
+  std::vector<Fruit> fruits{Fruit::apple};
+  std::vector<std::string> files{"a.txt"};
+};
+
+std::optional<std::string> parse(Basket& basket, const std::vector<std::string>& arguments) {
+  Options options("test", "A verb for tests.");
+  options.add("best", basket.best, "", "the best one");
+  options.add("fruits", basket.fruits, "", "what there is");
+  options.add("files", basket.files, "", "their files");
+  options.allow_config_file();
+  return options.parse(arguments);
+}
+
+TEST(Options, EnumerationsComeFromTheirTable) {
+  Basket basket;
+  EXPECT_FALSE(parse(basket, {"--best", "pear", "--fruits", "pear,apple"}).has_value());
+  EXPECT_EQ(basket.best, Fruit::pear);
+  EXPECT_EQ(basket.fruits, (std::vector<Fruit>{Fruit::pear, Fruit::apple}));
+  const auto help = parse(basket, {"--help"});
+  ASSERT_TRUE(help.has_value());
+  EXPECT_NE(help->find("apple, pear: the best one (default"), std::string::npos) << *help;
+  try {
+    (void)parse(basket, {"--best", "peer"});
+    FAIL() << "a fruit that does not exist";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "--best: fruit 'peer' is unknown; did you mean 'pear'? (one of apple, pear)");
+  }
+}
+
+TEST(Options, ElementsOfAnArrayAreTakenWhole) {
+  Basket basket;
+  const ConfigFile file("files = [\"a, b.txt\", '\"c\".txt']\n");
+  (void)parse(basket, {"--config", file.path()});
+  EXPECT_EQ(basket.files, (std::vector<std::string>{"a, b.txt", "\"c\".txt"}));
+  (void)parse(basket, {"--files", "\"a, b.txt\",c.txt", "--files", "d.txt"});
+  EXPECT_EQ(basket.files, (std::vector<std::string>{"a, b.txt", "c.txt", "d.txt"}));
 }
 
 TEST(Options, MistypedNamesGetTheNearestOne) {

@@ -25,7 +25,7 @@ def declared_columns(header: Path = ROWS_HPP) -> dict[str, dict[str, str]]:
         assert path is not None
         members = re.findall(r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [\w.]+)?;", body, re.MULTILINE)
         types = {name: kind for kind, name in members}
-        fields = re.findall(r'Field\{"(\w+)",\s*&R::(\w+),', body)
+        fields = re.findall(r'Field\{\s*"(\w+)",\s*&R::(\w+),', body)
         assert len(fields) == len(types) > 0, f"{header} declares {path.group(1)} in an unknown way"
         tables[path.group(1)] = {column: types[member] for column, member in fields}
     return tables
@@ -50,12 +50,14 @@ def text_of(row: Any, column: str) -> str:
     return bytes(row[column]).decode()
 
 
-TEXT_OF_POINT = ("layout", "backend", "transport", "dtype", "wire_dtype", "pass", "backward_rotation")
-NUMBERS_OF_POINT = (
-    "context_length", "ranks", "heads", "kv_heads", "head_size", "batch", "causal", "polling", "threads", "seed",
-)
+def key_columns(table: str = "/attention", header: Path = ROWS_HPP) -> list[str]:
+    """Return the columns of a table that the header declares as keys."""
+    text = header.read_text(encoding="utf-8")
+    body = text[text.index(f'path = "{table}"') :]
+    body = body[: body.index("\n};")]
+    return re.findall(r'Field\{\s*"(\w+)",\s*&R::\w+,\s*Role::key,', body)
 
 
 def point_of(row: Any) -> tuple[Any, ...]:
     """Return what tells the points of a sweep apart."""
-    return tuple(text_of(row, name) for name in TEXT_OF_POINT) + tuple(int(row[name]) for name in NUMBERS_OF_POINT)
+    return tuple(row[name].item() for name in key_columns())

@@ -11,7 +11,7 @@
 namespace ringworld {
 namespace {
 
-constexpr std::int64_t samples = 8;
+constexpr std::uint64_t seed = 7;
 
 /// A small point whose forward and backward passes have run.
 class SampledCheck : public testing::Test {
@@ -27,7 +27,7 @@ class SampledCheck : public testing::Test {
   }
 
   [[nodiscard]] bool passes() const {
-    return check_samples(data_, samples).largest <= error_tolerance(data_.options().problem);
+    return is_within(check_samples(data_, seed), sampled_tolerance(data_.options().problem));
   }
 
   /// Rank 0 holds token 0, which is always sampled, as its first.
@@ -37,7 +37,7 @@ class SampledCheck : public testing::Test {
 };
 
 TEST_F(SampledCheck, PassesARightResult) {
-  const SampledError error = check_samples(data_, samples);
+  const SampledError error = check_samples(data_, seed);
   EXPECT_LE(error.largest, 2e-6);
   EXPECT_LE(error.rms, 2e-6);
   EXPECT_GT(error.largest, 0);
@@ -68,7 +68,7 @@ TEST_F(SampledCheck, FindsNotANumberWhereNoSampleIs) {
     const TensorView<float, 4>& dv = data_.backward().dv;
     dv(1, dv.shape[1] - 1, 0, 31) = std::numeric_limits<float>::quiet_NaN();
   }
-  EXPECT_TRUE(std::isnan(check_samples(data_, samples).largest));
+  EXPECT_TRUE(std::isnan(check_samples(data_, seed).largest));
 }
 
 /// The last token's numbers are the smallest under a causal mask: losing them must show in bfloat16 too, whose tolerance
@@ -87,8 +87,8 @@ TEST(SampledCheckOfBfloat16, FailsALastTokenThatIsLost) {
                     .backward_rotation = BackwardRotation::kv},
                    7);
     data.attention().forward(data.forward());
-    const double tolerance = error_tolerance(data.options().problem);
-    EXPECT_LE(check_samples(data, samples).largest, tolerance);
+    const double tolerance = sampled_tolerance(data.options().problem).largest;
+    EXPECT_LE(check_samples(data, seed).largest, tolerance);
     const Partition& partition = data.attention().partition();
     for (const Segment& run : partition.segments(data.ring().rank())) {
       const std::int64_t last = run.count - 1;
@@ -96,8 +96,32 @@ TEST(SampledCheckOfBfloat16, FailsALastTokenThatIsLost) {
         std::fill_n(&data.forward().out.as<bf16>()(0, run.token_local + last, 0, 0), 16, bf16(0.0F));
       }
     }
-    EXPECT_GT(check_samples(data, samples).largest, tolerance) << name_of(layout);
+    EXPECT_GT(check_samples(data, seed).largest, tolerance) << name_of(layout);
   }
+}
+
+TEST(SampledTokens, AreTwoOfEveryRunOfEveryRank) {
+  for (const Layout layout : {Layout::contiguous, Layout::striped, Layout::zigzag}) {
+    const Partition partition(layout, 1000, 8);
+    const std::vector<std::int64_t> tokens = sampled_tokens(partition, 0, seed);
+    for (std::int64_t rank = 0; rank < 8; ++rank) {
+      for (const Segment& run : partition.segments(rank)) {
+        const auto is_of_run = [&](std::int64_t token) {
+          const std::int64_t place = token - run.token;
+          return place >= 0 && place % run.stride == 0 && place / run.stride < run.count;
+        };
+        EXPECT_GE(std::ranges::count_if(tokens, is_of_run), 2) << name_of(layout) << ", rank " << rank;
+      }
+    }
+    EXPECT_NE(tokens, sampled_tokens(partition, 0, seed + 1));
+    EXPECT_NE(tokens, sampled_tokens(partition, 1, seed));
+  }
+}
+
+/// Without a draw there is nothing to choose: all tokens of the shortest sequences.
+TEST(SampledTokens, AreAllOfTheShortest) {
+  EXPECT_EQ(sampled_tokens(Partition(Layout::zigzag, 1, 4), 0, seed), (std::vector<std::int64_t>{0}));
+  EXPECT_EQ(sampled_tokens(Partition(Layout::striped, 3, 2), 0, seed), (std::vector<std::int64_t>{0, 1, 2}));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "experiments/attention/point.hpp"
+#include "io/row_keys.hpp"
 
 namespace ringworld {
 namespace {
@@ -10,14 +11,14 @@ TEST(SweepPoints, AreTheProductOfTheLists) {
   SweepOptions values;
   values.context_length = {1024, 2048};
   values.ranks = {1, 2};
-  values.layout = {"contiguous", "zigzag"};
+  values.layout = {Layout::contiguous, Layout::zigzag};
   EXPECT_EQ(make_points(values, 4).size(), 8U);
 }
 
 TEST(SweepPoints, ThatDifferOnlyInTheRotationOfAForwardPassAppearOnce) {
   SweepOptions values;
-  values.backward_rotation = {"kv", "q"};
-  values.pass = {"forward", "backward"};
+  values.backward_rotation = {RotationChoice::kv, RotationChoice::q};
+  values.pass = {AttentionPass::forward, AttentionPass::backward};
   EXPECT_EQ(make_points(values, 2).size(), 3U);
 }
 
@@ -40,8 +41,7 @@ TEST(SweepPoints, ThatCannotRunAreRefusedBeforeAnythingRuns) {
   refuses([](SweepOptions& values) { values.ranks = {4}; });
   refuses([](SweepOptions& values) { values.head_size = {64, 65}; });
   refuses([](SweepOptions& values) { values.kv_heads = {3}; });
-  refuses([](SweepOptions& values) { values.backend = {"host", "cuda"}; });
-  refuses([](SweepOptions& values) { values.layout = {"zigzack"}; });
+  refuses([](SweepOptions& values) { values.backend = {Backend::host, Backend::cuda}; });
   refuses([](SweepOptions& values) { values.context_length = {0}; });
   refuses([](SweepOptions& values) { values.repeats = 0; });
 }
@@ -49,18 +49,22 @@ TEST(SweepPoints, ThatCannotRunAreRefusedBeforeAnythingRuns) {
 TEST(SweepPoints, AreToldApartByEveryParameter) {
   SweepOptions values;
   values.context_length = {1024, 2048};
-  values.layout = {"contiguous", "striped"};
-  values.dtype = {"float32", "bfloat16"};
-  values.pass = {"forward", "backward"};
+  values.layout = {Layout::contiguous, Layout::striped};
+  values.dtype = {DType::float32, DType::bfloat16};
+  values.pass = {AttentionPass::forward, AttentionPass::backward};
   values.polling = {true, false};
   values.threads = {1, 2};
   const std::vector<SweepPoint> points = make_points(values, 1);
   for (std::size_t i = 0; i < points.size(); ++i) {
     for (std::size_t j = 0; j < points.size(); ++j) {
-      EXPECT_EQ(is_same_point(describe_point(points[i], 1), describe_point(points[j], 1)), i == j);
+      EXPECT_EQ(same_keys(describe_point(points[i], values), describe_point(points[j], values)), i == j);
     }
   }
-  EXPECT_FALSE(is_same_point(describe_point(points[0], 1), describe_point(points[0], 2)));
+  for (std::int64_t SweepOptions::* const number : {&SweepOptions::seed, &SweepOptions::repeats}) {
+    SweepOptions changed = values;
+    changed.*number += 1;
+    EXPECT_FALSE(same_keys(describe_point(points[0], values), describe_point(points[0], changed)));
+  }
 }
 
 }  // namespace

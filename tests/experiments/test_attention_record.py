@@ -111,7 +111,7 @@ def wire_bytes(row: Any) -> int:
     size = 4 if text_of(row, "wire_dtype") == "float32" else 2
     heads, kv_heads, head_size = (int(row[name]) for name in ("heads", "kv_heads", "head_size"))
     keys = 2 * kv_heads * head_size * size
-    queries = 2 * heads * head_size * size + 2 * heads * 4  # q, dout, lse and delta
+    queries = 2 * heads * head_size * size + 3 * heads * 4  # q, dout, maximum, sum and delta
     bytes_of_token = 0
     if text_of(row, "pass") != "backward":
         bytes_of_token += keys
@@ -341,7 +341,8 @@ def test_out_of_memory_is_a_row_and_the_sweep_goes_on(tmp_path: Path) -> None:
     assert list(rows["valid"]) == [True, False, True], [text_of(row, "reason") for row in rows]
     assert text_of(rows[1], "reason").startswith("out of memory")
     assert rows[1]["step_time"] == 0
-    assert rows[1]["repeats"] == 0
+    assert rows[1]["repeats_done"] == 0
+    assert [text_of(row, "outcome") for row in rows] == ["ok", "out_of_memory", "ok"]
     assert np.all(rows["peak_bytes"] <= limit)
     assert len(progress_lines(finished.stderr.splitlines())) == 3
     assert finished.errors == []
@@ -355,15 +356,16 @@ def test_more_memory_than_the_node_has_is_a_row_too(tmp_path: Path) -> None:
     assert all(text_of(row, "reason").startswith("out of memory") for row in rows[:2])
 
 
-def test_a_timeout_is_a_row_and_the_sweep_goes_on(tmp_path: Path) -> None:
+def test_a_point_over_its_time_limit_is_a_row_and_the_sweep_goes_on(tmp_path: Path) -> None:
     output = tmp_path / "record.h5"
     flags: list[launch.Argument] = ["--context-length", "64,131072,96", "--ranks", "1,2", "--pass", "forward_backward"]
-    finished = sweep(output, *SMALL, *flags, "--timeout", 1.5, timeout=90)
+    finished = sweep(output, *SMALL, *flags, "--time-limit", 1.5, timeout=90)
     rows = rows_of(output)
     assert list(rows["context_length"]) == [64, 64, 131072, 131072, 96, 96]
     assert list(rows["valid"]) == [True, True, False, False, True, True], [text_of(row, "reason") for row in rows]
     assert all(text_of(row, "reason").startswith("timeout") for row in rows[2:4])
-    assert np.all(rows["repeats"][2:4] == 0)
+    assert np.all(rows["repeats_done"][2:4] == 0)
+    assert {text_of(row, "outcome") for row in rows[2:4]} == {"timeout"}
     assert len(progress_lines(finished.stderr.splitlines())) == 6
     assert finished.seconds < 60
 
@@ -497,3 +499,19 @@ def test_a_mistake_does_not_touch_an_existing_output(tmp_path: Path) -> None:
     sweep(output, *SMALL, "--context-length", 64, "--layout", "zagzig", code=2)
     assert output.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["record.h5"]
+
+
+def test_inputs_of_known_answer_are_points_of_their_own(tmp_path: Path) -> None:
+    output = tmp_path / "record.h5"
+    command = [*SMALL, "--context-length", 96, "--inputs", "random,probe", "--pass", "forward_backward"]
+    sweep(output, *command)
+    rows = rows_of(output)
+    assert [bytes(row["inputs"]) for row in rows] == [b"random", b"probe"]
+    for row in rows:
+        assert row["valid"]
+        assert (row["probe_rows"], row["probe_wrong_rows"]) == (96 * (4 + 4 + 2), 0)
+        assert row["probe_first_wrong"] == b""
+        assert row["lse_error"] <= row["lse_error_tolerance"]
+    assert rows[0]["error"] > 0
+    sweep(output, *command, "--resume")
+    assert len(rows_of(output)) == 2

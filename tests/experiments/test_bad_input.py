@@ -65,15 +65,15 @@ def write_inputs(made: Path) -> None:
         "flat_segment_ids": lambda: {"segment_ids": np.zeros(16, dtype=np.int32)},
         "short_segment_ids": lambda: {"segment_ids": np.zeros((1, 15), dtype=np.int32)},
         "float_segment_ids": lambda: {"segment_ids": np.zeros((1, 16), dtype=np.float32)},
-        "int64_segment_ids": lambda: {"segment_ids": np.zeros((1, 16), dtype=np.int64)},
+        "wide_segment_ids": lambda: {"segment_ids": np.full((1, 16), 2**40)},
         "int_q": lambda: {"q": good["q"].astype(np.int32)},
-        "half_v": lambda: {"v": good["v"].astype(np.float16)},
-        "half_dout": lambda: {"dout": good["dout"].astype(np.float16)},
+        "complex_v": lambda: {"v": good["v"].astype(np.complex64)},
+        "bool_dout": lambda: {"dout": good["dout"] > 0},
         "no_tokens": lambda: {name: tensor[:, :0] for name, tensor in good.items()},
     }
     for name, change in changed.items():
         write_tensors(made / f"{name}.h5", {**good, **change()})
-    write_tensors(made / "head_size_24.h5", Problem(16, 1, 4, 2, 24).tensors())
+    write_tensors(made / "head_size_20.h5", Problem(16, 1, 4, 2, 20).tensors())
     write_tensors(
         made / "heads_5_kv_heads_2.h5", {**good, "q": np.ones((1, 16, 5, 16)), "dout": np.ones((1, 16, 5, 16))}
     )
@@ -123,6 +123,15 @@ MISTAKES = [
     ),
     Mistake("table in a config", "attention --config {folder}/nested.toml", (r"nested\.toml", "attention")),
     # values of attention
+    Mistake("unknown kind of inputs", ATTENTION + " --inputs prob", ("'prob'", "did you mean 'probe'")),
+    Mistake(
+        "inputs that the probe does not have",
+        "attention --heads 1 --head-size 16 --context-length 4M --inputs probe",
+        ("--inputs probe", "heads of 16", "4194304 tokens", "--head-size"),
+    ),
+    Mistake("check of nothing", "check --context-length 0", ("--context-length", "at least 1")),
+    Mistake("check of no bytes", "check --link-bytes 0", ("--link-bytes", "at least 1")),
+    Mistake("unknown flag of check", "check --quik", ("--quik", "did you mean '--quick'")),
     Mistake("no number", ATTENTION + " --warmup many", ("--warmup", "'many'")),
     Mistake("number with a rest", ATTENTION + " --warmup 3x", ("--warmup", "'3x'")),
     Mistake("number out of range", ATTENTION + " --seed 99999999999999999999", ("--seed", "9999")),
@@ -141,11 +150,12 @@ MISTAKES = [
         ("--context-length", "-64"),
     ),
     Mistake("negative kv heads", ATTENTION.replace("--kv-heads 2", "--kv-heads -2"), ("--kv-heads", "-2")),
+    Mistake("negative time limit", ATTENTION + " --time-limit -0.5", ("--time-limit", r"-0\.5")),
     Mistake("negative timeout", ATTENTION + " --timeout -0.5", ("--timeout", r"-0\.5")),
     Mistake("negative memory limit", ATTENTION + " --memory-limit -1", ("--memory-limit", "-1")),
     Mistake("negative ranks", ATTENTION + " --ranks -1", (r"--ranks,?:? *-1", r"^(?!.*mpirun -n -1)")),
     Mistake("more ranks than the job", ATTENTION + " --ranks 1,16", ("--ranks", "16")),
-    Mistake("head size", ATTENTION.replace("--head-size 16", "--head-size 24"), ("head.size", "24", "16.*32.*256")),
+    Mistake("head size", ATTENTION.replace("--head-size 16", "--head-size 20"), ("head.size", "20", "16 or 24")),
     Mistake("kv heads", ATTENTION.replace("--kv-heads 2", "--kv-heads 3"), ("--heads", "4", "--kv-heads", "3")),
     Mistake("unknown layout", ATTENTION + " --layout zigzag,stripped", ("'stripped'", "did you mean 'striped'")),
     Mistake("unknown backend", ATTENTION + " --backend hots", ("'hots'", "did you mean 'host'")),
@@ -186,12 +196,12 @@ MISTAKES = [
     Mistake("flat segment ids", INPUT + "flat_segment_ids.h5", ("segment_ids", r"\(16\)", r"\(1, 16\)")),
     Mistake("short segment ids", INPUT + "short_segment_ids.h5", ("segment_ids", r"\(1, 15\)", r"\(1, 16\)")),
     Mistake("float segment ids", INPUT + "float_segment_ids.h5", ("segment_ids", "float32", "int32")),
-    Mistake("int64 segment ids", INPUT + "int64_segment_ids.h5", ("segment_ids", "int64", r"\bint32\b")),
+    Mistake("wide segment ids", INPUT + "wide_segment_ids.h5", ("segment_ids", str(2**40), r"\(0, 0\)", r"\bint32\b")),
     Mistake("integers for q", INPUT + "int_q.h5", (r"\bq\b", "int32", "float32")),
-    Mistake("half floats for v", INPUT + "half_v.h5", (r"\bv\b", "float16", "float32")),
-    Mistake("half floats for dout", INPUT + "half_dout.h5", (r"\bdout\b", "float16", "float32")),
+    Mistake("complex numbers for v", INPUT + "complex_v.h5", (r"\bv\b", "compound", "float32")),
+    Mistake("truth values for dout", INPUT + "bool_dout.h5", (r"\bdout\b", "bool", "float32")),
     Mistake("no tokens", INPUT + "no_tokens.h5", (r"no_tokens\.h5", r"\bq\b")),
-    Mistake("head size of a file", INPUT + "head_size_24.h5", ("head.size", "24", "16.*32.*256")),
+    Mistake("head size of a file", INPUT + "head_size_20.h5", ("head.size", "20", "16 or 24")),
     Mistake("kv heads of a file", INPUT + "heads_5_kv_heads_2.h5", ("heads", r"\b5\b", r"\b2\b")),
     Mistake(
         "verify with an absent backend",
@@ -267,8 +277,10 @@ def test_help_is_no_mistake(arguments: str, ranks: int | None) -> None:
 def test_help_of_attention_names_every_flag_with_its_default() -> None:
     text = launch.run_successfully(ALONE, "attention", "--help").stdout
     flags = """--context-length --ranks --layout --heads --kv-heads --head-size --batch --dtype --wire-dtype --causal
-        --pass --backend --backward-rotation --warmup --repeats --timeout --memory-limit --overlap-probe --polling --threads
+        --pass --backend --backward-rotation --warmup --repeats --timeout --time-limit --memory-limit --overlap-probe --inputs
+        --polling --threads
         --seed --resume --output --config"""
     missing = [flag for flag in flags.split() if not re.search(rf"{flag}\b", text)]
     assert missing == []
-    assert re.search(r"--timeout\b.*\[s\].*default 0", text, re.DOTALL)
+    assert re.search(r"--timeout\b[^-]*\[s\][^-]*default 600", text)
+    assert re.search(r"--time-limit\b[^-]*\[s\][^-]*default 0", text)

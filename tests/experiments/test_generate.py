@@ -50,6 +50,19 @@ def test_the_text_does_not_depend_on_ranks_or_layout(folder: Path, tmp_path: Pat
         assert shared.stdout == alone.stdout
 
 
+@pytest.mark.parametrize("words", [1, 2, 3, 6])
+def test_a_prompt_of_any_length_is_continued_as_by_one_rank(folder: Path, tmp_path: Path, words: int) -> None:
+    prompt = " ".join((folder / "prompt.txt").read_text(encoding="utf-8").split()[:words])
+    alone = generate(folder, tmp_path / "alone.h5", "--prompt", prompt)
+    assert alone.code == 0, str(alone)
+    for ranks, layout in ((2, "zigzag"), (3, "contiguous"), (4, "striped")):
+        output = tmp_path / f"{ranks}-{layout}.h5"
+        shared = generate(folder, output, "--prompt", prompt, "--layout", layout, ranks=ranks)
+        assert shared.code == 0, str(shared)
+        assert shared.stdout == alone.stdout
+        assert row_of(output)["prompt_tokens"] == words + 1, "the words and the beginning of a document"
+
+
 def test_the_record_says_what_was_done(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "run.h5"
     assert generate(folder, output, "--rope-theta", "scaled", ranks=2).code == 0
@@ -72,7 +85,6 @@ MISTAKES: list[tuple[str, tuple[launch.Argument, ...], tuple[str, ...]]] = [
     ("two prompts", ("--prompt", "waa", "--prompt-file", "prompt.txt"), ("one of them",)),
     ("no new tokens", ("--prompt", "waa wab", "--new-tokens", "0"), ("--new-tokens", "at least 1")),
     ("missing file", ("--prompt-file", "absent.txt"), ("absent.txt",)),
-    ("a prompt too short for the ranks", ("--prompt", "waa"), ("prompt", "2 a rank")),
     ("a mesh that is none", ("--prompt", "waa wab", "--mesh", "1,1,2,1"), ("--mesh", "sp")),
 ]
 

@@ -199,6 +199,37 @@ def test_mistakes_are_one_line(
     assert not (tmp_path / "out.h5").exists()
 
 
-def test_a_ring_that_does_not_divide_the_context(folder: Path, tmp_path: Path) -> None:
-    finished = needle(folder, tmp_path / "out.h5", "--context-length", 128, ranks=3, code=2)
-    assert "128 is not divisible by the 3 ranks" in finished.errors[0]
+UNEVEN = ("--context-length", "101,127", "--depth", "0.5", "--needles", "1/1,3/2", "--trials", 5,
+          "--tokens-per-pass", 256)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def uneven(folder: Path) -> dict[str, Path]:
+    """Return the record of each decoding, made by one rank; two contexts a pass do not divide five trials."""
+    records = {}
+    for decoding in ("one_pass", "greedy"):
+        records[decoding] = folder / f"uneven-{decoding}.h5"
+        windows = ("--perplexity-windows", 3) if decoding == "one_pass" else ()
+        needle(folder, records[decoding], *UNEVEN, "--decoding", decoding, *windows)
+    return records
+
+
+@pytest.mark.parametrize(
+    ("ranks", "layout", "mesh"),
+    [(2, "contiguous", "1,1,1,2"), (3, "zigzag", "1,1,1,3"), (4, "striped", "1,1,1,4"), (4, "zigzag", "1,1,2,2")],
+)
+def test_a_length_that_the_ring_does_not_divide_scores_as_on_one_rank(
+    folder: Path, uneven: dict[str, Path], tmp_path: Path, ranks: int, layout: str, mesh: str
+) -> None:
+    for decoding, expected in uneven.items():
+        if decoding == "greedy" and mesh == "1,1,2,2":
+            continue
+        output = tmp_path / f"{decoding}.h5"
+        windows = ("--perplexity-windows", 3) if decoding == "one_pass" else ()
+        needle(folder, output, *UNEVEN, "--decoding", decoding, *windows, "--layout", layout, "--mesh", mesh, ranks=ranks)
+        counts = [(row["hits"], row["trials"], row["wrong_needle"], row["valid"]) for row in rows_of(output)]
+        assert counts == [(row["hits"], row["trials"], row["wrong_needle"], row["valid"]) for row in rows_of(expected)]
+        if windows:
+            texts, right = rows_of(output, "/needle/perplexity"), rows_of(expected, "/needle/perplexity")
+            assert [row["tokens"] for row in texts] == [row["tokens"] for row in right]
+            np.testing.assert_allclose([row["nll"] for row in texts], [row["nll"] for row in right], rtol=1e-5)

@@ -65,12 +65,12 @@ def test_a_sweep_that_grows_keeps_what_it_has(folder: Path) -> None:
 
 
 def test_a_point_that_cannot_be_run_is_a_row_with_a_reason(folder: Path) -> None:
-    (folder / "attention.toml").write_text("heads = 2\nhead_size = 24\n")
+    (folder / "attention.toml").write_text("heads = 2\nhead_size = 20\n")
     sweep(folder, "--ranks", "2", "--attention-config", "attention.toml", code=1)
     with h5py.File(folder / "sweep.h5", "r") as file:
         (point,) = file["sweep/points"]
     assert (point["exit_code"], point["valid"], point["rows"]) == (2, False, 0)
-    assert b"24" in point["reason"]
+    assert b"20" in point["reason"]
 
 
 @pytest.mark.parametrize(

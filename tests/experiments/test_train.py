@@ -92,6 +92,63 @@ def test_killed_and_resumed_is_the_same_run(tmp_path: Path, ranks: int | None) -
     assert np.array_equal(np.sort(joined, order=["stage", "step"]), whole)
 
 
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a configuration whose lengths are primes, and run it on one rank: alone.h5."""
+    folder = tmp_path_factory.mktemp("uneven")
+    text = QUICK.read_text()
+    for old, new in (("length = 64", "length = 61"), ("length = 128", "length = 127"), ("steps = 20", "steps = 8"),
+                     ("steps = 10", "steps = 4")):  # fmt: skip
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "config.toml").write_text(text)
+    finished = train_uneven(None, folder, folder / "alone")
+    assert finished.code == 0, str(finished)
+    return folder
+
+
+def train_uneven(ranks: int | None, folder: Path, output: Path, *flags: launch.Argument) -> launch.Finished:
+    return launch.run(
+        ranks, "train", "--config", folder / "config.toml", "--checkpoint", output.with_suffix(".model.h5"),
+        "--output", output.with_suffix(".h5"), *flags,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ranks", "mesh", "layout"),
+    [
+        (2, "1,1,1,2", "contiguous"),
+        (3, "1,1,1,3", "striped"),
+        (4, "1,1,1,4", "zigzag"),
+        (4, "1,2,1,2", "contiguous"),
+        (4, "1,1,2,2", "striped"),
+    ],
+)
+def test_a_length_that_the_ring_does_not_divide_trains_as_on_one_rank(
+    uneven: Path, tmp_path: Path, ranks: int, mesh: str, layout: str
+) -> None:
+    finished = train_uneven(ranks, uneven, tmp_path / "run", "--mesh", mesh, "--layout", layout)
+    assert finished.code == 0, str(finished)
+    expected, found = steps(uneven / "alone.h5"), steps(tmp_path / "run.h5")
+    assert np.array_equal(found[["stage", "step"]], expected[["stage", "step"]])
+    np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-5)
+    np.testing.assert_allclose(found["grad_norm"], expected["grad_norm"], rtol=1e-4)
+    with h5py.File(tmp_path / "run.h5") as file:
+        stages = file["training/stages"][()]
+    ring = int(mesh.split(",")[3])
+    assert list(stages["tokens_per_rank"]) == [-(-61 // ring), -(-127 // ring)]
+    assert list(stages["tokens"]) == [8 * 4 * 61, 4 * 4 * 127]
+
+
+def test_dry_run_plans_for_the_rank_with_most_tokens(tmp_path: Path) -> None:
+    flags = ("train", "--dry-run", "--preset", "needle", "--ranks", 3, "--batch", 1, "--layout", "striped")
+    shown = {length: launch.run_successfully(None, *flags, "--context-length", length).stdout for length in (61, 63)}
+    for text in shown.values():
+        assert re.search(r"tokens per rank +21\b", text), text
+    memory = {length: re.search(r"memory per rank +(.*)", text) for length, text in shown.items()}
+    assert memory[61] and memory[63] and memory[61].group(1) == memory[63].group(1)
+
+
 def test_dry_run_counts_the_7b_model() -> None:
     finished = launch.run_successfully(
         None, "train", "--dry-run", "--preset", "7b", "--context-length", "1M", "--mesh", "1,-1,16,4", "--ranks", 256,
@@ -117,7 +174,7 @@ MISTAKES = [
     ("unknown_key", "contxt_length = 64", r"\[\[stage\]\] 0: key 'contxt_length' .*context_length"),
     ("no_theta", "context_length = 64", r"\[\[stage\]\] 0: rope_theta is missing"),
     ("mesh", 'mesh = "1,1,1,3"', r"stage 0: .*mesh.*3"),
-    ("context", 'context_length = 63\nmesh = "1,1,1,2"', r"stage 0: context_length 63 does not divide by sp = 2"),
+    ("context", "context_length = -3", r"stage 0: context_length is -3; give 1 or more tokens"),
     ("batch", 'batch = 3\nmesh = "2,1,1,1"', r"stage 0: batch 3 does not divide by dp \* fsdp = 2"),
     ("needles", "context_length = 8", r"context length 8 is too short"),
     ("haystack", "context_length = 2000000", r"context length 2000000 needs \d+ tokens of haystack"),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -258,6 +259,34 @@ def test_the_comparison_script_finds_an_error(tmp_path: Path) -> None:
     missing = compare("--output", str(tmp_path / "missing.h5"))
     assert missing.returncode == 2
     assert len(missing.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("ranks", "layout", "rotation", "dtype"),
+    [(1, "zigzag", "kv", "float32"), (3, "striped", "q", "bfloat16"), (4, "contiguous", "kv", "float32")],
+)
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_padding_is_absent_whatever_its_bits_are(
+    value: float, ranks: int, layout: str, rotation: str, dtype: str, folder: Path
+) -> None:
+    case = Case(Problem(300, 1, 2, 1, 64, "interleaved"), ranks, layout, dtype=dtype, rotation=rotation)
+    seen, want = expected(case.problem, dtype, case.causal)
+    spoiled = {name: tensor.copy() for name, tensor in case.problem.tensors().items()}
+    for name in ("q", "k", "v", "dout"):
+        spoiled[name][spoiled["segment_ids"] < 0] = value
+    path = folder / "spoiled.h5"
+    with h5py.File(path, "w") as file:
+        for name, tensor in spoiled.items():
+            file[name] = tensor
+    output = folder / "of_spoiled.h5"
+    output.unlink(missing_ok=True)
+    flags: list[launch.Argument] = ["--input", path, "--output", output, "--layout", layout, "--dtype", dtype]
+    flags += ["--wire-dtype", dtype, "--backward-rotation", rotation]
+    # The exit code may tell of numbers that are not finite; what counts here is that the results are there and right.
+    launch.run(ranks, "verify", *flags, timeout=RUN_TIMEOUT)
+    errors = compare_verify.compare(seen, read_tensors(output), want)
+    accepted = BOUNDS[dtype]
+    assert all(error.is_within(accepted) for error in errors), "\n" + compare_verify.table(errors, accepted)
 
 
 # ---- slow -----------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ TEST(Provenance, SaysWhatRanAndHow) {
   ::setenv("OMP_NUM_THREADS", "2", 1);
   {
     auto record = RecordFile::create(directory / "run.h5");
-    EXPECT_EQ(begin_provenance(record, sample_run()), "/provenance");
+    EXPECT_EQ(begin_provenance(record, sample_run()).group, "/provenance");
     record.commit();
   }
   const auto record = RecordFile::resume(directory / "run.h5");
@@ -45,7 +45,7 @@ TEST(Provenance, SaysWhatRanAndHow) {
 TEST(Provenance, HasNoEndUntilTheRunEnds) {
   const test::TemporaryDirectory directory;
   auto record = RecordFile::create(directory / "run.h5");
-  const auto group = begin_provenance(record, sample_run());
+  const auto group = begin_provenance(record, sample_run()).group;
   EXPECT_EQ(text_of(record, group, "utc_end"), "");
   end_provenance(record, group);
   EXPECT_GE(text_of(record, group, "utc_end"), text_of(record, group, "utc_start"));
@@ -54,11 +54,11 @@ TEST(Provenance, HasNoEndUntilTheRunEnds) {
 TEST(Provenance, KeepsThatOfTheRunsBefore) {
   const test::TemporaryDirectory directory;
   auto record = RecordFile::create(directory / "run.h5");
-  EXPECT_EQ(begin_provenance(record, sample_run()), "/provenance");
+  EXPECT_EQ(begin_provenance(record, sample_run()).group, "/provenance");
   auto later = sample_run();
   later.arguments = {"later"};
-  EXPECT_EQ(begin_provenance(record, later), "/provenance/resume_1");
-  EXPECT_EQ(begin_provenance(record, later), "/provenance/resume_2");
+  EXPECT_EQ(begin_provenance(record, later).group, "/provenance/resume_1");
+  EXPECT_EQ(begin_provenance(record, later).number, 2);
   EXPECT_EQ(record.attribute("/provenance", "argv"), AttributeValue(sample_run().arguments));
   EXPECT_EQ(record.attribute("/provenance/resume_1", "argv"), AttributeValue(later.arguments));
   const auto ranks = record.read<RankRow>();

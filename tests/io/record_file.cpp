@@ -31,9 +31,11 @@ TEST(RecordFile, ReturnsEveryMemberOfEveryRow) {
     EXPECT_EQ(record.read<SampleRow>(), rows);
     record.commit();
   }
-  const auto record = RecordFile::resume(directory / "run.h5");
-  EXPECT_TRUE(record.has_table<SampleRow>());
-  EXPECT_EQ(record.read<SampleRow>(), rows);
+  {
+    const auto record = RecordFile::resume(directory / "run.h5");
+    EXPECT_TRUE(record.has_table<SampleRow>());
+    EXPECT_EQ(record.read<SampleRow>(), rows);
+  }
   EXPECT_EQ(directory.file_count(), 1);
 }
 

@@ -19,8 +19,8 @@ struct OldRow {
   std::int32_t rank = 0;
   static constexpr auto fields() {
     using R = OldRow;
-    return std::tuple{Field{"seconds", &R::seconds, "s", ""}, Field{"reason", &R::reason, "", ""},
-                      Field{"rank", &R::rank, "", ""}};
+    return std::tuple{Field{"seconds", &R::seconds, Role::measure, "s", ""},
+                      Field{"reason", &R::reason, Role::verdict, "", ""}, Field{"rank", &R::rank, Role::key, "", ""}};
   }
 };
 
@@ -36,9 +36,10 @@ struct NewRow {
   double tokens = 7;
   static constexpr auto fields() {
     using R = NewRow;
-    return std::tuple{Field{"valid", &R::valid, "", ""},   Field{"seconds", &R::seconds, "s", ""},
-                      Field{"reason", &R::reason, "", ""}, Field{"rank", &R::rank, "", ""},
-                      Field{"layout", &R::layout, "", ""}, Field{"tokens", &R::tokens, "token", ""}};
+    return std::tuple{
+        Field{"valid", &R::valid, Role::verdict, "", ""},   Field{"seconds", &R::seconds, Role::measure, "s", ""},
+        Field{"reason", &R::reason, Role::verdict, "", ""}, Field{"rank", &R::rank, Role::key, "", ""},
+        Field{"layout", &R::layout, Role::key, "", ""},     Field{"tokens", &R::tokens, Role::measure, "token", ""}};
   }
 };
 
@@ -46,7 +47,7 @@ struct ChangedRow {
   static constexpr std::string_view path = "/table";
   static constexpr std::string_view meaning = "a row whose number became a text";
   FixedString<8> seconds;
-  static constexpr auto fields() { return std::tuple{Field{"seconds", &ChangedRow::seconds, "", ""}}; }
+  static constexpr auto fields() { return std::tuple{Field{"seconds", &ChangedRow::seconds, Role::measure, "", ""}}; }
 };
 
 void write_old_rows(const std::filesystem::path& path) {

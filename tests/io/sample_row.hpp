@@ -22,12 +22,12 @@ struct SampleRow {
 
   static constexpr auto fields() {
     using R = SampleRow;
-    return std::tuple{Field{"valid", &R::valid, "", "whether it counts"},
-                      Field{"small", &R::small, "", "a small number"},
-                      Field{"name", &R::name, "", "a | name"},
-                      Field{"bytes", &R::bytes, "B", "memory"},
-                      Field{"causal", &R::causal, "", "whether a query sees earlier tokens only"},
-                      Field{"seconds", &R::seconds, "s", "wall time"}};
+    return std::tuple{Field{"valid", &R::valid, Role::verdict, "", "whether it counts"},
+                      Field{"small", &R::small, Role::key, "", "a small number"},
+                      Field{"name", &R::name, Role::key, "", "a | name"},
+                      Field{"bytes", &R::bytes, Role::model, "B", "memory"},
+                      Field{"causal", &R::causal, Role::key, "", "whether a query sees earlier tokens only"},
+                      Field{"seconds", &R::seconds, Role::measure, "s", "wall time"}};
   }
 };
 

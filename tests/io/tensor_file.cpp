@@ -1,12 +1,15 @@
 #include "io/tensor_file.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 
 #include <array>
 #include <numeric>
 
 #include "expect_error.hpp"
 #include "foreign_file.hpp"
+#include "io/descriptor.hpp"
 #include "temporary_directory.hpp"
 
 namespace ringworld {
@@ -38,8 +41,8 @@ TEST(TensorFile, ReadsThePartsThatWereWritten) {
   EXPECT_FALSE(reader.has("no/group"));
   const auto info = reader.describe("group/q");
   EXPECT_EQ(info.shape, (Shape{4, 3, 2}));
-  EXPECT_EQ(info.type, ElementType::float32);
-  EXPECT_EQ(info.type_name, "float32");
+  EXPECT_EQ(info.type.kind, ElementKind::floating);
+  EXPECT_EQ(info.type.name, "float32");
 
   std::vector<float> all(24);
   reader.read("group/q", {.start = {0, 0, 0}, .count = {4, 3, 2}}, all);
@@ -65,18 +68,40 @@ TEST(TensorFile, WritesStridedParts) {
   EXPECT_EQ(values, (std::vector<float>{1, 2, 1, 2, 1, 2}));
 }
 
-TEST(TensorFile, ReadsFloat64AsFloat32AndInt32AsItIs) {
+TEST(TensorFile, ReadsNumbersOfEverySize) {
   const TemporaryDirectory directory;
   test::write_foreign_file(directory / "in.h5");
   const auto reader = TensorReader::open(directory / "in.h5");
-  EXPECT_EQ(reader.describe("float64").type, ElementType::float64);
+  const Hyperslab all{.start = {0}, .count = {3}};
   std::vector<float> values(3);
-  reader.read("float64", {.start = {0}, .count = {3}}, values);
+  reader.read("float64", all, values);
   EXPECT_EQ(values, (std::vector<float>{0.1F, -2.0F, 3.0F}));
-  EXPECT_EQ(reader.describe("int32").type, ElementType::int32);
+  reader.read("float16", all, values);
+  EXPECT_EQ(values, (std::vector<float>{0.0999755859375F, -2.0F, 3.0F}));
+  EXPECT_EQ(reader.describe("float16").type.name, "float16");
+  reader.read("bfloat16", all, values);
+  EXPECT_EQ(values, (std::vector<float>{1.0F, -2.0F, 3.0F}));
+  EXPECT_EQ(reader.describe("bfloat16").type.kind, ElementKind::bfloat16);
   std::vector<std::int32_t> ids(3);
-  reader.read("int32", {.start = {0}, .count = {3}}, ids);
-  EXPECT_EQ(ids, (std::vector<std::int32_t>{7, -8, 9}));
+  for (const char* const name : {"int32", "int64"}) {
+    reader.read(name, all, ids);
+    EXPECT_EQ(ids, (std::vector<std::int32_t>{7, -8, 9})) << name;
+    EXPECT_EQ(reader.describe(name).type.kind, ElementKind::integer);
+  }
+  reader.read("bool", all, ids);
+  EXPECT_EQ(ids, (std::vector<std::int32_t>{1, 0, 1}));
+  EXPECT_EQ(reader.describe("bool").type.kind, ElementKind::boolean);
+}
+
+TEST(TensorFile, NamesTheIntegerThatDoesNotFit) {
+  const TemporaryDirectory directory;
+  test::write_foreign_file(directory / "in.h5");
+  const auto reader = TensorReader::open(directory / "in.h5");
+  std::vector<std::int32_t> ids(2);
+  expect_bad_input([&] { reader.read("uint64", {.start = {1}, .count = {2}}, ids); },
+                   {"'uint64'", "in.h5", "at (1)", "int32 cannot hold"});
+  reader.read("uint64", {.start = {0}, .count = {2}, .stride = {2}}, ids);
+  EXPECT_EQ(ids, (std::vector<std::int32_t>{7, 9}));
 }
 
 TEST(TensorFile, RefusesOtherElementTypes) {
@@ -87,12 +112,26 @@ TEST(TensorFile, RefusesOtherElementTypes) {
   std::vector<float> values(3);
   std::vector<std::int32_t> ids(3);
   expect_bad_input([&] { reader.read("int32", all, values); },
-                   {"'int32'", "in.h5", "holds int32", "float32 or float64"});
-  expect_bad_input([&] { reader.read("float64", all, ids); }, {"'float64'", "holds float64", "int32 is expected"});
-  expect_bad_input([&] { reader.read("int64", all, ids); }, {"holds int64", "int32 is expected"});
-  expect_bad_input([&] { reader.read("uint32", all, ids); }, {"holds uint32", "int32 is expected"});
-  EXPECT_EQ(reader.describe("int64").type, ElementType::int64);
-  EXPECT_EQ(reader.describe("uint32").type, ElementType::other);
+                   {"'int32'", "in.h5", "holds int32", "bfloat16, float32"});
+  expect_bad_input([&] { reader.read("bool", all, values); }, {"holds bool", "float32 or float64"});
+  expect_bad_input([&] { reader.read("complex", all, values); }, {"holds a compound type", "float32 or float64"});
+  expect_bad_input([&] { reader.read("float64", all, ids); }, {"'float64'", "holds float64", "an integer type"});
+}
+
+TEST(TensorFile, ReadsTheAttributesOfOtherWriters) {
+  const TemporaryDirectory directory;
+  test::write_foreign_file(directory / "in.h5");
+  const auto reader = TensorReader::open(directory / "in.h5");
+  const auto value = [&](const char* name) { return reader.attribute(name).value(); };
+  EXPECT_EQ(as_text(value("fixed_text")), "half_split");
+  EXPECT_EQ(as_text(value("padded_text")), "half_split");
+  EXPECT_EQ(as_integer(value("one_number")), 101);
+  EXPECT_EQ(as_number(value("one_number")), 101.0);
+  EXPECT_EQ(value("real_list"), AttributeValue(std::vector<double>{0.5, 2}));
+  EXPECT_EQ(as_number(value("real_list")), std::nullopt);
+  EXPECT_EQ(value("truth_list"), AttributeValue(std::vector<std::int64_t>{1, 0}));
+  EXPECT_FALSE(reader.attribute("nothing").has_value());
+  expect_bad_input([&] { static_cast<void>(reader.attribute("pair")); }, {"'pair'", "text"});
 }
 
 TEST(TensorFile, RefusesOtherShapes) {
@@ -131,6 +170,15 @@ TEST(TensorFile, RefusesDamagedFiles) {
   test::write_text(directory / "text.h5", "q,k,v\n");
   expect_bad_input([&] { static_cast<void>(TensorReader::open(directory / "text.h5")); },
                    {"text.h5", "not an HDF5 file"});
+}
+
+TEST(TensorFile, SaysWhatToDoAboutALockOfAnotherProgram) {
+  const TemporaryDirectory directory;
+  write_counting_tensor(directory / "q.h5");
+  const Descriptor other(::open((directory / "q.h5").c_str(), O_RDWR));
+  ASSERT_EQ(::flock(other.get(), LOCK_EX | LOCK_NB), 0);
+  expect_bad_input([&] { static_cast<void>(TensorReader::open(directory / "q.h5")); },
+                   {"q.h5", "unable to lock file", "HDF5_USE_FILE_LOCKING=FALSE"});
 }
 
 TEST(TensorFile, AppearsWhenFinishedAndNotBefore) {

@@ -28,6 +28,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "kernels": KERNEL_FAMILY,
     "kernels/bench": ("kernels",),
     "ring": ("comm", "kernels"),
+    "probe": ("ring", "perf", "core"),
     "model": ("ring", "kernels"),
     "data": ("core", "io"),
     "train": ("model", "data", "io"),

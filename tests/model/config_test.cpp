@@ -34,7 +34,7 @@ TEST(ModelConfig, RefusesWhatCannotBe) {
   };
   refuses([](ModelConfig& config) { config.layers = 0; }, {"layers", "1 or more"});
   refuses([](ModelConfig& config) { config.heads = 3; }, {"3 heads", "kv_heads"});
-  refuses([](ModelConfig& config) { config.head_size = 17; }, {"head_size 17", "16"});
+  refuses([](ModelConfig& config) { config.head_size = 17; }, {"head_size is 17", "even"});
   refuses([](ModelConfig& config) { config.rope_theta = -1; }, {"rope_theta"});
   refuses([](ModelConfig& config) { config.rms_norm_eps = 0; }, {"rms_norm_eps"});
 }

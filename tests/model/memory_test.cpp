@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <vector>
 
 #include "device/buffer.hpp"
@@ -22,6 +23,9 @@ std::vector<MeshShape> meshes() {
       return {{{1, 1, 1, 4}}, {{1, 2, 1, 2}}, {{2, 1, 2, 1}}, {{1, 1, 2, 2}}};
   }
 }
+
+/// Lengths that a ring does and does not divide, and one that leaves ranks of a ring of four without a token.
+constexpr std::array<std::int64_t, 3> lengths{96, 61, 3};
 
 void expect_formula_counts_every_byte(const ModelConfig& config, const ModelOptions& options) {
   for (const MeshShape& shape : meshes()) {
@@ -46,17 +50,19 @@ TEST(ModelMemory, TheFormulaCountsEveryByte) {
       for (const Recomputation recomputation :
            {Recomputation::none, Recomputation::attention_saved, Recomputation::full}) {
         for (const bool is_forward_only : {false, true}) {
-          ModelOptions options;
-          options.batch = 2;
-          options.context_length = 96;
-          options.dtype = dtype;
-          options.wire_dtype = dtype;
-          options.recomputation = recomputation;
-          options.is_forward_only = is_forward_only;
-          options.ffn_chunk = 10;
-          options.loss_chunk = 70;
-          options.has_segments = is_tied;
-          expect_formula_counts_every_byte(config, options);
+          for (const std::int64_t length : lengths) {
+            ModelOptions options;
+            options.batch = 2;
+            options.context_length = length;
+            options.dtype = dtype;
+            options.wire_dtype = dtype;
+            options.recomputation = recomputation;
+            options.is_forward_only = is_forward_only;
+            options.ffn_chunk = 10;
+            options.loss_chunk = 70;
+            options.has_segments = is_tied;
+            expect_formula_counts_every_byte(config, options);
+          }
         }
       }
     }
@@ -117,9 +123,9 @@ TEST(ModelMemory, OfSevenBillionAtAMillionTokensIsTheSamePerRankForFixedTokensPe
 }
 
 TEST(ModelMemory, RefusesWhatTheModelRefuses) {
-  ModelOptions options{.context_length = 25};
+  ModelOptions options{.context_length = 0};
   expect_error(ErrorKind::bad_input, [&] { static_cast<void>(model_memory(small_config(), {{1, 1, 1, 2}}, options)); },
-               {"context_length 25", "sp = 2"});
+               {"context_length is 0", "1 or more tokens"});
 }
 
 }  // namespace

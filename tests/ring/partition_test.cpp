@@ -67,6 +67,24 @@ TEST(Partition, LocalTokensFollowEachOtherWithoutGaps) {
   });
 }
 
+TEST(Partition, PositionsAreThoseOfTheRunsAndRise) {
+  for_each_partition([](const Partition& partition) {
+    std::vector<std::int64_t> of_all;
+    for (std::int64_t rank = 0; rank < partition.ranks(); ++rank) {
+      const std::vector<std::int64_t> positions = partition.positions(rank);
+      EXPECT_EQ(std::ssize(positions), partition.tokens(rank));
+      EXPECT_TRUE(std::ranges::is_sorted(positions));
+      for (const Segment& run : partition.segments(rank)) {
+        for (std::int64_t i = 0; i < run.count; ++i) {
+          EXPECT_EQ(positions.at(static_cast<std::size_t>(run.token_local + i)), run.token + i * run.stride);
+        }
+      }
+      of_all.insert(of_all.end(), positions.begin(), positions.end());
+    }
+    EXPECT_EQ(std::ssize(of_all), partition.context_length());
+  });
+}
+
 TEST(Partition, AllRunsHaveOneStride) {
   for_each_partition([](const Partition& partition) {
     const std::int64_t stride = partition.layout() == Layout::striped ? partition.ranks() : 1;

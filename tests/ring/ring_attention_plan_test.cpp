@@ -125,8 +125,8 @@ TEST(RingAttentionMemory, EqualsTheModel) {
       const std::int64_t before = memory_account().current;
       const RingAttention attention(ring, ring_case.options);
       const std::int64_t held = memory_account().current - before;
-      // What the caller holds a token: q, out, k, v, lse, id; and dout, delta, dq, dk, dv.
-      const std::int64_t tensors = 4 * ((2 * 4 + 2 * 2) * 16 + 4) + 4;
+      // What the caller holds a token: q, out, k, v, maximum, sum, id; and dout, delta, dq, dk, dv.
+      const std::int64_t tensors = 4 * ((2 * 4 + 2 * 2) * 16 + 2 * 4) + 4;
       const std::int64_t gradients = pass == AttentionPass::forward ? 0 : 4 * ((2 * 4 + 2 * 2) * 16 + 4);
       const std::int64_t tokens = attention.partition().tokens_per_rank();
       EXPECT_EQ(held + tokens * (tensors + gradients),

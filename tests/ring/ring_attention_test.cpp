@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <limits>
 #include <tuple>
 
 #include "ring/ring_problem.hpp"
@@ -27,6 +29,23 @@ TEST_P(RingAttentionCase, EqualsDenseAttention) {
   problem.run(attention);
   expect_equals_dense(problem.gather(), problem.expected(), ring_case);
   EXPECT_TRUE(problem.guards_are_intact());
+}
+
+class RingAttentionPadding : public ::testing::TestWithParam<RingCase> {};
+
+TEST_P(RingAttentionPadding, ReachesNothingWhateverItsBitsAre) {
+  const RingCase& ring_case = GetParam();
+  if (!is_built(ring_case.options.backend)) {
+    GTEST_SKIP() << "backend '" << name_of(ring_case.options.backend) << "' is not in this build";
+  }
+  const Ring ring(Communicator::world());
+  RingAttention attention(ring, ring_case.options);
+  for (const float value : {std::bit_cast<float>(0xffffffffU), std::numeric_limits<float>::infinity()}) {
+    RingProblem problem(ring, ring_case);
+    problem.spoil_padding(value);
+    problem.run(attention);
+    expect_equals_dense(problem.gather(), problem.expected(), ring_case);
+  }
 }
 
 /// Calls `function(case)` for a case in every layout, causal and not, with either rotation and either type.
@@ -90,6 +109,28 @@ std::vector<RingCase> other_backends() {
   return cases;
 }
 
+/// Padding among the tokens and a whole rank of it; also bf16 on the wire of fp32 tensors.
+std::vector<RingCase> padding() {
+  std::vector<RingCase> cases;
+  const auto add = [&](Backend backend, Documents pattern, std::int64_t length) {
+    RingCase base = make_case(length, 2, 1);
+    base.options.backend = backend;
+    base.documents = pattern;
+    in_every_variant(base, [&](const RingCase& next) {
+      cases.push_back(next);
+      if (next.options.problem.dtype == DType::float32 && pattern == Documents::several) {
+        cases.push_back(next);
+        cases.back().options.problem.wire_dtype = DType::bfloat16;
+      }
+    });
+  };
+  add(Backend::host, Documents::several, 150);
+  add(Backend::host, Documents::padded_rank, 150);
+  add(Backend::reference, Documents::several, 40);
+  add(Backend::kokkos, Documents::several, 70);
+  return cases;
+}
+
 std::vector<RingCase> shapes() {
   std::vector<RingCase> cases;
   for (const std::int64_t batch : {2, 3}) {
@@ -104,16 +145,17 @@ std::vector<RingCase> shapes() {
 std::string case_name(const ::testing::TestParamInfo<RingCase>& info) {
   const RingAttentionOptions& options = info.param.options;
   const AttentionProblem& problem = options.problem;
-  return fmt::format("{}_{}_{}_{}_{}_s{}_b{}_h{}_{}_documents_{}", name_of(options.backend), name_of(options.layout),
-                     options.is_causal ? "causal" : "full",
+  return fmt::format("{}_{}_{}_{}_{}_wire_{}_s{}_b{}_h{}_{}_documents_{}", name_of(options.backend),
+                     name_of(options.layout), options.is_causal ? "causal" : "full",
                      options.backward_rotation == BackwardRotation::kv ? "kv" : "q", name_of(problem.dtype),
-                     problem.context_length, problem.batch, problem.heads, problem.kv_heads,
-                     name_of(info.param.documents));
+                     name_of(problem.wire_dtype), problem.context_length, problem.batch, problem.heads,
+                     problem.kv_heads, name_of(info.param.documents));
 }
 
 INSTANTIATE_TEST_SUITE_P(LengthsAndHeads, RingAttentionCase, ::testing::ValuesIn(lengths_and_heads()), case_name);
 INSTANTIATE_TEST_SUITE_P(Documents, RingAttentionCase, ::testing::ValuesIn(documents()), case_name);
 INSTANTIATE_TEST_SUITE_P(OtherBackends, RingAttentionCase, ::testing::ValuesIn(other_backends()), case_name);
+INSTANTIATE_TEST_SUITE_P(Padding, RingAttentionPadding, ::testing::ValuesIn(padding()), case_name);
 INSTANTIATE_TEST_SUITE_P(Shapes, RingAttentionCase, ::testing::ValuesIn(shapes()), case_name);
 
 }  // namespace

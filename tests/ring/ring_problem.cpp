@@ -138,7 +138,8 @@ RingProblem::RingProblem(const Ring& ring, const RingCase& ring_case)
       dout_(ring_case.options.problem.dtype, query_shape(ring_case, tokens_.size())),
       segments_({ring_case.options.problem.batch, static_cast<std::int64_t>(tokens_.size())}),
       out_(ring_case.options.problem.dtype, query_shape(ring_case, tokens_.size())),
-      lse_(row_shape(ring_case, tokens_.size())),
+      maximum_(row_shape(ring_case, tokens_.size())),
+      sum_(row_shape(ring_case, tokens_.size())),
       delta_(row_shape(ring_case, tokens_.size())),
       dq_(query_shape(ring_case, tokens_.size())),
       dk_(key_shape(ring_case, tokens_.size())),
@@ -207,13 +208,29 @@ void RingProblem::fetch() {
   device(kind()).compute_stream().synchronize();
 }
 
+void RingProblem::spoil_padding(float value) {
+  for (const ActivationView& tensor : {q_.view(), k_.view(), v_.view(), dout_.view()}) {
+    with_type(tensor.dtype, [&](auto element) {
+      const auto typed = tensor.as<decltype(element)>();
+      for (std::int64_t b = 0; b < tensor.batch(); ++b) {
+        for (std::int64_t t = 0; t < tensor.tokens(); ++t) {
+          for (std::int64_t e = 0; segments_.view()(b, t) < 0 && e < tensor.heads() * tensor.head_size(); ++e) {
+            typed(b, t, e / tensor.head_size(), e % tensor.head_size()) = decltype(element)(value);
+          }
+        }
+      }
+    });
+  }
+}
+
 RingForward RingProblem::forward_pass() {
   RingForward pass{.q = place(q_.view()),
                    .k = place(k_.view()),
                    .v = place(v_.view()),
                    .segments = {},
                    .out = place(out_.view()),
-                   .lse = place(lse_.view())};
+                   .maximum = place(maximum_.view()),
+                   .sum = place(sum_.view())};
   if (case_.documents != Documents::none) {
     pass.segments = place(segments_.view());
   }
@@ -226,7 +243,8 @@ RingBackward RingProblem::backward_pass() {
           .v = place(v_.view()),
           .segments = forward_pass().segments,
           .out = place(out_.view()),
-          .lse = place(lse_.view()),
+          .maximum = place(maximum_.view()),
+          .sum = place(sum_.view()),
           .dout = place(dout_.view()),
           .delta = place(delta_.view()),
           .dq = place(dq_.view()),
@@ -239,7 +257,8 @@ void RingProblem::run(RingAttention& attention, const RotationOptions& rotation)
     for_each_element(out_.view().as<decltype(element)>(),
                      [](std::uint64_t, auto& value) { value = static_cast<decltype(element)>(not_a_number); });
   });
-  for (const auto values : {lse_.values(), delta_.values(), dq_.values(), dk_.values(), dv_.values()}) {
+  for (const auto values :
+       {maximum_.values(), sum_.values(), delta_.values(), dq_.values(), dk_.values(), dv_.values()}) {
     std::ranges::fill(values, not_a_number);
   }
   send();
@@ -265,7 +284,10 @@ SequenceResults RingProblem::gather() {
   const std::int64_t key_row = problem.kv_heads * problem.head_size;
   SequenceResults results;
   results.out = collect(to_doubles(ConstActivationView(out_.view())), problem.batch, query_row);
-  results.lse = collect(to_doubles(lse_.view()), problem.batch * problem.heads, 1);
+  std::vector<double> lse = to_doubles(maximum_.view());
+  std::ranges::transform(lse, to_doubles(sum_.view()), lse.begin(),
+                         [](double maximum, double sum) { return maximum + std::log(sum); });
+  results.lse = collect(lse, problem.batch * problem.heads, 1);
   if (case_.options.pass != AttentionPass::forward) {
     results.dq = collect(to_doubles(dq_.view()), problem.batch, query_row);
     results.dk = collect(to_doubles(dk_.view()), problem.batch, key_row);
@@ -279,7 +301,8 @@ std::vector<std::byte> RingProblem::result_bits() {
   std::vector<std::byte> bits;
   const auto out = ConstActivationView(out_.view());
   append_bits(bits, out.data, static_cast<std::size_t>(out.size() * size_of(out.dtype)));
-  append_bits(bits, lse_.values().data(), lse_.values().size_bytes());
+  append_bits(bits, maximum_.values().data(), maximum_.values().size_bytes());
+  append_bits(bits, sum_.values().data(), sum_.values().size_bytes());
   for (const auto* gradient : {&dq_, &dk_, &dv_}) {
     append_bits(bits, gradient->values().data(), gradient->values().size_bytes());
   }
@@ -287,8 +310,8 @@ std::vector<std::byte> RingProblem::result_bits() {
 }
 
 bool RingProblem::guards_are_intact() const {
-  return out_.guards_are_intact() && lse_.guards_are_intact() && delta_.guards_are_intact() &&
-         dq_.guards_are_intact() && dk_.guards_are_intact() && dv_.guards_are_intact();
+  return out_.guards_are_intact() && maximum_.guards_are_intact() && sum_.guards_are_intact() &&
+         delta_.guards_are_intact() && dq_.guards_are_intact() && dk_.guards_are_intact() && dv_.guards_are_intact();
 }
 
 SequenceResults RingProblem::compute_expected() const {

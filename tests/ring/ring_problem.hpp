@@ -56,6 +56,9 @@ class RingProblem {
  public:
   RingProblem(const Ring& ring, const RingCase& ring_case);
 
+  /// Puts `value` into q, k, v and dout of this rank's padding, whose clean values the oracle goes on with.
+  void spoil_padding(float value);
+
   [[nodiscard]] RingForward forward_pass();
   [[nodiscard]] RingBackward backward_pass();
 
@@ -105,7 +108,8 @@ class RingProblem {
   ActivationTensor dout_;
   Tensor<std::int32_t, 2> segments_;
   ActivationTensor out_;
-  Tensor<float, 3> lse_;
+  Tensor<float, 3> maximum_;
+  Tensor<float, 3> sum_;
   Tensor<float, 3> delta_;
   Tensor<float, 4> dq_;
   Tensor<float, 4> dk_;

@@ -78,7 +78,7 @@ TEST(TravellingBlock, KeysComeBeforeValuesAndDocuments) {
   }
 }
 
-TEST(TravellingBlock, RowsComeBeforeQueriesAndDocuments) {
+TEST(TravellingBlock, QueriesComeBeforeRowsAndDocuments) {
   for (const AttentionProblem& problem : problems()) {
     constexpr std::int64_t tokens = 5;
     std::vector<std::byte> memory(100'000);
@@ -86,12 +86,14 @@ TEST(TravellingBlock, RowsComeBeforeQueriesAndDocuments) {
     const std::int64_t activations = block.q.size() * size_of(problem.wire_dtype);
     EXPECT_EQ(block.q.shape, (std::array{problem.batch, tokens, problem.heads, problem.head_size}));
     EXPECT_EQ(block.dout.shape, block.q.shape);
-    EXPECT_EQ(block.lse.shape, (std::array{problem.batch, problem.heads, tokens}));
-    EXPECT_EQ(block.delta.shape, block.lse.shape);
-    std::vector<std::pair<const void*, std::int64_t>> parts{{block.lse.data, 4 * block.lse.size()},
-                                                            {block.delta.data, 4 * block.delta.size()},
-                                                            {block.q.data, activations},
-                                                            {block.dout.data, activations}};
+    EXPECT_EQ(block.maximum.shape, (std::array{problem.batch, problem.heads, tokens}));
+    EXPECT_EQ(block.sum.shape, block.maximum.shape);
+    EXPECT_EQ(block.delta.shape, block.maximum.shape);
+    std::vector<std::pair<const void*, std::int64_t>> parts{{block.q.data, activations},
+                                                            {block.dout.data, activations},
+                                                            {block.maximum.data, 4 * block.maximum.size()},
+                                                            {block.sum.data, 4 * block.sum.size()},
+                                                            {block.delta.data, 4 * block.delta.size()}};
     if (problem.has_segments) {
       parts.emplace_back(block.segments.data, 4 * block.segments.size());
     }

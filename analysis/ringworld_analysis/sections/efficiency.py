@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,14 @@ from matplotlib.patches import Patch
 
 from ringworld_analysis import drawing, formatting
 from ringworld_analysis.content import DataSet, Finding, Grid, Picture, Section
-from ringworld_analysis.run import POINT, Run
+from ringworld_analysis.run import Run
 from ringworld_analysis.sections import sweep
 from ringworld_analysis.table import Row, Table
 
 KEY, TITLE = "efficiency", "Parallel efficiency"
 INDEX = "plotted_index"
+#: Keys that say which tokens a rank holds and how they travel: without meaning in a ring of one rank.
+TRAVEL = ("layout", "wire_dtype", "transport", "backward_rotation", "polling")
 INTRO = (
     "Speed-up over a ring of one rank with the same context, divided by P. Under a causal mask the contiguous layout "
     "cannot pass (P/2)/(P - 0.5), because the rank with the last tokens works at every step while the first is done "
@@ -57,7 +60,7 @@ def section(run: Run) -> Section | None:
     if not len(rows):
         return Section(KEY, TITLE, missing=sweep.NO_ROWS)
     rows = rows.with_column(INDEX, np.arange(len(rows)))
-    points, without = measure(rows)
+    points, without = measure(rows, run.point)
     if not any(point.row["ranks"] > 1 for point in points):
         reason = "no ring larger than one rank" if max(run.ring_sizes) == 1 else "no valid row of ring size 1"
         return Section(KEY, TITLE, INTRO, missing=f"There is {reason} to compare with.")
@@ -84,24 +87,27 @@ def section(run: Run) -> Section | None:
     )  # fmt: skip
 
 
-def measure(rows: Table) -> tuple[list[Point], int]:
+def measure(rows: Table, point: Sequence[str]) -> tuple[list[Point], int]:
     """Pair each row with ring size 1 of the same context; also return how many rows have no such partner.
 
     At P = 1 all layouts hold the same tokens in the same order and nothing travels, so a baseline of another layout,
-    wire dtype, rotation or polling mode stands in where the exact one was not measured.
+    wire dtype, transport, rotation or polling mode stands in where the exact one was not measured.
+
+    :param point: columns that together name one point
     """
-    strict = [name for name in POINT if name != "ranks"] + ["file"]
-    loose = [name for name in strict if name not in ("layout", "wire_dtype", "backward_rotation", "polling")]
+    strict = [name for name in point if name != "ranks"]
+    loose = [name for name in strict if name not in TRAVEL]
     found = rows.rows()
+    exactly, similarly = rows.points(strict), rows.points(loose)
     exact: dict[tuple[Any, ...], Row] = {}
     similar: dict[tuple[Any, ...], Row] = {}
-    for row in found:
+    for row, same, like in zip(found, exactly, similarly):
         if row["ranks"] == 1:
-            exact[tuple(row[name] for name in strict)] = row
-            similar.setdefault(tuple(row[name] for name in loose), row)
+            exact[same] = row
+            similar.setdefault(like, row)
     points = []
-    for row in found:
-        one = exact.get(tuple(row[name] for name in strict)) or similar.get(tuple(row[name] for name in loose))
+    for row, same, like in zip(found, exactly, similarly):
+        one = exact.get(same) or similar.get(like)
         if one is None:
             continue
         ranks = row["ranks"]
@@ -255,13 +261,13 @@ def _above_grid(run: Run, above: list[Point]) -> Grid:
 
 
 def _data(run: Run, points: list[Point]) -> DataSet:
-    names = (*sweep.IDENTITY, "step_time", "baseline_step_time", "speedup", "efficiency", "efficiency_low",
+    names = (*run.identity, "step_time", "baseline_step_time", "speedup", "efficiency", "efficiency_low",
              "efficiency_high", "layout_efficiency_bound", "above_bound", "oversubscribed")  # fmt: skip
     rows = []
     for point in points:
         crowded = run.is_oversubscribed.get(point.row["ranks"])
         rows.append(
-            [*(point.row[name] for name in sweep.IDENTITY), point.row["step_time"], point.baseline["step_time"],
+            [*(point.row[name] for name in run.identity), point.row["step_time"], point.baseline["step_time"],
              point.speedup, point.efficiency, point.low, point.high, point.row["layout_efficiency_bound"],
              point.is_above_bound, "unknown" if crowded is None else crowded]
         )  # fmt: skip

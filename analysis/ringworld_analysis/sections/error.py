@@ -8,13 +8,12 @@ from matplotlib.lines import Line2D
 
 from ringworld_analysis import drawing, formatting
 from ringworld_analysis.content import DataSet, Finding, Picture, Section
-from ringworld_analysis.run import CONFIGURATION, Run, ordered
+from ringworld_analysis.run import Run, ordered
 from ringworld_analysis.sections import sweep
 from ringworld_analysis.table import Row, Table
 
 KEY, TITLE = "error", "Error against exact attention"
 _DTYPES = ("fp64", "float64", "fp32", "float32", "bf16", "bfloat16", "fp16", "float16")
-NAMES = [name for name in CONFIGURATION if name not in ("dtype", "wire_dtype")]
 
 
 def section(run: Run) -> Section | None:
@@ -22,8 +21,10 @@ def section(run: Run) -> Section | None:
     rows = run.plotted
     if not len(rows):
         return Section(KEY, TITLE, missing=sweep.NO_ROWS)
+    # Types have panels of their own.
+    names = [name for name in run.configuration if name not in ("dtype", "wire_dtype")]
     pictures = []
-    for index, (suffix, apart, part) in enumerate(sweep.configurations(run, rows, NAMES)):
+    for index, (suffix, apart, part) in enumerate(sweep.configurations(run, rows, names)):
         png, width, has_exact = _draw(run, part)
         pictures.append(
             Picture(
@@ -39,7 +40,7 @@ def section(run: Run) -> Section | None:
         )  # fmt: skip
     return Section(
         KEY, TITLE, "Largest error of sampled output rows against fp64, over the largest exact value.",
-        pictures, data=[_data(rows)], findings=_findings(run, rows),
+        pictures, data=[_data(run, rows)], findings=_findings(run, rows),
     )  # fmt: skip
 
 
@@ -110,8 +111,8 @@ def _panel(axes: Axes, cell: Table, low: float) -> None:
             axes.plot(*zip(*seen), color=colour, marker=marker, linewidth=1.3, markersize=5)
 
 
-def _data(rows: Table) -> DataSet:
-    names = (*sweep.IDENTITY, "error", "error_tolerance")
+def _data(run: Run, rows: Table) -> DataSet:
+    names = (*run.identity, "error", "error_tolerance")
     return DataSet(KEY, names, [[row[name] for name in names] for row in rows.rows()])
 
 

@@ -49,7 +49,7 @@ def section(run: Run) -> Section | None:
         )  # fmt: skip
     return Section(
         KEY, TITLE, "What the fullest rank of the ring holds at once, against the formula of the memory model.",
-        pictures, data=[_data(rows)], findings=_findings(run, rows),
+        pictures, data=[_data(run, rows)], findings=_findings(run, rows),
     )  # fmt: skip
 
 
@@ -115,8 +115,8 @@ def _ratio(rows: Table) -> Column:
     return ratio
 
 
-def _data(rows: Table) -> DataSet:
-    names = (*sweep.IDENTITY, *COLUMNS)
+def _data(run: Run, rows: Table) -> DataSet:
+    names = (*run.identity, *COLUMNS)
     ratios = _ratio(rows).tolist()
     return DataSet(
         KEY, (*names, "peak_bytes_over_model"),

@@ -15,18 +15,25 @@ from matplotlib.lines import Line2D
 from ringworld_analysis import drawing, formatting, wilson
 from ringworld_analysis.content import DataSet, Finding, Grid, Picture, Section, Spot
 from ringworld_analysis.reading import CELLS, PERPLEXITY
-from ringworld_analysis.run import Run
+from ringworld_analysis.run import Run, describe
 from ringworld_analysis.table import Table
 
 KEY, TITLE = "needle", "Needle retrieval"
 
-#: Columns that together name one cell; the last valid row of each counts.
-CELL = ("checkpoint_digest", "schedule", "stage", "training_seed", "seed", "context_length", "rope_theta", "theta_mode",
-        "kind", "depth", "needles_planted", "needles_asked", "decoding")  # fmt: skip
 #: Columns that tell models apart; what differs only in its training seed is added up.
-MODEL = ("schedule", "stage", "trained_context_length", "theta_mode")
-COLUMNS = (*CELL, "trained_context_length", "hits", "trials", "wrong_needle", "valid")
-PERPLEXITY_COLUMNS = (*MODEL, "context_length", "position_begin", "position_end", "tokens", "nll", "valid")
+MODEL = ("schedule", "stage", "trained_context_length")
+#: Keys that the figures show: in the name of the model, as axes, panels, bars and squares.
+SHOWN = ("schedule", "stage", "decoding", "theta_mode", "context_length", "depth", "kind", "needles_planted",
+         "needles_asked", "position_begin", "position_end")  # fmt: skip
+#: Keys over which hits are added up.
+POOLED = ("training_seed", "seed")
+#: Keys that follow from those: a model has its checkpoint, a scaled theta its length, a kind of cell its number of
+#: contexts. They are held constant only where cells of one place in a figure differ in them.
+FOLLOWING = ("checkpoint_digest", "rope_theta", "contexts")
+COLUMNS = (*MODEL, "theta_mode", "rope_theta", "training_seed", "context_length", "kind", "depth", "needles_planted",
+           "needles_asked", "decoding", "hits", "trials", "wrong_needle", "valid")  # fmt: skip
+PERPLEXITY_COLUMNS = (*MODEL, "theta_mode", "rope_theta", "context_length", "position_begin", "position_end",
+                      "tokens", "nll", "valid")  # fmt: skip
 
 _THETA = {"stage": "θ as trained", "scaled": "θ scaled with the length", "given": "θ given"}
 _THETA_ORDER = ("stage", "scaled", "given")
@@ -83,11 +90,7 @@ def last_of_each_cell(every: Table) -> Table:
 
     Generated answers are those of another schedule, so that they are not added to those of one pass.
     """
-    last: dict[tuple[object, ...], int] = {}
-    for index, row in enumerate(every.rows()):
-        if row["valid"]:
-            last[tuple("anywhere" if row[name] != row[name] else row[name] for name in CELL)] = index
-    found = every.take(np.array(sorted(last.values()), dtype=np.intp))
+    found = _with_given_thetas(every.take(every.last_valid(every.keys)))
     schedules = [
         f"{schedule}, generated" if decoding == "greedy" else schedule
         for schedule, decoding in zip(found["schedule"].tolist(), found["decoding"].tolist())
@@ -95,25 +98,59 @@ def last_of_each_cell(every: Table) -> Table:
     return found.with_column("schedule", np.array(schedules, dtype=object), meaning="schedule, and how it answers")
 
 
+def _with_given_thetas(rows: Table) -> Table:
+    """Return the rows with the number in `theta_mode` where several thetas were given by hand."""
+    modes, thetas = rows["theta_mode"].tolist(), rows["rope_theta"].tolist()
+    if len({theta for mode, theta in zip(modes, thetas) if mode == "given"}) < 2:
+        return rows
+    named = [f"given {theta:g}" if mode == "given" else mode for mode, theta in zip(modes, thetas)]
+    return rows.with_column("theta_mode", np.array(named, dtype=object), meaning=rows.meanings.get("theta_mode", ""))
+
+
 def total(rows: Table) -> Share:
     """Add up cells."""
     return Share(*(int(rows[name].sum()) for name in ("hits", "trials", "wrong_needle")))
 
 
-def model_name(schedule: str, stage: int, trained: int, theta_mode: str = "") -> str:
-    """Name a model: 'progressive, stage 5, trained to 2K, θ as trained'."""
-    parts = [schedule or "model", f"stage {stage}", f"trained to {formatting.tokens(trained)}"]
-    return ", ".join([*parts, _THETA.get(theta_mode, theta_mode)] if theta_mode else parts)
+@dataclass(frozen=True)
+class Model:
+    """What a figure is about: a trained model, and whatever else sets its cells apart from others of the record."""
+
+    schedule: str
+    stage: int
+    trained: int
+    configuration: str = ""
+
+    def name(self, theta_mode: str = "") -> str:
+        """Write it in words: 'progressive, stage 5, trained to 2K, θ as trained'."""
+        parts = [self.schedule or "model", f"stage {self.stage}", f"trained to {formatting.tokens(self.trained)}"]
+        return ", ".join([*parts, *([self.configuration] * bool(self.configuration)),
+                          *([_theta(theta_mode)] * bool(theta_mode))])  # fmt: skip
 
 
-def _models(cells: Table) -> Iterator[tuple[tuple[str, int, int], Table]]:
-    for (schedule, stage, trained), rows in cells.groups(MODEL[:3]):
-        yield (str(schedule), int(stage), int(trained)), rows
+def held(rows: Table) -> list[str]:
+    """Return the keys that vary and that the figures do not show: each of their values gets figures of its own."""
+    others = [name for name in rows.varying(rows.keys) if name not in (*SHOWN, *POOLED, *FOLLOWING)]
+    place = [name for name in (*SHOWN, *POOLED, *others) if name in rows]
+    return [*others, *rows.colliding(place, [name for name in FOLLOWING if name in rows.keys])]
+
+
+def _models(rows: Table) -> Iterator[tuple[Model, Table]]:
+    names = held(rows)
+    for (schedule, stage, trained, *_apart), part in rows.groups([*MODEL, *names]):
+        yield Model(str(schedule), int(stage), int(trained), describe(part.rows()[0], names)), part
+
+
+def _theta(mode: str) -> str:
+    return _THETA.get(mode) or f"θ {mode}"
 
 
 def _theta_modes(rows: Table) -> list[str]:
-    found = rows.distinct("theta_mode")
-    return sorted(found, key=lambda name: _THETA_ORDER.index(name) if name in _THETA_ORDER else len(_THETA_ORDER))
+    def rank(mode: str) -> tuple[int, float]:
+        name, _, value = mode.partition(" ")
+        return _THETA_ORDER.index(name) if name in _THETA_ORDER else len(_THETA_ORDER), float(value or 0)
+
+    return sorted(rows.distinct("theta_mode"), key=rank)
 
 
 def _seeds(rows: Table) -> str:
@@ -125,13 +162,12 @@ def _seeds(rows: Table) -> str:
 
 
 def _heat_maps(cells: Table) -> Iterator[Picture]:
-    single = cells.where(kind="single")
-    found = list(_models(single))
+    found = [(model, part) for model, rows in _models(cells) if len(part := rows.where(kind="single"))]
     for index, (model, rows) in enumerate(found):
         suffix = "" if len(found) == 1 else f"-{index + 1}"
         png, width, spots = _draw_heat_maps(model, rows)
         yield Picture(
-            f"needle-heat{suffix}", f"One needle: {model_name(*model)}",
+            f"needle-heat{suffix}", f"One needle: {model.name()}",
             "Each square is a context length and a depth of the needle; the number is the share of right answers. Rest "
             "the pointer on a square for hits and trials. Right of the dashed line contexts are longer than any that "
             "the model was trained on." + _seeds(rows),
@@ -140,7 +176,7 @@ def _heat_maps(cells: Table) -> Iterator[Picture]:
         )  # fmt: skip
 
 
-def _draw_heat_maps(model: tuple[str, int, int], rows: Table) -> tuple[bytes, int, list[Spot]]:
+def _draw_heat_maps(model: Model, rows: Table) -> tuple[bytes, int, list[Spot]]:
     modes = _theta_modes(rows)
     lengths = [int(value) for value in rows.distinct("context_length")]
     depths = [float(value) for value in rows.distinct("depth")]
@@ -168,8 +204,8 @@ def _draw_heat_maps(model: tuple[str, int, int], rows: Table) -> tuple[bytes, in
                 )  # fmt: skip
             axes.set_xticks(range(len(lengths)), [formatting.tokens(length) for length in lengths])
             axes.grid(visible=False)
-            axes.set_title(_THETA.get(mode, mode))
-            _mark_trained(axes, lengths, model[2])
+            axes.set_title(_theta(mode))
+            _mark_trained(axes, lengths, model.trained)
         drawing.outer_labels(grid, "context length (token)", "depth of the needle")
         grid[0, 0].set_yticks(
             range(len(depths)), [{0.0: "0 (start)", 1.0: "1 (end)"}.get(depth, f"{depth:.3g}") for depth in depths]
@@ -206,7 +242,7 @@ def _multi_bars(cells: Table) -> Iterator[Picture]:
         suffix = "" if len(found) == 1 else f"-{index + 1}"
         png, width = _draw_multi(rows)
         yield Picture(
-            f"needle-multi{suffix}", f"Several needles: {model_name(*model)}",
+            f"needle-multi{suffix}", f"Several needles: {model.name()}",
             "N/R: so many needles planted, so many asked for, one after another; 1/1 is the single needle, over all "
             "depths. Whiskers are 95 % Wilson intervals. The pale part above a bar is answers that named another "
             "needle's value: the model found a needle, but not the one asked for." + _seeds(rows),
@@ -232,7 +268,7 @@ def _draw_multi(rows: Table) -> tuple[bytes, int]:
                     if len(part):
                         centre = x + (place + 0.5) / len(kinds) * 0.84 - 0.42
                         _bar(axes, centre, 0.78 / len(kinds), total(part), colours[place])
-            axes.set_title(_THETA.get(mode, mode))
+            axes.set_title(_theta(mode))
             axes.set_ylim(0, 1.03)
             axes.set_xlim(-0.5, len(lengths) - 0.5)
             axes.set_xticks(range(len(lengths)), [formatting.tokens(length) for length in lengths])
@@ -267,30 +303,31 @@ def _bar(axes: Axes, x: float, width: float, share: Share, colour: str) -> None:
 # ---- numbers and words -----------------------------------------------------------------------------------------------
 
 
-def _summary_rows(cells: Table) -> Iterator[tuple[tuple[str, int, int, str], int, int, int, Share, float]]:
-    """Yield (model and theta, length, planted, asked, share, worst depth) in reading order."""
-    for model, rows in cells.groups(MODEL):
-        schedule, stage, trained, mode = model
-        for (length, planted, asked), part in rows.groups(["context_length", "needles_planted", "needles_asked"]):
+def _summary_rows(cells: Table) -> Iterator[tuple[Model, str, int, int, int, Share, float]]:
+    """Yield (model, theta mode, length, planted, asked, share, worst depth) in reading order."""
+    for model, rows in _models(cells):
+        for (mode, length, planted, asked), part in rows.groups(
+            ["theta_mode", "context_length", "needles_planted", "needles_asked"]
+        ):
             by_depth = [total(at).accuracy for _, at in part.groups(["depth"])] if planted == 1 else []
-            yield (
-                (str(schedule), int(stage), int(trained), str(mode)), int(length), int(planted), int(asked),
-                total(part), min(by_depth, default=math.nan),
-            )  # fmt: skip
+            yield model, str(mode), int(length), int(planted), int(asked), total(part), min(by_depth, default=math.nan)
 
 
 def _grid(cells: Table) -> Grid:
-    columns = ("schedule", "stage", "trained to", "theta", "context length", "planted", "asked", "hits", "trials",
-               "accuracy", "low", "high", "worst depth", "wrong needle")  # fmt: skip
+    found = list(_summary_rows(cells))
+    is_apart = any(model.configuration for model, *_ in found)
+    columns = ("schedule", "stage", "trained to", *(["configuration"] * is_apart), "theta", "context length", "planted",
+               "asked", "hits", "trials", "accuracy", "low", "high", "worst depth", "wrong needle")  # fmt: skip
     lines = [
-        [schedule, stage, trained, mode, length, planted, asked, share.hits, share.trials, share.accuracy,
-         *share.interval, worst, share.wrong_needle]
-        for (schedule, stage, trained, mode), length, planted, asked, share, worst in _summary_rows(cells)
+        [model.schedule, model.stage, model.trained, *([model.configuration] * is_apart), mode, length, planted, asked,
+         share.hits, share.trials, share.accuracy, *share.interval, worst, share.wrong_needle]
+        for model, mode, length, planted, asked, share, worst in found
     ]  # fmt: skip
     meanings = {
         "low": "lower end of the 95 % Wilson interval", "high": "upper end of the 95 % Wilson interval",
         "worst depth": "smallest share of hits of one depth, single needles only",
         "wrong needle": "wrong answers that are another needle's value",
+        "configuration": "keys of the cells that vary in this report",
     }  # fmt: skip
     units = {"trained to": "token", "context length": "token"}
     caption = "Seeds and depths are added up; depths one by one are in `needle.csv`."
@@ -305,11 +342,11 @@ def _data(cells: Table) -> DataSet:
 def _findings(cells: Table) -> list[Finding]:
     findings = []
     for model, rows in _models(cells):
-        inside = rows.take((rows["context_length"] <= model[2]) & (rows["theta_mode"] == "stage"))
+        inside = rows.take((rows["context_length"] <= model.trained) & (rows["theta_mode"] == "stage"))
         single = inside.where(kind="single")
         if len(single):
             findings.append(
-                Finding(f"{model_name(*model)}: one needle at the trained lengths: **{total(single).said()}**.")
+                Finding(f"{model.name()}: one needle at the trained lengths: **{total(single).said()}**.")
             )
         multi = inside.where(kind="multi")
         if len(multi):
@@ -317,7 +354,7 @@ def _findings(cells: Table) -> list[Finding]:
             for (planted, asked), part in longest.groups(["needles_planted", "needles_asked"]):
                 length = formatting.tokens(int(part["context_length"][0]))
                 place = f"{planted}/{asked} at {length}"
-                findings.append(Finding(f"{model_name(*model)}: {place}: **{total(part).said()}**."))
+                findings.append(Finding(f"{model.name()}: {place}: **{total(part).said()}**."))
     return findings
 
 
@@ -328,7 +365,7 @@ def _perplexity_rows(run: Run) -> Table | None:
     table = run.records(PERPLEXITY)
     if table is None or any(name not in table for name in PERPLEXITY_COLUMNS):
         return None
-    valid = table.take(table["valid"].astype(bool))
+    valid = _with_given_thetas(table.take(table.last_valid(table.keys)))
     return valid if len(valid) else None
 
 
@@ -339,8 +376,12 @@ def _perplexity(run: Run) -> Iterator[Picture]:
     with drawing.style():
         figure, grid = drawing.panels(1, 1)
         handles = [
-            _perplexity_line(grid[0, 0], part, index, model_name(*model) + f", S = {formatting.tokens(length)}")
-            for index, ((*model, length), part) in enumerate(rows.groups([*MODEL, "context_length"]))
+            _perplexity_line(grid[0, 0], part, index, f"{model.name(str(mode))}, S = {formatting.tokens(length)}")
+            for index, (model, mode, length, part) in enumerate(
+                (model, mode, length, part)
+                for model, of_model in _models(rows)
+                for (mode, length), part in of_model.groups(["theta_mode", "context_length"])
+            )
         ]
         grid[0, 0].set_xscale("log", base=2)
         grid[0, 0].xaxis.set_major_formatter(lambda value, _position: formatting.tokens(value))

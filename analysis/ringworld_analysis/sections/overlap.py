@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from ringworld_analysis import drawing, formatting
 from ringworld_analysis.content import DataSet, Finding, Picture, Section
-from ringworld_analysis.run import CONFIGURATION, Run, ordered
+from ringworld_analysis.run import Run, ordered
 from ringworld_analysis.sections import sweep
 from ringworld_analysis.table import Row, Table
 
@@ -21,15 +21,15 @@ REQUIRED = ("attention_row", "rank", "hop", "t_compute", "t_comm", "t_both", "ex
 MOST_RANKS = 8
 #: Hops up to which bars carry their overlap number.
 MOST_NUMBERED_HOPS = 12
-#: The overlap of a hop is told when the shorter of compute and transfer is at least this share of the longer: below, the
-#: difference of two nearly equal times is divided by a small one, and says only how noisy the machine is.
+#: The overlap of a hop is told when the shorter of compute and transfer is at least this share of the longer: below,
+#: the difference of two nearly equal times is divided by a small one, and says only how noisy the machine is.
 TELLING_SHARE = 0.05
 INTRO = (
     "Each hop is timed three ways: the ring step without its transfer, the transfer without compute, and both at once. "
-    "Time blocked in a wait is not used: it is small when nothing overlaps and the library moved the data earlier. Rings with more ranks than cores are left out of the "
-    "overview. "
-    f"Where the shorter of compute and transfer is below {TELLING_SHARE:.0%} of the longer, the overlap is noise and is "
-    "not shown."
+    "Time blocked in a wait is not used: it is small when nothing overlaps and the library moved the data earlier. "
+    "Rings with more ranks than cores are left out of the overview. "
+    f"Where the shorter of compute and transfer is below {TELLING_SHARE:.0%} of the longer, the overlap is noise and "
+    "is not shown."
 )
 
 
@@ -45,20 +45,16 @@ def section(run: Run) -> Section | None:
     if not len(hops):
         return Section(KEY, TITLE, missing=f"`{TABLE}` has no row that belongs to a valid row of `/attention`.")
     pictures = _overview(run, hops) + _details(run, hops)
-    return Section(KEY, TITLE, INTRO, pictures, data=[_data(hops)], findings=_findings(hops))
+    return Section(KEY, TITLE, INTRO, pictures, data=[_data(run, hops)], findings=_findings(hops))
 
 
 def _join(run: Run, hops: Table) -> Table:
-    """Keep hops of valid points, and give each the point's columns, the hidden and the exposed time."""
+    """Keep hops of plotted points, and give each the point's columns, the hidden and the exposed time."""
     attention = run.attention
+    hops = hops.take(np.isin(hops["attention_row"], run.plotted_index))
     index = hops["attention_row"].astype(np.intp)
-    known = (index >= 0) & (index < len(attention))
-    hops = hops.take(known)
-    hops = hops.take(attention["valid"].astype(bool)[hops["attention_row"].astype(np.intp)])
-    index = hops["attention_row"].astype(np.intp)
-    for name in ("file", "context_length", "ranks", "layout", "pass", "pass_label", "backward_rotation",
-                 "tokens_per_rank", *CONFIGURATION):  # fmt: skip
-        if name != "polling":
+    for name in (*run.point, "pass_label", "tokens_per_rank"):
+        if name not in hops:
             hops = hops.with_column(name, attention[name][index])
     exposed = np.clip(hops["exposed"], 0.0, hops["t_comm"])
     hops = hops.with_column("shown_exposed", exposed).with_column("shown_hidden", hops["t_comm"] - exposed)
@@ -66,12 +62,14 @@ def _join(run: Run, hops: Table) -> Table:
     return hops.with_column("is_telling", shorter >= TELLING_SHARE * longer)
 
 
-def _without_polling() -> list[str]:
-    return [name for name in CONFIGURATION if name != "polling"]
+def _held(run: Run, hops: Table) -> list[str]:
+    """Columns that a figure of hops holds constant: it shows rank, hop and polling itself."""
+    own = [name for name in hops.keys if name not in ("attention_row", "rank", "hop")]
+    return [name for name in dict.fromkeys((*run.configuration, *own)) if name != "polling"]
 
 
 def _overview(run: Run, hops: Table) -> list[Picture]:
-    names = _without_polling()
+    names = _held(run, hops)
     # Ranks that share a core take turns: what they hide from each other is the scheduler's doing.
     has_own_core = np.array([not run.is_oversubscribed.get(int(ranks)) for ranks in hops["ranks"]], dtype=bool)
     hops = hops.take(hops["is_telling"] & has_own_core)
@@ -145,7 +143,7 @@ def _overview_line(run: Run, axes: Axes, lengths: list[int], ranks: int, polling
 
 def _details(run: Run, hops: Table) -> list[Picture]:
     """Draw bars for one point of each layout and pass: the largest context of the largest ring."""
-    names = _without_polling()
+    names = _held(run, hops)
     pictures: list[Picture] = []
     total = sum(1 for _ in hops.groups([*names, "context_length", "ranks", "layout", "pass_label"]))
     chosen: list[Table] = []
@@ -160,7 +158,7 @@ def _details(run: Run, hops: Table) -> list[Picture]:
                     chosen.append(cell.where(context_length=cell["context_length"].max()))
     for index, point in enumerate(chosen):
         row = point.rows()[0]
-        apart = run.describe(row, names)
+        apart = run.describe(row, names, hops)
         png, width, shown = _bars(point)
         where = (
             f"S = {formatting.tokens(row['context_length'])}, P = {row['ranks']}, {row['layout']}, {row['pass_label']}"
@@ -260,8 +258,8 @@ def _hop(axes: Axes, row: Row, factor: float, top: float, is_numbered: bool) -> 
         axes.plot([x + 0.02, x + width - 0.02], [both, both], color="black", linewidth=2.0, solid_capstyle="butt")
     if is_numbered:
         axes.text(
-            x, min(max(hidden + exposed, compute, both) + 0.03 * edge, 1.1 * edge), f"{row['overlap']:.2f}" if row["is_telling"] else "–",
-            ha="center", va="bottom", fontsize=7.5,
+            x, min(max(hidden + exposed, compute, both) + 0.03 * edge, 1.1 * edge),
+            f"{row['overlap']:.2f}" if row["is_telling"] else "–", ha="center", va="bottom", fontsize=7.5,
         )  # fmt: skip
 
 
@@ -277,9 +275,10 @@ def _chosen_ranks(point: Table) -> tuple[list[int], str]:
     )
 
 
-def _data(hops: Table) -> DataSet:
-    names = ("attention_row", *(name for name in sweep.IDENTITY if name != "polling"), "polling", "rank", "hop",
-             "t_compute", "t_comm", "t_both", "exposed", "overlap")  # fmt: skip
+def _data(run: Run, hops: Table) -> DataSet:
+    own = [name for name in _held(run, hops) if name not in run.identity]
+    names = ("attention_row", *own, *(name for name in run.identity if name != "polling"), "polling", "rank",
+             "hop", "t_compute", "t_comm", "t_both", "exposed", "overlap")  # fmt: skip
     rows = [[*(row[name] for name in names), row["shown_hidden"], row["shown_exposed"]] for row in hops.rows()]
     return DataSet("overlap-hops", (*names, "hidden_clipped", "exposed_clipped"), rows)
 
@@ -292,8 +291,8 @@ def _findings(hops: Table) -> list[Finding]:
         ratio = float(np.median(hops["t_comm"] / np.maximum(hops["t_compute"], 1e-12)))
         findings.append(
             Finding(
-                f"In {len(hops) - len(telling)} of {formatting.counted(len(hops), 'hop')} one of compute and transfer is "
-                f"too short for an overlap to be told (median transfer {formatting.percent(ratio)} of compute); "
+                f"In {len(hops) - len(telling)} of {formatting.counted(len(hops), 'hop')} one of compute and transfer "
+                f"is too short for an overlap to be told (median transfer {formatting.percent(ratio)} of compute); "
                 "`scripts/netlab.sh check` tests overlap on a link that is slow enough."
             )
         )

@@ -9,21 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ringworld_analysis import drawing, formatting
-from ringworld_analysis.run import CONFIGURATION, LAYOUT_ORDER, PASS_ORDER, Run, ordered
+from ringworld_analysis.run import LAYOUT_ORDER, PASS_ORDER, Run, ordered
 from ringworld_analysis.table import Row, Table
 
 NO_ROWS = "There is no valid row to plot."
 
-#: Columns that open every CSV file of a sweep.
-IDENTITY = ("file", "backend", "dtype", "wire_dtype", "heads", "kv_heads", "head_size", "batch", "causal", "polling",
-            "backward_rotation", "layout", "pass", "ranks", "context_length", "tokens_per_rank")  # fmt: skip
+def configurations(
+    run: Run, table: Table, names: Sequence[str] | None = None
+) -> Iterator[tuple[str, str, Table]]:
+    """Yield (file name suffix, what sets it apart, rows), one for each figure that a section makes.
 
-
-def configurations(run: Run, table: Table, names: Sequence[str] = CONFIGURATION) -> Iterator[tuple[str, str, Table]]:
-    """Yield (file name suffix, what sets it apart, rows), one for each figure that a section makes."""
-    found = list(table.groups(names))
+    :param names: columns that a figure holds constant; the whole configuration by default
+    """
+    found = list(table.groups(run.configuration if names is None else names))
     for index, (_key, rows) in enumerate(found):
-        yield ("" if len(found) == 1 else f"-{index + 1}"), run.describe(rows.rows()[0], names), rows
+        yield ("" if len(found) == 1 else f"-{index + 1}"), run.describe(rows.rows()[0], names, table), rows
 
 
 def titled(title: str, apart: str) -> str:

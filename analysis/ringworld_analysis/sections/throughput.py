@@ -71,7 +71,7 @@ def section(run: Run) -> Section | None:
     return Section(
         KEY, TITLE,
         "How much work the ring does in a second, and which share of the machine that is.",
-        pictures, data=[_data(rows)], findings=_findings(run, rows),
+        pictures, data=[_data(run, rows)], findings=_findings(run, rows),
     )  # fmt: skip
 
 
@@ -111,9 +111,9 @@ def _spread(rows: Table, column: str) -> tuple[Column, Column]:
     return work / rows["step_time_max"], work / rows["step_time_min"]
 
 
-def _data(rows: Table) -> DataSet:
+def _data(run: Run, rows: Table) -> DataSet:
     values = ("step_time", "step_time_min", "step_time_max", *(quantity.column for quantity in QUANTITIES))
-    names = (*sweep.IDENTITY, *values)
+    names = (*run.identity, *values)
     return DataSet(KEY, names, [[row[name] for name in names] for row in rows.rows()])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from ringworld_analysis import drawing, formatting
 from ringworld_analysis.content import DataSet, Finding, Grid, Picture, Section
 from ringworld_analysis.reading import STAGES, STEPS
-from ringworld_analysis.run import Run
+from ringworld_analysis.run import Run, describe
 from ringworld_analysis.table import Column, Table
 
 KEY, TITLE = "training", "Training"
@@ -22,8 +23,8 @@ STEP_COLUMNS = ("schedule", "stage", "step", "context_length", "loss", "answer_l
 STAGE_COLUMNS = ("schedule", "stage", "context_length", "rope_theta", "steps", "batch", "tokens", "mesh", "seconds",
                  "reshard_seconds", "tokens_per_second", "flop_causal", "mfu_measured_peak", "final_answer_loss",
                  "final_answer_accuracy", "seed")  # fmt: skip
-#: One training run.
-RUN = ("schedule", "seed")
+#: Keys that say which step of which training run a row is of. Other keys tell runs apart where these do not.
+PLACE = ("schedule", "seed", "stage", "step")
 
 LOSS, ANSWER, SPEED = "#8a8f98", "#004488", "#117733"
 _SCHEDULES = ("#004488", "#bb5566", "#ddaa33", "#44aa99", "#882255", "#999933", "#88ccee")
@@ -37,7 +38,7 @@ def section(run: Run) -> Section | None:
     missing = [name for name in STEP_COLUMNS if name not in every]
     if missing:
         return Section(KEY, TITLE, missing=f"`{STEPS}` lacks {', '.join(missing)}.")
-    steps = every.take(every["valid"].astype(bool))
+    steps = every.take(every.last_valid(("file", *every.keys)))
     if not len(steps):
         return Section(KEY, TITLE, missing="There is no valid step to plot.")
     stages = run.records(STAGES)
@@ -69,22 +70,41 @@ def smooth(values: Column, stages: Column, weight: float = 0.9) -> Column:
     return result
 
 
-def _run_name(schedule: str, seed: int, is_only_seed: bool) -> str:
-    name = schedule or "one schedule"
-    return name if is_only_seed else f"{name}, seed {seed}"
+@dataclass(frozen=True)
+class Training:
+    """The steps of one training run, as they were taken."""
+
+    schedule: str
+    """Name of the schedule, and whatever else sets the run apart from others of the report."""
+    seed: int
+    steps: Table
+
+    def name(self, is_only_seed: bool) -> str:
+        """Write it in words."""
+        return self.schedule if is_only_seed else f"{self.schedule}, seed {self.seed}"
+
+
+def trainings(steps: Table) -> list[Training]:
+    """Part the steps into runs: by schedule and seed, and by every key in which two rows of one step differ."""
+    apart = steps.colliding(PLACE, [name for name in ("file", *steps.keys) if name not in PLACE])
+    found = []
+    for (schedule, seed, *_apart), rows in steps.groups(["schedule", "seed", *apart]):
+        words = [schedule or "one schedule", *([describe(rows.rows()[0], apart)] if apart else [])]
+        found.append(Training(", ".join(words), int(seed), in_order(rows)))
+    return found
 
 
 # ---- one run ---------------------------------------------------------------------------------------------------------
 
 
 def _time_axes(steps: Table) -> Iterator[Picture]:
-    found = list(steps.groups(RUN))
+    found = trainings(steps)
     is_only_seed = len(steps.distinct("seed")) == 1
-    for index, ((schedule, seed), rows) in enumerate(found):
+    for index, training in enumerate(found):
         suffix = "" if len(found) == 1 else f"-{index + 1}"
-        png, width = _draw_time(in_order(rows))
+        png, width = _draw_time(training.steps)
         yield Picture(
-            f"training-time{suffix}", f"Stages on one time axis: {_run_name(schedule, seed, is_only_seed)}",
+            f"training-time{suffix}", f"Stages on one time axis: {training.name(is_only_seed)}",
             "Dashed lines are stage boundaries, with the context length of each stage above. Thin lines are single "
             "steps, thick ones their running mean. The answers' loss jumps where the context doubles and falls again "
             "within the stage; tokens per second fall as attention outgrows the rest. Work is counted without what is "
@@ -148,9 +168,10 @@ def _mark_stages(axes: Axes, rows: Table, x: Column, *, is_named: bool) -> None:
 
 
 def _comparison(steps: Table) -> Iterator[Picture]:
-    if len(steps.distinct("schedule")) < 2:
+    found = trainings(steps)
+    if len({training.schedule for training in found}) < 2:
         return
-    png, width = _draw_comparison(steps)
+    png, width = _draw_comparison(found)
     yield Picture(
         "training-schedules", "Schedules against each other",
         "The same model under different stage schedules, against each of the budgets that could be held equal. Lines "
@@ -163,18 +184,18 @@ def _comparison(steps: Table) -> Iterator[Picture]:
     )  # fmt: skip
 
 
-def _draw_comparison(steps: Table) -> tuple[bytes, int]:
-    schedules = [str(name) for name in steps.distinct("schedule")]
+def _draw_comparison(found: Sequence[Training]) -> tuple[bytes, int]:
+    schedules = list(dict.fromkeys(training.schedule for training in found))
     budgets = (("tokens", "token", "tokens"), ("flop_causal", "FLOP", "work"), ("elapsed", "s", "training time"))
     with drawing.style():
         figure, grid = drawing.panels(1, 3, width=2.85, height=2.1, sharey=True)
         for axes, (column, unit, name) in zip(grid[0], budgets):
-            for (schedule, _seed), rows in steps.groups(RUN):
-                ordered = in_order(rows)
-                x = ordered[column] if column == "elapsed" else np.cumsum(ordered[column])
-                y = smooth(ordered["answer_accuracy"], ordered["stage"])
-                axes.plot(x, y, color=_schedule_colour(schedules, schedule), linewidth=1.3)
-                axes.plot(x[-1:], y[-1:], marker="o", color=_schedule_colour(schedules, schedule), markersize=4)
+            for training in found:
+                rows, colour = training.steps, _schedule_colour(schedules, training.schedule)
+                x = rows[column] if column == "elapsed" else np.cumsum(rows[column])
+                y = smooth(rows["answer_accuracy"], rows["stage"])
+                axes.plot(x, y, color=colour, linewidth=1.3)
+                axes.plot(x[-1:], y[-1:], marker="o", color=colour, markersize=4)
             axes.set_xlabel(f"{name} ({unit})")
             axes.set_xlim(left=0)
             axes.set_ylim(0, 1)
@@ -194,7 +215,9 @@ def _schedule_colour(schedules: list[str], name: str) -> str:
 
 
 def _grid(stages: Table) -> Grid:
-    names = ("schedule", "seed", *(name for name in STAGE_COLUMNS if name not in RUN))
+    first = ("schedule", "seed")
+    apart = [name for name in stages.varying(stages.keys) if name not in STAGE_COLUMNS]
+    names = (*first, *apart, *(name for name in STAGE_COLUMNS if name not in first))
     lines = [[row[name] for name in names] for row in stages.rows()]
     invalid = np.flatnonzero(~stages["valid"].astype(bool)).tolist() if "valid" in stages else []
     return Grid("Stages", names, lines, stages.units, stages.meanings, f"From `{STAGES}`.", frozenset(invalid))
@@ -208,12 +231,13 @@ def _data(steps: Table) -> DataSet:
 def _findings(steps: Table) -> list[Finding]:
     findings = []
     is_only_seed = len(steps.distinct("seed")) == 1
-    for (schedule, seed), rows in steps.groups(RUN):
-        last = in_order(rows).rows()[-1]
+    for training in trainings(steps):
+        rows = training.steps
+        last = rows.rows()[-1]
         lengths = [int(value) for value in rows.distinct("context_length")]
         findings.append(
             Finding(
-                f"{_run_name(schedule, seed, is_only_seed)}: "
+                f"{training.name(is_only_seed)}: "
                 f"{formatting.counted(len(rows.distinct('stage')), 'stage')} "
                 f"from {formatting.tokens(lengths[0])} to {formatting.tokens(lengths[-1])}, "
                 f"**{formatting.si(float(rows['tokens'].sum()), 'token')}**, "

@@ -11,6 +11,7 @@
 
 #include "core/error.hpp"
 #include "core/spelling.hpp"
+#include "device/buffer.hpp"
 #include "device/cuda/native_stream.hpp"
 #include "kernels/attention/attention.hpp"
 #include "kernels/attention/cuda/path.hpp"
@@ -66,10 +67,18 @@ void check_extents(const ConstActivationView& q, const ConstActivationView& k) {
           "block attention: more than 65535 sequences or heads");
 }
 
+/// Whether some query of a block may not see some key of it.
+bool hides_something(const BlockMask& mask, std::int64_t key_tokens) {
+  return mask.has_segments() || (mask.is_causal && mask.diagonal < key_tokens - 1);
+}
+
 class CudaBlockAttention final : public BlockAttention {
  public:
   explicit CudaBlockAttention(const BlockAttentionOptions& options)
-      : head_size_(options.head_size), stream_(native_compute_stream()), paths_(make_paths(options)) {}
+      : head_size_(options.head_size),
+        stream_(native_compute_stream()),
+        paths_(make_paths(options)),
+        unsafe_flag_(cuda_attention_workspace_bytes, DeviceKind::cuda) {}
 
   void reset(const AttentionState& state) override { cuda::reset(state, stream_); }
 
@@ -78,16 +87,16 @@ class CudaBlockAttention final : public BlockAttention {
     check_extents(block.q, block.k);
     require(state.output.strides[3] == 1, "block attention: the last extent of the state's output must be dense");
     if (!is_empty(block.q.shape) && !is_empty(block.k.shape)) {
-      path_for(block, state).forward(block, state, stream_);
+      run(block, state,
+          [&](cuda::AttentionPath& path, const cuda::Gate& gate) { path.forward(block, state, gate, stream_); });
     }
     return !progress || progress();
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse) override {
+  void finalize(const AttentionState& state, const ActivationView& out) override {
     const auto [batch, heads, tokens, head_size] = state.output.shape;
     require(out.shape == std::array{batch, tokens, heads, head_size}, "block attention: out does not fit the state");
-    require(lse.shape == state.maximum.shape, "block attention: lse does not fit the state");
-    cuda::finalize(state, out, lse, stream_);
+    cuda::finalize(state, out, stream_);
   }
 
   void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
@@ -104,13 +113,14 @@ class CudaBlockAttention final : public BlockAttention {
     require(gradients.dq.strides[3] == 1 && gradients.dk.strides[3] == 1 && gradients.dv.strides[3] == 1,
             "block attention: the last extent of dq, dk and dv must be dense");
     if (!is_empty(block.q.shape) && !is_empty(block.k.shape)) {
-      path_for(block, gradients).backward(block, gradients, stream_);
+      run(block, gradients,
+          [&](cuda::AttentionPath& path, const cuda::Gate& gate) { path.backward(block, gradients, gate, stream_); });
     }
     return !progress || progress();
   }
 
   [[nodiscard]] std::int64_t workspace_bytes() const override {
-    std::int64_t bytes = 0;
+    std::int64_t bytes = unsafe_flag_.bytes();
     for (const auto& path : paths_) {
       bytes += path->workspace_bytes();
     }
@@ -118,6 +128,20 @@ class CudaBlockAttention final : public BlockAttention {
   }
 
  private:
+  /// Enqueues a block on its path, and on the last one for the case that its numbers ask for that (path.hpp).
+  template <class Block, class Results, class Enqueue>
+  void run(const Block& block, const Results& results, const Enqueue& enqueue) {
+    cuda::AttentionPath& path = path_for(block, results);
+    if (&path == paths_.back().get() || !hides_something(block.mask, block.k.tokens())) {
+      enqueue(path, {});
+      return;
+    }
+    int* flag = unsafe_flag_.as<int>();
+    cuda::find_unsafe(block, flag, stream_);
+    enqueue(path, {.flag = flag, .opens_at = 0});
+    enqueue(*paths_.back(), {.flag = flag, .opens_at = 1});
+  }
+
   /// The first path that supports what is asked; the last one supports everything.
   template <class Block, class Results>
   cuda::AttentionPath& path_for(const Block& block, const Results& results) {
@@ -132,6 +156,7 @@ class CudaBlockAttention final : public BlockAttention {
   std::int64_t head_size_;
   cudaStream_t stream_;
   std::vector<std::unique_ptr<cuda::AttentionPath>> paths_;
+  Buffer unsafe_flag_;
 };
 
 }  // namespace

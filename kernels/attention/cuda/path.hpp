@@ -5,7 +5,10 @@
 ///   mma      bf16; mma.sync and cp.async, compute capability 8.0 and up
 ///   fp32     any mix of types and any strides; fp32 FMA on the CUDA cores
 ///
-/// A block goes to the first path of this list that exists on the device and supports the block.
+/// A block goes to the first path of this list that exists on the device and supports the block. Where a mask hides some of
+/// its scores, the tensor cores must not meet a number that is not finite, or so large that products overflow: 0 times
+/// that, in a sum over tokens, would reach those that do not see it. A flag in device memory says whether there is one
+/// (rows.hpp). Both this path and fp32, which handles every number, are enqueued, and the flag lets one of them run.
 
 #include <cuda_runtime_api.h>
 
@@ -14,6 +17,7 @@
 #include <string_view>
 
 #include "kernels/attention/attention.hpp"
+#include "kernels/attention/cuda/gate.cuh"
 
 namespace ringworld::cuda {
 
@@ -33,10 +37,12 @@ class AttentionPath {
   /// Folds one block of keys and values into `state`. Enqueues on `stream`.
   /// @pre `supports` said yes, and no extent is zero
   /// @throws Error when a launch fails
-  virtual void forward(const ForwardBlock& block, const AttentionState& state, cudaStream_t stream) = 0;
+  virtual void forward(const ForwardBlock& block, const AttentionState& state, const Gate& gate,
+                       cudaStream_t stream) = 0;
 
   /// Adds this block's share to the gradients. Enqueues on `stream`; the rest as for `forward`.
-  virtual void backward(const BackwardBlock& block, const BlockGradients& gradients, cudaStream_t stream) = 0;
+  virtual void backward(const BackwardBlock& block, const BlockGradients& gradients, const Gate& gate,
+                        cudaStream_t stream) = 0;
 
   /// Device memory that the path holds between calls, in bytes; does not depend on the number of tokens.
   [[nodiscard]] virtual std::int64_t workspace_bytes() const { return 0; }

@@ -2,10 +2,10 @@
 
 #include <cuda_runtime.h>
 
-#include <cmath>
 #include <cstdint>
 
 #include "core/error.hpp"
+#include "device/cuda/check.hpp"
 #include "device/cuda/launch.cuh"
 #include "kernels/attention/cuda/quads.cuh"
 #include "kernels/attention/cuda/softmax.cuh"
@@ -84,17 +84,13 @@ __global__ void reset_kernel(const RowWalk walk, const StateRows state, const Qu
 
 template <class Element>
 __global__ void finalize_kernel(const RowWalk walk, const StateRows state, const Quads<const float> output,
-                                const Quads<Element> out, const RowNumbers<float> lse) {
+                                const Quads<Element> out) {
   const RowPlace place(walk);
   if (place.row >= walk.rows) {
     return;
   }
   const float sum = state.sum.at(place.batch, place.head, place.token);
-  const bool has_seen_a_key = sum > 0.0F;
-  if (place.lane == 0) {
-    lse.at(place.batch, place.head, place.token) =
-        has_seen_a_key ? state.maximum.at(place.batch, place.head, place.token) + logf(sum) : minus_infinity;
-  }
+  const bool has_seen_a_key = sum != 0.0F;  // true of a sum that is no number, which the result must show
   for (int d = 4 * place.lane; d < walk.head_size; d += 4 * walk.lanes) {
     float4 mean = output.load(place.batch, place.token, place.head, d);
     mean = has_seen_a_key ? float4{mean.x / sum, mean.y / sum, mean.z / sum, mean.w / sum}
@@ -124,20 +120,72 @@ __global__ void output_dot_gradient_kernel(const RowWalk walk, const Quads<const
   }
 }
 
+/// Two numbers below this, and 256 such products, stay far from the largest float.
+constexpr float end_of_safe = 0x1p56F;
+
+__device__ bool is_safe(float x) { return x > -end_of_safe && x < end_of_safe; }
+
+template <class Element>
+__global__ void find_unsafe_kernel(const RowWalk walk, const Quads<const Element> vectors, int* flag) {
+  const RowPlace place(walk);
+  if (place.row >= walk.rows) {
+    return;
+  }
+  bool is_row_safe = true;
+  for (int d = 4 * place.lane; d < walk.head_size; d += 4 * walk.lanes) {
+    const float4 quad = vectors.load(place.batch, place.token, place.head, d);
+    is_row_safe = is_row_safe && is_safe(quad.x) && is_safe(quad.y) && is_safe(quad.z) && is_safe(quad.w);
+  }
+  if (!is_row_safe) {
+    atomicOr(flag, 1);
+  }
+}
+
+/// The same for one number a row, by the first lane.
+__global__ void find_unsafe_numbers_kernel(const RowWalk walk, const RowNumbers<const float> sum,
+                                           const RowNumbers<const float> delta, int* flag) {
+  const RowPlace place(walk);
+  if (place.row < walk.rows && place.lane == 0 &&
+      !(is_safe(sum.at(place.batch, place.head, place.token)) &&
+        is_safe(delta.at(place.batch, place.head, place.token)))) {
+    atomicOr(flag, 1);
+  }
+}
+
+void enqueue_search(const ConstActivationView& tensor, int* flag, cudaStream_t stream) {
+  with_type(tensor.dtype, [&](auto element) {
+    launch_rows(find_unsafe_kernel<decltype(element)>,
+                walk_of({tensor.batch(), tensor.heads(), tensor.tokens(), tensor.head_size()}), stream,
+                quads_of(vectors_by_token(tensor.as<decltype(element)>())), flag);
+  });
+}
+
 }  // namespace
+
+void find_unsafe(const ForwardBlock& block, int* flag, cudaStream_t stream) {
+  check_cuda(cudaMemsetAsync(flag, 0, sizeof(int), stream));
+  enqueue_search(block.v, flag, stream);
+}
+
+void find_unsafe(const BackwardBlock& block, int* flag, cudaStream_t stream) {
+  check_cuda(cudaMemsetAsync(flag, 0, sizeof(int), stream));
+  for (const auto* tensor : {&block.q, &block.k, &block.v, &block.dout}) {
+    enqueue_search(*tensor, flag, stream);
+  }
+  launch_rows(find_unsafe_numbers_kernel, walk_of({block.q.batch(), block.q.heads(), block.q.tokens(), 4}), stream,
+              numbers_of(block.sum), numbers_of(block.delta), flag);
+}
 
 void reset(const AttentionState& state, cudaStream_t stream) {
   launch_rows(reset_kernel, walk_of(state.output.shape), stream, rows_of(state),
               quads_of(vectors_by_head(state.output)));
 }
 
-void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse,
-              cudaStream_t stream) {
+void finalize(const AttentionState& state, const ActivationView& out, cudaStream_t stream) {
   const TensorView<const float, 4> output = state.output;
   with_type(out.dtype, [&](auto element) {
     launch_rows(finalize_kernel<decltype(element)>, walk_of(state.output.shape), stream, rows_of(state),
-                quads_of(vectors_by_head(output)), quads_of(vectors_by_token(out.as<decltype(element)>())),
-                numbers_of(lse));
+                quads_of(vectors_by_head(output)), quads_of(vectors_by_token(out.as<decltype(element)>())));
   });
 }
 

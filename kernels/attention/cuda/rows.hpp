@@ -10,12 +10,16 @@ namespace ringworld::cuda {
 /// The state of queries that have seen no key. Enqueues on `stream`, as all of these.
 void reset(const AttentionState& state, cudaStream_t stream);
 
-/// out = output / sum, lse = maximum + log(sum); 0 and -inf where no key was seen.
-void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse,
-              cudaStream_t stream);
+/// out = output / sum; 0 where no key was seen.
+void finalize(const AttentionState& state, const ActivationView& out, cudaStream_t stream);
 
 /// delta = sum over D of out * dout.
 void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
                          const TensorView<float, 3>& delta, cudaStream_t stream);
+
+/// Sets the flag to 1 when what is summed over tokens holds a number that 0 may not be multiplied with: NaN, infinity, or
+/// one of 2^56 and beyond, whose products overflow. Else to 0.
+void find_unsafe(const ForwardBlock& block, int* flag, cudaStream_t stream);
+void find_unsafe(const BackwardBlock& block, int* flag, cudaStream_t stream);
 
 }  // namespace ringworld::cuda

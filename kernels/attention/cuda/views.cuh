@@ -36,7 +36,7 @@ template <class T>
   return {tensor.data, tensor.strides[0], tensor.strides[2], tensor.strides[1]};
 }
 
-/// One number a (batch, head, token): maximum, sum, lse, delta.
+/// One number a (batch, head, token): maximum, sum, delta.
 template <class T>
 struct RowNumbers {
   T* data = nullptr;

@@ -1,7 +1,5 @@
 #include "kernels/attention/host/backward.hpp"
 
-#include <limits>
-
 namespace ringworld::host_attention {
 
 /// Keys `first <= j < first + count`. Operands lie in the leader's panel; sums in each thread's own.
@@ -13,6 +11,7 @@ struct BackwardPass::Panel {
   Word* v_transposed;  // the same
   float* dk;           // a (D, key_tile) matrix a tile: dK^T
   float* dv;           // the same
+  TokenBits* zeroed;   // of each tile: keys that are not finite
 };
 
 /// The forms of a tile of q and dout: the columns as depth, and the rows as depth.
@@ -21,6 +20,7 @@ struct BackwardPass::QueryTile {
   const Word* q_row_depth;
   const Word* dout;
   const Word* dout_row_depth;
+  TokenBits zeroed;  // queries whose q or dout is not finite
 };
 
 BackwardPass::Panel BackwardPass::panel_of(Scratch& scratch, std::int64_t first) const {
@@ -32,7 +32,8 @@ BackwardPass::Panel BackwardPass::panel_of(Scratch& scratch, std::int64_t first)
           .k_transposed = scratch.panel + words,
           .v_transposed = scratch.panel + 2 * words,
           .dk = reinterpret_cast<float*>(scratch.panel + 3 * words),
-          .dv = reinterpret_cast<float*>(scratch.panel + 4 * words)};
+          .dv = reinterpret_cast<float*>(scratch.panel + 4 * words),
+          .zeroed = scratch.zeroed_keys};
 }
 
 void BackwardPass::walk(const Walker& walker, std::int64_t batch, std::int64_t kv_head) const {
@@ -86,8 +87,9 @@ void BackwardPass::pack_panel(const Walker& walker, std::int64_t batch, std::int
     };
     pack_transposed(block.k, panel.k_transposed);
     pack_transposed(block.v, panel.v_transposed);
-    kernels.pack_row_depth(rows_of(block.k, batch, kv_head, panel.first + key, rows,
-                                   panel.k + key / kernels.depth_per_word * padded_head, padded_head));
+    panel.zeroed[key / key_tile] =
+        kernels.pack_row_depth(rows_of(block.k, batch, kv_head, panel.first + key, rows,
+                                       panel.k + key / kernels.depth_per_word * padded_head, padded_head));
   }
 }
 
@@ -108,6 +110,8 @@ void BackwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::in
       tile = load_tile(scratch, batch, head, query, rows);
       std::fill_n(dq, rows * padded_head, 0.0F);
     }
+    mask.zeroed_queries = tile.zeroed;
+    mask.zeroed_keys = panel.zeroed[key / key_tile];
     const std::int64_t offset = key * padded_head;
     multiply_scores(tile.q, panel.k_transposed + offset, rows, scratch.scores);
     multiply_scores(tile.dout, panel.v_transposed + offset, rows, scratch.probability_gradient);
@@ -115,8 +119,10 @@ void BackwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::in
                       .scores = scratch.scores,
                       .probability_gradient = scratch.probability_gradient,
                       .key_depth = scratch.key_depth,
-                      .lse = scratch.row_a,
-                      .scaled_delta = scratch.row_b});
+                      .maximum = scratch.maximum,
+                      .inverse_sum = scratch.sum,
+                      .scaled_delta = scratch.scaled_delta,
+                      .largest_excess = largest_score_excess});
     add_key_gradient(tile.dout_row_depth, scratch.scores, rows, panel.dv + offset, padded_head);
     add_key_gradient(tile.q_row_depth, scratch.probability_gradient, rows, panel.dk + offset, padded_head);
     // dQ (queries, D) += dS K
@@ -144,23 +150,30 @@ void BackwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::in
 BackwardPass::QueryTile BackwardPass::load_tile(Scratch& scratch, std::int64_t batch, std::int64_t head,
                                                 std::int64_t query, std::int64_t rows) const {
   const std::int64_t padded_head = scratch.padded_head;
+  TokenBits zeroed = 0;
   const auto pack = [&](const ConstActivationView& from, Word* columns, Word* row_depth) {
-    kernels.pack(rows_of(from, batch, head, query, rows, columns, padded(from.head_size() / kernels.depth_per_word)));
     if (kernels.depth_per_word == 1) {
-      return columns;  // both depths are the same matrix
+      row_depth = columns;  // both depths are the same matrix
+    } else {
+      kernels.pack(rows_of(from, batch, head, query, rows, columns, padded(from.head_size() / kernels.depth_per_word)));
     }
-    kernels.pack_row_depth(rows_of(from, batch, head, query, rows, row_depth, padded_head));
+    zeroed |= kernels.pack_row_depth(rows_of(from, batch, head, query, rows, row_depth, padded_head));
     return row_depth;
   };
   const Word* q_row_depth = pack(block.q, scratch.tiles[0], scratch.tiles[1]);
   const Word* dout_row_depth = pack(block.dout, scratch.tiles[2], scratch.tiles[3]);
   for (std::int64_t row = 0; row < query_tile; ++row) {
     const bool is_query = row < rows;
-    scratch.row_a[row] = is_query ? block.lse(batch, head, query + row) : -std::numeric_limits<float>::infinity();
-    scratch.row_b[row] = is_query ? scale * block.delta(batch, head, query + row) : 0.0F;
+    const float sum = is_query ? block.sum(batch, head, query + row) : 0.0F;
+    scratch.maximum[row] = is_query ? block.maximum(batch, head, query + row) : 0.0F;
+    scratch.sum[row] = sum == 0.0F ? 0.0F : 1.0F / sum;
+    scratch.scaled_delta[row] = is_query ? scale * block.delta(batch, head, query + row) : 0.0F;
   }
-  return {
-      .q = scratch.tiles[0], .q_row_depth = q_row_depth, .dout = scratch.tiles[2], .dout_row_depth = dout_row_depth};
+  return {.q = scratch.tiles[0],
+          .q_row_depth = q_row_depth,
+          .dout = scratch.tiles[2],
+          .dout_row_depth = dout_row_depth,
+          .zeroed = zeroed};
 }
 
 /// Scaled S or dP (queries, keys) = scale * left (queries, D) right (D, keys)

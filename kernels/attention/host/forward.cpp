@@ -12,6 +12,7 @@ struct ForwardPass::Panel {
   std::int64_t k_leading;
   Word* v;  // (count / depth_per_word, v_leading), the rows are the depth
   std::int64_t v_leading;
+  TokenBits* zeroed;  // of each tile: values that are not finite
 };
 
 void ForwardPass::walk(const Walker& walker, std::int64_t batch, std::int64_t kv_head) const {
@@ -29,7 +30,8 @@ void ForwardPass::walk(const Walker& walker, std::int64_t batch, std::int64_t kv
                       .k = walker.leader->panel,
                       .k_leading = padded(block.q.head_size() / kernels.depth_per_word),
                       .v = walker.leader->panel + panel_size * padded_head,
-                      .v_leading = padded_head};
+                      .v_leading = padded_head,
+                      .zeroed = walker.leader->zeroed_keys};
     pack_panel(walker, batch, kv_head, panel);
     walker.wait_for_group();
     for (std::int64_t index = 0; index < group * tiles; ++index) {
@@ -49,8 +51,9 @@ void ForwardPass::pack_panel(const Walker& walker, std::int64_t batch, std::int6
       const std::int64_t rows = std::min(key_tile, panel.count - key);
       kernels.pack(
           rows_of(block.k, batch, kv_head, panel.first + key, rows, panel.k + key * panel.k_leading, panel.k_leading));
-      kernels.pack_row_depth(rows_of(block.v, batch, kv_head, panel.first + key, rows,
-                                     panel.v + key / kernels.depth_per_word * panel.v_leading, panel.v_leading));
+      panel.zeroed[key / key_tile] =
+          kernels.pack_row_depth(rows_of(block.v, batch, kv_head, panel.first + key, rows,
+                                         panel.v + key / kernels.depth_per_word * panel.v_leading, panel.v_leading));
     }
   }
 }
@@ -66,6 +69,7 @@ void ForwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::int
     if (!tiling.make_mask({.batch = batch, .query = query, .key = panel.first + key}, mask)) {
       continue;
     }
+    mask.zeroed_keys = panel.zeroed[key / key_tile];
     if (rows == 0) {
       rows = mask.queries;
       load_tile(scratch, batch, head, query, rows);
@@ -85,8 +89,8 @@ void ForwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::int
                       .scale = scale});
     kernels.softmax({.mask = mask,
                      .scores = scratch.scores,
-                     .maximum = scratch.row_a,
-                     .sum = scratch.row_b,
+                     .maximum = scratch.maximum,
+                     .sum = scratch.sum,
                      .output = scratch.output,
                      .head_size = head_size});
     // O^T (D, queries) += V^T P^T
@@ -128,8 +132,8 @@ void ForwardPass::load_tile(Scratch& scratch, std::int64_t batch, std::int64_t h
                      .padded_rows = query_tile});
   for (std::int64_t row = 0; row < query_tile; ++row) {
     const bool is_query = row < rows;
-    scratch.row_a[row] = is_query ? state.maximum(batch, head, query + row) : -std::numeric_limits<float>::infinity();
-    scratch.row_b[row] = is_query ? state.sum(batch, head, query + row) : 0.0F;
+    scratch.maximum[row] = is_query ? state.maximum(batch, head, query + row) : -std::numeric_limits<float>::infinity();
+    scratch.sum[row] = is_query ? state.sum(batch, head, query + row) : 0.0F;
   }
 }
 
@@ -143,8 +147,8 @@ void ForwardPass::store_tile(const Scratch& scratch, std::int64_t batch, std::in
                      .target_leading = state.output.strides[2],
                      .padded_rows = block.q.head_size()});
   for (std::int64_t row = 0; row < rows; ++row) {
-    state.maximum(batch, head, query + row) = scratch.row_a[row];
-    state.sum(batch, head, query + row) = scratch.row_b[row];
+    state.maximum(batch, head, query + row) = scratch.maximum[row];
+    state.sum(batch, head, query + row) = scratch.sum[row];
   }
 }
 

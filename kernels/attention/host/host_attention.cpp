@@ -14,7 +14,6 @@
 ///   documents are masked. Threads share the work as team_walk.hpp draws it.
 /// Source: Dao, "FlashAttention-2", arXiv:2307.08691, algorithms 1 and 2, with the loops over keys outside.
 
-#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -79,19 +78,18 @@ class HostBlockAttention final : public BlockAttention {
                       [&](const Walker& walker, auto batch, auto kv_head) { pass.walk(walker, batch, kv_head); });
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse) override {
+  void finalize(const AttentionState& state, const ActivationView& out) override {
     with_type(out.dtype, [&](auto type) {
       using T = decltype(type);
       const auto typed = out.as<T>();
       for_each_row(state.maximum, [&](auto b, auto h, auto t) {
         const float sum = state.sum(b, h, t);
-        const float inverse = sum > 0.0F ? 1.0F / sum : 0.0F;
+        const float inverse = sum == 0.0F ? 0.0F : 1.0F / sum;  // a sum that is no number must show
         const float* from = &state.output(b, h, t, 0);
         T* to = &typed(b, t, h, 0);
         for (std::int64_t d = 0; d < options_.head_size; ++d) {
           to[d] = static_cast<T>(from[d] * inverse);
         }
-        lse(b, h, t) = state.maximum(b, h, t) + std::log(sum);
       });
     });
   }

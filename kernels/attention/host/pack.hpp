@@ -33,6 +33,44 @@ inline void pack_floats(const PackRows& rows) {
   }
 }
 
+/// Whether a number of the row is NaN or infinite: its exponent is all ones.
+inline bool is_not_finite(const PackRows& rows, std::int64_t row) {
+  Word found = 0;
+  if (rows.dtype == DType::float32) {
+    using AliasedWord __attribute__((may_alias)) = Word;
+    const auto* from = static_cast<const AliasedWord*>(rows.source) + row * rows.row_stride;
+    for (std::int64_t column = 0; column < rows.columns; ++column) {
+      found |= (from[column] & 0x7f800000U) == 0x7f800000U ? 1U : 0U;
+    }
+  } else {
+    const auto* from = static_cast<const AliasedHalf*>(rows.source) + row * rows.row_stride;
+    for (std::int64_t column = 0; column < rows.columns; ++column) {
+      found |= (from[column] & 0x7f80U) == 0x7f80U ? 1U : 0U;
+    }
+  }
+  return found != 0;
+}
+
+inline TokenBits rows_not_finite(const PackRows& rows) {
+  TokenBits bits = 0;
+  for (std::int64_t row = 0; row < rows.rows; ++row) {
+    bits |= static_cast<TokenBits>(is_not_finite(rows, row)) << row;
+  }
+  return bits;
+}
+
+/// `pack_floats`, the rows that are not finite as zeros.
+inline TokenBits pack_finite_floats(const PackRows& rows) {
+  pack_floats(rows);
+  const TokenBits zeroed = rows_not_finite(rows);
+  for (std::int64_t row = 0; zeroed != 0 && row < rows.rows; ++row) {
+    for (std::int64_t column = 0; (zeroed >> row & 1U) != 0 && column < rows.columns; ++column) {
+      rows.target[row * rows.leading + column] = 0;
+    }
+  }
+  return zeroed;
+}
+
 /// A word is two bf16 of neighbouring columns. @pre bf16, an even number of columns
 inline void pack_column_pairs(const PackRows& rows) {
   for (std::int64_t row = 0; row < rows.rows; ++row) {
@@ -47,21 +85,25 @@ inline void pack_column_pairs(const PackRows& rows) {
   }
 }
 
-/// A word is two bf16 of neighbouring rows; a last row without a partner is paired with zeros. @pre bf16
-inline void pack_row_pairs(const PackRows& rows) {
+/// A word is two bf16 of neighbouring rows; a last row without a partner is paired with zeros. Rows that are not finite are
+/// packed as zeros. @pre bf16
+inline TokenBits pack_row_pairs(const PackRows& rows) {
+  const TokenBits zeroed = rows_not_finite(rows);
   for (std::int64_t row = 0; row < rows.rows; row += 2) {
     const auto* even = static_cast<const AliasedHalf*>(rows.source) + row * rows.row_stride;
     const bool is_paired = row + 1 < rows.rows;
     const auto* odd = is_paired ? even + rows.row_stride : even;
-    const Word odd_bits = is_paired ? 0xffff0000U : 0U;
+    const Word even_bits = (zeroed >> row & 1U) == 0 ? 0xffffU : 0U;
+    const Word odd_bits = is_paired && (zeroed >> row & 2U) == 0 ? 0xffff0000U : 0U;
     Word* to = rows.target + row / 2 * rows.leading;
     for (std::int64_t column = 0; column < rows.columns; ++column) {
-      to[column] = static_cast<Word>(even[column]) | ((static_cast<Word>(odd[column]) << 16) & odd_bits);
+      to[column] = (static_cast<Word>(even[column]) & even_bits) | ((static_cast<Word>(odd[column]) << 16) & odd_bits);
     }
     for (std::int64_t column = rows.columns; column < rows.leading; ++column) {
       to[column] = 0;
     }
   }
+  return zeroed;
 }
 
 /// Four rows by four columns at a time, in registers.

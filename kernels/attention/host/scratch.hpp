@@ -26,8 +26,9 @@ struct Scratch {
     scores = take_floats(query_tile * key_tile);
     probability_gradient = take_floats(query_tile * key_tile);
     key_depth = take(query_tile * key_tile / 2);
-    row_a = take_floats(query_tile);
-    row_b = take_floats(query_tile);
+    maximum = take_floats(query_tile);
+    sum = take_floats(query_tile);
+    scaled_delta = take_floats(query_tile);
     panel = take(panel_words());
   }
 
@@ -38,16 +39,18 @@ struct Scratch {
   float* scores = nullptr;                // (key_tile, query_tile) in forward, (query_tile, key_tile) in backward
   float* probability_gradient = nullptr;  // (query_tile, key_tile)
   Word* key_depth = nullptr;              // (query_tile, key_tile / 2): GradientTile::key_depth
-  float* row_a = nullptr;                 // (query_tile): maximum in forward, lse in backward
-  float* row_b = nullptr;                 // (query_tile): sum in forward, scaled delta in backward
+  float* maximum = nullptr;               // (query_tile)
+  float* sum = nullptr;                   // (query_tile), its inverse in backward
+  float* scaled_delta = nullptr;          // (query_tile), in backward
   Word* panel = nullptr;                  // what stays over all query tiles
+  TokenBits zeroed_keys[most_panel_tiles] = {};  // of the panel's tiles
 
  private:
   [[nodiscard]] std::int64_t panel_words() const {
     return padded_head * std::max(2 * forward_panel_keys(padded_head), 5 * backward_panel_keys(padded_head));
   }
   [[nodiscard]] std::int64_t words() const {
-    return 5 * query_tile * padded_head + 2 * query_tile * key_tile + query_tile * key_tile / 2 + 2 * query_tile +
+    return 5 * query_tile * padded_head + 2 * query_tile * key_tile + query_tile * key_tile / 2 + 3 * query_tile +
            panel_words();
   }
 };

@@ -10,7 +10,10 @@ namespace {
 
 using row::minus_infinity;
 
-/// Scores of keys that a query does not see become -inf, rows of keys that a word adds at the end included.
+constexpr float not_a_number = __builtin_nanf("");
+
+/// Scores of keys that a query does not see become -inf, rows of keys that a word adds at the end included. Scores of
+/// keys that it sees, but whose values are not finite, become NaN: the values themselves are zeros now.
 template <class W>
 void mask_scores(const TileMask& mask, std::int64_t keys, float* scores) {
   for (std::int64_t key = 0; key < keys; ++key) {
@@ -28,7 +31,8 @@ void mask_scores(const TileMask& mask, std::int64_t keys, float* scores) {
         const typename W::Int documents = W::load(mask.query_segments + query);
         seen &= (documents == W::set(document)) & (documents >= typename W::Int{});
       }
-      W::store(at, seen ? W::load(at) : W::set(minus_infinity));
+      const bool is_zeroed = (mask.zeroed_keys >> key & 1U) != 0;
+      W::store(at, seen ? (is_zeroed ? W::set(not_a_number) : W::load(at)) : W::set(minus_infinity));
     }
   }
 }
@@ -134,21 +138,37 @@ typename W::Int visible_keys(const TileMask& mask, std::int64_t query, std::int6
   return seen;
 }
 
+/// All ones in the lanes of keys `key`, ... that were packed as zeros, or in all where the query was.
+template <class W>
+typename W::Int zeroed_tokens(const TileMask& mask, std::int64_t query, std::int64_t key) {
+  using Int = typename W::Int;
+  if ((mask.zeroed_queries >> query & 1U) != 0) {
+    return W::set(std::int32_t{-1});
+  }
+  const auto bits = static_cast<std::int32_t>(mask.zeroed_keys >> key & ((TokenBits{1} << W::lanes) - 1));
+  return ((W::set(bits) >> W::iota()) & W::set(std::int32_t{1})) != Int{};
+}
+
 /// P and scale * dS of one register of keys.
 template <class W>
 void gradient_lanes(const GradientTile& tile, std::int64_t query, std::int64_t key, typename W::Float& probability,
                     typename W::Float& gradient) {
   using Float = typename W::Float;
-  const float lse = tile.lse[query];
-  const float reference = lse == minus_infinity ? 0.0F : lse;
+  const float inverse_sum = tile.inverse_sum[query];
   const std::int64_t at = query * key_tile + key;
-  probability = W::exp(W::load(tile.scores + at) - reference);
+  const Float excess = W::load(tile.scores + at) - tile.maximum[query];
+  probability = W::exp(excess) * inverse_sum;
+  probability = excess > W::set(tile.largest_excess) ? W::set(not_a_number) : probability;
   gradient = (W::load(tile.probability_gradient + at) - tile.scaled_delta[query]) * probability;
-  if (lse == minus_infinity || !tile.mask.is_full()) {
+  if (inverse_sum == 0.0F || !tile.mask.is_full()) {
     const std::int64_t sees = tile.mask.first_query_sees + query;
-    const std::int64_t visible =
-        lse == minus_infinity || sees < 0 ? 0 : (sees < tile.mask.keys ? sees : tile.mask.keys);
+    const std::int64_t visible = inverse_sum == 0.0F || sees < 0 ? 0 : (sees < tile.mask.keys ? sees : tile.mask.keys);
     const auto seen = visible_keys<W>(tile.mask, query, key, visible);
+    if ((tile.mask.zeroed_queries | tile.mask.zeroed_keys) != 0) {
+      const auto zeroed = zeroed_tokens<W>(tile.mask, query, key);
+      probability = zeroed ? W::set(not_a_number) : probability;
+      gradient = zeroed ? W::set(not_a_number) : gradient;
+    }
     probability = seen ? probability : Float{};
     gradient = seen ? gradient : Float{};
   }

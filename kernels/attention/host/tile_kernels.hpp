@@ -25,6 +25,10 @@ inline constexpr std::int64_t key_tile = 64;      ///< keys of a tile: scores of
 /// One float, or two bf16. Kernels read and write it through types that may alias.
 using Word = std::uint32_t;
 
+/// A bit for each token of a tile, the first in the lowest.
+using TokenBits = std::uint64_t;
+static_assert(query_tile <= 64 && key_tile <= 64);
+
 /// Which keys of a tile its queries see.
 struct TileMask {
   std::int64_t queries = 0;
@@ -33,10 +37,14 @@ struct TileMask {
   std::int64_t first_query_sees = 0;
   const std::int32_t* query_segments = nullptr;  ///< null when no document ends inside the tile
   const std::int32_t* key_segments = nullptr;
+  /// Tokens that were packed as zeros for not being finite (PackRows). What sees one of them, or is seen by it, is NaN.
+  TokenBits zeroed_queries = 0;
+  TokenBits zeroed_keys = 0;
 
-  /// Whether every query sees every one of `key_tile` keys.
+  /// Whether every query sees every one of `key_tile` keys, and all are finite.
   [[nodiscard]] bool is_full() const {
-    return first_query_sees >= key_tile && keys == key_tile && query_segments == nullptr;
+    return first_query_sees >= key_tile && keys == key_tile && query_segments == nullptr &&
+           (zeroed_queries | zeroed_keys) == 0;
   }
 };
 
@@ -101,15 +109,19 @@ struct GradientTile {
   /// scale * dS as words with the keys as depth, (query_tile, key_tile / 2); unused when a word is a float, for then
   /// both are the same matrix
   Word* key_depth = nullptr;
-  const float* lse = nullptr;           ///< (query_tile), -inf where there is no query
+  const float* maximum = nullptr;       ///< (query_tile)
+  const float* inverse_sum = nullptr;   ///< (query_tile), 0 where there is no query or it has seen no key
   const float* scaled_delta = nullptr;  ///< (query_tile), scale * delta
+  float largest_excess = 0.0F;          ///< of a score above the maximum; P is NaN beyond it
 };
 
 /// The versions of one instruction set and kind of word.
 struct TileKernels {
   std::int64_t depth_per_word = 1;
-  void (*pack)(const PackRows&) = nullptr;            ///< (rows, columns / depth_per_word): the columns are the depth
-  void (*pack_row_depth)(const PackRows&) = nullptr;  ///< (rows / depth_per_word, columns): the rows are the depth
+  void (*pack)(const PackRows&) = nullptr;  ///< (rows, columns / depth_per_word): the columns are the depth
+  /// (rows / depth_per_word, columns): the rows are the depth. A row that holds NaN or infinity is packed as zeros, for a
+  /// product over rows would carry it, as 0 * NaN, to tokens that do not see it. @return those rows
+  TokenBits (*pack_row_depth)(const PackRows&) = nullptr;
   void (*transpose)(const Transpose&) = nullptr;
   void (*multiply)(const TileProduct&) = nullptr;
   void (*softmax)(const SoftmaxTile&) = nullptr;

@@ -15,7 +15,7 @@ constexpr TileKernels make_tile_kernels() {
   constexpr bool is_paired = W::depth_per_word == 2;
   return {.depth_per_word = W::depth_per_word,
           .pack = is_paired ? &pack_column_pairs : &pack_floats,
-          .pack_row_depth = is_paired ? &pack_row_pairs : &pack_floats,
+          .pack_row_depth = is_paired ? &pack_row_pairs : &pack_finite_floats,
           .transpose = &transpose,
           .multiply = &multiply<W, Registers, Columns>,
           .softmax = &softmax<W>,

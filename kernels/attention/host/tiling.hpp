@@ -20,9 +20,11 @@ namespace ringworld::host_attention {
 /// which streams in. Larger panels mean fewer loads and stores of a query tile's state.
 inline constexpr std::int64_t panel_bytes = 1024 * 1024;
 
-/// Keys of a panel: as many whole tiles as fit, between two and 64.
+inline constexpr std::int64_t most_panel_tiles = 64;
+
+/// Keys of a panel: as many whole tiles as fit, between two and `most_panel_tiles`.
 [[nodiscard]] constexpr std::int64_t panel_keys(std::int64_t bytes_per_key) {
-  return std::clamp(panel_bytes / bytes_per_key / key_tile, std::int64_t{2}, std::int64_t{64}) * key_tile;
+  return std::clamp(panel_bytes / bytes_per_key / key_tile, std::int64_t{2}, most_panel_tiles) * key_tile;
 }
 /// K and V.
 [[nodiscard]] constexpr std::int64_t forward_panel_keys(std::int64_t padded_head) {

@@ -8,6 +8,7 @@
 #include <Kokkos_Core.hpp>
 #include <cstdint>
 
+#include "kernels/attention/attention.hpp"
 #include "kernels/attention/kokkos/launch.hpp"
 #include "kernels/attention/kokkos/math.hpp"
 #include "kernels/attention/kokkos/tile.hpp"
@@ -18,26 +19,36 @@ namespace ringworld::kokkos {
 
 /// What both sweeps read.
 struct BackwardOperands {
-  ActivationReader q;                 ///< (B, Tq, H, D)
-  ActivationReader k;                 ///< (B, Tk, Hkv, D)
-  ActivationReader v;                 ///< (B, Tk, Hkv, D)
-  ActivationReader dout;              ///< (B, Tq, H, D)
-  StridedView<const float, 3> lse;    ///< (B, H, Tq)
-  StridedView<const float, 3> delta;  ///< (B, H, Tq)
+  ActivationReader q;                   ///< (B, Tq, H, D)
+  ActivationReader k;                   ///< (B, Tk, Hkv, D)
+  ActivationReader v;                   ///< (B, Tk, Hkv, D)
+  ActivationReader dout;                ///< (B, Tq, H, D)
+  StridedView<const float, 3> maximum;  ///< (B, H, Tq)
+  StridedView<const float, 3> sum;      ///< (B, H, Tq)
+  StridedView<const float, 3> delta;    ///< (B, H, Tq)
   TileMask mask;
   float scale;
   std::int64_t heads_per_kv_head;
   std::int64_t query_tokens;
   std::int64_t key_tokens;
 
-  /// p = exp(scale q.k - lse), the softmax over all keys of the sequence; 0 in a row that sees none.
-  KOKKOS_INLINE_FUNCTION float weight(float product, float row_lse) const {
-    return row_lse > minus_infinity ? exponential(scale * product - row_lse) : 0.0F;
+  /// p = exp(scale q.k - maximum) / sum, the softmax over all keys of the sequence; NaN where the score cannot be one
+  /// of those that the maximum is of. @pre the row has seen a key
+  /// @param mark  of zero_unless_finite
+  KOKKOS_INLINE_FUNCTION float weight(float product, float mark, std::int64_t b, std::int64_t h, std::int64_t i) const {
+    // As in the forward pass: the addition keeps compilers from fusing the product with the difference, unrounded.
+    const float score = scale * product + mark;
+    const float excess = score - maximum(b, h, i);
+    return excess > largest_score_excess ? not_a_number : exponential(excess) / sum(b, h, i);
   }
 
-  /// ds = scale p (dout.v - delta), the gradient by q.k; 0 where p is, whatever dout.v.
+  KOKKOS_INLINE_FUNCTION bool has_seen_a_key(std::int64_t b, std::int64_t h, std::int64_t i) const {
+    return sum(b, h, i) != 0.0F;
+  }
+
+  /// ds = scale p (dout.v - delta), the gradient by q.k.
   KOKKOS_INLINE_FUNCTION float score_gradient(float weight_ij, float dweight, float row_delta) const {
-    return weight_ij > 0.0F ? scale * weight_ij * (dweight - row_delta) : 0.0F;
+    return scale * weight_ij * (dweight - row_delta);
   }
 };
 
@@ -51,6 +62,7 @@ struct QueryGradientScratch {
   Tile dq;            ///< (R, D)
   Tile scores;        ///< (R, R), q.k, then ds
   Tile dweights;      ///< (R, R), dout.v
+  TileColumn marks;   ///< (R), of keys that are not finite: see zero_unless_finite
 
   KOKKOS_INLINE_FUNCTION QueryGradientScratch(const TeamMember& member, int level, int head_size)
       : q(member.team_scratch(level), tile_tokens, head_size),
@@ -60,11 +72,12 @@ struct QueryGradientScratch {
         v_transposed(member.team_scratch(level), head_size, tile_tokens),
         dq(member.team_scratch(level), tile_tokens, head_size),
         scores(member.team_scratch(level), tile_tokens, tile_tokens),
-        dweights(member.team_scratch(level), tile_tokens, tile_tokens) {}
+        dweights(member.team_scratch(level), tile_tokens, tile_tokens),
+        marks(member.team_scratch(level), tile_tokens) {}
 
   [[nodiscard]] static std::size_t bytes(int head_size) {
     return 4 * Tile::shmem_size(tile_tokens, head_size) + 2 * Tile::shmem_size(head_size, tile_tokens) +
-           2 * Tile::shmem_size(tile_tokens, tile_tokens);
+           2 * Tile::shmem_size(tile_tokens, tile_tokens) + TileColumn::shmem_size(tile_tokens);
   }
 };
 
@@ -108,17 +121,21 @@ struct QueryGradientKernel {
       fill_zero(member, tile.scores);
       fill_zero(member, tile.dweights);
       member.team_barrier();
+      zero_unless_finite(member, tile.k, cover, tile.marks);
       add_product(member, rows, tile.q, tile.k_transposed, tile.scores);
       add_product(member, rows, tile.dout, tile.v_transposed, tile.dweights);
       member.team_barrier();
       Kokkos::parallel_for(Kokkos::TeamThreadRange(member, rows), [&](int row) {
         const std::int64_t i = query_begin + row;
-        const float lse = block.lse(b, h, i);
         const float delta = block.delta(b, h, i);
         Kokkos::parallel_for(Kokkos::ThreadVectorRange(member, tile_tokens), [&](int column) {
           const bool is_visible =
               column < columns && (cover == Cover::all || block.mask.is_visible(b, i, key_begin + column));
-          const float weight = is_visible ? block.weight(tile.scores(row, column), lse) : 0.0F;
+          if (!is_visible || !block.has_seen_a_key(b, h, i)) {
+            tile.scores(row, column) = 0.0F;
+            return;
+          }
+          const float weight = block.weight(tile.scores(row, column), tile.marks(column), b, h, i);
           tile.scores(row, column) = block.score_gradient(weight, tile.dweights(row, column), delta);
         });
       });
@@ -132,16 +149,18 @@ struct QueryGradientKernel {
 
 /// Scratch of a team that owns a tile of keys, R = tile_tokens.
 struct KeyGradientScratch {
-  Tile k;                ///< (R, D)
-  Tile v;                ///< (R, D)
-  Tile q;                ///< (R, D)
-  Tile dout;             ///< (R, D)
-  Tile q_transposed;     ///< (D, R)
-  Tile dout_transposed;  ///< (D, R)
-  Tile dk;               ///< (R, D)
-  Tile dv;               ///< (R, D)
-  Tile scores;           ///< (keys R, queries R), k.q, then ds
-  Tile weights;          ///< (keys R, queries R), v.dout, then p
+  Tile k;                 ///< (R, D)
+  Tile v;                 ///< (R, D)
+  Tile q;                 ///< (R, D)
+  Tile dout;              ///< (R, D)
+  Tile q_transposed;      ///< (D, R)
+  Tile dout_transposed;   ///< (D, R)
+  Tile dk;                ///< (R, D)
+  Tile dv;                ///< (R, D)
+  Tile scores;            ///< (keys R, queries R), k.q, then ds
+  Tile weights;           ///< (keys R, queries R), v.dout, then p
+  TileColumn q_marks;     ///< (R), of queries that are not finite: see zero_unless_finite
+  TileColumn dout_marks;  ///< (R), of queries whose dout is not
 
   KOKKOS_INLINE_FUNCTION KeyGradientScratch(const TeamMember& member, int level, int head_size)
       : k(member.team_scratch(level), tile_tokens, head_size),
@@ -153,11 +172,13 @@ struct KeyGradientScratch {
         dk(member.team_scratch(level), tile_tokens, head_size),
         dv(member.team_scratch(level), tile_tokens, head_size),
         scores(member.team_scratch(level), tile_tokens, tile_tokens),
-        weights(member.team_scratch(level), tile_tokens, tile_tokens) {}
+        weights(member.team_scratch(level), tile_tokens, tile_tokens),
+        q_marks(member.team_scratch(level), tile_tokens),
+        dout_marks(member.team_scratch(level), tile_tokens) {}
 
   [[nodiscard]] static std::size_t bytes(int head_size) {
     return 6 * Tile::shmem_size(tile_tokens, head_size) + 2 * Tile::shmem_size(head_size, tile_tokens) +
-           2 * Tile::shmem_size(tile_tokens, tile_tokens);
+           2 * Tile::shmem_size(tile_tokens, tile_tokens) + 2 * TileColumn::shmem_size(tile_tokens);
   }
 };
 
@@ -216,6 +237,8 @@ struct KeyGradientKernel {
     fill_zero(member, tile.scores);
     fill_zero(member, tile.weights);
     member.team_barrier();
+    zero_unless_finite(member, tile.q, cover, tile.q_marks);
+    zero_unless_finite(member, tile.dout, cover, tile.dout_marks);
     add_product(member, rows, tile.k, tile.q_transposed, tile.scores);
     add_product(member, rows, tile.v, tile.dout_transposed, tile.weights);
     member.team_barrier();
@@ -224,10 +247,14 @@ struct KeyGradientKernel {
         const std::int64_t i = query_begin + column;
         const bool is_visible =
             column < columns && (cover == Cover::all || block.mask.is_visible(b, i, key_begin + row));
-        const float weight = is_visible ? block.weight(tile.scores(row, column), block.lse(b, h, i)) : 0.0F;
-        const float delta = is_visible ? block.delta(b, h, i) : 0.0F;
-        tile.scores(row, column) = block.score_gradient(weight, tile.weights(row, column), delta);
-        tile.weights(row, column) = weight;
+        if (!is_visible || !block.has_seen_a_key(b, h, i)) {
+          tile.scores(row, column) = 0.0F;
+          tile.weights(row, column) = 0.0F;
+          return;
+        }
+        const float weight = block.weight(tile.scores(row, column), tile.q_marks(column), b, h, i);
+        tile.scores(row, column) = block.score_gradient(weight, tile.weights(row, column), block.delta(b, h, i));
+        tile.weights(row, column) = weight + tile.dout_marks(column);
       });
     });
     member.team_barrier();

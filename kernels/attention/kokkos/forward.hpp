@@ -23,6 +23,7 @@ struct ForwardScratch {
   Tile weights;        ///< (R, R), first q.k, then exp(score - maximum)
   TileColumn maximum;  ///< (R)
   TileColumn sum;      ///< (R)
+  TileColumn marks;    ///< (R), of keys whose values are not finite: see zero_unless_finite
 
   KOKKOS_INLINE_FUNCTION ForwardScratch(const TeamMember& member, int level, int head_size)
       : q(member.team_scratch(level), tile_tokens, head_size),
@@ -31,11 +32,12 @@ struct ForwardScratch {
         output(member.team_scratch(level), tile_tokens, head_size),
         weights(member.team_scratch(level), tile_tokens, tile_tokens),
         maximum(member.team_scratch(level), tile_tokens),
-        sum(member.team_scratch(level), tile_tokens) {}
+        sum(member.team_scratch(level), tile_tokens),
+        marks(member.team_scratch(level), tile_tokens) {}
 
   [[nodiscard]] static std::size_t bytes(int head_size) {
     return 3 * Tile::shmem_size(tile_tokens, head_size) + Tile::shmem_size(head_size, tile_tokens) +
-           Tile::shmem_size(tile_tokens, tile_tokens) + 2 * TileColumn::shmem_size(tile_tokens);
+           Tile::shmem_size(tile_tokens, tile_tokens) + 3 * TileColumn::shmem_size(tile_tokens);
   }
 };
 
@@ -80,6 +82,7 @@ struct ForwardKernel {
       load(member, v, b, key_begin, h / heads_per_kv_head, columns, tile.v);
       fill_zero(member, tile.weights);
       member.team_barrier();
+      zero_unless_finite(member, tile.v, cover, tile.marks);
       add_product(member, rows, tile.q, tile.k_transposed, tile.weights);
       member.team_barrier();
       Kokkos::parallel_for(Kokkos::TeamThreadRange(member, rows), [&](int row) {
@@ -105,7 +108,8 @@ struct ForwardKernel {
     Kokkos::parallel_reduce(
         Kokkos::ThreadVectorRange(member, tile_tokens),
         [&](int column, float& largest) {
-          const float score = is_visible(column) ? scale * tile.weights(row, column) : minus_infinity;
+          const float score =
+              is_visible(column) ? scale * tile.weights(row, column) + tile.marks(column) : minus_infinity;
           tile.weights(row, column) = score;
           largest = score > largest ? score : largest;
         },
@@ -117,16 +121,18 @@ struct ForwardKernel {
     Kokkos::parallel_reduce(
         Kokkos::ThreadVectorRange(member, tile_tokens),
         [&](int column, float& sum) {
-          // Without a key in sight the maximum may still be -inf, and -inf - (-inf) is no number.
-          const float weight = sees_a_key ? exponential(tile.weights(row, column) - maximum) : 0.0F;
+          // Hidden scores weigh nothing, also while the maximum is -inf still: -inf - (-inf) is no number. A NaN stays one.
+          const float score = tile.weights(row, column);
+          const float weight = score == minus_infinity ? 0.0F : exponential(score - maximum);
           tile.weights(row, column) = weight;
           sum += weight;
         },
         added);
-    if (!sees_a_key) {
+    // Without a score to compare, of which a NaN is none, the maximum stays, but a NaN must reach the sum.
+    if (added == 0.0F) {
       return;
     }
-    const float rescale = exponential(old_maximum - maximum);
+    const float rescale = maximum > old_maximum ? exponential(old_maximum - maximum) : 1.0F;
     Kokkos::parallel_for(Kokkos::ThreadVectorRange(member, head_size), [&](int d) { tile.output(row, d) *= rescale; });
     Kokkos::single(Kokkos::PerThread(member), [&]() {
       tile.maximum(row) = maximum;

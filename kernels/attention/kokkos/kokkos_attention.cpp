@@ -55,12 +55,11 @@ class KokkosBlockAttention final : public BlockAttention {
     return launch_in_parts("ringworld::attention::forward", kernel, tiles, block.k.tokens(), progress);
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse) override {
+  void finalize(const AttentionState& state, const ActivationView& out) override {
     const auto [batch, heads, tokens, head_size] = state.output.shape;
     require(out.shape == std::array{batch, tokens, heads, head_size}, "block attention: out does not fit the state");
-    require(lse.shape == state.maximum.shape, "block attention: lse does not fit the state");
-    for_each_row("ringworld::attention::finalize", lse.shape,
-                 FinalizeKernel{.state = views_of(state), .out = ActivationWriter(out), .lse = view_of(lse)});
+    for_each_row("ringworld::attention::finalize", state.maximum.shape,
+                 FinalizeKernel{.state = views_of(state), .out = ActivationWriter(out)});
   }
 
   void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
@@ -81,7 +80,8 @@ class KokkosBlockAttention final : public BlockAttention {
                                     .k = ActivationReader(block.k),
                                     .v = ActivationReader(block.v),
                                     .dout = ActivationReader(block.dout),
-                                    .lse = view_of(block.lse),
+                                    .maximum = view_of(block.maximum),
+                                    .sum = view_of(block.sum),
                                     .delta = view_of(block.delta),
                                     .mask = TileMask(block.mask, block.q.tokens(), block.k.tokens()),
                                     .scale = scale_,

@@ -25,19 +25,17 @@ struct ResetKernel {
   }
 };
 
-/// out = output / sum, lse = maximum + log(sum); 0 and -inf where no key was seen.
+/// out = output / sum; 0 where no key was seen.
 struct FinalizeKernel {
   StateViews state;
-  ActivationWriter out;       ///< (B, Tq, H, D)
-  StridedView<float, 3> lse;  ///< (B, H, Tq)
+  ActivationWriter out;  ///< (B, Tq, H, D)
 
   KOKKOS_INLINE_FUNCTION void operator()(std::int64_t b, std::int64_t h, std::int64_t i) const {
     const float sum = state.sum(b, h, i);
-    const bool has_seen_a_key = sum > 0.0F;
+    const bool has_seen_a_key = sum != 0.0F;  // true of a sum that is no number, which the result must show
     for (std::size_t d = 0; d < state.output.extent(3); ++d) {
       out(b, i, h, static_cast<std::int64_t>(d), has_seen_a_key ? state.output(b, h, i, d) / sum : 0.0F);
     }
-    lse(b, h, i) = has_seen_a_key ? state.maximum(b, h, i) + logarithm(sum) : minus_infinity;
   }
 };
 

@@ -8,6 +8,8 @@
 #include <Kokkos_Core.hpp>
 #include <cstdint>
 
+#include "kernels/attention/kokkos/math.hpp"
+#include "kernels/attention/kokkos/tile_mask.hpp"
 #include "kernels/attention/kokkos/views.hpp"
 
 namespace ringworld::kokkos {
@@ -46,6 +48,24 @@ KOKKOS_INLINE_FUNCTION void load_transposed(const TeamMember& member, const Read
   Kokkos::parallel_for(Kokkos::TeamThreadRange(member, tile_tokens), [&](int t) {
     Kokkos::parallel_for(Kokkos::ThreadVectorRange(member, head_size),
                          [&](int d) { tile(d, t) = t < count ? tensor(b, begin + t, h, d) : 0.0F; });
+  });
+}
+
+/// Where some scores of a tile are hidden: makes zeros of the rows of `tile` that hold NaN or infinity, and marks them.
+/// marks(t) is NaN there and 0 elsewhere, to be added to the scores that are visible. A product over tokens would carry
+/// such a row, as 0 * NaN, to tokens that do not see it.
+KOKKOS_INLINE_FUNCTION void zero_unless_finite(const TeamMember& member, const Tile& tile, Cover cover,
+                                               const TileColumn& marks) {
+  const int head_size = static_cast<int>(tile.extent(1));
+  Kokkos::parallel_for(Kokkos::TeamThreadRange(member, tile_tokens), [&](int t) {
+    int strays = 0;
+    Kokkos::parallel_reduce(
+        Kokkos::ThreadVectorRange(member, cover == Cover::some ? head_size : 0),
+        [&](int d, int& found) { found += is_finite(tile(t, d)) ? 0 : 1; }, strays);
+    if (strays > 0) {
+      Kokkos::parallel_for(Kokkos::ThreadVectorRange(member, head_size), [&](int d) { tile(t, d) = 0.0F; });
+    }
+    Kokkos::single(Kokkos::PerThread(member), [&]() { marks(t) = strays > 0 ? not_a_number : 0.0F; });
   });
 }
 

@@ -3,10 +3,11 @@
 /// no tiles, no scratch memory: the backward pass walks the block twice, row by row for dq and key by key for dk and
 /// dv, so that each of its sums is complete before it is rounded.
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "core/error.hpp"
 #include "kernels/attention/attention.hpp"
@@ -15,10 +16,8 @@ namespace ringworld {
 namespace {
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-constexpr std::size_t largest_head_size = supported_head_sizes.back();
-
-/// A sum over keys or queries of one head, D elements used.
-using HeadSum = std::array<double, largest_head_size>;
+/// A sum over keys or queries of one head, D elements.
+using HeadSum = std::vector<double>;
 
 bool is_visible(const BlockMask& mask, std::int64_t b, std::int64_t i, std::int64_t j) {
   // Written as a difference, so that no diagonal can overflow.
@@ -55,6 +54,15 @@ double dot(const HeadVector<Left>& left, const HeadVector<Right>& right) {
   return sum;
 }
 
+/// scale * q . k. A double, but for scores so large that the numbers of fp32 lie more than one apart: the maximum of a
+/// row, a float, could then be so far below its largest score that a sum relative to it overflows. There a score is the
+/// float next to it, in both passes.
+double scaled_score(double scale, double product) {
+  constexpr double end_of_unit_spacing = 16777216.0;
+  const double score = scale * product;
+  return std::abs(score) < end_of_unit_spacing ? score : static_cast<double>(static_cast<float>(score));
+}
+
 /// sum += factor * vector
 template <class Element>
 void add_scaled(HeadSum& sum, double factor, const HeadVector<Element>& vector) {
@@ -78,7 +86,9 @@ void add_rounded(const TensorView<float, 4>& gradient, std::int64_t b, std::int6
 class RunningRow {
  public:
   RunningRow(const AttentionState& state, std::int64_t b, std::int64_t h, std::int64_t i)
-      : maximum_(state.maximum(b, h, i)), sum_(static_cast<double>(state.sum(b, h, i))) {
+      : maximum_(state.maximum(b, h, i)),
+        sum_(static_cast<double>(state.sum(b, h, i))),
+        output_(static_cast<std::size_t>(state.output.shape[3])) {
     for (std::int64_t d = 0; d < state.output.shape[3]; ++d) {
       output_[static_cast<std::size_t>(d)] = static_cast<double>(state.output(b, h, i, d));
     }
@@ -89,7 +99,8 @@ class RunningRow {
     if (const auto rounded = static_cast<float>(score); rounded > maximum_) {
       rescale(rounded);
     }
-    const double weight = std::exp(score - static_cast<double>(maximum_));
+    // A score of -inf weighs nothing, also where the maximum is -inf still: their difference is no number.
+    const double weight = score == minus_infinity ? 0.0 : std::exp(score - static_cast<double>(maximum_));
     sum_ += weight;
     add_scaled(output_, weight, value);
   }
@@ -115,7 +126,7 @@ class RunningRow {
 
   float maximum_;
   double sum_;
-  HeadSum output_{};
+  HeadSum output_;
 };
 
 template <class Query, class Key>
@@ -131,7 +142,8 @@ bool fold_keys(const ForwardBlock& block, double scale, const AttentionState& st
         RunningRow row(state, b, h, i);
         for (std::int64_t j = 0; j < block.k.tokens(); ++j) {
           if (is_visible(block.mask, b, i, j)) {
-            row.fold(scale * dot(HeadVector(q, b, i, h), HeadVector(k, b, j, kv_head)), HeadVector(v, b, j, kv_head));
+            row.fold(scaled_score(scale, dot(HeadVector(q, b, i, h), HeadVector(k, b, j, kv_head))),
+                     HeadVector(v, b, j, kv_head));
           }
         }
         row.store(state, b, h, i);
@@ -153,7 +165,8 @@ class BlockBackward {
         k_(block.k.as<Key>()),
         v_(block.v.as<Key>()),
         dout_(block.dout.as<Gradient>()),
-        lse_(block.lse),
+        maximum_(block.maximum),
+        sum_(block.sum),
         delta_(block.delta),
         mask_(block.mask),
         scale_(scale),
@@ -165,9 +178,9 @@ class BlockBackward {
       for (std::int64_t h = 0; h < q_.shape[2]; ++h) {
         const std::int64_t kv_head = h / heads_per_kv_head_;
         for (std::int64_t i = 0; i < q_.shape[1]; ++i) {
-          HeadSum sum{};
+          HeadSum sum(static_cast<std::size_t>(dq.shape[3]));
           for (std::int64_t j = 0; j < k_.shape[1]; ++j) {
-            if (const Score score = score_of(b, h, i, j); score.weight > 0.0) {
+            if (const Score score = score_of(b, h, i, j); score.is_visible) {
               add_scaled(sum, score.gradient, HeadVector(k_, b, j, kv_head));
             }
           }
@@ -187,11 +200,11 @@ class BlockBackward {
     for (std::int64_t b = 0; b < k_.shape[0]; ++b) {
       for (std::int64_t kv_head = 0; kv_head < k_.shape[2]; ++kv_head) {
         for (std::int64_t j = 0; j < k_.shape[1]; ++j) {
-          HeadSum key_sum{};
-          HeadSum value_sum{};
+          HeadSum key_sum(static_cast<std::size_t>(dk.shape[3]));
+          HeadSum value_sum(key_sum.size());
           for (std::int64_t h = kv_head * heads_per_kv_head_; h < (kv_head + 1) * heads_per_kv_head_; ++h) {
             for (std::int64_t i = 0; i < q_.shape[1]; ++i) {
-              if (const Score score = score_of(b, h, i, j); score.weight > 0.0) {
+              if (const Score score = score_of(b, h, i, j); score.is_visible) {
                 add_scaled(key_sum, score.gradient, HeadVector(q_, b, i, h));
                 add_scaled(value_sum, score.weight, HeadVector(dout_, b, i, h));
               }
@@ -210,27 +223,33 @@ class BlockBackward {
 
  private:
   struct Score {
+    bool is_visible = false;
     double weight = 0.0;    ///< p_ij, the softmax over all keys of the sequence
     double gradient = 0.0;  ///< ds_ij = scale * p_ij * (dout_i . v_j - delta_i), by the unscaled score
   };
 
   [[nodiscard]] Score score_of(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) const {
-    const float lse = lse_(b, h, i);
-    if (lse == minus_infinity || !is_visible(mask_, b, i, j)) {
+    const auto sum = static_cast<double>(sum_(b, h, i));
+    if (sum == 0.0 || !is_visible(mask_, b, i, j)) {
       return {};
     }
     const std::int64_t kv_head = h / heads_per_kv_head_;
-    const double scaled = scale_ * dot(HeadVector(q_, b, i, h), HeadVector(k_, b, j, kv_head));
-    const double weight = std::exp(scaled - static_cast<double>(lse));
+    const double scaled = scaled_score(scale_, dot(HeadVector(q_, b, i, h), HeadVector(k_, b, j, kv_head)));
+    const double difference = scaled - static_cast<double>(maximum_(b, h, i));
+    const bool is_refused = difference > static_cast<double>(largest_score_excess);
+    const double weight = is_refused ? std::numeric_limits<double>::quiet_NaN() : std::exp(difference) / sum;
     const double by_weight = dot(HeadVector(dout_, b, i, h), HeadVector(v_, b, j, kv_head));
-    return {.weight = weight, .gradient = scale_ * weight * (by_weight - static_cast<double>(delta_(b, h, i)))};
+    return {.is_visible = true,
+            .weight = weight,
+            .gradient = scale_ * weight * (by_weight - static_cast<double>(delta_(b, h, i)))};
   }
 
   TensorView<const Query, 4> q_;
   TensorView<const Key, 4> k_;
   TensorView<const Key, 4> v_;
   TensorView<const Gradient, 4> dout_;
-  TensorView<const float, 3> lse_;
+  TensorView<const float, 3> maximum_;
+  TensorView<const float, 3> sum_;
   TensorView<const float, 3> delta_;
   const BlockMask& mask_;
   double scale_;
@@ -238,19 +257,17 @@ class BlockBackward {
 };
 
 template <class Element>
-void divide_by_sum(const AttentionState& state, const TensorView<Element, 4>& out, const TensorView<float, 3>& lse) {
+void divide_by_sum(const AttentionState& state, const TensorView<Element, 4>& out) {
   const auto [batch, tokens, heads, head_size] = out.shape;
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t h = 0; h < heads; ++h) {
       for (std::int64_t i = 0; i < tokens; ++i) {
         const auto sum = static_cast<double>(state.sum(b, h, i));
-        const bool has_seen_a_key = sum > 0.0;
+        const bool has_seen_a_key = sum != 0.0;  // true of a sum that is no number, which the result must show
         for (std::int64_t d = 0; d < head_size; ++d) {
           const double mean = has_seen_a_key ? static_cast<double>(state.output(b, h, i, d)) / sum : 0.0;
           out(b, i, h, d) = static_cast<Element>(static_cast<float>(mean));
         }
-        const auto maximum = static_cast<double>(state.maximum(b, h, i));
-        lse(b, h, i) = has_seen_a_key ? static_cast<float>(maximum + std::log(sum)) : minus_infinity;
       }
     }
   }
@@ -285,11 +302,10 @@ class ReferenceBlockAttention final : public BlockAttention {
     });
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse) override {
+  void finalize(const AttentionState& state, const ActivationView& out) override {
     const auto [batch, heads, tokens, head_size] = state.output.shape;
     require(out.shape == std::array{batch, tokens, heads, head_size}, "block attention: out does not fit the state");
-    require(lse.shape == state.maximum.shape, "block attention: lse does not fit the state");
-    with_type(out.dtype, [&](auto element) { divide_by_sum(state, out.as<decltype(element)>(), lse); });
+    with_type(out.dtype, [&](auto element) { divide_by_sum(state, out.as<decltype(element)>()); });
   }
 
   void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <source_location>
+#include <vector>
 
 #include "comm/collectives_impl.hpp"
 #include "comm/communicator.hpp"
@@ -33,6 +34,7 @@ struct Communicator::Impl {
   Transport wanted_transport;
   std::optional<Transport> transport;               // decided at its first use
   std::unique_ptr<Collectives> device_collectives;  // made at their first use
+  std::vector<int> ranks_in_job;                    // found at their first use
 
   explicit Impl(MPI_Comm owned, Transport wanted = Transport::automatic);
 };

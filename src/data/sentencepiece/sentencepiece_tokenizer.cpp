@@ -27,7 +27,7 @@ std::optional<Token> if_present(int token) { return token < 0 ? std::nullopt : s
 class SentencepieceTokenizer final : public Tokenizer {
  public:
   explicit SentencepieceTokenizer(const fs::path& model) : path_(fs::absolute(model)) {
-    const std::string content = read_text_file(model);
+    const std::string content = read_binary_file(model);
     checksum_ = checksum_of(content);
     const bool is_model = !content.empty() && processor_.LoadFromSerializedProto(content).ok();
     require_input(is_model && processor_.GetPieceSize() > 0,

@@ -1,6 +1,8 @@
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +11,7 @@
 #include <string>
 
 #include "device/device.hpp"
+#include "device/host/memory_limit.hpp"
 
 namespace ringworld {
 namespace {
@@ -47,20 +50,6 @@ std::int64_t meminfo_bytes(const std::string& key) {
   return std::numeric_limits<std::int64_t>::max();
 }
 
-/// A cgroup's one-number file; the largest number when it is absent or says "max".
-std::int64_t cgroup_bytes(const char* path) {
-  std::ifstream file(path);
-  std::int64_t value = 0;
-  return file >> value ? value : std::numeric_limits<std::int64_t>::max();
-}
-
-std::int64_t cgroup_available_bytes() {
-  const std::int64_t limit = cgroup_bytes("/sys/fs/cgroup/memory.max");
-  const std::int64_t used = cgroup_bytes("/sys/fs/cgroup/memory.current");
-  const bool is_limited = limit != std::numeric_limits<std::int64_t>::max();
-  return is_limited && used <= limit ? limit - used : std::numeric_limits<std::int64_t>::max();
-}
-
 class HostDevice final : public Device {
  public:
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::host; }
@@ -76,19 +65,24 @@ class HostDevice final : public Device {
   }
 
   [[nodiscard]] std::int64_t available_bytes() const override {
-    return std::min(meminfo_bytes("MemAvailable:"), cgroup_available_bytes());
+    return std::min(meminfo_bytes("MemAvailable:"), groups_.available_bytes());
   }
 
   [[nodiscard]] void* allocate(std::int64_t bytes) override {
     // Large blocks come from the kernel and go back to it at once, on huge pages where it has them; malloc would
     // keep them and blur the resident size that a run reports.
     if (bytes >= mapped_from) {
+      // The kernel promises more than there is, and ends the process when it is used.
+      if (bytes > available_bytes() - untouched_bytes()) {
+        return nullptr;
+      }
       void* data =
           mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (data == MAP_FAILED) {
         return nullptr;
       }
       madvise(data, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);
+      mapped_bytes_ += bytes;
       return data;
     }
     const auto rounded = static_cast<std::size_t>((bytes + alignment - 1) / alignment * alignment);
@@ -98,6 +92,7 @@ class HostDevice final : public Device {
   void release(void* data, std::int64_t bytes) noexcept override {
     if (bytes >= mapped_from) {
       munmap(data, static_cast<std::size_t>(bytes));
+      mapped_bytes_ -= bytes;
     } else {
       std::free(data);
     }
@@ -123,7 +118,18 @@ class HostDevice final : public Device {
   static constexpr std::int64_t alignment = 64;
   static constexpr std::int64_t mapped_from = std::int64_t{1} << 20;
 
+  /// Bytes of mapped blocks that no page stands behind yet, at least: other memory of the process is resident as well.
+  [[nodiscard]] std::int64_t untouched_bytes() const {
+    std::ifstream file("/proc/self/statm");
+    std::int64_t pages = 0;
+    std::int64_t resident_pages = 0;
+    file >> pages >> resident_pages;
+    return std::max<std::int64_t>(0, mapped_bytes_ - resident_pages * ::sysconf(_SC_PAGESIZE));
+  }
+
   HostStream compute_stream_;
+  MemoryGroups groups_;
+  std::atomic<std::int64_t> mapped_bytes_ = 0;
 };
 
 }  // namespace

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
-#include <vector>
+#include <utility>
 
 #include "core/error.hpp"
+#include "io/hdf5/numbers.hpp"
 #include "io/hdf5/types.hpp"
 
 namespace ringworld::hdf5 {
@@ -29,7 +31,7 @@ struct AttributeWriter {
     write(boolean(), scalar(), &byte);
   }
   void operator()(std::int64_t value) const { write(integer(), scalar(), &value); }
-  void operator()(double value) const { write(Datatype(check(H5Tcopy(H5T_NATIVE_DOUBLE), name)), scalar(), &value); }
+  void operator()(double value) const { write(real(), scalar(), &value); }
   void operator()(const std::string& value) const {
     const char* const text = value.c_str();
     write(variable_text(), scalar(), &text);
@@ -45,9 +47,11 @@ struct AttributeWriter {
   void operator()(const std::vector<std::int64_t>& values) const {
     write(integer(), list_of(values.size()), values.data());
   }
+  void operator()(const std::vector<double>& values) const { write(real(), list_of(values.size()), values.data()); }
 
  private:
   [[nodiscard]] Datatype integer() const { return Datatype(check(H5Tcopy(H5T_NATIVE_INT64), name)); }
+  [[nodiscard]] Datatype real() const { return Datatype(check(H5Tcopy(H5T_NATIVE_DOUBLE), name)); }
 
   void write(const Datatype& type, const Dataspace& space, const void* data) const {
     const Attribute attribute(
@@ -67,8 +71,9 @@ std::vector<T> read_numbers(hid_t attribute, hid_t type, std::size_t count, cons
   return values;
 }
 
-std::vector<std::string> read_texts(hid_t attribute, hid_t space, std::size_t count, const std::string& name) {
-  const auto type = variable_text();
+std::vector<std::string> read_variable_texts(hid_t attribute, hid_t space, std::size_t count, const std::string& name) {
+  const Datatype stored(check(H5Aget_type(attribute), name));
+  const auto type = variable_text(H5Tget_cset(stored.get()));
   std::vector<char*> texts(count);
   if (count > 0) {
     check(H5Aread(attribute, type.get(), texts.data()), name);
@@ -80,6 +85,29 @@ std::vector<std::string> read_texts(hid_t attribute, hid_t space, std::size_t co
     values.emplace_back(text == nullptr ? "" : text);
   }
   return values;
+}
+
+/// Text in fields of one size, which zeros or spaces fill.
+std::vector<std::string> read_fixed_texts(hid_t attribute, hid_t type, std::size_t count, const std::string& name) {
+  const std::size_t size = H5Tget_size(type);
+  std::string fields(std::max<std::size_t>(count * size, 1), '\0');
+  check(H5Aread(attribute, type, fields.data()), name);
+  const bool is_space_padded = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
+  std::vector<std::string> values;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string value = fields.substr(i * size, size);
+    value.resize(std::min(value.size(), value.find('\0')));
+    while (is_space_padded && value.ends_with(' ')) {
+      value.pop_back();
+    }
+    values.push_back(std::move(value));
+  }
+  return values;
+}
+
+template <class T>
+AttributeValue one_or_list(std::vector<T> values, bool is_list) {
+  return is_list ? AttributeValue(std::move(values)) : AttributeValue(std::move(values.front()));
 }
 
 }  // namespace
@@ -98,35 +126,44 @@ std::optional<AttributeValue> read_attribute(hid_t object, const std::string& na
   const Attribute attribute(check(H5Aopen(object, name.c_str(), H5P_DEFAULT), name));
   const Datatype type(check(H5Aget_type(attribute.get()), name));
   const Dataspace space(check(H5Aget_space(attribute.get()), name));
-  const bool is_list = check(H5Sget_simple_extent_ndims(space.get()), name) > 0;
+  const auto extent = H5Sget_simple_extent_type(space.get());
+  if (extent == H5S_NULL) {
+    return std::nullopt;  // h5py.Empty: there is no value
+  }
+  const bool is_list = extent == H5S_SIMPLE;
   const auto count = static_cast<std::size_t>(check(H5Sget_simple_extent_npoints(space.get()), name));
-  require(is_list || count == 1, "a scalar attribute holds one value");
 
   switch (H5Tget_class(type.get())) {
     case H5T_ENUM:
-      if (!is_list) {
-        return read_numbers<std::int8_t>(attribute.get(), boolean().get(), count, name).front() != 0;
+      if (is_boolean(type.get())) {
+        const auto values = read_numbers<std::int8_t>(attribute.get(), boolean().get(), count, name);
+        return is_list ? AttributeValue(std::vector<std::int64_t>(values.begin(), values.end()))
+                       : AttributeValue(values.front() != 0);
       }
       break;
-    case H5T_INTEGER: {
-      auto values = read_numbers<std::int64_t>(attribute.get(), H5T_NATIVE_INT64, count, name);
-      return is_list ? AttributeValue(std::move(values)) : AttributeValue(values.front());
-    }
+    case H5T_INTEGER:
+      return one_or_list(read_numbers<std::int64_t>(attribute.get(), H5T_NATIVE_INT64, count, name), is_list);
     case H5T_FLOAT:
-      if (!is_list) {
-        return read_numbers<double>(attribute.get(), H5T_NATIVE_DOUBLE, count, name).front();
-      }
-      break;
+      return one_or_list(read_numbers<double>(attribute.get(), H5T_NATIVE_DOUBLE, count, name), is_list);
     case H5T_STRING:
-      if (H5Tis_variable_str(type.get()) > 0) {
-        auto values = read_texts(attribute.get(), space.get(), count, name);
-        return is_list ? AttributeValue(std::move(values)) : AttributeValue(std::move(values.front()));
-      }
-      break;
+      return one_or_list(H5Tis_variable_str(type.get()) > 0
+                             ? read_variable_texts(attribute.get(), space.get(), count, name)
+                             : read_fixed_texts(attribute.get(), type.get(), count, name),
+                         is_list);
     default:
       break;
   }
-  throw Error(ErrorKind::internal, fmt::format("attribute '{}' holds a type that records do not have", name));
+  throw Error(ErrorKind::bad_input, fmt::format("attribute '{}' is neither numbers, nor truth values, nor text", name));
+}
+
+std::vector<std::string> attribute_names(hid_t object) {
+  std::vector<std::string> names;
+  const auto keep = [](hid_t /*object*/, const char* name, const H5A_info_t* /*info*/, void* kept) -> herr_t {
+    static_cast<std::vector<std::string>*>(kept)->emplace_back(name);
+    return 0;
+  };
+  check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, keep, &names), "names of attributes");
+  return names;
 }
 
 }  // namespace ringworld::hdf5

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "io/attribute.hpp"
 #include "io/hdf5/handles.hpp"
@@ -12,8 +13,12 @@ namespace ringworld::hdf5 {
 /// Sets an attribute, in place of one of the same name.
 void write_attribute(hid_t object, const std::string& name, const AttributeValue& value);
 
-/// The attribute, or nothing when the object has none of this name.
-/// @throws ringworld::Error (internal) when it holds something that `AttributeValue` cannot.
+/// The attribute, or nothing when the object has none of this name, or it is empty (h5py.Empty). Numbers may be of any
+/// size, text of fixed or variable length.
+/// @throws ringworld::Error (bad_input) when it holds something that `AttributeValue` cannot.
 [[nodiscard]] std::optional<AttributeValue> read_attribute(hid_t object, const std::string& name);
+
+/// In alphabetical order.
+[[nodiscard]] std::vector<std::string> attribute_names(hid_t object);
 
 }  // namespace ringworld::hdf5

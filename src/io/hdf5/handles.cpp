@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 
 namespace ringworld::hdf5 {
@@ -16,6 +18,20 @@ herr_t keep_description(unsigned /*position*/, const H5E_error2_t* error, void* 
   return 1;  // stop
 }
 
+/// "file write failed: time = ..., errno = 28, error message = 'No space left on device', ..." without what is not for
+/// people, in one line.
+std::string without_details(std::string message) {
+  constexpr std::string_view mark = "error message = '";
+  std::ranges::replace(message, '\n', ' ');
+  const auto begin = message.find(mark);
+  if (begin == std::string::npos) {
+    return message;
+  }
+  const auto reason = begin + mark.size();
+  return fmt::format("{}: {}", message.substr(0, message.find_first_of(":,")),
+                     message.substr(reason, message.find('\'', reason) - reason));
+}
+
 }  // namespace
 
 void silence_error_printing() {
@@ -26,6 +42,11 @@ void silence_error_printing() {
 std::string last_message() {
   std::string message;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_description, &message);
+  message = without_details(message);
+  if (message.find("unable to lock file") != std::string::npos) {
+    message +=
+        "; another program has it open, or its file system has no locks: HDF5_USE_FILE_LOCKING=FALSE opens it without";
+  }
   return message.empty() ? "no message from HDF5" : message;
 }
 
@@ -65,6 +86,14 @@ PropertyList intermediate_groups() {
   PropertyList list(check(H5Pcreate(H5P_LINK_CREATE), "link creation"));
   check(H5Pset_create_intermediate_group(list.get(), 1), "link creation");
   check(H5Pset_char_encoding(list.get(), H5T_CSET_UTF8), "link creation");
+  return list;
+}
+
+PropertyList serial_access() {
+  PropertyList list(check(H5Pcreate(H5P_FILE_ACCESS), "file access"));
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 11, 0))
+  check(H5Pset_file_locking(list.get(), true, true), "file locking");
+#endif
   return list;
 }
 

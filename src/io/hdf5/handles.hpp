@@ -57,4 +57,8 @@ Code check(Code code, std::string_view what, std::source_location where = std::s
 /// Link creation that makes the missing groups on the way, with names in UTF-8.
 [[nodiscard]] PropertyList intermediate_groups();
 
+/// Access to a file by one process. HDF5 locks what it opens, but takes a file system without locks as it is;
+/// HDF5_USE_FILE_LOCKING has the last word.
+[[nodiscard]] PropertyList serial_access();
+
 }  // namespace ringworld::hdf5

@@ -145,15 +145,18 @@ std::int64_t write_rows(const Dataset& dataset, std::int64_t first, std::int64_t
 
 void describe(const Dataset& dataset, const RowLayout& layout) {
   std::vector<std::string> names;
+  std::vector<std::string> roles;
   std::vector<std::string> units;
   std::vector<std::string> meanings;
   for (const auto& column : layout.columns) {
     names.emplace_back(column.name);
+    roles.emplace_back(name_of(column.role));
     units.emplace_back(column.unit);
     meanings.emplace_back(column.meaning);
   }
   write_attribute(dataset.get(), "meaning", std::string(layout.meaning));
   write_attribute(dataset.get(), "columns", names);
+  write_attribute(dataset.get(), "roles", roles);
   write_attribute(dataset.get(), "units", units);
   write_attribute(dataset.get(), "meanings", meanings);
 }
@@ -180,7 +183,11 @@ Table Table::open_for_append(hid_t file, const RowLayout& layout) {
     const auto stored = member_type(type.get(), column);
     return stored && H5Tget_size(stored.get()) >= static_cast<std::size_t>(column.size);
   });
-  return has_all_columns ? std::move(table) : std::move(table).widened(file, layout);
+  if (!has_all_columns) {
+    return std::move(table).widened(file, layout);
+  }
+  describe(table.dataset_, layout);  // a version before this one may have said less of its columns, or something else
+  return table;
 }
 
 Table Table::create(hid_t file, const RowLayout& layout, const Datatype& type) {

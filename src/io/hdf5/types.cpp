@@ -8,10 +8,10 @@ namespace ringworld::hdf5 {
 
 namespace {
 
-Datatype text_of_size(std::size_t bytes) {
+Datatype text_of_size(std::size_t bytes, H5T_cset_t characters = H5T_CSET_UTF8) {
   Datatype type(check(H5Tcopy(H5T_C_S1), "text type"));
   check(H5Tset_size(type.get(), bytes), "text type");
-  check(H5Tset_cset(type.get(), H5T_CSET_UTF8), "text type");
+  check(H5Tset_cset(type.get(), characters), "text type");
   return type;
 }
 
@@ -19,7 +19,7 @@ Datatype copy_of(hid_t type) { return Datatype(check(H5Tcopy(type), "number type
 
 }  // namespace
 
-Datatype variable_text() { return text_of_size(H5T_VARIABLE); }
+Datatype variable_text(H5T_cset_t characters) { return text_of_size(H5T_VARIABLE, characters); }
 
 Datatype fixed_text(std::int64_t bytes) {
   auto type = text_of_size(static_cast<std::size_t>(bytes));

@@ -9,8 +9,8 @@
 
 namespace ringworld::hdf5 {
 
-/// UTF-8 text of any length; h5py: str.
-[[nodiscard]] Datatype variable_text();
+/// Text of any length, in UTF-8 unless said otherwise; h5py: str.
+[[nodiscard]] Datatype variable_text(H5T_cset_t characters = H5T_CSET_UTF8);
 
 /// UTF-8 text in `bytes` bytes, zero padded; numpy: S<bytes>.
 [[nodiscard]] Datatype fixed_text(std::int64_t bytes);

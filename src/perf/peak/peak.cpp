@@ -4,6 +4,7 @@
 #include <fstream>
 #include <memory>
 
+#include "core/activity.hpp"
 #include "core/error.hpp"
 #include "perf/clock.hpp"
 
@@ -33,6 +34,7 @@ double best_rate(double seconds, Work&& work) {
   double best = 0;
   const double end = now_seconds() + seconds;
   do {
+    note_progress();
     const double start = now_seconds();
     double done = 0;
     double elapsed = 0;

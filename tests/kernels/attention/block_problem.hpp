@@ -44,10 +44,16 @@ struct BlockOperands {
 struct BlockResults {
   AttentionState state;
   ActivationView out;
-  TensorView<float, 3> lse;
   TensorView<float, 3> delta;
   BlockGradients gradients;
+
+  [[nodiscard]] double lse(std::int64_t b, std::int64_t h, std::int64_t i) const {
+    return log_sum_exp(state.maximum(b, h, i), state.sum(b, h, i));
+  }
 };
+
+/// A backward block of these operands, with what the forward pass left in `results`.
+[[nodiscard]] BackwardBlock backward_block(const BlockOperands& operands, const BlockResults& results);
 
 /// reset, accumulate over `parts` ranges of keys, finalize.
 void run_forward(BlockAttention& attention, const BlockOperands& operands, const BlockResults& results,
@@ -122,7 +128,6 @@ class BlockProblem {
   Tensor<float, 3> sum_;
   Tensor<float, 4> output_;
   ActivationTensor out_;
-  Tensor<float, 3> lse_;
   Tensor<float, 3> delta_;
   Tensor<float, 4> dq_;
   Tensor<float, 4> dk_;

@@ -60,7 +60,10 @@ std::vector<BlockCase> types_and_head_sizes() {
   constexpr DType float32 = DType::float32;
   constexpr DType bfloat16 = DType::bfloat16;
   std::vector<BlockCase> cases;
-  for (const std::int64_t head_size : supported_head_sizes) {
+  // Beside the sizes that kernels are compiled for, one below each of the gaps between them.
+  std::vector<std::int64_t> head_sizes(compiled_head_sizes.begin(), compiled_head_sizes.end());
+  head_sizes.insert(head_sizes.end(), {8, 24, 40, 72, 104, 136, 248});
+  for (const std::int64_t head_size : head_sizes) {
     const std::string suffix = "_d" + std::to_string(head_size);
     const BlockCase base{.head_size = head_size, .diagonal = 40};
     for (auto [name, query, key] :

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "core/error.hpp"
 #include "device/buffer.hpp"
 #include "kernels/attention/block_problem.hpp"
@@ -13,16 +15,6 @@ class BlockAttentionContract : public BackendTest {};
 
 ForwardBlock forward_block(const BlockOperands& operands) {
   return {.q = operands.q, .k = operands.k, .v = operands.v, .mask = operands.mask};
-}
-
-BackwardBlock backward_block(const BlockOperands& operands, const BlockResults& results) {
-  return {.q = operands.q,
-          .k = operands.k,
-          .v = operands.v,
-          .dout = operands.dout,
-          .lse = results.lse,
-          .delta = results.delta,
-          .mask = operands.mask};
 }
 
 constexpr std::int64_t many_tokens = 400;
@@ -45,7 +37,7 @@ TEST_P(BlockAttentionContract, ProgressIsCalledBetweenTiles) {
     return enqueues_whole_blocks(GetParam()) ? count == 1 : count >= 4;
   };
   EXPECT_TRUE(is_often_enough(calls)) << calls;
-  attention->finalize(results.state, results.out, results.lse);
+  attention->finalize(results.state, results.out);
   attention->output_dot_gradient(results.out, problem.dout(), results.delta);
   calls = 0;
   EXPECT_TRUE(attention->backward(backward_block(problem.operands(), results), results.gradients, progress));
@@ -114,10 +106,27 @@ TEST_P(BlockAttentionContract, ShapesThatContradictEachOtherAreRefused) {
 
 INSTANTIATE_TEST_SUITE_P(Backends, BlockAttentionContract, ::testing::ValuesIn(tested_backends()), backend_test_name);
 
-TEST(MakeBlockAttention, RefusesAHeadSizeWithoutInstantiation) {
-  for (const Backend backend : tested_backends()) {
-    EXPECT_THROW(static_cast<void>(make_block_attention(backend, {.head_size = 48, .scale = 1.0F})), Error);
+TEST(MakeBlockAttention, RefusesOtherHeadSizesAndNamesTheNearest) {
+  const auto refusal = [](Backend backend, std::int64_t head_size) -> std::string {
+    try {
+      require_head_size(backend, head_size);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  for (const Backend backend : {Backend::kokkos, Backend::host, Backend::cuda}) {
+    for (std::int64_t head_size = 8; head_size <= 256; head_size += 8) {
+      EXPECT_EQ(refusal(backend, head_size), "accepted") << head_size;
+    }
+    EXPECT_EQ(refusal(backend, 100), "accepted");
+    EXPECT_NE(refusal(backend, 20).find("the nearest is 16 or 24"), std::string::npos) << refusal(backend, 20);
+    EXPECT_NE(refusal(backend, 7).find("the nearest is 8;"), std::string::npos) << refusal(backend, 7);
+    EXPECT_NE(refusal(backend, 264).find("the nearest is 256;"), std::string::npos) << refusal(backend, 264);
   }
+  EXPECT_EQ(refusal(Backend::reference, 301), "accepted");
+  EXPECT_NE(refusal(Backend::reference, 0), "accepted");
+  EXPECT_THROW(static_cast<void>(make_block_attention(Backend::host, {.head_size = 20})), Error);
 }
 
 TEST(ReferenceBlockAttention, CallsProgressOnceAQueryRow) {

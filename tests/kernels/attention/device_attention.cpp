@@ -172,13 +172,11 @@ class OnDevice final : public BlockAttention {
     return went_on;
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out, const TensorView<float, 3>& lse) override {
+  void finalize(const AttentionState& state, const ActivationView& out) override {
     const StateMirror mirror(state, kind_);
     const ActivationMirror<false> out_mirror(out, kind_);
-    const Mirror<float, 3> lse_mirror(lse, kind_);
-    attention_->finalize(mirror.view(), out_mirror.view(), lse_mirror.view());
+    attention_->finalize(mirror.view(), out_mirror.view());
     out_mirror.bring_back();
-    lse_mirror.bring_back();
   }
 
   void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
@@ -195,7 +193,8 @@ class OnDevice final : public BlockAttention {
     const ActivationMirror<true> k(block.k, kind_);
     const ActivationMirror<true> v(block.v, kind_);
     const ActivationMirror<true> dout(block.dout, kind_);
-    const Mirror<const float, 3> lse(block.lse, kind_);
+    const Mirror<const float, 3> maximum(block.maximum, kind_);
+    const Mirror<const float, 3> sum(block.sum, kind_);
     const Mirror<const float, 3> delta(block.delta, kind_);
     const MaskMirror mask(block.mask, kind_);
     const Mirror<float, 4> dq(gradients.dq, kind_);
@@ -205,7 +204,8 @@ class OnDevice final : public BlockAttention {
                                                .k = k.view(),
                                                .v = v.view(),
                                                .dout = dout.view(),
-                                               .lse = lse.view(),
+                                               .maximum = maximum.view(),
+                                               .sum = sum.view(),
                                                .delta = delta.view(),
                                                .mask = mask.mask},
                                               {.dq = dq.view(), .dk = dk.view(), .dv = dv.view()}, progress);

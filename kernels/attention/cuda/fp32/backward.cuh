@@ -4,6 +4,7 @@
 /// registers, dq is added to by atomics.
 
 #include "kernels/attention/cuda/fp32/tile.cuh"
+#include "kernels/attention/cuda/gate.cuh"
 #include "kernels/attention/cuda/softmax.cuh"
 #include "kernels/attention/cuda/tile_mask.cuh"
 
@@ -14,12 +15,14 @@ struct Fp32BackwardArguments {
   AnyVectors k;
   AnyVectors v;
   AnyVectors dout;
-  RowNumbers<const float> lse;
+  RowNumbers<const float> maximum;
+  RowNumbers<const float> sum;
   RowNumbers<const float> delta;
   HeadVectors<float> dq;
   HeadVectors<float> dk;
   HeadVectors<float> dv;
   TileMask mask;
+  Gate gate;
   float scale;
   int head_size;
   int heads_per_kv_head;
@@ -79,6 +82,9 @@ template <int column_groups>
 __global__ void __launch_bounds__(fp32_threads)
     fp32_backward_kernel(const __grid_constant__ Fp32BackwardArguments block) {
   __shared__ Fp32Shared shared;
+  if (block.gate.is_closed()) {
+    return;
+  }
   const ThreadPlace place;
   const int b = static_cast<int>(blockIdx.z);
   const int kv_head = static_cast<int>(blockIdx.y);
@@ -90,6 +96,7 @@ __global__ void __launch_bounds__(fp32_threads)
   const OperandRows values{block.v, b, kv_head, key.begin, mask.key_tokens, block.head_size};
   const int first_query_begin = max(0, first_key - mask.diagonal) / fp32_tile * fp32_tile;
 
+  mark_rows(keys, shared.key_marks);
   float dk[column_groups][4][4] = {};
   float dv[column_groups][4][4] = {};
   for (int h = kv_head * block.heads_per_kv_head; h < (kv_head + 1) * block.heads_per_kv_head; ++h) {
@@ -101,6 +108,9 @@ __global__ void __launch_bounds__(fp32_threads)
       const OperandRows queries{block.q, b, h, query.begin, mask.query_tokens, block.head_size};
       const OperandRows gradients{block.dout, b, h, query.begin, mask.query_tokens, block.head_size};
 
+      __syncthreads();  // the marks of the tile before have been read
+      mark_rows(queries, shared.query_marks[0]);
+      mark_rows(gradients, shared.query_marks[1]);
       float weights[4][4] = {};
       add_dots(weights, queries, keys, shared, place);
       float products[4][4] = {};
@@ -109,14 +119,19 @@ __global__ void __launch_bounds__(fp32_threads)
       for (int i = 0; i < 4; ++i) {
         const int row = query.begin + place.row(i);
         const bool exists = row < mask.query_tokens;
-        // A row that has seen no key in the whole sequence has no weights, whatever its scores here are.
-        const float lse = exists ? block.lse.at(b, h, row) : minus_infinity;
+        const float sum = exists ? block.sum.at(b, h, row) : 0.0F;
+        const RowSoftmax softmax = row_softmax(exists ? block.maximum.at(b, h, row) : 0.0F, sum);
         const float delta = exists ? block.delta.at(b, h, row) : 0.0F;
+        const float query_mark = shared.query_marks[0][place.row(i)] + shared.query_marks[1][place.row(i)];
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-          const bool has_weight = lse != minus_infinity && mask.is_visible(b, row, key.begin + place.column(j));
-          weights[i][j] = has_weight ? ptx::exp2_approx(fmaf(weights[i][j], block.scale, -lse) * log2_e) : 0.0F;
-          products[i][j] = weights[i][j] * (products[i][j] - delta);
+          // A row that has seen no key in the whole sequence has no weights, whatever its scores here are.
+          const bool has_weight = sum != 0.0F && mask.is_visible(b, row, key.begin + place.column(j));
+          const float excess = excess_of(weights[i][j], block.scale, softmax.maximum);
+          const float mark = query_mark + shared.key_marks[place.column(j)];
+          const float weight = excess > largest_score_excess ? __builtin_nanf("") : weight_of(excess, softmax.log2_sum);
+          weights[i][j] = has_weight ? weight + mark : 0.0F;
+          products[i][j] = has_weight ? weights[i][j] * (products[i][j] - delta) : 0.0F;
         }
       }
       store_weights(weights, shared, place);

@@ -3,6 +3,7 @@
 /// over the keys, 64 at a time; weights go through shared memory, sums of the output stay in registers.
 
 #include "kernels/attention/cuda/fp32/tile.cuh"
+#include "kernels/attention/cuda/gate.cuh"
 #include "kernels/attention/cuda/softmax.cuh"
 #include "kernels/attention/cuda/tile_mask.cuh"
 
@@ -14,6 +15,7 @@ struct Fp32ForwardArguments {
   AnyVectors v;
   StateRows state;
   TileMask mask;
+  Gate gate;
   float scale;
   int head_size;
   int heads_per_kv_head;
@@ -38,6 +40,9 @@ template <int column_groups>
 __global__ void __launch_bounds__(fp32_threads)
     fp32_forward_kernel(const __grid_constant__ Fp32ForwardArguments block) {
   __shared__ Fp32Shared shared;
+  if (block.gate.is_closed()) {
+    return;
+  }
   const ThreadPlace place;
   const int b = static_cast<int>(blockIdx.z);
   const int h = static_cast<int>(blockIdx.y);
@@ -77,6 +82,8 @@ __global__ void __launch_bounds__(fp32_threads)
     }
     const OperandRows keys{block.k, b, kv_head, key.begin, mask.key_tokens, block.head_size};
     const OperandRows values{block.v, b, kv_head, key.begin, mask.key_tokens, block.head_size};
+    __syncthreads();  // the marks of the tile before have been read
+    mark_rows(values, shared.key_marks);
     float scores[4][4] = {};
     add_dots(scores, queries, keys, shared, place);
 #pragma unroll
@@ -85,7 +92,8 @@ __global__ void __launch_bounds__(fp32_threads)
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const bool is_visible = mask.is_visible(b, query.begin + place.row(i), key.begin + place.column(j));
-        scores[i][j] = is_visible ? scores[i][j] * block.scale : minus_infinity;
+        const float scaled = __fmul_rn(scores[i][j], block.scale) + shared.key_marks[place.column(j)];
+        scores[i][j] = is_visible ? scaled : minus_infinity;
         largest = fmaxf(largest, scores[i][j]);
       }
       const float before = maximum[i];

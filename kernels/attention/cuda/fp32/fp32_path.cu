@@ -44,12 +44,13 @@ class Fp32Path final : public AttentionPath {
     return true;
   }
 
-  void forward(const ForwardBlock& block, const AttentionState& state, cudaStream_t stream) override {
+  void forward(const ForwardBlock& block, const AttentionState& state, const Gate& gate, cudaStream_t stream) override {
     const Fp32ForwardArguments arguments{.q = any_vectors(block.q),
                                          .k = any_vectors(block.k),
                                          .v = any_vectors(block.v),
                                          .state = rows_of(state),
                                          .mask = tile_mask_of(block.mask, block.q.tokens(), block.k.tokens()),
+                                         .gate = gate,
                                          .scale = scale_,
                                          .head_size = static_cast<int>(block.q.head_size()),
                                          .heads_per_kv_head = static_cast<int>(block.q.heads() / block.k.heads())};
@@ -59,17 +60,20 @@ class Fp32Path final : public AttentionPath {
     });
   }
 
-  void backward(const BackwardBlock& block, const BlockGradients& gradients, cudaStream_t stream) override {
+  void backward(const BackwardBlock& block, const BlockGradients& gradients, const Gate& gate,
+                cudaStream_t stream) override {
     const Fp32BackwardArguments arguments{.q = any_vectors(block.q),
                                           .k = any_vectors(block.k),
                                           .v = any_vectors(block.v),
                                           .dout = any_vectors(block.dout),
-                                          .lse = numbers_of(block.lse),
+                                          .maximum = numbers_of(block.maximum),
+                                          .sum = numbers_of(block.sum),
                                           .delta = numbers_of(block.delta),
                                           .dq = vectors_by_token(gradients.dq),
                                           .dk = vectors_by_token(gradients.dk),
                                           .dv = vectors_by_token(gradients.dv),
                                           .mask = tile_mask_of(block.mask, block.q.tokens(), block.k.tokens()),
+                                          .gate = gate,
                                           .scale = scale_,
                                           .head_size = static_cast<int>(block.q.head_size()),
                                           .heads_per_kv_head = static_cast<int>(block.q.heads() / block.k.heads())};

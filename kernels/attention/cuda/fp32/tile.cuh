@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "kernels/attention/cuda/fp32/any_vectors.cuh"
+#include "kernels/attention/cuda/softmax.cuh"
 
 namespace ringworld::cuda {
 
@@ -30,6 +31,14 @@ struct OperandRows {
   __device__ float at(int row, int column) const {
     return begin + row < end && column < head_size ? vectors.load(batch, begin + row, head, column) : 0.0F;
   }
+  /// 0 in place of NaN and infinity, which a sum over rows would carry, as 0 * NaN, to tokens that do not see the row. The
+  /// row's mark tells those that do.
+  __device__ float finite_at(int row, int column) const {
+    const float element = at(row, column);
+    return is_finite(element) ? element : 0.0F;
+  }
+  /// Neither NaN nor infinite.
+  __device__ static bool is_finite(float x) { return x > minus_infinity && x < -minus_infinity; }
 };
 
 /// Shared memory of a block.
@@ -37,6 +46,8 @@ struct Fp32Shared {
   float left[fp32_tile][fp32_slab_columns + 1];   ///< a slab of rows; one element more puts columns in different banks
   float right[fp32_tile][fp32_slab_columns + 1];  ///< a slab of rows of the other operand
   float weights[fp32_tile][fp32_tile + 1];        ///< a row a query
+  float query_marks[2][fp32_tile];                ///< of q and dout: NaN where finite_at has hidden something, else 0
+  float key_marks[fp32_tile];                     ///< of what is summed over keys
 
   /// The right slab as 32 rows of 64 columns, for sums over its rows.
   __device__ float& right_row(int row, int column) { return (&right[0][0])[row * fp32_tile + column]; }
@@ -49,6 +60,23 @@ struct ThreadPlace {
   __device__ int row(int i) const { return y + 16 * i; }
   __device__ int column(int j) const { return x + 16 * j; }
 };
+
+/// Marks the rows of an operand that are not finite. Called by all threads; a barrier makes the marks visible.
+__device__ inline void mark_rows(const OperandRows& rows, float (&marks)[fp32_tile]) {
+  constexpr int threads_of_a_row = fp32_threads / fp32_tile;
+  const int row = static_cast<int>(threadIdx.x) / threads_of_a_row;
+  int strays = 0;
+  for (int column = static_cast<int>(threadIdx.x) % threads_of_a_row; column < rows.head_size;
+       column += threads_of_a_row) {
+    strays |= OperandRows::is_finite(rows.at(row, column)) ? 0 : 1;
+  }
+  for (int distance = threads_of_a_row / 2; distance > 0; distance /= 2) {
+    strays |= __shfl_xor_sync(0xffffffffU, strays, distance);
+  }
+  if (static_cast<int>(threadIdx.x) % threads_of_a_row == 0) {
+    marks[row] = strays != 0 ? __builtin_nanf("") : 0.0F;
+  }
+}
 
 /// sums[i][j] += dot of row y + 16 i of `left` and row x + 16 j of `right`. Called by all threads.
 __device__ inline void add_dots(float (&sums)[4][4], const OperandRows& left, const OperandRows& right,
@@ -95,7 +123,7 @@ __device__ void add_weighted(float (&sums)[4][4], const OperandRows& tokens, int
     for (int index = static_cast<int>(threadIdx.x); index < fp32_slab_rows * fp32_tile; index += fp32_threads) {
       const int row = index / fp32_tile;
       const int column = index % fp32_tile;
-      shared.right_row(row, column) = tokens.at(first + row, first_column + column);
+      shared.right_row(row, column) = tokens.finite_at(first + row, first_column + column);
     }
     __syncthreads();
 #pragma unroll 8

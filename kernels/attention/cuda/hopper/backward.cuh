@@ -4,6 +4,7 @@
 #include <cuda.h>
 #include <cuda_runtime.h>
 
+#include "kernels/attention/cuda/gate.cuh"
 #include "kernels/attention/cuda/hopper/block_order.cuh"
 #include "kernels/attention/cuda/hopper/document_summary.cuh"
 #include "kernels/attention/cuda/tile_mask.cuh"
@@ -19,7 +20,8 @@ struct BackwardArguments {
   CUtensorMap dq;  ///< boxes of 64 x 32, as those of dk and dv
   CUtensorMap dk;
   CUtensorMap dv;
-  RowNumbers<const float> lse;
+  RowNumbers<const float> maximum;
+  RowNumbers<const float> sum;
   RowNumbers<const float> delta;
   TileMask mask;
   DocumentSummaries query_documents;  ///< of mask.queries; empty when there are no documents
@@ -28,7 +30,7 @@ struct BackwardArguments {
   int heads;
   int heads_per_kv_head;
   float scale;
-  float scale_log2;  ///< scale times log2(e)
+  Gate gate;
 };
 
 /// Adds one block's share to the gradients. Enqueues on `stream`.

@@ -7,7 +7,7 @@
 /// straight to their place in (B, T, H, D); there is no extra warp for them.
 ///
 ///   tensor cores  | dQ' = dS' K, S = K Q^T | dP = V dO^T     | dV += P^T dO   | dK += dS^T Q          |    ' = of the
-///   warpgroup     | (waits)    dQ' staged  | P = e^(S - lse) | dS = P (dP - D)| dS to memory, meeting |    last tile
+///   warpgroup     | (waits)    dQ' staged  | P = e^(S - m)/l | dS = P (dP - D)| dS to memory, meeting |    last tile
 ///
 /// So while a product runs, the numbers of the next are made. The two warpgroups meet once a step, when each has written
 /// its dS of a tile: dQ sums over the keys of both. dS has stages too, and a warpgroup is at most a step ahead, so that
@@ -65,14 +65,16 @@ struct BackwardShared {
   alignas(panel_alignment) std::byte dout[stages][Tiles::Queries::bytes];
   alignas(panel_alignment) std::byte ds[stages][Tiles::Scores::bytes];
   alignas(panel_alignment) std::byte sums[Shape::consumers][GradientSum::bytes];
-  alignas(16) float lse_log2[stages][Shape::queries];  ///< +inf where a query sees nothing: all its weights are 0
+  alignas(
+      16) float maximum[stages][Shape::queries];  ///< as row_softmax says, which gives no weight where there is no key
+  alignas(16) float log2_sum[stages][Shape::queries];
   alignas(16) float delta[stages][Shape::queries];
   std::int32_t key_documents[Tiles::keys];
   alignas(16) std::int32_t query_documents[stages][Shape::queries];
   ptx::SharedAddress k_address;
   ptx::SharedAddress v_address;
   std::uint64_t kv_full;
-  Pipeline<stages> q_pipeline;  ///< of q, lse, delta and documents
+  Pipeline<stages> q_pipeline;  ///< of q, row statistics, delta and documents
   Pipeline<stages> dout_pipeline;
   TileRange tiles;
   BackwardPlace place;  ///< here rather than in registers, of which the consumers have none to spare
@@ -119,7 +121,7 @@ __device__ void produce_tiles(const BackwardArguments& arguments, BackwardShared
   }
 }
 
-/// The second producer warp: brings lse and delta, which may lie at any address, in the form that the consumers need,
+/// The second producer warp: brings maximum, sum and delta, which may lie at any address, in the form that the consumers need,
 /// and document ids.
 template <int head_size, bool has_documents>
 __device__ void produce_rows(const BackwardArguments& arguments, BackwardShared<head_size>& shared,
@@ -129,23 +131,24 @@ __device__ void produce_rows(const BackwardArguments& arguments, BackwardShared<
   const int lane = static_cast<int>(threadIdx.x) % 32;
   PipelinePlace<BackwardShape<head_size>::stages> at;
   for (int tile = tiles.begin; tile < tiles.end; ++tile) {
-    float lse[rows_per_lane];
+    RowSoftmax softmax[rows_per_lane];
     float delta[rows_per_lane];
 #pragma unroll
     for (int index = 0; index < rows_per_lane; ++index) {
       const int token = tile * queries + index * 32 + lane;
-      lse[index] = minus_infinity;
+      softmax[index] = row_softmax(0.0F, 0.0F);
       delta[index] = 0.0F;
       if (token < arguments.mask.query_tokens) {
-        lse[index] = arguments.lse.at(place.b, place.head, token);
+        softmax[index] =
+            row_softmax(arguments.maximum.at(place.b, place.head, token), arguments.sum.at(place.b, place.head, token));
         delta[index] = arguments.delta.at(place.b, place.head, token);
       }
     }
     shared.q_pipeline.wait_empty(at);
 #pragma unroll
     for (int index = 0; index < rows_per_lane; ++index) {
-      const bool sees_nothing = lse[index] == minus_infinity;
-      shared.lse_log2[at.stage][index * 32 + lane] = sees_nothing ? -minus_infinity : lse[index] * log2_e;
+      shared.maximum[at.stage][index * 32 + lane] = softmax[index].maximum;
+      shared.log2_sum[at.stage][index * 32 + lane] = softmax[index].log2_sum;
       shared.delta[at.stage][index * 32 + lane] = delta[index];
     }
     if constexpr (has_documents) {
@@ -254,15 +257,27 @@ class BackwardConsumer {
     }
   }
 
-  /// Scores become the weights e^(scale s - lse).
+  /// Scores become the weights e^(scale s - maximum) / sum. Where one cannot be of those that the maximum is of, all of
+  /// the thread's become NaN.
   __device__ void weigh(int stage) {
+    float largest_excess = minus_infinity;
 #pragma unroll
     for (int at = 0; at < queries / 2; at += 4) {
-      const auto lse = *reinterpret_cast<const float2*>(&shared_.lse_log2[stage][2 * at + 2 * quad_lane_]);
+      const auto maximum = *reinterpret_cast<const float2*>(&shared_.maximum[stage][2 * at + 2 * quad_lane_]);
+      const auto log2_sum = *reinterpret_cast<const float2*>(&shared_.log2_sum[stage][2 * at + 2 * quad_lane_]);
 #pragma unroll
       for (int row = 0; row < thread_rows; ++row) {
-        scores_[at + 2 * row] = ptx::exp2_approx(fmaf(scores_[at + 2 * row], arguments_.scale_log2, -lse.x));
-        scores_[at + 2 * row + 1] = ptx::exp2_approx(fmaf(scores_[at + 2 * row + 1], arguments_.scale_log2, -lse.y));
+        const float first = excess_of(scores_[at + 2 * row], arguments_.scale, maximum.x);
+        const float second = excess_of(scores_[at + 2 * row + 1], arguments_.scale, maximum.y);
+        largest_excess = fmaxf(largest_excess, fmaxf(first, second));
+        scores_[at + 2 * row] = weight_of(first, log2_sum.x);
+        scores_[at + 2 * row + 1] = weight_of(second, log2_sum.y);
+      }
+    }
+    if (largest_excess > largest_score_excess) {
+#pragma unroll
+      for (float& score : scores_) {
+        score = __builtin_nanf("");
       }
     }
   }
@@ -373,6 +388,9 @@ template <int head_size, bool has_documents>
 __global__ void __launch_bounds__(block_threads<BackwardShape<head_size>>, 1)
     backward_kernel(const __grid_constant__ BackwardArguments arguments) {
   using Shape = BackwardShape<head_size>;
+  if (arguments.gate.is_closed()) {
+    return;
+  }
   auto& shared = *reinterpret_cast<BackwardShared<head_size>*>(ptx::dynamic_shared_memory());
 
   const BlockOrder::Place in_order = arguments.order.place_of(static_cast<int>(blockIdx.x));
@@ -394,7 +412,7 @@ __global__ void __launch_bounds__(block_threads<BackwardShape<head_size>>, 1)
       shared.k_address = ptx::shared_address(shared.k);
       shared.v_address = ptx::shared_address(shared.v);
       ptx::init_barrier(ptx::shared_address(&shared.kv_full), 1);
-      // The thread that starts the copies, and the warp that brings lse and delta.
+      // The thread that starts the copies, and the warp that brings maximum, sum and delta.
       shared.q_pipeline.initialize(1 + 32, 4 * Shape::consumers);
       shared.dout_pipeline.initialize(1, 4 * Shape::consumers);
       ptx::fence_barrier_init();

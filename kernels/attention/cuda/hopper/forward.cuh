@@ -4,6 +4,7 @@
 #include <cuda.h>
 #include <cuda_runtime.h>
 
+#include "kernels/attention/cuda/gate.cuh"
 #include "kernels/attention/cuda/hopper/block_order.cuh"
 #include "kernels/attention/cuda/hopper/document_summary.cuh"
 #include "kernels/attention/cuda/tile_mask.cuh"
@@ -23,7 +24,7 @@ struct ForwardArguments {
   int heads;
   int heads_per_kv_head;
   float scale;
-  float scale_log2;  ///< scale times log2(e)
+  Gate gate;
 };
 
 /// Folds one block of keys and values into the state. Enqueues on `stream`.

@@ -174,7 +174,7 @@ __device__ void consume_forward(const ForwardArguments& arguments, ForwardShared
   PipelinePlace<Shape::stages> k_place;
   PipelinePlace<Shape::stages> v_place;
 
-  load_state(arguments.state, state_place, arguments.scale, softmax, output);
+  load_state(arguments.state, state_place, softmax, output);
   ptx::wait(ptx::shared_address(&shared.q_full), 0);
   int tile = tiles.end - 1;
   shared.k_pipeline.wait_full(k_place);
@@ -183,7 +183,7 @@ __device__ void consume_forward(const ForwardArguments& arguments, ForwardShared
   apply_mask(scores, tile, k_place.stage);
   shared.k_pipeline.release(k_place);
   k_place.advance();
-  softmax.fold(scores, arguments.scale_log2, factor);
+  softmax.fold(scores, arguments.scale, factor);
   scale_rows(output, factor);
   round_to_operand(scores, weights);
 
@@ -205,7 +205,7 @@ __device__ void consume_forward(const ForwardArguments& arguments, ForwardShared
     apply_mask(scores, tile, k_place.stage);
     shared.k_pipeline.release(k_place);
     k_place.advance();
-    softmax.fold(scores, arguments.scale_log2, factor);
+    softmax.fold(scores, arguments.scale, factor);
     finish_product<0>(output);
     shared.v_pipeline.release(v_place);
     v_place.advance();
@@ -215,13 +215,16 @@ __device__ void consume_forward(const ForwardArguments& arguments, ForwardShared
   shared.v_pipeline.wait_full(v_place);
   start_weighted_sum<head_size>(output, weights, v_tile(v_place.stage));
   finish_product<0>(output);
-  store_state(arguments.state, state_place, arguments.scale, softmax, output);
+  store_state(arguments.state, state_place, softmax, output);
 }
 
 template <int head_size, bool has_documents>
 __global__ void __launch_bounds__(block_threads<ForwardShape<head_size>>, 1)
     forward_kernel(const __grid_constant__ ForwardArguments arguments) {
   using Shape = ForwardShape<head_size>;
+  if (arguments.gate.is_closed()) {
+    return;
+  }
   auto& shared = *reinterpret_cast<ForwardShared<head_size>*>(ptx::dynamic_shared_memory());
 
   const BlockOrder::Place in_order = arguments.order.place_of(static_cast<int>(blockIdx.x));

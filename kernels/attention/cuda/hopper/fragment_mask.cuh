@@ -32,7 +32,7 @@ __device__ void hide_keys_beyond(float (&scores)[N], const FragmentPlace& place,
 }
 
 /// Rows are keys and columns queries: a key is seen by the queries from its diagonal on, and none sees a key beyond the
-/// last. Queries beyond the last have no weight already (their lse).
+/// last. Queries beyond the last have no weight already (row_softmax).
 template <int N>
 __device__ void hide_from_queries_before(float (&scores)[N], const FragmentPlace& place, const TileMask& mask) {
 #pragma unroll

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <numbers>
 
 #include "device/buffer.hpp"
 #include "device/cuda/check.hpp"
@@ -101,7 +100,7 @@ class HopperPath final : public AttentionPath {
            is_copyable(gradients.dv) && has_countable_blocks(block.k.tokens(), block.q.batch() * block.q.heads());
   }
 
-  void forward(const ForwardBlock& block, const AttentionState& state, cudaStream_t stream) override {
+  void forward(const ForwardBlock& block, const AttentionState& state, const Gate& gate, cudaStream_t stream) override {
     using Shape = ForwardShape<head_size>;
     constexpr int queries = consumer_rows<Shape>;
     const std::int64_t heads_per_kv_head = block.q.heads() / block.k.heads();
@@ -120,13 +119,14 @@ class HopperPath final : public AttentionPath {
         .heads = static_cast<int>(block.q.heads()),
         .heads_per_kv_head = static_cast<int>(heads_per_kv_head),
         .scale = scale_,
-        .scale_log2 = scale_ * std::numbers::log2e_v<float>,
+        .gate = gate,
     };
     summarize(arguments, block.q.batch(), stream);
     launch_forward<head_size>(arguments, stream);
   }
 
-  void backward(const BackwardBlock& block, const BlockGradients& gradients, cudaStream_t stream) override {
+  void backward(const BackwardBlock& block, const BlockGradients& gradients, const Gate& gate,
+                cudaStream_t stream) override {
     using Shape = BackwardShape<head_size>;
     constexpr int keys = consumer_rows<Shape>;
     BackwardArguments arguments{
@@ -137,7 +137,8 @@ class HopperPath final : public AttentionPath {
         .dq = map_of(gradients.dq),
         .dk = map_of(gradients.dk),
         .dv = map_of(gradients.dv),
-        .lse = numbers_of(block.lse),
+        .maximum = numbers_of(block.maximum),
+        .sum = numbers_of(block.sum),
         .delta = numbers_of(block.delta),
         .mask = tile_mask_of(block.mask, block.q.tokens(), block.k.tokens()),
         .query_documents = {},
@@ -148,7 +149,7 @@ class HopperPath final : public AttentionPath {
         .heads = static_cast<int>(block.q.heads()),
         .heads_per_kv_head = static_cast<int>(block.q.heads() / block.k.heads()),
         .scale = scale_,
-        .scale_log2 = scale_ * std::numbers::log2e_v<float>,
+        .gate = gate,
     };
     summarize(arguments, block.q.batch(), stream);
     launch_backward<head_size>(arguments, stream);

@@ -1,24 +1,22 @@
 #pragma once
 /// @file  The running softmax over score fragments in registers, and its passage from and to the state in memory.
 /// Source: Milakov, Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867; FlashAttention-2,
-/// arXiv:2307.08691, section 3.1. Weights are 2^(c (s - m)), c = scale log2(e), the difference first: a multiply-add less
-/// a product, c s - fl(c m), would make the largest weight 2^(rounding of c m), 1.0005 at scores of 1e4, which the sum
-/// keeps and a weight in bf16 does not.
+/// arXiv:2307.08691, section 3.1. Weights are 2^(log2(e) (scale s - m)): a scaled score is rounded first, then the difference,
+/// then the factor. A multiply-add less a product, c s - fl(c m), would make the largest weight 2^(rounding of c m), 1.0005
+/// at scores of 1e4, which the sum keeps and a weight in bf16 does not; and m must be what the state can hold without
+/// another rounding, for the backward pass subtracts the same.
 ///
 /// Fragments are those of wgmma (ptx/wgmma.cuh): a thread holds values of two rows, in the order row 0 row 0 row 1
 /// row 1, and shares each with the three other threads of its quad.
 
 #include <cstdint>
-#include <limits>
 
 #include "device/cuda/ptx/math.cuh"
 #include "kernels/attention/cuda/hopper/shapes.hpp"
+#include "kernels/attention/cuda/softmax.cuh"
 #include "kernels/attention/cuda/views.cuh"
 
 namespace ringworld::cuda::hopper {
-
-inline constexpr float log2_e = 1.4426950408889634F;
-inline constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 /// Rows of a fragment that a thread holds values of.
 inline constexpr int thread_rows = 2;
@@ -35,32 +33,34 @@ __device__ inline float quad_sum(float value) {
 }
 
 struct RunningSoftmax {
-  float maximum[thread_rows];  ///< of the scores before they are scaled; -inf before the first visible key
+  float maximum[thread_rows];  ///< of the scaled scores; -inf before the first visible key
   float sum[thread_rows];      ///< the thread's share: the quad's shares make the sum
 
   /// Turns scores into weights e^(scale s - maximum) under the new maximum.
   /// @param factor  what was summed under the old maximum counts this much under the new
   template <int N>
-  __device__ void fold(float (&scores)[N], float scale_log2, float (&factor)[thread_rows]) {
+  __device__ void fold(float (&scores)[N], float scale, float (&factor)[thread_rows]) {
 #pragma unroll
     for (int row = 0; row < thread_rows; ++row) {
-      float largest = scores[2 * row];
+      float largest = minus_infinity;
 #pragma unroll
       for (int at = 0; at < N; at += 4) {
+        scores[at + 2 * row] = __fmul_rn(scores[at + 2 * row], scale);
+        scores[at + 2 * row + 1] = __fmul_rn(scores[at + 2 * row + 1], scale);
         largest = fmaxf(largest, fmaxf(scores[at + 2 * row], scores[at + 2 * row + 1]));
       }
       const float old = maximum[row];
       maximum[row] = fmaxf(old, quad_maximum(largest));
       // A row that has seen nothing: 2^(-inf - 0) = 0, and never -inf - (-inf).
       const float reference = maximum[row] == minus_infinity ? 0.0F : maximum[row];
-      factor[row] = ptx::exp2_approx((old - reference) * scale_log2);
+      factor[row] = ptx::exp2_approx((old - reference) * log2_e);
       float total = 0.0F;
 #pragma unroll
       for (int at = 0; at < N; at += 4) {
 #pragma unroll
         for (int column = 0; column < 2; ++column) {
           float& score = scores[at + 2 * row + column];
-          score = ptx::exp2_approx((score - reference) * scale_log2);
+          score = ptx::exp2_approx((score - reference) * log2_e);
           total += score;
         }
       }
@@ -104,7 +104,7 @@ struct StatePlace {
 
 /// Takes the state up. Rows without a key, of which a first ring step has no other, cost no reading of the output.
 template <int N>
-__device__ void load_state(const StateRows& state, const StatePlace& place, float scale, RunningSoftmax& softmax,
+__device__ void load_state(const StateRows& state, const StatePlace& place, RunningSoftmax& softmax,
                            float (&output)[N]) {
   const bool owns_sum = place.column == 0;
   bool has_keys = false;
@@ -113,7 +113,7 @@ __device__ void load_state(const StateRows& state, const StatePlace& place, floa
     softmax.maximum[index] = minus_infinity;
     softmax.sum[index] = 0.0F;
     if (place.exists(index)) {
-      softmax.maximum[index] = state.maximum.at(place.b, place.head, place.token(index)) / scale;
+      softmax.maximum[index] = state.maximum.at(place.b, place.head, place.token(index));
       softmax.sum[index] = owns_sum ? state.sum.at(place.b, place.head, place.token(index)) : 0.0F;
     }
     has_keys = has_keys || softmax.maximum[index] != minus_infinity;
@@ -140,7 +140,7 @@ __device__ void load_state(const StateRows& state, const StatePlace& place, floa
 }
 
 template <int N>
-__device__ void store_state(const StateRows& state, const StatePlace& place, float scale, const RunningSoftmax& softmax,
+__device__ void store_state(const StateRows& state, const StatePlace& place, const RunningSoftmax& softmax,
                             const float (&output)[N]) {
 #pragma unroll
   for (int index = 0; index < thread_rows; ++index) {
@@ -149,7 +149,7 @@ __device__ void store_state(const StateRows& state, const StatePlace& place, flo
       continue;
     }
     if (place.column == 0) {
-      state.maximum.at(place.b, place.head, place.token(index)) = softmax.maximum[index] * scale;
+      state.maximum.at(place.b, place.head, place.token(index)) = softmax.maximum[index];
       state.sum.at(place.b, place.head, place.token(index)) = sum;
     }
     float* to = state.output.at(place.b, place.token(index), place.head) + place.column;

@@ -22,19 +22,22 @@ void launch_backward(const BackwardBlock& block, const BackwardArguments& argume
 }  // namespace
 
 void backward(const BackwardBlock& block, const BlockGradients& gradients, float scale, int shared_bytes,
-              cudaStream_t stream) {
+              const Gate& gate, cudaStream_t stream) {
   const BackwardArguments arguments{.q = vectors_by_token(block.q.as<bf16>()),
                                     .k = vectors_by_token(block.k.as<bf16>()),
                                     .v = vectors_by_token(block.v.as<bf16>()),
                                     .dout = vectors_by_token(block.dout.as<bf16>()),
-                                    .lse = numbers_of(block.lse),
+                                    .maximum = numbers_of(block.maximum),
+                                    .sum = numbers_of(block.sum),
                                     .delta = numbers_of(block.delta),
                                     .dq = vectors_by_token(gradients.dq),
                                     .dk = vectors_by_token(gradients.dk),
                                     .dv = vectors_by_token(gradients.dv),
                                     .mask = tile_mask_of(block.mask, block.q.tokens(), block.k.tokens()),
+                                    .gate = gate,
                                     .scale = scale,
-                                    .heads_per_kv_head = static_cast<int>(block.q.heads() / block.k.heads())};
+                                    .heads_per_kv_head = static_cast<int>(block.q.heads() / block.k.heads()),
+                                    .head_size = static_cast<int>(block.q.head_size())};
   with_head_size(block.q.head_size(), [&](auto head_size) {
     if constexpr (head_size == 128) {
       if (shared_bytes >= BackwardTiles<head_size, true>::shared_bytes) {

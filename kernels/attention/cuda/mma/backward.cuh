@@ -4,7 +4,7 @@
 ///
 ///              queries, one tile after the other           One block of threads has a tile of keys of one key/value
 ///            +------+------+------+--                      head; a warp has 16 of them. Scores are computed transposed,
-///   warp 0   | S^T = K Q^T |      |    P^T = 2^(c S^T - lse)     so that P^T and dS^T are A operands as they lie in the
+///   warp 0   | S^T = K Q^T |      |    P^T = e^(S^T - m) / l     so that P^T and dS^T are A operands as they lie in the
 ///   warp 1   | dP^T = V dO^T      |    dS^T = P^T (dP^T - delta) registers of the warp that made them: dV and dK are
 ///   ...      +------+------+------+--                      sums of one warp. Only dQ = dS K sums over warps: dS^T goes
 ///               dV += P^T dO, dK += dS^T Q                 through shared memory, and dQ into memory by atomic additions.
@@ -21,6 +21,7 @@
 
 #include <cuda_runtime.h>
 
+#include "kernels/attention/cuda/gate.cuh"
 #include "kernels/attention/cuda/mma/fragments.cuh"
 #include "kernels/attention/cuda/softmax.cuh"
 #include "kernels/attention/cuda/tile_mask.cuh"
@@ -34,14 +35,17 @@ struct BackwardArguments {
   HeadVectors<const bf16> k;
   HeadVectors<const bf16> v;
   HeadVectors<const bf16> dout;
-  RowNumbers<const float> lse;
+  RowNumbers<const float> maximum;
+  RowNumbers<const float> sum;
   RowNumbers<const float> delta;
   HeadVectors<float> dq;
   HeadVectors<float> dk;
   HeadVectors<float> dv;
   TileMask mask;
+  Gate gate;
   float scale;
   int heads_per_kv_head;
+  int head_size;  ///< of the tensors, at most that of the kernel
 };
 
 /// Tiles of the backward kernel for a head size. `is_large` asks for 145 KiB of shared memory, which GPUs for data centres
@@ -69,13 +73,14 @@ struct BackwardTiles {
   using Tile = SharedTile<columns>;
   using ScoreTile = SharedTile<queries>;  ///< dS^T, a row a key
 
-  // Offsets in shared memory, in bytes. A stage: Q, dO, lse, delta.
+  // Offsets in shared memory, in bytes. A stage: Q, dO, maximum, sum, delta.
   static constexpr int v_offset = Tile::bytes(keys);
   static constexpr int ds_offset = 2 * Tile::bytes(keys);
   static constexpr int stage_offset = ds_offset + ScoreTile::bytes(keys);
   static constexpr int dout_offset = Tile::bytes(queries);
-  static constexpr int lse_offset = 2 * Tile::bytes(queries);
-  static constexpr int delta_offset = lse_offset + queries * 4;
+  static constexpr int maximum_offset = 2 * Tile::bytes(queries);
+  static constexpr int sum_offset = maximum_offset + queries * 4;
+  static constexpr int delta_offset = sum_offset + queries * 4;
   static constexpr int stage_bytes = delta_offset + queries * 4;
   static constexpr int shared_bytes = stage_offset + stages * stage_bytes;
 };
@@ -86,7 +91,8 @@ struct BackwardStage {
   std::byte* memory;
   typename Tiles::Tile q{ptx::shared_address(memory)};
   typename Tiles::Tile dout{ptx::shared_address(memory + Tiles::dout_offset)};
-  float* lse = reinterpret_cast<float*>(memory + Tiles::lse_offset);
+  float* maximum = reinterpret_cast<float*>(memory + Tiles::maximum_offset);
+  float* sum = reinterpret_cast<float*>(memory + Tiles::sum_offset);  ///< its logarithm, once prepared
   float* delta = reinterpret_cast<float*>(memory + Tiles::delta_offset);
 };
 
@@ -164,9 +170,10 @@ __device__ void store_scores(std::byte* tile, const Accumulator (&scores)[Tiles:
 }
 
 /// dq += scale dS K for all queries of a tile; every warp has 16 of them and some of the columns.
-template <int head_size, class Tiles>
-__device__ void add_query_gradients(float* dq, std::int64_t stride, int existing, typename Tiles::ScoreTile ds_tile,
-                                    typename Tiles::Tile k_tile, float scale, const LanePlace& place) {
+template <class Tiles>
+__device__ void add_query_gradients(float* dq, std::int64_t stride, int existing, int existing_columns,
+                                    typename Tiles::ScoreTile ds_tile, typename Tiles::Tile k_tile, float scale,
+                                    const LanePlace& place) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int query_group = warp % Tiles::query_warps;
   const int first_column = warp / Tiles::query_warps * Tiles::dq_columns;
@@ -191,7 +198,7 @@ __device__ void add_query_gradients(float* dq, std::int64_t stride, int existing
 #pragma unroll
     for (int tile = 0; tile < Tiles::dq_columns / 8; ++tile) {
       const int column = first_column + 8 * tile + 2 * place.thread;
-      if (head_size % 16 == 0 || column < head_size) {
+      if (column < existing_columns) {
         atomicAdd(dq + row * stride + column, sums[tile].values[2 * half] * scale);
         atomicAdd(dq + row * stride + column + 1, sums[tile].values[2 * half + 1] * scale);
       }
@@ -200,9 +207,10 @@ __device__ void add_query_gradients(float* dq, std::int64_t stride, int existing
 }
 
 /// gradient += scale * sums for the warp's keys and columns; nobody else adds to them.
-template <int head_size, int tiles>
-__device__ void add_key_gradients(float* gradient, std::int64_t stride, int existing, const Accumulator (&sums)[tiles],
-                                  int warp_column, float scale, const LanePlace& place) {
+template <int tiles>
+__device__ void add_key_gradients(float* gradient, std::int64_t stride, int existing, int existing_columns,
+                                  const Accumulator (&sums)[tiles], int warp_column, float scale,
+                                  const LanePlace& place) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int row = place.group + 8 * half;
@@ -212,7 +220,7 @@ __device__ void add_key_gradients(float* gradient, std::int64_t stride, int exis
 #pragma unroll
     for (int tile = 0; tile < tiles; ++tile) {
       const int column = warp_column + 8 * tile + 2 * place.thread;
-      if (head_size % 16 == 0 || column < head_size) {
+      if (column < existing_columns) {
         float2* pair = reinterpret_cast<float2*>(gradient + row * stride + column);
         const float2 before = *pair;
         *pair = {before.x + scale * sums[tile].values[2 * half], before.y + scale * sums[tile].values[2 * half + 1]};
@@ -230,6 +238,9 @@ __global__ void __launch_bounds__(BackwardTiles<head_size, is_large>::threads, 1
   using Tile = typename Tiles::Tile;
   using Stage = BackwardStage<Tiles>;
   constexpr int score_tiles = Tiles::queries / 8;
+  if (block.gate.is_closed()) {
+    return;
+  }
   std::byte* const shared = ptx::dynamic_shared_memory();
   const Tile k_tile{ptx::shared_address(shared)};
   const Tile v_tile{ptx::shared_address(shared + Tiles::v_offset)};
@@ -275,13 +286,14 @@ __global__ void __launch_bounds__(BackwardTiles<head_size, is_large>::threads, 1
     const int begin = queries_of(step).begin;
     const int existing = mask.query_tokens - begin;
     start_copy<Tiles::queries, head_size, Tiles::threads>(stage.q, block.q.at(b, begin, h), block.q.token_stride,
-                                                          existing);
+                                                          existing, block.head_size);
     start_copy<Tiles::queries, head_size, Tiles::threads>(stage.dout, block.dout.at(b, begin, h),
-                                                          block.dout.token_stride, existing);
-    // Queries that do not exist are zeros throughout: a weight of 1, which meets dout = 0 and q = 0.
+                                                          block.dout.token_stride, existing, block.head_size);
+    // Queries that do not exist are zeros throughout: a sum of 0 gives no weight.
     for (int row = static_cast<int>(threadIdx.x); row < Tiles::queries; row += Tiles::threads) {
       const int source = begin + min(row, existing - 1);
-      ptx::copy_async_4(ptx::shared_address(stage.lse + row), &block.lse.at(b, h, source), row < existing);
+      ptx::copy_async_4(ptx::shared_address(stage.maximum + row), &block.maximum.at(b, h, source), row < existing);
+      ptx::copy_async_4(ptx::shared_address(stage.sum + row), &block.sum.at(b, h, source), row < existing);
       ptx::copy_async_4(ptx::shared_address(stage.delta + row), &block.delta.at(b, h, source), row < existing);
     }
   };
@@ -292,9 +304,9 @@ __global__ void __launch_bounds__(BackwardTiles<head_size, is_large>::threads, 1
     return;
   }
   start_copy<Tiles::keys, head_size, Tiles::threads>(k_tile, block.k.at(b, first_key, kv_head), block.k.token_stride,
-                                                     mask.key_tokens - first_key);
+                                                     mask.key_tokens - first_key, block.head_size);
   start_copy<Tiles::keys, head_size, Tiles::threads>(v_tile, block.v.at(b, first_key, kv_head), block.v.token_stride,
-                                                     mask.key_tokens - first_key);
+                                                     mask.key_tokens - first_key, block.head_size);
   start_copy_of(step, 0);
   ptx::commit_copies();
 
@@ -304,7 +316,6 @@ __global__ void __launch_bounds__(BackwardTiles<head_size, is_large>::threads, 1
   const int warp_column = warp / Tiles::key_warps * (Tiles::columns / Tiles::column_warps);
   const AddressA<Tiles::columns> k_rows(k_tile, warp_key, place.lane);
   const AddressA<Tiles::columns> v_rows(v_tile, warp_key, place.lane);
-  const float scale_log2 = block.scale * log2_e;
   Accumulator dk[Tiles::gradient_tiles] = {};
   Accumulator dv[Tiles::gradient_tiles] = {};
 
@@ -319,6 +330,12 @@ __global__ void __launch_bounds__(BackwardTiles<head_size, is_large>::threads, 1
       start_copy_of(step, number + 1);
       ptx::commit_copies();
     }
+    for (int row = static_cast<int>(threadIdx.x); row < Tiles::queries; row += Tiles::threads) {
+      const RowSoftmax softmax = row_softmax(stage.maximum[row], stage.sum[row]);
+      stage.maximum[row] = softmax.maximum;
+      stage.sum[row] = softmax.log2_sum;
+    }
+    __syncthreads();  // logarithms are there
 
     // P^T, and dV += P^T dO
     Accumulator scores[score_tiles] = {};
@@ -326,9 +343,16 @@ __global__ void __launch_bounds__(BackwardTiles<head_size, is_large>::threads, 1
     if (is_masked) {
       hide_invisible<Tiles>(scores, mask, b, first_key + warp_key, queries_of(this_step).begin, place);
     }
+    float largest_excess = minus_infinity;
     for_each_score<Tiles>(scores, place, [&](float& score, int /*row*/, int column) {
-      score = ptx::exp2_approx(fmaf(score, scale_log2, -exponent_of_lse(stage.lse[column])));
+      const float excess = excess_of(score, block.scale, stage.maximum[column]);
+      largest_excess = fmaxf(largest_excess, excess);
+      score = weight_of(excess, stage.sum[column]);
     });
+    if (largest_excess > largest_score_excess) {
+      for_each_score<Tiles>(scores, place,
+                            [&](float& score, int /*row*/, int /*column*/) { score = __builtin_nanf(""); });
+    }
     add_gradients<Tiles>(dv, scores, {stage.dout, 0, place.lane}, warp_column);
 
     // dS^T, and dK += dS^T Q
@@ -354,15 +378,15 @@ __global__ void __launch_bounds__(BackwardTiles<head_size, is_large>::threads, 1
       ptx::commit_copies();
     }
     const int begin = queries_of(this_step).begin;
-    add_query_gradients<head_size, Tiles>(block.dq.at(b, begin, head_of(this_step)), block.dq.token_stride,
-                                          mask.query_tokens - begin, ds_tile, k_tile, block.scale, place);
+    add_query_gradients<Tiles>(block.dq.at(b, begin, head_of(this_step)), block.dq.token_stride,
+                               mask.query_tokens - begin, block.head_size, ds_tile, k_tile, block.scale, place);
   }
 
   const int row = first_key + warp_key;
-  add_key_gradients<head_size>(block.dk.at(b, row, kv_head), block.dk.token_stride, mask.key_tokens - row, dk,
-                               warp_column, block.scale, place);
-  add_key_gradients<head_size>(block.dv.at(b, row, kv_head), block.dv.token_stride, mask.key_tokens - row, dv,
-                               warp_column, 1.0F, place);
+  add_key_gradients(block.dk.at(b, row, kv_head), block.dk.token_stride, mask.key_tokens - row, block.head_size, dk,
+                    warp_column, block.scale, place);
+  add_key_gradients(block.dv.at(b, row, kv_head), block.dv.token_stride, mask.key_tokens - row, block.head_size, dv,
+                    warp_column, 1.0F, place);
 }
 
 }  // namespace ringworld::cuda

@@ -6,14 +6,17 @@
 
 namespace ringworld::cuda::mma {
 
-void forward(const ForwardBlock& block, const AttentionState& state, float scale, cudaStream_t stream) {
+void forward(const ForwardBlock& block, const AttentionState& state, float scale, const Gate& gate,
+             cudaStream_t stream) {
   const ForwardArguments arguments{.q = vectors_by_token(block.q.as<bf16>()),
                                    .k = vectors_by_token(block.k.as<bf16>()),
                                    .v = vectors_by_token(block.v.as<bf16>()),
                                    .state = rows_of(state),
                                    .mask = tile_mask_of(block.mask, block.q.tokens(), block.k.tokens()),
+                                   .gate = gate,
                                    .scale = scale,
-                                   .heads_per_kv_head = static_cast<int>(block.q.heads() / block.k.heads())};
+                                   .heads_per_kv_head = static_cast<int>(block.q.heads() / block.k.heads()),
+                                   .head_size = static_cast<int>(block.q.head_size())};
   with_head_size(block.q.head_size(), [&](auto head_size) {
     using Tiles = ForwardTiles<head_size>;
     const std::int64_t tiles = (block.q.tokens() + Tiles::queries - 1) / Tiles::queries;

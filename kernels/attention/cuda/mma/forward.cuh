@@ -18,6 +18,7 @@
 
 #include <cuda_runtime.h>
 
+#include "kernels/attention/cuda/gate.cuh"
 #include "kernels/attention/cuda/mma/fragments.cuh"
 #include "kernels/attention/cuda/softmax.cuh"
 #include "kernels/attention/cuda/tile_mask.cuh"
@@ -32,8 +33,10 @@ struct ForwardArguments {
   HeadVectors<const bf16> v;
   StateRows state;
   TileMask mask;
+  Gate gate;
   float scale;
   int heads_per_kv_head;
+  int head_size;  ///< of the tensors, at most that of the kernel
 };
 
 /// Tiles of the forward kernel for a head size.
@@ -61,7 +64,7 @@ class WarpState {
   using Scores = Accumulator[row_tiles][score_tiles];
 
   /// @param first_row  of the warp, as a query of the block
-  __device__ void load(const StateRows& state, int b, int h, int first_row, int query_tokens, float scale) {
+  __device__ void load(const StateRows& state, int b, int h, int first_row, int query_tokens, int existing_columns) {
     // Rows and columns that do not exist are computed with, and forgotten.
 #pragma unroll
     for (int tile = 0; tile < row_tiles; ++tile) {
@@ -73,11 +76,11 @@ class WarpState {
       }
     }
     for_each_row(first_row, query_tokens, [&](int tile, int half, int query) {
-      maximum_[tile][half] = state.maximum.at(b, h, query) / scale;
+      maximum_[tile][half] = state.maximum.at(b, h, query);
       // Lanes hold partial sums: what has been summed before goes to one of the four that share a row.
       sum_[tile][half] = place_.thread == 0 ? state.sum.at(b, h, query) : 0.0F;
       const float* row = state.output.at(b, query, h);
-      for_each_pair([&](int column_tile, int column) {
+      for_each_pair(existing_columns, [&](int column_tile, int column) {
         const float2 pair = *reinterpret_cast<const float2*>(row + column);
         output_[tile][column_tile].values[2 * half] = pair.x;
         output_[tile][column_tile].values[2 * half + 1] = pair.y;
@@ -85,7 +88,7 @@ class WarpState {
     });
   }
 
-  __device__ void store(const StateRows& state, int b, int h, int first_row, int query_tokens, float scale) {
+  __device__ void store(const StateRows& state, int b, int h, int first_row, int query_tokens, int existing_columns) {
     // All lanes of a warp take part in shuffles, those of rows that do not exist too.
 #pragma unroll
     for (int tile = 0; tile < row_tiles; ++tile) {
@@ -96,23 +99,23 @@ class WarpState {
     }
     for_each_row(first_row, query_tokens, [&](int tile, int half, int query) {
       if (place_.thread == 0) {
-        state.maximum.at(b, h, query) = maximum_[tile][half] * scale;
+        state.maximum.at(b, h, query) = maximum_[tile][half];
         state.sum.at(b, h, query) = sum_[tile][half];
       }
       float* row = state.output.at(b, query, h);
-      for_each_pair([&](int column_tile, int column) {
+      for_each_pair(existing_columns, [&](int column_tile, int column) {
         const Accumulator& sums = output_[tile][column_tile];
         *reinterpret_cast<float2*>(row + column) = {sums.values[2 * half], sums.values[2 * half + 1]};
       });
     });
   }
 
-  /// Turns scores into weights 2^(c (s - m)), c = scale log2 e, and brings sums and outputs to the new maximum m.
+  /// Turns scores into weights 2^(log2 e (scale s - m)), and brings sums and outputs to the new maximum m.
   ///
-  /// The difference first: a multiply-add less a score, c s - fl(c m), would make the largest weight 2^(rounding of c m),
-  /// 1.0005 at scores of 1e4, which the sum keeps and bf16 does not.
+  /// A scaled score is rounded first, then the difference, then the factor: a multiply-add less a score, c s - fl(c m),
+  /// would make the largest weight 2^(rounding of c m), 1.0005 at scores of 1e4, which the sum keeps and bf16 does not. And
+  /// m must be what the state can hold without another rounding, for the backward pass subtracts the same.
   __device__ void fold(Scores& scores, float scale) {
-    const float scale_log2 = scale * log2_e;
 #pragma unroll
     for (int tile = 0; tile < row_tiles; ++tile) {
 #pragma unroll
@@ -120,21 +123,23 @@ class WarpState {
         float largest = minus_infinity;
 #pragma unroll
         for (int column = 0; column < score_tiles; ++column) {
-          const float* values = scores[tile][column].values;
+          float* values = scores[tile][column].values;
+          values[2 * half] = __fmul_rn(values[2 * half], scale);
+          values[2 * half + 1] = __fmul_rn(values[2 * half + 1], scale);
           largest = fmaxf(largest, fmaxf(values[2 * half], values[2 * half + 1]));
         }
         largest = maximum_of_quad(largest);
         const float before = maximum_[tile][half];
         const float maximum = fmaxf(before, largest);
         const float subtracted = subtrahend_of_maximum(maximum);
-        const float rescale = ptx::exp2_approx((before - subtracted) * scale_log2);
+        const float rescale = ptx::exp2_approx((before - subtracted) * log2_e);
         float sum = sum_[tile][half] * rescale;
 #pragma unroll
         for (int column = 0; column < score_tiles; ++column) {
           float* values = scores[tile][column].values;
 #pragma unroll
           for (int i = 2 * half; i < 2 * half + 2; ++i) {
-            values[i] = ptx::exp2_approx((values[i] - subtracted) * scale_log2);
+            values[i] = ptx::exp2_approx((values[i] - subtracted) * log2_e);
             sum += values[i];
           }
         }
@@ -187,18 +192,18 @@ class WarpState {
 
   /// Calls `function(column tile, column)` for the lane's pairs of columns that exist.
   template <class Function>
-  __device__ void for_each_pair(Function&& function) const {
+  __device__ void for_each_pair(int existing_columns, Function&& function) const {
 #pragma unroll
     for (int tile = 0; tile < output_tiles; ++tile) {
       const int column = 8 * tile + 2 * place_.thread;
-      if (head_size % 8 == 0 || column < head_size) {
+      if (column < existing_columns) {
         function(tile, column);
       }
     }
   }
 
   LanePlace place_;
-  float maximum_[row_tiles][2];  ///< of the scores before they are scaled
+  float maximum_[row_tiles][2];  ///< of the scaled scores
   float sum_[row_tiles][2];      ///< of this lane's columns
   Accumulator output_[row_tiles][output_tiles];
 };
@@ -238,6 +243,9 @@ __global__ void __launch_bounds__(ForwardTiles<head_size>::threads)
   using State = WarpState<head_size>;
   using Tile = SharedTile<Tiles::columns>;
   constexpr int steps = Tiles::columns / 16;
+  if (block.gate.is_closed()) {
+    return;
+  }
   const ptx::SharedAddress memory = ptx::shared_address(ptx::dynamic_shared_memory());
   const Tile q_tile{memory};
   const Tile k_tile{memory + Tile::bytes(Tiles::queries)};
@@ -265,7 +273,7 @@ __global__ void __launch_bounds__(ForwardTiles<head_size>::threads)
   };
   const auto start_copy_of = [&](const Tile& tile, const HeadVectors<const bf16>& tokens, int key) {
     start_copy<Tiles::keys, head_size, Tiles::threads>(tile, tokens.at(b, key, kv_head), tokens.token_stride,
-                                                       mask.key_tokens - key);
+                                                       mask.key_tokens - key, block.head_size);
   };
 
   Cover cover = Cover::none;
@@ -274,7 +282,7 @@ __global__ void __launch_bounds__(ForwardTiles<head_size>::threads)
     return;
   }
   start_copy<Tiles::queries, head_size, Tiles::threads>(q_tile, block.q.at(b, query.begin, h), block.q.token_stride,
-                                                        mask.query_tokens - query.begin);
+                                                        mask.query_tokens - query.begin, block.head_size);
   start_copy_of(k_tile, block.k, key);
   ptx::commit_copies();
 
@@ -284,7 +292,7 @@ __global__ void __launch_bounds__(ForwardTiles<head_size>::threads)
   const AddressB<Tiles::columns> k_rows(k_tile, 0, place.lane);
   const AddressTransposedB<Tiles::columns> v_rows(v_tile, 0, place.lane);
   State state;
-  state.load(block.state, b, h, query.begin + warp_row, mask.query_tokens, block.scale);
+  state.load(block.state, b, h, query.begin + warp_row, mask.query_tokens, block.head_size);
 
   FragmentA kept_q[Tiles::keeps_q_in_registers ? steps : 1][Tiles::row_tiles];
   if constexpr (Tiles::keeps_q_in_registers) {
@@ -346,7 +354,7 @@ __global__ void __launch_bounds__(ForwardTiles<head_size>::threads)
       break;
     }
   }
-  state.store(block.state, b, h, query.begin + warp_row, mask.query_tokens, block.scale);
+  state.store(block.state, b, h, query.begin + warp_row, mask.query_tokens, block.head_size);
 }
 
 }  // namespace ringworld::cuda

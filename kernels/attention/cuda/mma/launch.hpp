@@ -4,15 +4,17 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/attention/attention.hpp"
+#include "kernels/attention/cuda/gate.cuh"
 
 namespace ringworld::cuda::mma {
 
 /// Enqueues the forward kernel on `stream`. @pre AttentionPath::forward's
-void forward(const ForwardBlock& block, const AttentionState& state, float scale, cudaStream_t stream);
+void forward(const ForwardBlock& block, const AttentionState& state, float scale, const Gate& gate,
+             cudaStream_t stream);
 
 /// Enqueues the backward kernel on `stream`. @pre AttentionPath::backward's
 /// @param shared_bytes  that a block of threads may have on this device
 void backward(const BackwardBlock& block, const BlockGradients& gradients, float scale, int shared_bytes,
-              cudaStream_t stream);
+              const Gate& gate, cudaStream_t stream);
 
 }  // namespace ringworld::cuda::mma

@@ -52,12 +52,13 @@ class MmaPath final : public AttentionPath {
            has_pairs(gradients.dk) && has_pairs(gradients.dv);
   }
 
-  void forward(const ForwardBlock& block, const AttentionState& state, cudaStream_t stream) override {
-    mma::forward(block, state, scale_, stream);
+  void forward(const ForwardBlock& block, const AttentionState& state, const Gate& gate, cudaStream_t stream) override {
+    mma::forward(block, state, scale_, gate, stream);
   }
 
-  void backward(const BackwardBlock& block, const BlockGradients& gradients, cudaStream_t stream) override {
-    mma::backward(block, gradients, scale_, shared_bytes_, stream);
+  void backward(const BackwardBlock& block, const BlockGradients& gradients, const Gate& gate,
+                cudaStream_t stream) override {
+    mma::backward(block, gradients, scale_, shared_bytes_, gate, stream);
   }
 
  private:

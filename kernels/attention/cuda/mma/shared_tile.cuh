@@ -74,11 +74,12 @@ template <int head_size>
 inline constexpr int piece_bytes = head_size % 8 == 0 ? 16 : 8;
 
 /// Starts copying `rows` rows of `head_size` elements from global memory; the caller commits the group.
-/// Rows from `existing` on, and columns from `head_size` on, are filled with zeros.
+/// Rows from `existing` on, and columns from `existing_columns` on, are filled with zeros.
 /// @param source  row r begins at source + r * stride; both are multiples of piece_bytes<head_size>
 
 template <int rows, int head_size, int threads, int columns>
-__device__ void start_copy(SharedTile<columns> tile, const bf16* source, std::int64_t stride, int existing) {
+__device__ void start_copy(SharedTile<columns> tile, const bf16* source, std::int64_t stride, int existing,
+                           int existing_columns) {
   constexpr int bytes = piece_bytes<head_size>;
   constexpr int elements = bytes / 2;
   constexpr int pieces = columns / elements;
@@ -87,7 +88,7 @@ __device__ void start_copy(SharedTile<columns> tile, const bf16* source, std::in
   for (int index = static_cast<int>(threadIdx.x); index < rows * pieces; index += threads) {
     const int row = index / pieces;
     const int piece = index % pieces;
-    const bool exists = row < existing && piece * elements < head_size;
+    const bool exists = row < existing && piece * elements < existing_columns;
     const bf16* from = exists ? source + row * stride + piece * elements : source;
     const ptx::SharedAddress to = tile.chunk_address(row, piece * bytes / 16);
     if constexpr (bytes == 16) {

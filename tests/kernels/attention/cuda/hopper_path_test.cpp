@@ -22,7 +22,8 @@ struct Blocks {
                          .k = {memory(), DType::bfloat16, kv_shape},
                          .v = {memory(), DType::bfloat16, kv_shape},
                          .dout = {memory(), DType::bfloat16, shape},
-                         .lse = TensorView<const float, 3>(numbers(), {2, 4, 30}),
+                         .maximum = TensorView<const float, 3>(numbers(), {2, 4, 30}),
+                         .sum = TensorView<const float, 3>(numbers(), {2, 4, 30}),
                          .delta = TensorView<const float, 3>(numbers(), {2, 4, 30}),
                          .mask = {}};
   BlockGradients gradients{.dq = {numbers(), shape}, .dk = {numbers(), kv_shape}, .dv = {numbers(), kv_shape}};

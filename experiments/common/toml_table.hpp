@@ -1,5 +1,5 @@
 #pragma once
-/// @file  One table of a TOML file, read key by key; what nobody asked for is an error.
+/// @file  TOML files, read key by key: one way for all verbs. What nobody asked for is an error.
 
 #include <toml++/toml.h>
 #include <cstdint>
@@ -10,6 +10,14 @@
 
 namespace ringworld {
 
+/// The file as a table. @throws Error(bad_input) naming the file and the line that is wrong.
+[[nodiscard]] toml::table parse_toml_file(const std::string& path);
+
+/// A value as the words that a command line would hold: one, or those of an array, each as it stands.
+/// @param source  names file and key in the message
+/// @throws Error(bad_input) when it holds anything but text, numbers, true and false
+[[nodiscard]] OptionWords words_of(const std::string& source, const toml::node& node);
+
 class TomlTable {
  public:
   /// @param source  what messages call it: "needle.toml: [[stage]] 2"     The table must outlive this.
@@ -18,7 +26,7 @@ class TomlTable {
   [[nodiscard]] const std::string& source() const { return source_; }
   [[nodiscard]] bool has(std::string_view key) const { return table_.contains(key); }
 
-  /// Sets `target` when the table has the key; returns whether it had.
+  /// Sets `target` when the table has the key; returns whether it had. A list is an array, or one value in place of it.
   /// @throws Error(bad_input) naming file, table and key when the value is of another type.
   template <class T>
   bool read(const std::string& key, T& target) {
@@ -27,12 +35,10 @@ class TomlTable {
     if (node == nullptr) {
       return false;
     }
-    read_value(source_ + ": " + key, word_of(key, *node), target);
+    const std::string source = source_ + ": " + key;
+    read_words(source, words_of(source, *node), target);
     return true;
   }
-
-  /// The same for a list, or one value in place of it.
-  bool read(const std::string& key, std::vector<std::string>& target);
 
   /// A table of this table; null when it has none.
   [[nodiscard]] const toml::table* table(const std::string& key);
@@ -43,8 +49,6 @@ class TomlTable {
   void require_all_known() const;
 
  private:
-  [[nodiscard]] std::string word_of(const std::string& key, const toml::node& node) const;
-
   const toml::table& table_;
   std::string source_;
   std::vector<std::string> known_;

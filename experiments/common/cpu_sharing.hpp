@@ -1,0 +1,31 @@
+#pragma once
+/// @file  Threads that take turns on one CPU: their times are not those of the algorithm.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+
+namespace ringworld {
+
+/// What a rank of a node brings, and where the launcher lets it run.
+struct RankCpus {
+  int rank = 0;
+  std::int64_t threads = 1;
+  std::vector<int> cpus;  ///< ascending; empty: not known
+};
+
+/// For people: which threads share which CPUs of a node, and what to do; nothing when each has a CPU of its own.
+///
+/// Of any set of CPUs that some rank is bound to, the ranks bound inside it may have no more threads than it has CPUs.
+[[nodiscard]] std::optional<std::string> describe_cpu_sharing(std::span<const RankCpus> ranks);
+
+/// Warns once, on the root, when threads of the job share CPUs on some node. Collective.
+/// @param threads  that this rank will run at a time; 0 when it takes no part
+/// @return whether it warned
+bool warn_of_shared_cpus(const Communicator& communicator, std::int64_t threads);
+
+}  // namespace ringworld

@@ -1,0 +1,59 @@
+#pragma once
+/// @file  The flags that verbs share, declared once: name, unit, meaning and type.
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "experiments/common/names.hpp"
+#include "experiments/common/options.hpp"
+
+namespace ringworld {
+
+enum class RunFlag : std::uint8_t {
+  layout,
+  backend,
+  transport,
+  dtype,
+  wire_dtype,
+  threads,
+  mesh,
+  output,
+  resume,
+  retry_failed,
+};
+
+/// What --help says of a flag.
+struct FlagText {
+  std::string_view name;
+  std::string_view unit;
+  std::string_view help;
+};
+[[nodiscard]] FlagText text_of(RunFlag flag);
+
+/// One value of each; a verb takes those that it declares. `mesh` and `output` get their defaults from the verb.
+struct RunFlags {
+  Layout layout = Layout::zigzag;
+  Backend backend = Backend::host;
+  Transport transport = Transport::automatic;
+  DType dtype = DType::float32;
+  WireDType wire_dtype = WireDType::same;
+  std::int64_t threads = 1;
+  std::string mesh = "1,1,1,-1";
+  std::string output;
+  bool resume = false;
+  bool retry_failed = false;
+};
+
+/// Declares one flag for a target of the verb's own, such as a list of values.
+template <class T>
+void declare(Options& options, RunFlag flag, T& target) {
+  const FlagText text = text_of(flag);
+  options.add(text.name, target, text.unit, text.help);
+}
+
+/// Declares the wanted flags, in this order.
+void declare(Options& options, RunFlags& flags, std::initializer_list<RunFlag> wanted);
+
+}  // namespace ringworld

@@ -1,0 +1,58 @@
+#include "experiments/common/run_record.hpp"
+
+#include <fmt/format.h>
+
+#include "comm/environment.hpp"
+#include "core/log.hpp"
+#include "io/provenance.hpp"
+#include "perf/clock.hpp"
+
+namespace ringworld {
+
+RunRecord::RunRecord(const Job& job, RunRecordOptions options) : world_(job.world), options_(std::move(options)) {
+  RankRow mine;
+  on_every_rank(world_, [&] {
+    mine = describe_this_process(world_.rank());
+    mine.device = std::string_view(options_.device);
+  });
+  const RunDescription run{.arguments = job.command_line,
+                           .configuration = options_.configuration,
+                           .seeds = options_.seeds,
+                           .ranks = world_.all_gather(mine),
+                           .extra = {{"mpi_library", Environment::library_version()}}};
+  on_root(world_, [&] {
+    const bool goes_on = options_.is_resumed && std::filesystem::exists(options_.output);
+    file_ = goes_on ? RecordFile::resume(options_.output) : RecordFile::create(options_.output);
+    if (file_->backup().has_value()) {
+      log_info(fmt::format("{} existed and is now {}", options_.output.string(), file_->backup()->string()));
+    }
+    const RunOrigin origin = begin_provenance(*file_, run);
+    run_ = origin.number;
+    group_ = origin.group;
+    commit_on_root();
+  });
+}
+
+void RunRecord::commit() {
+  on_root(world_, [&] { commit_on_root(); });
+}
+
+void RunRecord::finish() {
+  on_root(world_, [&] {
+    end_provenance(*file_, group_);
+    commit_on_root();
+  });
+}
+
+void RunRecord::commit_on_root() {
+  file_->commit();
+  last_commit_ = now_seconds();
+}
+
+void RunRecord::commit_when_due() {
+  if (now_seconds() - last_commit_ >= options_.seconds_between_commits) {
+    commit_on_root();
+  }
+}
+
+}  // namespace ringworld

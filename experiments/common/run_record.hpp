@@ -1,0 +1,197 @@
+#pragma once
+/// @file  The record of one run of a verb: created or resumed, with its provenance; rows are added to it, and it is asked
+/// which points it holds.
+///
+///   RunRecord record(job, {.output = ..., .is_resumed = ...});
+///   for each point:  if (!record.holds(keys)) record.add(measure(point));
+///   record.finish();
+///
+/// The file lies on the root; every function is collective over the job unless it says otherwise.
+
+#include <algorithm>
+#include <any>
+#include <concepts>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "experiments/common/job.hpp"
+#include "io/outcome.hpp"
+#include "io/record_file.hpp"
+#include "io/row_keys.hpp"
+
+namespace ringworld {
+
+struct RunRecordOptions {
+  std::filesystem::path output{};
+  bool is_resumed = false;  ///< go on with the record at `output`, if there is one
+  /// Whether points whose check failed, or that an unchanged limit stopped, are tried again.
+  bool retries_failed = false;
+  std::string configuration{};  ///< TOML of the values in force
+  std::vector<std::int64_t> seeds{};
+  std::string device = "host";         ///< what this rank computes on
+  double seconds_between_commits = 0;  ///< 0: whatever is added is in the file at once
+};
+
+/// Whether a point that a record holds is to be tried again. What was measured stands, unless a failed check is asked to
+/// be retried; what a limit (memory, time) stopped is tried again under another limit, what a signal stopped always.
+template <RecordRow Row>
+[[nodiscard]] bool is_tried_again(const Row& held, const Row& wanted, bool retries_failed) {
+  const Outcome outcome = outcome_of(held);
+  if (outcome == Outcome::ok) {
+    return false;
+  }
+  if (retries_failed) {
+    return true;
+  }
+  if (is_measured(outcome)) {
+    return false;
+  }
+  if constexpr (requires { held.memory_limit, held.time_limit; }) {
+    const bool has_same_limits = held.memory_limit == wanted.memory_limit && held.time_limit == wanted.time_limit;
+    return outcome == Outcome::interrupted || outcome == Outcome::bad_input || !has_same_limits;
+  } else {
+    return true;
+  }
+}
+
+class RunRecord {
+ public:
+  /// Opens the record, says so when an existing file was renamed, describes the run in it, and commits.
+  /// @throws Error(bad_input, collective) when the output cannot be written, or resumed.
+  RunRecord(const Job& job, RunRecordOptions options);
+
+  /// Whether the record holds the point, so that it need not be measured: the same answer on every rank.
+  /// @param point  a row whose keys are filled in; only the root's counts
+  template <RecordRow Row>
+  [[nodiscard]] bool holds(const Row& point) {
+    return ask_root([&] {
+      const Held<Row>& held = held_rows<Row>();
+      const auto found = held.latest.find(key_of(point));
+      return found != held.latest.end() && !is_tried_again(held.rows[found->second], point, options_.retries_failed);
+    });
+  }
+
+  /// The same for any question to the rows: whether `is_it(row)` for one of them.
+  template <RecordRow Row, class Predicate>
+  [[nodiscard]] bool holds_any(Predicate&& is_it) {
+    return ask_root([&] {
+      const std::vector<Row>& rows = held_rows<Row>().rows;
+      return std::ranges::any_of(rows, is_it);
+    });
+  }
+
+  /// The root's answer to a question, on every rank.
+  template <class Question>
+  [[nodiscard]] bool ask_root(Question&& question) {
+    std::int64_t answer = 0;
+    on_root(world_, [&] { answer = question() ? 1 : 0; });
+    return world_.all_reduce(answer, Reduction::max) == 1;
+  }
+
+  /// Adds a row, of the root; its `run` is filled in.
+  template <RecordRow Row>
+  void add(const Row& row) {
+    write([&] { append(row); });
+  }
+
+  /// Calls `function` on the root, which may `append` there; then commits as the policy says.
+  template <class Function>
+  void write(Function&& function) {
+    on_root(world_, [&] {
+      function();
+      commit_when_due();
+    });
+  }
+
+  /// On the root, inside `write`: adds a row and returns its index in the table.
+  template <RecordRow Row>
+  std::int64_t append(Row row) {
+    if constexpr (requires { row.run; }) {
+      row.run = run_;
+    }
+    Held<Row>& held = held_rows<Row>();
+    held.latest[key_of(row)] = held.rows.size();
+    held.rows.push_back(row);
+    return file_->append(row);
+  }
+
+  /// On the root, inside `write`: adds rows that are not asked for again.
+  template <RecordRow Row>
+  void append_all(std::span<const Row> rows) {
+    file_->append_all(rows);
+  }
+
+  /// What a watchdog says of a point that came to a standstill: adds the row and commits, on the root, without a word to
+  /// the other ranks. Not collective.
+  template <RecordRow Row>
+  void add_last_words(const Row& row) {
+    if (file_.has_value()) {
+      append(row);
+      commit_on_root();
+    }
+  }
+
+  /// On the root: all rows of a table, those of earlier runs included.
+  template <RecordRow Row>
+  [[nodiscard]] const std::vector<Row>& rows() {
+    return held_rows<Row>().rows;
+  }
+
+  /// On the root: the latest row of the point; null when there is none.
+  template <RecordRow Row>
+  [[nodiscard]] const Row* find(const Row& point) {
+    const Held<Row>& held = held_rows<Row>();
+    const auto found = held.latest.find(key_of(point));
+    return found == held.latest.end() ? nullptr : &held.rows[found->second];
+  }
+
+  /// 0 for the run that started the record, n for the n-th that resumed it. On the root.
+  [[nodiscard]] std::int64_t run() const { return run_; }
+
+  /// Brings everything to the file now.
+  void commit();
+
+  /// Marks the run as ended, and commits.
+  void finish();
+
+ private:
+  /// The rows of a table, and where the latest of each point stands among them.
+  template <RecordRow Row>
+  struct Held {
+    std::vector<Row> rows;
+    std::unordered_map<std::string, std::size_t> latest;
+  };
+
+  template <RecordRow Row>
+  Held<Row>& held_rows() {
+    const auto [place, is_new] = held_.try_emplace(std::string(Row::path));
+    if (is_new) {
+      Held<Row> held{.rows = file_->read<Row>(), .latest = {}};
+      for (std::size_t index = 0; index < held.rows.size(); ++index) {
+        held.latest[key_of(held.rows[index])] = index;
+      }
+      place->second = std::move(held);
+    }
+    return *std::any_cast<Held<Row>>(&place->second);
+  }
+
+  void commit_on_root();
+  void commit_when_due();
+
+  Communicator world_;
+  RunRecordOptions options_;
+  std::optional<RecordFile> file_;  // on the root
+  std::map<std::string, std::any> held_;
+  std::int64_t run_ = 0;
+  std::string group_;  // of the provenance
+  double last_commit_ = 0;
+};
+
+}  // namespace ringworld

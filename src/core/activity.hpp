@@ -1,0 +1,69 @@
+#pragma once
+/// @file  What this process is doing: told by the thread that does it, read by a watchdog (comm/watchdog.hpp).
+///
+///   {                                                       training stage 0 step 17
+///     Phase step("training stage {} step {}", 0, 17);       training stage 0 step 17, forward
+///     Phase pass("forward");                                training stage 0 step 17, forward, waiting for hop 1
+///     WaitPhase wait("waiting for hop {}", 1);              from the outermost phase to the innermost
+///   }
+///
+/// The count of steps of work is what tells a slow process from one that stands still. Phases belong to the thread that
+/// drives the work; `note_progress` may be called on any thread.
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace ringworld {
+
+/// One more piece of work has been done. Cheap enough for a tile of a kernel; never called while nothing but time passes.
+void note_progress() noexcept;
+
+/// What the process is doing, for its length. To enter and to leave a phase is progress.
+class Phase {
+  struct Named {
+    std::string name;
+  };
+
+ public:
+  /// `format` takes up to three whole numbers, which are put in only when someone asks.
+  explicit Phase(fmt::format_string<std::int64_t, std::int64_t, std::int64_t> format, std::int64_t first = 0,
+                 std::int64_t second = 0, std::int64_t third = 0)
+      : Phase(format, {first, second, third}, false) {}
+  /// A phase of a name that is known only at run time.
+  [[nodiscard]] static Phase named(std::string name) { return Phase(Named{std::move(name)}); }
+  Phase(const Phase&) = delete;
+  Phase& operator=(const Phase&) = delete;
+  ~Phase();
+
+ protected:
+  Phase(fmt::string_view format, const std::array<std::int64_t, 3>& values, bool is_waiting);
+
+ private:
+  explicit Phase(Named named);
+
+  std::string name_;  // of a phase without a format
+};
+
+/// A phase in which this process only waits for what other ranks do: it does not stand still while they work.
+class WaitPhase : public Phase {
+ public:
+  explicit WaitPhase(fmt::format_string<std::int64_t, std::int64_t, std::int64_t> format, std::int64_t first = 0,
+                     std::int64_t second = 0, std::int64_t third = 0)
+      : Phase(format, {first, second, third}, true) {}
+};
+
+/// What the process is doing at one moment.
+struct Activity {
+  std::uint64_t progress = 0;  ///< pieces of work done so far
+  bool is_waiting = false;     ///< for other ranks, in the innermost phase
+  std::string phase;           ///< "training stage 0 step 17, forward, ring step 1 of 4"; empty outside all phases
+};
+
+/// On any thread.
+[[nodiscard]] Activity current_activity();
+
+}  // namespace ringworld

@@ -1,0 +1,53 @@
+"""`ringworld check`: one line a check, a summary, and an exit code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import launch
+
+COLUMNS = re.compile(r"\s{2,}")
+SUMMARY = re.compile(r"^ok: (\d+) of (\d+) checks right with (\d+) ranks?, [\d.]+ s$")
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_every_check_is_right_and_has_its_line(ranks: int) -> None:
+    finished = launch.run_successfully(ranks, "check", "--quick", "--context-length", 131, "--link-bytes", 10_001)
+    *lines, summary = finished.stdout.splitlines()
+    counted = SUMMARY.match(summary)
+    assert counted is not None, str(finished)
+    checks = [COLUMNS.split(line) for line in lines]
+    assert {check[0] for check in checks} <= {"ok", "skip"}, str(finished)
+    right = [check[1] for check in checks if check[0] == "ok"]
+    assert [int(counted[1]), int(counted[2]), int(counted[3])] == [len(right), len(right), ranks]
+    assert len(set(right)) == len(right), "a check has the name of another"
+    for part in ("host mpi", "zigzag", "float32", "bfloat16", "forward", "backward kv", "backward q", "fp64 host"):
+        assert any(part in name for name in right), part
+    assert ("link mpi" in right) == (ranks > 1)
+    for name, seconds, detail in (check[1:] for check in checks if check[0] == "ok"):
+        assert re.fullmatch(r"[\d.]+ s", seconds), name
+        if name.startswith("probe"):
+            of = re.fullmatch(r"(\d+) of (\d+) rows exact", detail)
+            assert of is not None and of[1] == of[2] and int(of[1]) > 0, (name, detail)
+        if name.startswith("link"):
+            # Three lengths, as many hops as ranks, every rank.
+            assert detail.startswith(f"0 of {ranks * ranks * (1 + 4097 + 10_001)} bytes wrong, "), detail
+
+
+def test_every_layout_type_and_mask_is_run() -> None:
+    finished = launch.run_successfully(2, "check", "--context-length", 40, "--link-bytes", 100)
+    names = {COLUMNS.split(line)[1] for line in finished.stdout.splitlines()[:-1]}
+    for layout in ("contiguous", "striped", "zigzag"):
+        for types in ("float32", "bfloat16", "float32 wire bfloat16"):
+            for heads in ("4/4", "6/3"):
+                for run in ("forward", "backward kv", "backward q"):
+                    assert f"probe host mpi {layout} {types} {heads} heads {run}" in names
+        assert f"probe host mpi {layout} float32 4/4 heads not causal forward" in names
+
+
+def test_help_shows_the_flags_and_their_defaults() -> None:
+    finished = launch.run_successfully(None, "check", "--help")
+    for flag, default in (("--context-length", "1021"), ("--seed", "1"), ("--link-bytes", "4194304"), ("--quick", "")):
+        assert re.search(rf"{flag}\b.*{default}", finished.stdout), finished.stdout

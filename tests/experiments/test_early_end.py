@@ -1,0 +1,317 @@
+"""How a run ends before its time: by a signal, by a rank that stands still, by numbers that are none."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import launch
+from needle_checkpoint import write_checkpoint, write_text
+from record_reading import Table, text_of
+
+STOPPED = 75
+NO_PROGRESS = 3
+LIMIT = 4  # seconds without progress
+SHORT_LIMIT = 2  # the same, where nothing may be found to stand still
+MOST_TO_THE_END = 30  # seconds after the limit
+PATIENCE = 90
+
+TRAINING = """
+[model]
+preset = "needle"
+[data]
+haystack = "synthetic"
+tokenizer = "byte"
+[[stage]]
+context_length = 48
+rope_theta = 512
+steps = {first}
+batch = 2
+learning_rate = 1e-3
+[[stage]]
+context_length = 48
+rope_theta = 512
+steps = {second}
+batch = 2
+learning_rate = {rate}
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    write_text(folder / "hay.txt")
+    return write_checkpoint(folder / "model.h5")
+
+
+def table(path: Path, name: str) -> Table:
+    with h5py.File(path) as file:
+        return np.asarray(file[name][()]) if name in file else np.zeros(0)
+
+
+def tensors(path: Path) -> dict[str, np.ndarray]:
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.poll() is None, f"over too early, exit code {process.returncode}: {process.communicate()}"
+        assert time.monotonic() < deadline, "nothing happens"
+        time.sleep(0.02)
+
+
+def is_changed(path: Path) -> Callable[[], bool]:
+    def written() -> int:
+        return path.stat().st_mtime_ns if path.exists() else 0
+
+    before = written()
+    return lambda: written() != before
+
+
+def processes(process: subprocess.Popen[str], ranks: int | None) -> list[int]:
+    return [process.pid] if ranks is None else launch.rank_processes(process.pid)
+
+
+def end_by(
+    ranks: int | None, arguments: Sequence[launch.Argument], is_time: Callable[[], bool], number: int,
+    to: Sequence[int] | None = None, delay: float = 0.3,
+) -> tuple[int, str, str, float]:  # fmt: skip
+    """Send signal `number` to the ranks `to`, or to all, once `is_time`.
+
+    Return exit code, stdout, stderr, and the seconds from the signal to the end.
+    """
+    with launch.started(launch.command_line(ranks, arguments)) as process:
+        wait_until(is_time, process)
+        time.sleep(delay)
+        all_ranks = processes(process, ranks)
+        for rank in to if to is not None else range(len(all_ranks)):
+            os.kill(all_ranks[rank], number)
+        begin = time.monotonic()
+        out, err = process.communicate(timeout=PATIENCE)
+        return process.returncode, out, err, time.monotonic() - begin
+
+
+# ---- a rank that stands still ----------------------------------------------------------------------------------------
+
+
+def assert_ended_by_watchdog(ended: tuple[int, str, str, float], ranks: int, still: int) -> None:
+    code, _, errors, seconds = ended
+    assert code == NO_PROGRESS, errors
+    assert seconds < LIMIT + MOST_TO_THE_END
+    for rank in set(range(ranks)) - {still}:
+        line = re.search(rf"rank {rank}: no progress for {LIMIT} s \(--timeout\), in: (.*)", errors)
+        assert line is not None, errors
+        assert "waiting" in line.group(1), line.group(0)
+    assert re.search(rf"rank {still} has not been heard of", errors) or still == 0, errors
+
+
+@pytest.mark.parametrize(("ranks", "still"), [(2, 1), (3, 2), (3, 0)])
+def test_attention_with_a_stopped_rank_ends_with_a_row(tmp_path: Path, ranks: int, still: int) -> None:
+    output = tmp_path / "record.h5"
+    flags = ["attention", "--heads", 4, "--head-size", 32, "--output", output, "--timeout", LIMIT]
+    launch.run_successfully(ranks, *flags, "--context-length", 64, "--repeats", 2)
+    endless = [*flags, "--context-length", 2048, "--repeats", 1_000_000, "--resume"]
+    ended = end_by(ranks, endless, is_changed(output), signal.SIGSTOP, [still], delay=1)
+    assert_ended_by_watchdog(ended, ranks, still)
+    assert re.search(r"in: attention, S=2048 .*(ring step \d of \d, waiting for hop \d from rank \d|waiting )", ended[2])
+    rows = table(output, "attention")
+    assert bool(rows[0]["valid"]) and rows[0]["context_length"] == 64
+    if still != 0:  # rank 0 writes the record
+        assert [int(row["context_length"]) for row in rows] == [64, 2048]
+        assert not rows[1]["valid"]
+        assert text_of(rows[1], "reason").startswith(f"timeout: no progress for {LIMIT} s: rank {still} ")
+
+
+@pytest.mark.parametrize(("ranks", "still"), [(2, 1), (3, 1)])
+def test_training_with_a_stopped_rank_keeps_its_rows(tmp_path: Path, ranks: int, still: int) -> None:
+    (tmp_path / "train.toml").write_text(TRAINING.format(first=3, second=1_000_000, rate=1e-3))
+    checkpoint, output = tmp_path / "model.h5", tmp_path / "record.h5"
+    flags = ["train", "--config", tmp_path / "train.toml", "--checkpoint", checkpoint, "--output", output]
+    ended = end_by(ranks, [*flags, "--timeout", LIMIT], checkpoint.exists, signal.SIGSTOP, [still], delay=1)
+    assert_ended_by_watchdog(ended, ranks, still)
+    assert re.search(r"in: train, training stage 1, step \d+, .*waiting", ended[2]), ended[2]
+    rows = table(output, "training/steps")
+    whole, cut = rows[:-1], rows[-1]
+    # No step is missing, though the record is written every few seconds only; the one at hand has a row with the reason.
+    assert np.all(whole["valid"]) and list(whole["step"][3:]) == list(range(len(whole) - 3))
+    assert not cut["valid"] and int(cut["step"]) == len(whole) - 3 and int(cut["stage"]) == 1
+    assert text_of(cut, "reason").startswith("timeout: no progress")
+
+
+def test_needle_with_a_stopped_rank_ends_with_a_row(tmp_path: Path, model: Path) -> None:
+    output = tmp_path / "record.h5"
+    flags = ["needle", "--checkpoint", model, "--haystack", model.parent / "hay.txt", "--depth", 1, "--needles", "1/1",
+             "--context-length", 128, "--output", output, "--timeout", LIMIT]  # fmt: skip
+    launch.run_successfully(2, *flags, "--trials", 2)
+    endless = [*flags, "--trials", 100_000, "--resume"]
+    ended = end_by(2, endless, is_changed(output), signal.SIGSTOP, [1], delay=1)
+    assert_ended_by_watchdog(ended, 2, 1)
+    rows = table(output, "needle/cells")
+    assert [bool(row["valid"]) for row in rows] == [True, False]
+    assert text_of(rows[1], "reason").startswith("timeout: no progress")
+
+
+def test_ranks_that_wait_for_those_that_work_are_not_stuck(tmp_path: Path) -> None:
+    # Rank 1 is outside the ring for several times the limit.
+    finished = launch.run_successfully(
+        2, "attention", "--ranks", 1, "--context-length", 8192, "--heads", 4, "--head-size", 64, "--repeats", 10,
+        "--timeout", SHORT_LIMIT, "--output", tmp_path / "record.h5",
+    )  # fmt: skip
+    assert finished.seconds > 1.5 * SHORT_LIMIT, "the point is too short to show anything"
+
+
+def test_a_job_that_was_suspended_as_a_whole_goes_on(tmp_path: Path) -> None:
+    flags = [
+        "attention", "--context-length", 2048, "--repeats", 60, "--timeout", SHORT_LIMIT, "--output", tmp_path / "r.h5",
+    ]  # fmt: skip
+    with launch.started(launch.command_line(2, flags)) as process:
+        wait_until((tmp_path / "r.h5").exists, process)
+        ranks = launch.rank_processes(process.pid)
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for rank in ranks:
+                os.kill(rank, number)
+            time.sleep(2.5 * SHORT_LIMIT if number == signal.SIGSTOP else 0)
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, errors
+
+
+# ---- a signal --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ranks", "number", "to"), [(None, signal.SIGTERM, [0]), (2, signal.SIGTERM, [1]),
+                                                     (3, signal.SIGUSR1, None)])  # fmt: skip
+def test_training_stopped_and_resumed_is_the_same_run(
+    tmp_path: Path, ranks: int | None, number: int, to: list[int] | None
+) -> None:
+    steps = 400  # enough for the signal to come in the middle
+    (tmp_path / "train.toml").write_text(TRAINING.format(first=2, second=steps, rate=1e-3))
+
+    def flags(name: str) -> list[launch.Argument]:
+        files = ["--checkpoint", tmp_path / f"{name}.h5", "--output", tmp_path / f"{name}-run.h5"]
+        return ["train", "--config", tmp_path / "train.toml", *files]
+
+    launch.run_successfully(ranks, *flags("whole"))
+    cut = tmp_path / "cut.h5"
+    code, _, errors, _ = end_by(ranks, flags("cut"), cut.exists, number, to, delay=0.1)
+    assert code == STOPPED, errors
+    assert errors.count("stopped early by") == 1
+    with h5py.File(cut) as file:
+        assert file.attrs["stage"] == 1 and 0 < file.attrs["step"] < steps
+        assert len(table(tmp_path / "cut-run.h5", "training/steps")) == 2 + file.attrs["step"]
+    launch.run_successfully(ranks, *flags("cut"), "--resume")
+    expected, actual = tensors(tmp_path / "whole.h5"), tensors(cut)
+    assert expected.keys() == actual.keys()
+    assert all(np.array_equal(values, actual[name]) for name, values in expected.items())
+    columns = ["stage", "step", "loss", "grad_norm", "learning_rate"]
+    whole, joined = (table(tmp_path / f"{name}-run.h5", "training/steps")[columns] for name in ("whole", "cut"))
+    assert np.array_equal(whole, joined)
+
+
+def test_a_stopped_attention_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
+    output = tmp_path / "record.h5"
+    lengths = ",".join(str(1024 + 16 * index) for index in range(12))
+    flags = ["attention", "--context-length", lengths, "--repeats", 4, "--output", output]
+
+    def has_a_row() -> bool:
+        return output.exists() and len(table(output, "attention")) > 0
+
+    code, _, errors, _ = end_by(2, flags, has_a_row, signal.SIGUSR1, [1], delay=0)
+    assert code == STOPPED, errors
+    rows = table(output, "attention")
+    assert 0 < len(rows) < 12 and np.all(rows["valid"])
+    launch.run_successfully(2, *flags, "--resume")
+    rows = table(output, "attention")
+    assert list(rows["context_length"]) == [1024 + 16 * index for index in range(12)] and np.all(rows["valid"])
+
+
+def test_a_stopped_needle_grid_goes_on_where_it_was(tmp_path: Path, model: Path) -> None:
+    output = tmp_path / "record.h5"
+    flags = ["needle", "--checkpoint", model, "--haystack", model.parent / "hay.txt", "--needles", "1/1", "--depth", 6,
+             "--context-length", 512, "--trials", 16, "--output", output]  # fmt: skip
+
+    def has_a_row() -> bool:
+        return output.exists() and len(table(output, "needle/cells")) > 0
+
+    code, _, errors, _ = end_by(2, flags, has_a_row, signal.SIGTERM, [0], delay=0)
+    assert code == STOPPED, errors
+    assert 0 < len(table(output, "needle/cells")) < 6
+    launch.run_successfully(2, *flags, "--resume")
+    assert len(table(output, "needle/cells")) == 6
+
+
+def test_a_stopped_sweep_does_not_take_the_cut_part_for_done(tmp_path: Path) -> None:
+    (tmp_path / "attention.toml").write_text("heads = 2\nhead_size = 32\nrepeats = 15\n")
+    output = tmp_path / "sweep.h5"
+    flags = ["sweep", "--ranks", "1,2", "--context-length", ",".join(str(2048 + 16 * index) for index in range(6)),
+             "--attention-config", tmp_path / "attention.toml", "--output", output]  # fmt: skip
+    parts = Path(f"{output}.parts")
+    code, _, errors, _ = end_by(2, flags, lambda: any(parts.glob("*.h5")), signal.SIGUSR1, None, delay=0)
+    assert code == STOPPED, errors
+    assert np.all(table(output, "sweep/points")["exit_code"] == 0) if len(table(output, "sweep/points")) else True
+    assert len(table(output, "attention")) < 12
+    launch.run_successfully(2, *flags, "--resume")
+    assert len(table(output, "attention")) == 12
+    assert np.all(table(output, "sweep/points")["exit_code"] == 0)
+
+
+def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
+    output = tmp_path / "record.h5"
+    flags = ["attention", "--context-length", 2048, "--repeats", 1_000_000, "--output", output]
+    with launch.started(launch.command_line(None, flags)) as process:
+        wait_until(output.exists, process)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert process.poll() is None, "the point at hand is finished first"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+        assert process.returncode == 128 + signal.SIGTERM
+    assert h5py.is_hdf5(output)
+
+
+def test_a_stopped_generation_has_no_row(tmp_path: Path, model: Path) -> None:
+    output = tmp_path / "record.h5"
+    flags = ["generate", "--checkpoint", model, "--prompt-file", model.parent / "hay.txt", "--new-tokens", 100_000,
+             "--output", output]  # fmt: skip
+    code, text, errors, _ = end_by(2, flags, output.exists, signal.SIGUSR1, [1])
+    assert (code, text) == (STOPPED, ""), errors
+    with h5py.File(output) as file:
+        assert "generation" not in file and "provenance" in file
+
+
+def test_a_stopped_score_leaves_no_file(tmp_path: Path, model: Path) -> None:
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["tokens"] = np.ones((4000, 512), np.int32)
+    flags = ["score", "--checkpoint", model, "--input", tmp_path / "in.h5", "--output", tmp_path / "out.h5"]
+    code, text, errors, _ = end_by(2, flags, lambda: any(tmp_path.glob("out.h5*")), signal.SIGTERM, [1])
+    assert (code, text) == (STOPPED, ""), errors
+    assert [path.name for path in tmp_path.iterdir()] == ["in.h5"]
+
+
+# ---- numbers that are none -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_a_diverged_training_says_so_in_its_last_row(tmp_path: Path, ranks: int | None) -> None:
+    (tmp_path / "train.toml").write_text(TRAINING.format(first=4, second=20, rate=1e30))
+    output = tmp_path / "record.h5"
+    flags = ["train", "--config", tmp_path / "train.toml", "--checkpoint", tmp_path / "model.h5", "--output", output]
+    finished = launch.run(ranks, *flags)
+    assert finished.code == 1, str(finished)
+    rows = table(output, "training/steps")
+    assert np.all(rows["valid"][:-1]) and not rows["valid"][-1]
+    assert "finite" in text_of(rows[-1], "reason")
+    assert f"stage 1, step {int(rows['step'][-1])}: {text_of(rows[-1], 'reason')}" in finished.stderr
+    assert len(rows) == 4 + int(rows["step"][-1]) + 1
