@@ -168,7 +168,7 @@ struct TrainingStageRow {
         Field{"reshard_seconds", &R::reshard_seconds, Role::measure, "s",
               "time to bring parameters and moments to the stage's mesh"},
         Field{"checkpoint_seconds", &R::checkpoint_seconds, Role::measure, "s",
-              "time to write the stage's checkpoints"},
+              "time to write the stage's checkpoints, the one at its end apart"},
         Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s", "tokens / seconds"},
         Field{"flop_causal", &R::flop_causal, Role::model, "FLOP",
               "work of the stage on all ranks, forward and backward, without recomputation; visible (query, key) pairs "

@@ -191,12 +191,6 @@ class Trainer {
     }
     progress_.is_stage_done = true;
     const std::int64_t peak = world_.all_reduce(memory_account(device_of(plan_.backend)).high_water, Reduction::max);
-    write_checkpoint();
-    if (run_.checkpoint.keeps_stages) {
-      on_root(world_, [&] {
-        replace_with_copy(run_.checkpoint.path, stage_checkpoint_path(run_.checkpoint.path, progress_.stage));
-      });
-    }
     TrainingStageRow row = describe_stage(*model, peak);
     row.final_loss = loss.mean();
     row.final_answer_loss = answer_loss.mean();
@@ -208,7 +202,15 @@ class Trainer {
                fmt::format("the answer accuracy is {:.3f} after {} steps and must pass {}; try another seed",
                            progress_.accuracy_average, progress_.step, stage().stop_when_answer_accuracy));
     }
+    // The row comes first: a kill before the checkpoint repeats steps, to the same values; a kill after a checkpoint that
+    // says "done" would cost the row for ever.
     observer_.on_stage(row);
+    write_checkpoint();
+    if (run_.checkpoint.keeps_stages) {
+      on_root(world_, [&] {
+        replace_with_copy(run_.checkpoint.path, stage_checkpoint_path(run_.checkpoint.path, progress_.stage));
+      });
+    }
     if (has_missed) {
       throw Error(ErrorKind::check_failed, fmt::format("stage {}: {}", progress_.stage, row.reason.view()))
           .as_collective();
