@@ -147,13 +147,8 @@ class Checker {
         partition_(data.options().layout, problem_.context_length, data.ring().size()),
         size_(problem_.head_size),
         scale_(1.0 / std::sqrt(static_cast<double>(problem_.head_size))),
-        group_(problem_.heads / problem_.kv_heads) {
-    for (const Segment& run : partition_.segments(data.ring().rank())) {
-      for (std::int64_t i = 0; i < run.count; ++i) {
-        positions_.push_back(run.token + i * run.stride);
-      }
-    }
-  }
+        group_(problem_.heads / problem_.kv_heads),
+        positions_(partition_.positions(data.ring().rank())) {}
 
   SampledError run(std::uint64_t seed) {
     scan();
