@@ -58,7 +58,7 @@ void add_result(RunRecord& record, PointResult& result) {
 
 /// What the ranks compute on, for people.
 std::string describe_device(DeviceKind memory) {
-  return memory == DeviceKind::host ? "host" : fmt::format("{} {}", describe_gpu().name, cuda_device_identity());
+  return memory == DeviceKind::cuda ? fmt::format("{} {}", describe_gpu().name, cuda_device_identity()) : "host";
 }
 
 std::string name_of_point(const AttentionRow& row) {
@@ -130,7 +130,7 @@ class RingSizes {
 /// @throws Error(bad_input), on every rank, when one cannot be had
 void decide_transports(const Communicator& world, RingSizes& rings, std::vector<SweepPoint>& points) {
   for (SweepPoint& point : points) {
-    if (point.plan.backend != Backend::cuda) {
+    if (device_of(point.plan.backend) != DeviceKind::cuda) {
       continue;
     }
     const Communicator& ring = rings.of(point);

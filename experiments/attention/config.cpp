@@ -124,7 +124,7 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
   each(values.head_size, [&](std::int64_t head_size) { problem.head_size = head_size;
   each(values.backend, [&](Backend backend) { point.plan.backend = backend;
   each(values.transport, [&](Transport wanted) {
-    point.transport = point.plan.backend == Backend::cuda ? wanted : Transport::automatic;
+    point.transport = device_of(point.plan.backend) == DeviceKind::cuda ? wanted : Transport::automatic;
   each(values.dtype, [&](DType dtype) { problem.dtype = dtype;
   each(values.wire_dtype, [&](WireDType wire) { problem.wire_dtype = dtype_on_wire(wire, problem.dtype);
   each(values.threads, [&](std::int64_t threads) { point.plan.threads = static_cast<int>(threads);

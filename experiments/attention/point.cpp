@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "comm/device_choice.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "device/buffer.hpp"
 #include "device/gpu.hpp"
@@ -15,7 +16,6 @@
 #include "experiments/attention/sampled_check.hpp"
 #include "experiments/common/names.hpp"
 #include "io/outcome.hpp"
-#include "perf/clock.hpp"
 #include "perf/peak.hpp"
 #include "perf/resident_memory.hpp"
 #include "perf/samples.hpp"
@@ -266,6 +266,20 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   }
 }
 
+/// How the point's blocks travel; that of GPUs was decided before.
+std::string_view recorded_transport(const SweepPoint& point) {
+  switch (device_of(point.plan.backend)) {
+    case DeviceKind::cuda:
+      return name_of(point.transport);
+    case DeviceKind::kokkos:
+      return name_of(Transport::staged);
+    case DeviceKind::host:
+    case DeviceKind::pinned:
+      break;
+  }
+  return "mpi";
+}
+
 }  // namespace
 
 AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values) {
@@ -279,7 +293,7 @@ AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values)
   row.ranks = point.ranks;
   row.layout = name_of(plan.layout);
   row.backend = name_of(plan.backend);
-  row.transport = plan.backend == Backend::cuda ? name_of(point.transport) : "mpi";
+  row.transport = recorded_transport(point);
   row.dtype = name_of(problem.dtype);
   row.wire_dtype = name_of(problem.wire_dtype);
   row.heads = problem.heads;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "comm/device_choice.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "experiments/check/link_check.hpp"
 #include "experiments/check/probe_check.hpp"
@@ -15,7 +16,6 @@
 #include "experiments/info/ring_link.hpp"
 #include "io/console_table.hpp"
 #include "kernels/attention/attention.hpp"
-#include "perf/clock.hpp"
 
 namespace ringworld {
 namespace {
@@ -119,8 +119,9 @@ std::vector<Place> places_of(const Communicator& world, const Report& report) {
     if (!can_run(world, backend, report)) {
       continue;
     }
-    if (device_of(backend) == DeviceKind::host) {
-      places.push_back({.backend = backend, .ranks = world, .name = fmt::format("{} mpi", name_of(backend))});
+    if (device_of(backend) != DeviceKind::cuda) {
+      const std::string_view transport = transport_name(world, device_of(backend));
+      places.push_back({.backend = backend, .ranks = world, .name = fmt::format("{} {}", name_of(backend), transport)});
       continue;
     }
     for (const Transport transport : {Transport::nccl, Transport::cuda_aware_mpi, Transport::staged}) {
@@ -145,8 +146,9 @@ void check_links(const std::vector<Place>& places, const CheckOptions& values, R
   std::vector<std::string> done;
   for (const Place& place : places) {
     const DeviceKind memory = device_of(place.backend);
-    const std::string name =
-        memory == DeviceKind::host ? "link mpi" : fmt::format("link {}", name_of(place.ranks.transport()));
+    const std::string name = memory == DeviceKind::host
+                                 ? "link mpi"
+                                 : fmt::format("link {} {}", name_of(memory), transport_name(place.ranks, memory));
     if (std::ranges::find(done, name) != done.end()) {
       continue;
     }

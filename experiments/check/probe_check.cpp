@@ -4,11 +4,11 @@
 
 #include <optional>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "experiments/attention/point_data.hpp"
 #include "experiments/attention/sampled_check.hpp"
 #include "experiments/common/names.hpp"
-#include "perf/clock.hpp"
 
 namespace ringworld {
 namespace {

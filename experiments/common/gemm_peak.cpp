@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "core/activity.hpp"
+#include "core/clock.hpp"
 #include "core/random.hpp"
 #include "device/buffer.hpp"
 #include "kernels/matmul/matmul.hpp"
-#include "perf/clock.hpp"
 #include "perf/matmul_model.hpp"
 
 namespace ringworld {

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "comm/environment.hpp"
+#include "core/clock.hpp"
 #include "core/log.hpp"
 #include "io/provenance.hpp"
-#include "perf/clock.hpp"
 
 namespace ringworld {
 

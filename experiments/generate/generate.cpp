@@ -11,6 +11,7 @@
 
 #include "comm/stop_agreement.hpp"
 #include "core/activity.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "data/text_file.hpp"
@@ -26,7 +27,6 @@
 #include "experiments/common/trained_model.hpp"
 #include "experiments/generate/rows.hpp"
 #include "io/console_table.hpp"
-#include "perf/clock.hpp"
 #include "perf/samples.hpp"
 
 namespace ringworld {
@@ -40,6 +40,7 @@ struct GenerateOptions : RunFlags {
   std::string prompt_file;
   std::int64_t new_tokens = 32;
   std::string rope_theta = "stage";
+  bool gather_weights = false;
 };
 
 constexpr const char* description =
@@ -55,7 +56,10 @@ void declare(Options& options, GenerateOptions& values) {
   options.add("new-tokens", values.new_tokens, "token", "most that are generated; an end of document ends it earlier");
   options.add("rope-theta", values.rope_theta, "",
               "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
-  declare(options, values, {RunFlag::mesh, RunFlag::layout, RunFlag::backend, RunFlag::threads, RunFlag::output});
+  options.add("gather-weights", values.gather_weights, "",
+              "gather the weights for every token from the ranks that share them, in place of holding all of them");
+  declare(options, values,
+          {RunFlag::mesh, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads, RunFlag::output});
   options.allow_config_file();
 }
 
@@ -131,9 +135,8 @@ int run_generate(const Job& job) {
     require_input(values.new_tokens >= 1, fmt::format("--new-tokens {}: at least 1", values.new_tokens));
     text = read_prompt(values);
     shape = parse_mesh(values.mesh, world.size());
-    require_input(
-        shape[MeshAxis::sp] == world.size(),
-        fmt::format("--mesh {}: generation splits the prompt only: all axes but sp must be 1", shape.to_string()));
+    require_input(shape[MeshAxis::dp] == 1 && shape[MeshAxis::fsdp] == 1,
+                  fmt::format("--mesh {}: one prompt is split by tp and sp: dp and fsdp must be 1", shape.to_string()));
   });
   const Mesh mesh(world, shape);
   const TrainedModel trained(world, mesh, values.checkpoint, values.backend);
@@ -147,13 +150,15 @@ int run_generate(const Job& job) {
     const ThetaChoice theta = read_theta(values.rope_theta);
     row.rope_theta = theta.value(of_model.rope_theta, of_model.context_length, std::ssize(prompt) + values.new_tokens);
     row.theta_mode = std::string_view(theta.mode);
-    decoder.emplace(trained.parameters(), GreedyDecoderOptions{.batch = 1,
-                                                               .prompt_length = std::ssize(prompt),
-                                                               .new_tokens = values.new_tokens,
-                                                               .layout = values.layout,
-                                                               .rope_theta = row.rope_theta,
-                                                               .backend = values.backend,
-                                                               .threads = static_cast<int>(values.threads)});
+    decoder.emplace(trained.parameters(), DecoderOptions{.batch = 1,
+                                                         .prompt_length = std::ssize(prompt),
+                                                         .new_tokens = values.new_tokens,
+                                                         .layout = values.layout,
+                                                         .dtype = values.dtype,
+                                                         .rope_theta = row.rope_theta,
+                                                         .backend = values.backend,
+                                                         .threads = static_cast<int>(values.threads),
+                                                         .holds_weights = !values.gather_weights});
   });
   if (const std::string warning = warning_of(text, trained.tokenizer(), "prompt");
       world.is_root() && !warning.empty()) {
@@ -171,7 +176,10 @@ int run_generate(const Job& job) {
   row.new_tokens_limit = values.new_tokens;
   row.new_tokens = std::ssize(result.tokens);
   row.ranks = world.size();
+  row.mesh = std::string_view(shape.to_string());
   row.layout = name_of(values.layout);
+  row.dtype = name_of(values.dtype);
+  row.weights = std::string_view(values.gather_weights ? "gathered" : "held");
   row.backend = name_of(values.backend);
   row.threads = values.threads;
   row.prompt_digest = std::string_view(content_digest(std::span(&text, 1)));

@@ -17,8 +17,11 @@ struct GenerationRow {
   std::int64_t new_tokens_limit = 0;
   std::int64_t new_tokens = 0;
   std::int64_t ranks = 0;
+  FixedString<48> mesh;
   FixedString<16> layout;
   FixedString<16> backend;
+  FixedString<16> dtype;
+  FixedString<16> weights;
   std::int64_t threads = 1;
   double rope_theta = 0;
   FixedString<16> theta_mode;
@@ -44,10 +47,14 @@ struct GenerationRow {
         Field{"new_tokens_limit", &R::new_tokens_limit, Role::key, "token", "most tokens that were asked for"},
         Field{"new_tokens", &R::new_tokens, Role::measure, "token",
               "tokens generated, an end-of-document token included"},
-        Field{"ranks", &R::ranks, Role::key, "rank", "ring size (P)"},
+        Field{"ranks", &R::ranks, Role::key, "rank", "ranks of the job (P)"},
+        Field{"mesh", &R::mesh, Role::key, "", "ranks along dp,fsdp,tp,sp; sp is the ring"},
         Field{"layout", &R::layout, Role::key, "",
               "which tokens of the prompt a rank holds: contiguous, striped or zigzag"},
         Field{"backend", &R::backend, Role::key, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"dtype", &R::dtype, Role::key, "", "type of activations, of weights in products, and of the cache"},
+        Field{"weights", &R::weights, Role::key, "",
+              "held: every rank holds all weights of its tp part; gathered: they are gathered for every token"},
         Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
         Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles"},
         Field{"theta_mode", &R::theta_mode, Role::key, "", "stage, scaled or given, as in /needle/cells"},

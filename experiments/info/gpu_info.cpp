@@ -6,13 +6,13 @@
 #include <array>
 
 #include "comm/device_choice.hpp"
+#include "core/clock.hpp"
 #include "core/dtype.hpp"
 #include "device/buffer.hpp"
 #include "device/gpu.hpp"
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/info/ring_link.hpp"
 #include "io/console_table.hpp"
-#include "perf/clock.hpp"
 
 namespace ringworld {
 namespace {

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "core/activity.hpp"
+#include "core/clock.hpp"
 #include "device/buffer.hpp"
-#include "perf/clock.hpp"
 #include "perf/samples.hpp"
 
 namespace ringworld {

@@ -39,7 +39,7 @@ void declare(Options& options, NeedleOptions& values) {
   options.add(
       "decoding", values.decoding, "",
       "one_pass: one pass over a trial with its right answers filled in scores them all; greedy: the answers are "
-      "generated token by token from a sharded cache, each after the model's own earlier ones (float32, tp 1)");
+      "generated token by token from a sharded cache, each after the model's own earlier ones");
   options.add("tokens-per-pass", values.tokens_per_pass, "token",
               "most tokens of all contexts that one pass takes side by side; a longer context goes alone");
   options.add("perplexity-windows", values.perplexity_windows, "",

@@ -12,6 +12,7 @@
 
 #include "comm/stop_agreement.hpp"
 #include "core/activity.hpp"
+#include "core/clock.hpp"
 #include "core/last_words.hpp"
 #include "core/log.hpp"
 #include "eval/needle_generation.hpp"
@@ -29,7 +30,6 @@
 #include "experiments/needle/needle_source.hpp"
 #include "io/console_table.hpp"
 #include "io/evaluation_rows.hpp"
-#include "perf/clock.hpp"
 
 namespace ringworld {
 namespace {
@@ -104,13 +104,14 @@ class ModelOfLength {
     if (!decoder_ || shape != shape_ || theta != theta_) {
       forget();
       on_every_rank(world, [&] {
-        decoder_.emplace(trained_.parameters(), GreedyDecoderOptions{.batch = shape.batch,
-                                                                     .prompt_length = shape.prompt_length,
-                                                                     .new_tokens = shape.new_tokens,
-                                                                     .layout = values_.layout,
-                                                                     .rope_theta = theta,
-                                                                     .backend = values_.backend,
-                                                                     .threads = static_cast<int>(values_.threads)});
+        decoder_.emplace(trained_.parameters(), DecoderOptions{.batch = shape.batch,
+                                                               .prompt_length = shape.prompt_length,
+                                                               .new_tokens = shape.new_tokens,
+                                                               .layout = values_.layout,
+                                                               .dtype = values_.dtype,
+                                                               .rope_theta = theta,
+                                                               .backend = values_.backend,
+                                                               .threads = static_cast<int>(values_.threads)});
       });
       shape_ = shape;
       theta_ = theta;
@@ -302,7 +303,6 @@ void print_summary(RunRecord& record, const std::string& output) {
 void check_points(const NeedleOptions& values, const NeedleSource& source, const Mesh& mesh,
                   const std::vector<NeedlePoint>& points) {
   if (values.decoding == Decoding::greedy) {
-    require_input(values.dtype == DType::float32, "--decoding greedy runs in float32; leave --dtype as it is");
     require_input(values.perplexity_windows == 0,
                   "--decoding greedy generates answers only; ask for --perplexity-windows with one_pass");
   }

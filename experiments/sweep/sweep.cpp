@@ -12,6 +12,7 @@
 
 #include "comm/stop_agreement.hpp"
 #include "core/activity.hpp"
+#include "core/clock.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/common/job_files.hpp"
 #include "experiments/common/progress.hpp"
@@ -21,7 +22,6 @@
 #include "experiments/sweep/rows.hpp"
 #include "io/console_table.hpp"
 #include "io/record_file.hpp"
-#include "perf/clock.hpp"
 
 namespace ringworld {
 namespace {

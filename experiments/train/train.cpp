@@ -140,7 +140,7 @@ double measure_peak(const Communicator& world, const TrainingPlan& plan) {
   double mine = 0;
   on_every_rank(world, [&] {
     world.barrier();
-    mine = device_of(plan.backend) == DeviceKind::host
+    mine = device_of(plan.backend) != DeviceKind::cuda
                ? measure_fma_peak(selected_isa(), plan.dtype, peak_seconds) * static_cast<double>(plan.threads)
                : measure_growing_gemm_peak(plan.backend, plan.dtype, largest_gemm_extent, peak_seconds);
   });

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "perf/clock.hpp"
+#include "core/clock.hpp"
 
 namespace ringworld {
 namespace {

@@ -147,7 +147,7 @@ int run_verify(const Job& job) {
   take_device(job.world, memory);
   const Ring ring(memory == DeviceKind::host ? job.world : job.world.with_transport(wanted));
   if (memory != DeviceKind::host) {
-    static_cast<void>(ring.communicator().transport());  // one that cannot be had ends the job here
+    static_cast<void>(transport_of(ring.communicator(), memory));  // one that cannot be had ends the job here
   }
 
   std::optional<SequenceWriter> writer;

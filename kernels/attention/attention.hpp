@@ -156,11 +156,8 @@ inline constexpr std::int64_t cuda_attention_workspace_bytes = 4;
 [[nodiscard]] std::unique_ptr<BlockAttention> make_block_attention(Backend backend,
                                                                    const BlockAttentionOptions& options);
 
-/// Each is defined in its own folder; a backend that was not built throws and names the option to set.
-[[nodiscard]] std::unique_ptr<BlockAttention> make_reference_block_attention(const BlockAttentionOptions& options);
-[[nodiscard]] std::unique_ptr<BlockAttention> make_kokkos_block_attention(const BlockAttentionOptions& options);
-[[nodiscard]] std::unique_ptr<BlockAttention> make_host_block_attention(const BlockAttentionOptions& options);
-[[nodiscard]] std::unique_ptr<BlockAttention> make_cuda_block_attention(const BlockAttentionOptions& options);
+/// @throws Error(bad_input) naming the option that a backend does not take.
+void check_options(Backend backend, const BlockAttentionOptions& options);
 
 /// Checks that the shapes of a block fit each other and `head_size`; every backend calls these first.
 /// @throws Error(internal) naming the operand that does not fit.

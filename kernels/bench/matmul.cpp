@@ -56,13 +56,18 @@ constexpr std::array device_shapes{
 struct Implementation {
   std::string_view name;
   Backend backend;
-  std::function<std::unique_ptr<Matmul>(const MatmulOptions&)> make;
+  std::function<std::unique_ptr<Matmul>(const KernelOptions&)> make;
 };
 
+std::function<std::unique_ptr<Matmul>(const KernelOptions&)> made_on(Backend backend) {
+  return [backend](const KernelOptions& options) { return make_matmul(backend, options); };
+}
+
 const std::array implementations{
-    Implementation{"host", Backend::host, make_host_matmul},
+    Implementation{"host", Backend::host, made_on(Backend::host)},
     Implementation{"openblas", Backend::host, make_blas_matmul},
-    Implementation{"reference", Backend::reference, [](const MatmulOptions&) { return make_reference_matmul(); }},
+    Implementation{"kokkos", Backend::kokkos, made_on(Backend::kokkos)},
+    Implementation{"reference", Backend::reference, made_on(Backend::reference)},
 };
 
 /// Operands in the order of memory, and the object that multiplies them.
@@ -104,7 +109,8 @@ void add(Suite& suite, const Implementation& implementation, const Shape& shape,
              .flop = matmul_flop(shape.m, shape.n, shape.k),
              .bytes = matmul_memory_bytes(shape.m, shape.n, shape.k, dtype, c_dtype, shape.is_accumulating)},
             [=, make = implementation.make, kind = device_of(implementation.backend)]() -> std::function<void()> {
-              const auto product = std::make_shared<Product>(shape, dtype, c_dtype, make({.threads = threads}), kind);
+              const auto product =
+                  std::make_shared<Product>(shape, dtype, c_dtype, make({.threads = static_cast<int>(threads)}), kind);
               product->matmul->multiply(product->problem);
               return [product] { product->matmul->multiply(product->problem); };
             });
@@ -114,7 +120,7 @@ void add(Suite& suite, const Implementation& implementation, const Shape& shape,
 
 void register_cases(Suite& suite) {
   if (tuned_backends().back() == Backend::cuda) {
-    const Implementation cublas{"cuda", Backend::cuda, [](const MatmulOptions&) { return make_cuda_matmul(); }};
+    const Implementation cublas{"cuda", Backend::cuda, made_on(Backend::cuda)};
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
       for (const Shape& shape : device_shapes) {
         add(suite, cublas, shape, dtype, 1);

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "device/backend.hpp"
+#include "kernels/row/kernel_options.hpp"
 #include "kernels/row/rows_view.hpp"
 
 namespace ringworld {
@@ -35,20 +36,17 @@ class Embedding {
   virtual ~Embedding() = default;
   /// @throws Error when a shape contradicts another.
   /// Cost: one pass over the rows that are read and over y.
-  virtual void forward(const EmbeddingForward& pass) = 0;
+  void forward(const EmbeddingForward& pass);
   /// Cost: one pass over dy, and over each row of dtable that a token names.
-  virtual void backward(const EmbeddingBackward& pass) = 0;
+  void backward(const EmbeddingBackward& pass);
+
+ private:
+  // What a backend does, after the operands were checked.
+  virtual void run_forward(const EmbeddingForward& pass) = 0;
+  virtual void run_backward(const EmbeddingBackward& pass) = 0;
 };
 
 /// @throws Error(bad_input) when the backend was not built.
-[[nodiscard]] std::unique_ptr<Embedding> make_embedding(Backend backend);
-
-[[nodiscard]] std::unique_ptr<Embedding> make_reference_embedding();
-[[nodiscard]] std::unique_ptr<Embedding> make_kokkos_embedding();
-[[nodiscard]] std::unique_ptr<Embedding> make_cuda_embedding();
-
-/// Checks that shapes fit each other; every backend calls these first.
-void check_embedding(const EmbeddingForward& pass);
-void check_embedding(const EmbeddingBackward& pass);
+[[nodiscard]] std::unique_ptr<Embedding> make_embedding(Backend backend, const KernelOptions& options = {});
 
 }  // namespace ringworld

@@ -14,12 +14,12 @@
 ///   shard_gradient     -> dlogits
 
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <span>
 
 #include "core/tensor_view.hpp"
 #include "device/backend.hpp"
+#include "kernels/row/kernel_options.hpp"
 
 namespace ringworld {
 
@@ -47,28 +47,40 @@ class CrossEntropy {
  public:
   virtual ~CrossEntropy() = default;
 
-  /// @throws Error(bad_input) naming the first target that is not below V (cuda, which cannot look at them, makes the nll
-  /// of that token NaN instead); Error when a shape contradicts another.
+  /// @throws Error(bad_input) naming the first target that is not below V (where the operands are memory of a device, the
+  /// nll of that token is NaN instead); Error when a shape contradicts another.
   /// Cost: one pass over the logits.
-  virtual void forward(const CrossEntropyForward& pass) = 0;
+  void forward(const CrossEntropyForward& pass);
 
   /// Forward and gradient in place. @throws as `forward`.
   /// Cost: one pass over the logits, read and written, as long as a row fits the cache.
-  virtual void backward(const CrossEntropyBackward& pass) = 0;
+  void backward(const CrossEntropyBackward& pass);
 
   /// @param maximum (T), the largest logit of each row of this shard, overwritten
-  virtual void shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum) = 0;
+  void shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum);
 
   /// Overwrites the logits by their exponentials less the maximum.
   /// @param maximum (T), over all shards     @param sum (T), of the exponentials of this shard, overwritten
   /// @param target_logit (T), 0 where another shard has the target, overwritten
-  virtual void shard_exponentials(const CrossEntropyShard& shard, std::span<const float> maximum, std::span<float> sum,
-                                  std::span<float> target_logit) = 0;
+  void shard_exponentials(const CrossEntropyShard& shard, std::span<const float> maximum, std::span<float> sum,
+                          std::span<float> target_logit);
 
   /// Overwrites the exponentials that `shard_exponentials` left by the gradients of the logits.
   /// @param sum (T), over all shards     @param weights (T), as in CrossEntropyBackward
-  virtual void shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum,
-                              std::span<const float> weights) = 0;
+  void shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum, std::span<const float> weights);
+
+ private:
+  /// Whether host code may look at the operands, and so at the targets before a kernel meets them.
+  [[nodiscard]] virtual bool can_host_read_operands() const { return true; }
+
+  // What a backend does, after the operands were checked.
+  virtual void run_forward(const CrossEntropyForward& pass) = 0;
+  virtual void run_backward(const CrossEntropyBackward& pass) = 0;
+  virtual void run_shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum) = 0;
+  virtual void run_shard_exponentials(const CrossEntropyShard& shard, std::span<const float> maximum,
+                                      std::span<float> sum, std::span<float> target_logit) = 0;
+  virtual void run_shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum,
+                                  std::span<const float> weights) = 0;
 };
 
 /// nll of each token from what the shards were reduced to; all are (T) in host memory, nll is overwritten.
@@ -76,19 +88,6 @@ void negative_log_likelihoods(std::span<const std::int32_t> targets, std::span<c
                               std::span<const float> sum, std::span<const float> target_logit, std::span<float> nll);
 
 /// @throws Error(bad_input) when the backend was not built.
-[[nodiscard]] std::unique_ptr<CrossEntropy> make_cross_entropy(Backend backend);
-
-[[nodiscard]] std::unique_ptr<CrossEntropy> make_reference_cross_entropy();
-[[nodiscard]] std::unique_ptr<CrossEntropy> make_kokkos_cross_entropy();
-[[nodiscard]] std::unique_ptr<CrossEntropy> make_cuda_cross_entropy();
-
-/// Check shapes; the CUDA backend, whose targets the host cannot read, calls these first.
-void check_cross_entropy_shapes(const CrossEntropyForward& pass);
-void check_cross_entropy_shapes(const CrossEntropyBackward& pass);
-/// Check shapes, and targets where the vocabulary is whole; every other backend calls these first.
-void check_cross_entropy(const CrossEntropyForward& pass);
-void check_cross_entropy(const CrossEntropyBackward& pass);
-/// @param per_token  what a step reads and writes beside the logits, each of which must be (T)
-void check_cross_entropy(const CrossEntropyShard& shard, std::initializer_list<std::span<const float>> per_token);
+[[nodiscard]] std::unique_ptr<CrossEntropy> make_cross_entropy(Backend backend, const KernelOptions& options = {});
 
 }  // namespace ringworld

@@ -7,6 +7,7 @@
 
 #include "core/dtype.hpp"
 #include "device/backend.hpp"
+#include "kernels/row/kernel_options.hpp"
 
 namespace ringworld {
 
@@ -35,30 +36,18 @@ class Matmul {
   virtual ~Matmul() = default;
   /// Cost: 2 m n k FLOP. With k = 0 the product is 0.
   /// @throws Error when an extent, a leading dimension or the pair of dtypes cannot be
-  virtual void multiply(const MatmulProblem& problem) = 0;
+  void multiply(const MatmulProblem& problem);
+
+ private:
+  // What a backend does, after the operands were checked.
+  virtual void run_multiply(const MatmulProblem& problem) = 0;
 };
 
 /// Bytes of scratch memory that a product object of the backend `cuda` holds on the GPU: what cuBLAS recommends for Hopper,
 /// the largest that it asks for. (Its own workspace would be in no account.)
 inline constexpr std::int64_t cuda_matmul_workspace_bytes = std::int64_t{32} << 20;
 
-struct MatmulOptions {
-  std::int64_t threads = 1;  ///< that one product may use; `reference` uses one whatever this says
-};
-
 /// @throws Error(bad_input) when the backend has no matrix product in this build, or threads is not positive.
-[[nodiscard]] std::unique_ptr<Matmul> make_matmul(Backend backend, const MatmulOptions& options = {});
-
-[[nodiscard]] std::unique_ptr<Matmul> make_reference_matmul();
-[[nodiscard]] std::unique_ptr<Matmul> make_host_matmul(const MatmulOptions& options);
-/// cuBLAS on the compute stream; operands are device memory. fp32 operands are multiplied in fp32, not in TF32.
-[[nodiscard]] std::unique_ptr<Matmul> make_cuda_matmul();
-
-/// Checks extents, leading dimensions and dtypes; every backend calls it first.
-void check_matmul(const MatmulProblem& problem);
-
-/// Does the whole work of a problem that has no products in it (an extent is 0), C set to 0 unless it accumulates.
-/// @return whether that was so
-[[nodiscard]] bool finish_empty_product(const MatmulProblem& problem);
+[[nodiscard]] std::unique_ptr<Matmul> make_matmul(Backend backend, const KernelOptions& options = {});
 
 }  // namespace ringworld

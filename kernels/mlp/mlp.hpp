@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "device/backend.hpp"
+#include "kernels/row/kernel_options.hpp"
 #include "kernels/row/rows_view.hpp"
 
 namespace ringworld {
@@ -33,20 +34,17 @@ class SwiGlu {
   virtual ~SwiGlu() = default;
   /// @throws Error when a shape or type contradicts another.
   /// Cost: one pass over gate, up and y.
-  virtual void forward(const SwiGluForward& pass) = 0;
+  void forward(const SwiGluForward& pass);
   /// Cost: one pass over dy, gate, up, dgate, dup and, where it is wanted, y.
-  virtual void backward(const SwiGluBackward& pass) = 0;
+  void backward(const SwiGluBackward& pass);
+
+ private:
+  // What a backend does, after the operands were checked.
+  virtual void run_forward(const SwiGluForward& pass) = 0;
+  virtual void run_backward(const SwiGluBackward& pass) = 0;
 };
 
 /// @throws Error(bad_input) when the backend was not built.
-[[nodiscard]] std::unique_ptr<SwiGlu> make_swiglu(Backend backend);
-
-[[nodiscard]] std::unique_ptr<SwiGlu> make_reference_swiglu();
-[[nodiscard]] std::unique_ptr<SwiGlu> make_kokkos_swiglu();
-[[nodiscard]] std::unique_ptr<SwiGlu> make_cuda_swiglu();
-
-/// Checks that shapes and types fit each other; every backend calls these first.
-void check_swiglu(const SwiGluForward& pass);
-void check_swiglu(const SwiGluBackward& pass);
+[[nodiscard]] std::unique_ptr<SwiGlu> make_swiglu(Backend backend, const KernelOptions& options = {});
 
 }  // namespace ringworld

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "device/backend.hpp"
+#include "kernels/row/kernel_options.hpp"
 #include "kernels/row/rows_view.hpp"
 
 namespace ringworld {
@@ -42,21 +43,18 @@ class RmsNorm {
 
   /// @throws Error when a shape or type contradicts another.
   /// Cost: one pass over x, y and, where there is a branch, branch and sum.
-  virtual void forward(const RmsNormForward& pass) = 0;
+  void forward(const RmsNormForward& pass);
 
   /// Cost: one pass over dy, x, dx and, where it is given, residual_gradient.
-  virtual void backward(const RmsNormBackward& pass) = 0;
+  void backward(const RmsNormBackward& pass);
+
+ private:
+  // What a backend does, after the operands were checked.
+  virtual void run_forward(const RmsNormForward& pass) = 0;
+  virtual void run_backward(const RmsNormBackward& pass) = 0;
 };
 
 /// @throws Error(bad_input) when the backend was not built.
-[[nodiscard]] std::unique_ptr<RmsNorm> make_rms_norm(Backend backend);
-
-[[nodiscard]] std::unique_ptr<RmsNorm> make_reference_rms_norm();
-[[nodiscard]] std::unique_ptr<RmsNorm> make_kokkos_rms_norm();
-[[nodiscard]] std::unique_ptr<RmsNorm> make_cuda_rms_norm();
-
-/// Checks that shapes and types fit each other; every backend calls these first.
-void check_rms_norm(const RmsNormForward& pass);
-void check_rms_norm(const RmsNormBackward& pass);
+[[nodiscard]] std::unique_ptr<RmsNorm> make_rms_norm(Backend backend, const KernelOptions& options = {});
 
 }  // namespace ringworld

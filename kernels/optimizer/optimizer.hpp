@@ -13,6 +13,8 @@
 
 #include "core/bf16.hpp"
 #include "device/backend.hpp"
+#include "kernels/row/adamw_factors.hpp"
+#include "kernels/row/kernel_options.hpp"
 
 namespace ringworld {
 
@@ -25,6 +27,9 @@ struct AdamWOptions {
   double gradient_scale = 1;  ///< min(1, clip / norm) for clipping by global norm
   std::int64_t step = 1;      ///< of this update, counted from 1
 };
+
+/// The factors of a step, worked out in double.
+[[nodiscard]] row::AdamWFactors factors_of(const AdamWOptions& options);
 
 /// Any contiguous part of the parameters; all spans have one length.
 struct AdamWRange {
@@ -43,24 +48,22 @@ class Optimizer {
   /// instruction set.
   /// @throws Error when lengths contradict each other, Error(bad_input) when an option cannot be.
   /// Cost: one pass: 28 bytes a parameter, 30 with a copy.
-  virtual void adamw(const AdamWRange& range, const AdamWOptions& options) = 0;
+  void adamw(const AdamWRange& range, const AdamWOptions& options);
 
   /// Sum of squares in double, summed in chunks of fixed size and these in their order: the same for any number of
   /// threads. NaN and infinity come through.
-  [[nodiscard]] virtual double sum_of_squares(std::span<const float> values) = 0;
+  [[nodiscard]] double sum_of_squares(std::span<const float> values);
 
   /// The sum over ranges, each as above and these in their order: a device is waited for once, not for every range.
-  [[nodiscard]] virtual double sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges);
+  [[nodiscard]] double sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges);
+
+ private:
+  // What a backend does, after the operands were checked.
+  virtual void run_adamw(const AdamWRange& range, const AdamWOptions& options) = 0;
+  [[nodiscard]] virtual double run_sum_of_squares(std::span<const std::span<const float>> ranges) = 0;
 };
 
 /// @throws Error(bad_input) when the backend was not built.
-[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(Backend backend);
-
-[[nodiscard]] std::unique_ptr<Optimizer> make_reference_optimizer();
-[[nodiscard]] std::unique_ptr<Optimizer> make_kokkos_optimizer();
-[[nodiscard]] std::unique_ptr<Optimizer> make_cuda_optimizer();
-
-/// Checks lengths and options; every backend calls it first.
-void check_adamw(const AdamWRange& range, const AdamWOptions& options);
+[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(Backend backend, const KernelOptions& options = {});
 
 }  // namespace ringworld

@@ -15,6 +15,7 @@
 
 #include "core/tensor_view.hpp"
 #include "device/backend.hpp"
+#include "kernels/row/kernel_options.hpp"
 
 namespace ringworld {
 
@@ -62,17 +63,14 @@ class Rope {
 
   /// @throws Error when the table does not fit x.
   /// Cost: reads and writes x once.
-  virtual void rotate(const RopeRotation& rotation) = 0;
+  void rotate(const RopeRotation& rotation);
+
+ private:
+  // What a backend does, after the operands were checked.
+  virtual void run_rotate(const RopeRotation& rotation) = 0;
 };
 
 /// @throws Error(bad_input) when the backend was not built.
-[[nodiscard]] std::unique_ptr<Rope> make_rope(Backend backend);
-
-[[nodiscard]] std::unique_ptr<Rope> make_reference_rope();
-[[nodiscard]] std::unique_ptr<Rope> make_kokkos_rope();
-[[nodiscard]] std::unique_ptr<Rope> make_cuda_rope();
-
-/// Checks that the table fits x; every backend calls it first.
-void check_rope(const RopeRotation& rotation);
+[[nodiscard]] std::unique_ptr<Rope> make_rope(Backend backend, const KernelOptions& options = {});
 
 }  // namespace ringworld

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  The one parallel loop of the element-wise families.
+/// @file  The one parallel loop of the element-wise families on the host.
 
 #include <algorithm>
 #include <cstdint>
@@ -10,10 +10,9 @@ namespace ringworld::row {
 /// Work on the items `begin <= i < end`; must not throw.
 using RangeBody = std::function<void(std::int64_t begin, std::int64_t end)>;
 
-/// Cuts [0, count) into ranges of `grain` items (the last may be shorter) and runs `body` on each, in parallel on
-/// Kokkos's default host execution space. Blocks. The cut does not depend on the number of threads, so that sums kept
-/// per range are the same whatever runs them.
-void for_each_range(const char* label, std::int64_t count, std::int64_t grain, const RangeBody& body);
+/// Cuts [0, count) into ranges of `grain` items (the last may be shorter) and runs `body` on each, on `threads` threads.
+/// Blocks. The cut does not depend on the number of threads, so that sums kept per range are the same whatever runs them.
+void for_each_range(int threads, std::int64_t count, std::int64_t grain, const RangeBody& body);
 
 /// Ranges that `for_each_range` makes.
 [[nodiscard]] constexpr std::int64_t range_count(std::int64_t count, std::int64_t grain) {

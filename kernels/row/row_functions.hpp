@@ -11,6 +11,7 @@
 
 #include "core/bf16.hpp"
 #include "core/isa.hpp"
+#include "kernels/row/adamw_factors.hpp"
 
 namespace ringworld::row {
 
@@ -73,7 +74,7 @@ struct SwiGluGradientRow {
   std::int64_t to_next_row = 0;  ///< as in SwiGluRow
 };
 
-/// One step of AdamW, all factors of the step worked out.
+/// One step of AdamW.
 struct AdamWRow {
   float* parameter = nullptr;
   const float* gradient = nullptr;
@@ -81,15 +82,7 @@ struct AdamWRow {
   float* second_moment = nullptr;
   bf16* copy = nullptr;  ///< receives the new parameter; may be null
   std::int64_t count = 0;
-  float gradient_scale = 1;
-  float beta1 = 0;
-  float beta2 = 0;
-  float one_minus_beta1 = 1;
-  float one_minus_beta2 = 1;
-  float step_size = 0;                ///< learning rate / (1 - beta1^step)
-  float inverse_root_correction = 1;  ///< 1 / sqrt(1 - beta2^step)
-  float epsilon = 0;
-  float decay = 1;  ///< 1 - learning rate * weight decay
+  AdamWFactors factors;
 };
 
 /// Functions on rows of T.

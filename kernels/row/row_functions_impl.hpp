@@ -205,13 +205,14 @@ void scale(float* values, std::int64_t count, float factor) {
 template <class S>
 void adamw(const AdamWRow& row) {
   using Float = typename S::Float;
+  const AdamWFactors& by = row.factors;
   const auto update = [&](auto keep_copy) {
     sweep<S>(row.count, [&](auto block) {
-      const Float gradient = block.load(row.gradient) * row.gradient_scale;
-      const Float first = row.beta1 * block.load(row.first_moment) + row.one_minus_beta1 * gradient;
-      const Float second = row.beta2 * block.load(row.second_moment) + row.one_minus_beta2 * (gradient * gradient);
-      const Float divisor = S::square_root(second) * row.inverse_root_correction + row.epsilon;
-      const Float parameter = block.load(row.parameter) * row.decay - row.step_size * first / divisor;
+      const Float gradient = block.load(row.gradient) * by.gradient_scale;
+      const Float first = by.beta1 * block.load(row.first_moment) + by.one_minus_beta1 * gradient;
+      const Float second = by.beta2 * block.load(row.second_moment) + by.one_minus_beta2 * (gradient * gradient);
+      const Float divisor = S::square_root(second) * by.inverse_root_correction + by.epsilon;
+      const Float parameter = block.load(row.parameter) * by.decay - by.step_size * first / divisor;
       block.store(row.first_moment, first);
       block.store(row.second_moment, second);
       block.store(row.parameter, parameter);

@@ -15,6 +15,7 @@
 
 #include "core/tensor_view.hpp"
 #include "device/backend.hpp"
+#include "kernels/row/kernel_options.hpp"
 #include "kernels/row/rows_view.hpp"
 
 namespace ringworld {
@@ -112,11 +113,6 @@ class TensorOps {
 };
 
 /// @throws Error(bad_input) when the backend was not built.
-[[nodiscard]] std::unique_ptr<TensorOps> make_tensor_ops(Backend backend);
-
-[[nodiscard]] std::unique_ptr<TensorOps> make_reference_tensor_ops();
-/// On the calling thread; memory is the limit. Serves the backend kokkos as well.
-[[nodiscard]] std::unique_ptr<TensorOps> make_host_tensor_ops();
-[[nodiscard]] std::unique_ptr<TensorOps> make_cuda_tensor_ops();
+[[nodiscard]] std::unique_ptr<TensorOps> make_tensor_ops(Backend backend, const KernelOptions& options = {});
 
 }  // namespace ringworld

@@ -9,7 +9,7 @@ namespace {
 
 Collectives& collectives_of(const Communicator& communicator, DeviceKind memory) {
   require(memory != DeviceKind::pinned, "floats travel from host or from device memory");
-  return memory == DeviceKind::host ? mpi_collectives() : device_collectives(communicator);
+  return memory == DeviceKind::host ? mpi_collectives() : device_collectives(communicator, memory);
 }
 
 void check_lengths(const Communicator& communicator, std::size_t shard, std::size_t whole) {

@@ -32,10 +32,10 @@ class Collectives {
 [[nodiscard]] Collectives& mpi_collectives();
 /// Those of device memory; made once a communicator. Collective.
 [[nodiscard]] std::unique_ptr<Collectives> make_cuda_aware_collectives();
-[[nodiscard]] std::unique_ptr<Collectives> make_staged_collectives();
+[[nodiscard]] std::unique_ptr<Collectives> make_staged_collectives(DeviceKind memory);
 /// @throws Error(bad_input) naming the build option when NCCL was not built.
 [[nodiscard]] std::unique_ptr<Collectives> make_nccl_collectives(const Communicator& communicator);
-/// What carries device memory between these ranks, made at the first call. Collective.
-[[nodiscard]] Collectives& device_collectives(const Communicator& communicator);
+/// What carries such memory between these ranks, made at the first call. Collective.
+[[nodiscard]] Collectives& device_collectives(const Communicator& communicator, DeviceKind memory);
 
 }  // namespace ringworld

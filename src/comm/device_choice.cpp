@@ -11,13 +11,15 @@ void take_device(const Communicator& world, DeviceKind memory) {
   }
   const int rank_on_node = world.split_by_node().rank();
   on_every_rank(world, [&] {
-    choose_cuda_device(rank_on_node);
+    if (memory == DeviceKind::cuda) {
+      choose_cuda_device(rank_on_node);
+    }
     static_cast<void>(device(memory));
   });
 }
 
 int ranks_on_device(const Communicator& communicator, DeviceKind memory) {
-  if (memory == DeviceKind::host) {
+  if (memory != DeviceKind::cuda) {
     return communicator.split_by_node().size();
   }
   std::array<char, 64> mine{};
@@ -26,6 +28,14 @@ int ranks_on_device(const Communicator& communicator, DeviceKind memory) {
     std::copy_n(identity.begin(), std::min(identity.size(), mine.size()), mine.begin());
   });
   return static_cast<int>(std::ranges::count(communicator.all_gather(mine), mine));
+}
+
+Transport transport_of(const Communicator& communicator, DeviceKind memory) {
+  return memory == DeviceKind::cuda ? communicator.transport() : Transport::staged;
+}
+
+std::string_view transport_name(const Communicator& communicator, DeviceKind memory) {
+  return memory == DeviceKind::host ? "mpi" : name_of(transport_of(communicator, memory));
 }
 
 }  // namespace ringworld

@@ -1,7 +1,10 @@
 #pragma once
-/// @file  Which GPU a rank works on.
+/// @file  Which device a rank works on, and how its memory travels.
+
+#include <string_view>
 
 #include "comm/communicator.hpp"
+#include "comm/transport.hpp"
 #include "device/device.hpp"
 
 namespace ringworld {
@@ -15,5 +18,13 @@ void take_device(const Communicator& world, DeviceKind memory);
 /// How many ranks of `communicator` share this rank's GPU, or for host memory its node; at least 1. Collective.
 /// @throws Error(bad_input), on every rank, when some rank has no such device.
 [[nodiscard]] int ranks_on_device(const Communicator& communicator, DeviceKind memory);
+
+/// How memory of a device travels between these ranks; never `automatic`. GPUs of NVIDIA have a choice, other devices are
+/// staged. Collective.
+/// @pre `memory` is not the host's, which travels by MPI alone
+[[nodiscard]] Transport transport_of(const Communicator& communicator, DeviceKind memory);
+
+/// For records: the transport's name, "mpi" for host memory. Collective.
+[[nodiscard]] std::string_view transport_name(const Communicator& communicator, DeviceKind memory);
 
 }  // namespace ringworld

@@ -1,3 +1,4 @@
+#include "comm/device_choice.hpp"
 #include "comm/ring.hpp"
 #include "comm/shift_impl.hpp"
 #include "core/error.hpp"
@@ -12,8 +13,8 @@ std::unique_ptr<Shift::Impl> make_shift(const Ring& ring, const ShiftOptions& op
   if (options.memory == DeviceKind::host) {
     return make_mpi_shift(ring, options);
   }
-  require(options.memory == DeviceKind::cuda, "blocks travel from host or from device memory");
-  switch (ring.communicator().transport()) {
+  require(options.memory != DeviceKind::pinned, "blocks travel from host or from device memory");
+  switch (transport_of(ring.communicator(), options.memory)) {
     case Transport::nccl:
       return make_nccl_shift(ring, options);
     case Transport::cuda_aware_mpi:

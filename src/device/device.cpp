@@ -8,6 +8,8 @@ Device& device(DeviceKind kind) {
   switch (kind) {
     case DeviceKind::host:
       return host_device();
+    case DeviceKind::kokkos:
+      return kokkos_device();
     case DeviceKind::cuda:
       return cuda_device();
     case DeviceKind::pinned:

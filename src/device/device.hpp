@@ -1,5 +1,5 @@
 #pragma once
-/// @file  A place where buffers live and work runs: the host, or one GPU.
+/// @file  A place where buffers live and work runs: the host, one GPU, or what Kokkos was built for.
 ///
 ///   compute stream   --[ block 0 ]--[ block 1 ]--o record(event)-------[ block 2 ]-->
 ///                                                |
@@ -17,11 +17,12 @@ namespace ringworld {
 
 enum class DeviceKind : std::uint8_t {
   host,    ///< ordinary host memory; work runs in the call that asks for it
+  kokkos,  ///< memory of Kokkos's default execution space; work runs on its one queue
   cuda,    ///< memory of the GPU; work runs on its streams
   pinned,  ///< page-locked host memory, which the GPU copies from and to by itself; its streams are the GPU's
 };
 
-inline constexpr std::array<std::string_view, 3> device_kind_names{"host", "cuda", "pinned"};
+inline constexpr std::array<std::string_view, 4> device_kind_names{"host", "kokkos", "cuda", "pinned"};
 
 [[nodiscard]] constexpr std::string_view name_of(DeviceKind kind) noexcept {
   return device_kind_names[static_cast<std::size_t>(kind)];
@@ -29,7 +30,16 @@ inline constexpr std::array<std::string_view, 3> device_kind_names{"host", "cuda
 
 /// Where the kernels of a backend run, and so where their buffers live.
 [[nodiscard]] constexpr DeviceKind device_of(Backend backend) noexcept {
-  return backend == Backend::cuda ? DeviceKind::cuda : DeviceKind::host;
+  switch (backend) {
+    case Backend::kokkos:
+      return DeviceKind::kokkos;
+    case Backend::cuda:
+      return DeviceKind::cuda;
+    case Backend::reference:
+    case Backend::host:
+      break;
+  }
+  return DeviceKind::host;
 }
 
 class Event;
@@ -63,6 +73,8 @@ class Device {
  public:
   virtual ~Device() = default;
   [[nodiscard]] virtual DeviceKind kind() const = 0;
+  /// Memory that host code reaches and this device copies from and to best; its own kind where host code reaches that.
+  [[nodiscard]] virtual DeviceKind staging() const = 0;
   /// For people: the processor's name.
   [[nodiscard]] virtual std::string name() const = 0;
   /// Bytes that can be allocated now, over all processes that share the device.
@@ -92,6 +104,7 @@ class Device {
 
 /// Each is defined in its own folder; a kind that was not built throws.
 [[nodiscard]] Device& host_device();
+[[nodiscard]] Device& kokkos_device();
 [[nodiscard]] Device& cuda_device();
 [[nodiscard]] Device& pinned_device();
 

@@ -3,8 +3,8 @@
 namespace ringworld {
 
 DualBuffer::DualBuffer(std::int64_t bytes, DeviceKind memory) : memory_(memory), device_(bytes, memory) {
-  if (memory != DeviceKind::host) {
-    pinned_ = Buffer(bytes, DeviceKind::pinned);
+  if (device(memory).staging() != memory) {
+    staging_ = Buffer(bytes, device(memory).staging());
     uploaded_ = device(memory).make_event();
     downloaded_ = device(memory).make_event();
   }
@@ -15,7 +15,7 @@ const void* DualBuffer::readable() const {
     return device_.data();
   }
   downloaded_->synchronize();
-  return pinned_.data();
+  return staging_.data();
 }
 
 void* DualBuffer::editable() {
@@ -24,18 +24,18 @@ void* DualBuffer::editable() {
   }
   uploaded_->synchronize();
   downloaded_->synchronize();
-  return pinned_.data();
+  return staging_.data();
 }
 
 void DualBuffer::upload(std::int64_t bytes) {
   if (uploaded_ != nullptr) {
-    copy(device_.data(), pinned_.data(), bytes, *uploaded_);
+    copy(device_.data(), staging_.data(), bytes, *uploaded_);
   }
 }
 
 void DualBuffer::download(std::int64_t bytes) {
   if (downloaded_ != nullptr) {
-    copy(pinned_.data(), device_.data(), bytes, *downloaded_);
+    copy(staging_.data(), device_.data(), bytes, *downloaded_);
   }
 }
 

@@ -1,8 +1,9 @@
 #pragma once
-/// @file  An array that host code and kernels both use: one memory on the host, a pinned and a device copy on a GPU.
+/// @file  An array that host code and kernels both use: one memory on the host, a copy on either side of a
+/// device.
 ///
-///   host code   edit ----> [pinned] --upload--> [device] <---- kernels      transfers are enqueued on the compute stream;
-///               read <---- [pinned] <-download- [device]                    edit waits for both, read for the download
+///   host code   edit ----> [staged] --upload--> [device] <---- kernels      transfers are enqueued on the compute stream;
+///               read <---- [staged] <-download- [device]                    edit waits for both, read for the download
 
 #include <cstdint>
 #include <memory>
@@ -36,7 +37,7 @@ class DualBuffer {
   DeviceKind memory_ = DeviceKind::host;
   Buffer device_;
   // Null on the host:
-  Buffer pinned_;
+  Buffer staging_;
   std::unique_ptr<Event> uploaded_;  // the end of the last upload
   std::unique_ptr<Event> downloaded_;
 };

@@ -3,32 +3,32 @@
 namespace ringworld {
 
 const void* HostAccess::read_bytes(const void* values, std::int64_t bytes) {
-  if (memory_ == DeviceKind::host) {
+  if (is_in_reach_) {
     return values;
   }
   make_room(bytes);
-  copy(pinned_.data(), values, bytes);
-  return pinned_.data();
+  copy(staging_.data(), values, bytes);
+  return staging_.data();
 }
 
 void* HostAccess::begin_write(void* values, std::int64_t bytes) {
-  if (memory_ == DeviceKind::host) {
+  if (is_in_reach_) {
     return values;
   }
   make_room(bytes);
-  return pinned_.data();
+  return staging_.data();
 }
 
 void HostAccess::end_write(void* values, std::int64_t bytes) {
-  if (memory_ != DeviceKind::host) {
-    copy(values, pinned_.data(), bytes);
+  if (!is_in_reach_) {
+    copy(values, staging_.data(), bytes);
   }
 }
 
 void HostAccess::make_room(std::int64_t bytes) {
-  if (bytes > pinned_.bytes()) {
-    pinned_ = Buffer();  // first: both at once need not fit
-    pinned_ = Buffer(bytes, DeviceKind::pinned);
+  if (bytes > staging_.bytes()) {
+    staging_ = Buffer();  // first: both at once need not fit
+    staging_ = Buffer(bytes, device(memory_).staging());
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-/// @file  Values of any memory within reach of host code, a piece at a time: in place on the host, else by way of a pinned
-/// copy. For checkpoints, first values and tests; what a step moves goes through DualArray, which does not block.
+/// @file  Values of any memory within reach of host code, a piece at a time: in place on the host, else by way of a copy
+/// of theirs. For checkpoints, first values and tests; what a step moves goes through DualArray, which does not block.
 
 #include <cstdint>
 #include <span>
@@ -10,10 +10,10 @@
 
 namespace ringworld {
 
-/// Holds pinned memory for the largest piece that it has handled.
+/// Holds memory for the largest piece that it has handled.
 class HostAccess {
  public:
-  explicit HostAccess(DeviceKind memory) : memory_(memory) {}
+  explicit HostAccess(DeviceKind memory) : memory_(memory), is_in_reach_(device(memory).staging() == memory) {}
 
   /// `values`, or a copy that is valid until the next call. Blocks until all that was enqueued has ended.
   template <class T>
@@ -39,7 +39,8 @@ class HostAccess {
   void copy(void* to, const void* from, std::int64_t bytes) const;
 
   DeviceKind memory_;
-  Buffer pinned_;
+  bool is_in_reach_;
+  Buffer staging_;
 };
 
 }  // namespace ringworld

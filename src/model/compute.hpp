@@ -23,12 +23,14 @@ class Compute {
   /// @throws Error(bad_input) when the backend was not built.
   Compute(Backend backend, std::int64_t threads, Profile& profile, std::function<void()> progress)
       : backend_(backend),
-        tensors_(make_tensor_ops(backend)),
-        matmul_(make_matmul(backend, {.threads = threads})),
+        options_{.threads = static_cast<int>(threads)},
+        tensors_(make_tensor_ops(backend, options_)),
+        matmul_(make_matmul(backend, options_)),
         profile_(profile),
         progress_(std::move(progress)) {}
 
   [[nodiscard]] Backend backend() const { return backend_; }
+  [[nodiscard]] const KernelOptions& kernel_options() const { return options_; }
   /// What kernels of this backend read and write.
   [[nodiscard]] DeviceKind memory() const { return device_of(backend_); }
 
@@ -51,6 +53,7 @@ class Compute {
 
  private:
   Backend backend_;
+  KernelOptions options_;
   std::unique_ptr<TensorOps> tensors_;
   std::unique_ptr<Matmul> matmul_;
   Profile& profile_;

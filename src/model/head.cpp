@@ -36,7 +36,7 @@ Head::Head(const HeadOptions& options, Compute& compute, Communicator tp)
       compute_(compute),
       linear_(compute),
       tp_(std::move(tp)),
-      loss_(make_cross_entropy(compute.backend())) {
+      loss_(make_cross_entropy(compute.backend(), compute.kernel_options())) {
   options_.chunk = head_chunk_rows(options.chunk, options.rows);
   const std::int64_t element = size_of(options.dtype);
   const std::int64_t vocabulary = options.vocabulary.count;

@@ -61,16 +61,16 @@ LayerGradients view_layer_gradients(const UnitLayout& unit, std::span<float> gra
           .down = matrix("down_proj.weight")};
 }
 
-TransformerLayer::TransformerLayer(const LayerOptions& options, Compute& compute, RingAttention& attention,
+TransformerLayer::TransformerLayer(const LayerOptions& options, Compute& compute, LayerAttention& attention,
                                    Communicator tp)
     : options_(options),
       compute_(compute),
       linear_(compute),
       attention_(attention),
       tp_(std::move(tp)),
-      norm_(make_rms_norm(compute.backend())),
-      rope_(make_rope(compute.backend())),
-      swiglu_(make_swiglu(compute.backend())) {
+      norm_(make_rms_norm(compute.backend(), compute.kernel_options())),
+      rope_(make_rope(compute.backend(), compute.kernel_options())),
+      swiglu_(make_swiglu(compute.backend(), compute.kernel_options())) {
   const LocalShape& shape = options.shape;
   const std::int64_t element = size_of(shape.dtype);
   const std::int64_t chunk = std::min(options.ffn_chunk, shape.rows());
@@ -135,13 +135,13 @@ void TransformerLayer::project_qkv(const Pass& pass, const LayerWeights& weights
 void TransformerLayer::attend(const Pass& pass, const LayerActivations& kept) {
   const LocalShape& shape = options_.shape;
   const auto scope = compute_.scope(Work::attention);
-  attention_.forward({.q = heads_of(kept.qkv, 0, shape.heads),
-                      .k = heads_of(kept.qkv, shape.query_size(), shape.kv_heads),
-                      .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
-                      .segments = pass.segments,
-                      .out = heads_of(kept.attention, 0, shape.heads),
-                      .maximum = kept.maximum,
-                      .sum = kept.sum});
+  attention_.forward(pass.layer, {.q = heads_of(kept.qkv, 0, shape.heads),
+                                  .k = heads_of(kept.qkv, shape.query_size(), shape.kv_heads),
+                                  .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
+                                  .segments = pass.segments,
+                                  .out = heads_of(kept.attention, 0, shape.heads),
+                                  .maximum = kept.maximum,
+                                  .sum = kept.sum});
   compute_.progress();
 }
 
@@ -249,18 +249,18 @@ void TransformerLayer::backward_attention(const Pass& pass, const LayerActivatio
   const TensorView<float, 4> dv(dv_.as<float>(), dk.shape);
   {
     const auto scope = compute_.scope(Work::attention);
-    attention_.backward({.q = heads_of(kept.qkv, 0, shape.heads),
-                         .k = heads_of(kept.qkv, shape.query_size(), shape.kv_heads),
-                         .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
-                         .segments = pass.segments,
-                         .out = heads_of(kept.attention, 0, shape.heads),
-                         .maximum = kept.maximum,
-                         .sum = kept.sum,
-                         .dout = heads_of(dattention, 0, shape.heads),
-                         .delta = {delta_.as<float>(), {shape.batch, shape.heads, shape.tokens}},
-                         .dq = dq,
-                         .dk = dk,
-                         .dv = dv});
+    attention_.backward(pass.layer, {.q = heads_of(kept.qkv, 0, shape.heads),
+                                     .k = heads_of(kept.qkv, shape.query_size(), shape.kv_heads),
+                                     .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
+                                     .segments = pass.segments,
+                                     .out = heads_of(kept.attention, 0, shape.heads),
+                                     .maximum = kept.maximum,
+                                     .sum = kept.sum,
+                                     .dout = heads_of(dattention, 0, shape.heads),
+                                     .delta = {delta_.as<float>(), {shape.batch, shape.heads, shape.tokens}},
+                                     .dq = dq,
+                                     .dk = dk,
+                                     .dv = dv});
   }
   rotate(pass, dq, RopeDirection::inverse);
   rotate(pass, dk, RopeDirection::inverse);

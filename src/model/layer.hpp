@@ -17,9 +17,9 @@
 #include "kernels/rope/rope.hpp"
 #include "model/activations.hpp"
 #include "model/compute.hpp"
+#include "model/layer_attention.hpp"
 #include "model/linear.hpp"
 #include "model/parameter_layout.hpp"
-#include "ring/ring_attention.hpp"
 
 namespace ringworld {
 
@@ -61,10 +61,11 @@ struct LayerOptions {
 class TransformerLayer {
  public:
   /// `compute` and `attention`, of one backend, must outlive this.
-  TransformerLayer(const LayerOptions& options, Compute& compute, RingAttention& attention, Communicator tp);
+  TransformerLayer(const LayerOptions& options, Compute& compute, LayerAttention& attention, Communicator tp);
 
-  /// What every pass needs to know of the batch.
+  /// What every pass needs to know of the batch, and which layer it is in.
   struct Pass {
+    std::int64_t layer = 0;
     TensorView<const float, 2> cosine;           ///< (T, D / 2)
     TensorView<const float, 2> sine;             ///< (T, D / 2)
     TensorView<const std::int32_t, 2> segments;  ///< (B, T), or null
@@ -104,7 +105,7 @@ class TransformerLayer {
   LayerOptions options_;
   Compute& compute_;
   Linear linear_;
-  RingAttention& attention_;
+  LayerAttention& attention_;
   Communicator tp_;
   std::unique_ptr<RmsNorm> norm_;
   std::unique_ptr<Rope> rope_;

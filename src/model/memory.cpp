@@ -69,7 +69,7 @@ std::int64_t scratch_bytes(const LocalShape& shape, const ParameterLayout& layou
   const bool is_rounded = shape.dtype != DType::float32;
   const std::int64_t ffn_rows = std::min(options.ffn_chunk, shape.rows());
   const std::int64_t loss_rows = head_chunk_rows(options.loss_chunk, shape.rows());
-  const std::int64_t vocabulary = layout.unit(0).tensor("embed_tokens.weight").slice.count;
+  const std::int64_t vocabulary = layout.vocabulary().count;
 
   std::int64_t bytes = shape.rows() * shape.hidden_size * element + ffn_rows * 2 * shape.ffn_size * element;
   bytes += loss_rows * (vocabulary * float_bytes + shape.hidden_size * element);
@@ -92,7 +92,7 @@ std::int64_t scratch_bytes(const LocalShape& shape, const ParameterLayout& layou
 
 /// Kernels of a GPU keep their tiles on the chip, so that its memory can be planned where there is none.
 std::int64_t kernel_bytes(const LocalShape& shape, const ModelOptions& options) {
-  if (device_of(options.backend) != DeviceKind::host) {
+  if (device_of(options.backend) == DeviceKind::cuda) {
     return cuda_attention_workspace_bytes;
   }
   return make_block_attention(options.backend,
@@ -102,7 +102,7 @@ std::int64_t kernel_bytes(const LocalShape& shape, const ModelOptions& options) 
 
 /// Of products, and of partial sums over rows: two norms and the biases' gradients. On the host they are no Buffers.
 std::int64_t kernel_scratch_bytes(const LocalShape& shape, const ModelConfig& config, const ModelOptions& options) {
-  if (device_of(options.backend) == DeviceKind::host) {
+  if (device_of(options.backend) != DeviceKind::cuda) {
     return 0;
   }
   const std::int64_t columns = 2 * shape.hidden_size + (config.has_attention_bias ? shape.qkv_size() : std::int64_t{0});

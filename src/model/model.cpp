@@ -8,13 +8,11 @@
 #include "core/error.hpp"
 #include "core/spelling.hpp"
 #include "core/thread_team.hpp"
-#include "kernels/embedding/embedding.hpp"
-#include "model/activations.hpp"
+#include "model/body.hpp"
 #include "model/compute.hpp"
 #include "model/head.hpp"
-#include "model/layer.hpp"
-#include "model/rank_sums.hpp"
-#include "model/unit_weights.hpp"
+#include "model/rope_table.hpp"
+#include "model/weights.hpp"
 #include "ring/ring_attention.hpp"
 
 namespace ringworld {
@@ -34,14 +32,6 @@ RingAttentionOptions attention_options(const LocalShape& shape, const ModelOptio
           .threads = static_cast<int>(options.threads),
           .pass = options.is_forward_only ? AttentionPass::forward : AttentionPass::forward_backward,
           .backward_rotation = {}};
-}
-
-std::int64_t largest_unit(const ParameterLayout& layout) {
-  std::int64_t largest = 0;
-  for (const UnitLayout& unit : layout.units()) {
-    largest = std::max(largest, unit.elements);
-  }
-  return largest;
 }
 
 template <class T>
@@ -72,54 +62,39 @@ struct Model::Impl {
   std::vector<std::int64_t> positions;
   LocalShape shape;
   Compute compute;
-  std::unique_ptr<Embedding> embedding;
-  std::unique_ptr<RmsNorm> norm;
-  RingAttention attention;
-  TransformerLayer layer;
+  GatheredWeights weights;
+  RingAttention ring_attention;
+  SequenceAttention attention;
+  Body body;
   Head head;
-  ActivationStore activations;
-  UnitWeights unit_weights;
   DualArray<std::int32_t> tokens;    // (B, T) of the pass
   DualArray<std::int32_t> segments;  // (B, T), where there are documents
-  DualArray<float> rope_table;       // (T, D / 2) cosines, then sines
-  Buffer last_sum;                   // (rows, C), output of the last layer
-  Buffer hidden;                     // (rows, C), after the last norm
-  Buffer inverse_rms;                // (rows), of the last norm
-  Buffer gradient;                   // (rows, C), of the residual stream
+  RopeTable rope_table;
+  Buffer gradient;  // (rows, C), of the residual stream
 
   Impl(ShardedParameters& parameters_in, const ModelOptions& options_in);
 
   [[nodiscard]] const ParameterLayout& layout() const { return parameters.layout(); }
   [[nodiscard]] const ModelConfig& config() const { return parameters.config(); }
-  [[nodiscard]] RowsView rows_of(const Buffer& buffer) const {
-    return {buffer.data(), shape.dtype, {shape.rows(), shape.hidden_size}};
-  }
-  [[nodiscard]] std::span<float> statistics() const {
-    return {inverse_rms.as<float>(), static_cast<std::size_t>(shape.rows())};
+  [[nodiscard]] RowsView gradient_rows() const {
+    return {gradient.data(), shape.dtype, {shape.rows(), shape.hidden_size}};
   }
   /// What the layers read of the batch that is here.
   [[nodiscard]] TransformerLayer::Pass pass() const {
-    const std::array<std::int64_t, 2> table{shape.tokens, shape.head_size / 2};
-    const float* cosine = rope_table.device(shape.tokens * shape.head_size).data();
-    TransformerLayer::Pass result{
-        .cosine = {cosine, table}, .sine = {cosine + element_count(table), table}, .segments = {}};
+    TransformerLayer::Pass result{.layer = 0, .cosine = rope_table.cosine(), .sine = rope_table.sine(), .segments = {}};
     if (options.has_segments) {
       result.segments = {segments.device(shape.rows()).data(), {shape.batch, shape.tokens}};
     }
     return result;
   }
-  [[nodiscard]] float epsilon() const { return static_cast<float>(config().rms_norm_eps); }
 
-  void build_rope_table(double theta);
   void check_batch(const TensorView<const std::int32_t, 2>& new_tokens,
                    const TensorView<const std::int32_t, 2>& new_segments) const;
   void bring(const TensorView<const std::int32_t, 2>& new_tokens,
              const TensorView<const std::int32_t, 2>& new_segments);
-  std::span<const float> gather(std::int64_t unit, std::int64_t next);
   [[nodiscard]] std::int64_t local_row(const LogitPlace& place) const;
   void run_layers(const TensorView<const std::int32_t, 2>& new_tokens,
                   const TensorView<const std::int32_t, 2>& new_segments);
-  void normalize_last(std::span<const float> unit);
   void start_head(const ModelBatch& batch, bool wants_likeliest, bool has_gradient);
   void backward_layers();
   double run(const ModelBatch& batch, const TokenScores& scores, bool has_gradient);
@@ -136,48 +111,36 @@ Model::Impl::Impl(ShardedParameters& parameters_in, const ModelOptions& options_
       positions(partition.positions(mesh.coordinate(MeshAxis::sp))),
       shape(local_shape(config(), mesh.shape()[MeshAxis::tp], options.batch, std::ssize(positions), options.dtype)),
       compute(options.backend, options.threads, parameters.profile(), [this] { parameters.progress(); }),
-      embedding(make_embedding(options.backend)),
-      norm(make_rms_norm(options.backend)),
-      attention(Ring(mesh.along(MeshAxis::sp)), attention_options(shape, options)),
-      layer({.shape = shape,
-             .epsilon = epsilon(),
-             .rope_pairing = config().rope_pairing,
-             .ffn_chunk = options.ffn_chunk,
-             .is_forward_only = options.is_forward_only},
-            compute, attention, tp),
+      weights(parameters, options.dtype, compute),
+      ring_attention(Ring(mesh.along(MeshAxis::sp)), attention_options(shape, options)),
+      attention(ring_attention),
+      body({.shape = shape,
+            .layers = config().layers,
+            .vocabulary = layout().vocabulary(),
+            .epsilon = static_cast<float>(config().rms_norm_eps),
+            .rope_pairing = config().rope_pairing,
+            .ffn_chunk = options.ffn_chunk,
+            .recomputation = options.recomputation,
+            .is_forward_only = options.is_forward_only},
+           compute, attention, tp),
       head({.rows = shape.rows(),
             .hidden_size = shape.hidden_size,
             .vocab_size = config().vocab_size,
-            .vocabulary = layout().unit(0).tensor("embed_tokens.weight").slice,
+            .vocabulary = layout().vocabulary(),
             .dtype = options.dtype,
             .chunk = options.loss_chunk,
             .is_forward_only = options.is_forward_only},
            compute, tp),
-      activations(shape, config().layers, options.recomputation, options.is_forward_only, compute.memory()),
-      unit_weights(options.dtype, largest_unit(layout()), compute) {
+      rope_table(compute, shape.tokens, shape.head_size) {
   require(compute.memory() == parameters.memory(), "model: the parameters are not where this backend computes");
-  const std::int64_t row_bytes = shape.rows() * shape.hidden_size * size_of(shape.dtype);
   tokens = compute.allocate_dual<std::int32_t>(shape.rows());
   if (options.has_segments) {
     segments = compute.allocate_dual<std::int32_t>(shape.rows());
   }
-  rope_table = compute.allocate_dual<float>(shape.tokens * shape.head_size);
-  last_sum = compute.allocate(row_bytes);
-  hidden = compute.allocate(row_bytes);
-  inverse_rms = compute.allocate_floats(shape.rows());
   if (!options.is_forward_only) {
-    gradient = compute.allocate(row_bytes);
+    gradient = compute.allocate(shape.rows() * shape.hidden_size * size_of(shape.dtype));
   }
-  build_rope_table(config().rope_theta);
-}
-
-void Model::Impl::build_rope_table(double theta) {
-  const std::array<std::int64_t, 2> table{shape.tokens, shape.head_size / 2};
-  float* cosine = rope_table.edit(2 * element_count(table)).data();
-  ringworld::build_rope_table(positions,
-                              {.head_size = shape.head_size, .theta = theta, .precision = config().rope_precision},
-                              {cosine, table}, {cosine + element_count(table), table});
-  rope_table.upload(2 * element_count(table));
+  rope_table.build(config(), config().rope_theta, positions);
 }
 
 void Model::Impl::check_batch(const TensorView<const std::int32_t, 2>& new_tokens,
@@ -209,15 +172,6 @@ void Model::Impl::bring(const TensorView<const std::int32_t, 2>& new_tokens,
   }
 }
 
-/// The whole unit, with `next` on its way.
-std::span<const float> Model::Impl::gather(std::int64_t unit, std::int64_t next) {
-  const std::span<const float> whole = parameters.gather(unit);
-  if (next >= 0) {
-    parameters.start_gather(next);
-  }
-  return whole.first(static_cast<std::size_t>(layout().unit(unit).elements));
-}
-
 /// Which of this rank's rows holds the place; negative: none.
 std::int64_t Model::Impl::local_row(const LogitPlace& place) const {
   require(place.row >= 0 && place.row < shape.batch && place.position >= 0 && place.position < options.context_length,
@@ -233,99 +187,61 @@ void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& new_tokens
                              const TensorView<const std::int32_t, 2>& new_segments) {
   check_batch(new_tokens, new_segments);
   bring(new_tokens, new_segments);
-  parameters.forget_gathered();
-  const TensorLayout& table = layout().unit(0).tensor("embed_tokens.weight");
-  const std::span<const float> embedding_unit = gather(0, 1);
-  const RowsView first = activations.layer(0).x;
-  {
-    const auto scope = compute.scope(Work::elementwise);
-    embedding->forward({.tokens = tokens.device(shape.rows()),
-                        .table = {embedding_unit.data(), DType::float32, {table.slice.count, shape.hidden_size}},
-                        .vocab_begin = table.slice.begin,
-                        .y = first});
-  }
-  sum_over_ranks(tp, first, layer.tp_scratch(), compute);
-
-  ConstRowsView middle_before;
-  for (std::int64_t index = 0; index < config().layers; ++index) {
-    const std::int64_t unit = ParameterLayout::layer_unit(index);
-    const std::span<const float> whole = gather(unit, unit + 1);
-    const LayerWeights weights =
-        view_layer_weights(layout().unit(unit), whole, unit_weights.convert(whole), shape.dtype);
-    layer.forward(pass(), weights, activations.layer(index), middle_before, layer.branch());
-    middle_before = activations.layer(index).middle;
-  }
-  normalize_last(gather(layout().final_unit(), -1));
-}
-
-void Model::Impl::normalize_last(std::span<const float> unit) {
-  const auto scope = compute.scope(Work::elementwise);
-  norm->forward({.x = activations.layer(config().layers - 1).middle,
-                 .branch = layer.branch(),
-                 .sum = rows_of(last_sum),
-                 .weight = unit.first(static_cast<std::size_t>(shape.hidden_size)),
-                 .epsilon = epsilon(),
-                 .y = rows_of(hidden),
-                 .inverse_rms = statistics()});
+  body.forward(tokens.device(shape.rows()), pass(), weights);
 }
 
 void Model::Impl::start_head(const ModelBatch& batch, bool wants_likeliest, bool has_gradient) {
   const std::int64_t unit = layout().head_unit();
-  const UnitLayout& unit_layout = layout().unit(unit);
-  const std::int64_t offset =
-      unit_layout.tensor(config().is_head_tied ? "embed_tokens.weight" : "lm_head.weight").offset;
-  const std::span<const float> whole = gather(unit, has_gradient ? layout().final_unit() - 1 : -1);
-  const auto* weights = static_cast<const std::byte*>(unit_weights.convert(whole));
-  head.start({.hidden = rows_of(hidden),
-              .weight = weights + offset * size_of(shape.dtype),
+  const std::int64_t offset = layout().head_tensor().offset;
+  head.start({.hidden = body.hidden(),
+              .weight = weights.head(has_gradient ? layout().final_unit() - 1 : -1),
               .targets = dense_span(batch.targets),
               .weights = dense_span(batch.weights),
               .wants_likeliest = wants_likeliest,
-              .dhidden = has_gradient ? rows_of(gradient) : RowsView(),
+              .dhidden = has_gradient ? gradient_rows() : RowsView(),
               .dweight = has_gradient ? parameters.gradient(unit).data() + offset : nullptr});
 }
 
 void Model::Impl::backward_layers() {
   const std::int64_t last = layout().final_unit();
-  const RowsView dx = rows_of(gradient);
-  const auto columns = static_cast<std::size_t>(shape.hidden_size);
-  const std::span<const float> norm_weight = gather(last, last - 1).first(columns);
-  const std::span<float> norm_gradient = parameters.gradient(last).first(columns);
+  const RowsView dx = gradient_rows();
+  const std::span<const float> norm_weight = weights.final_norm(last - 1);
+  const std::span<float> norm_gradient = parameters.gradient(last).first(static_cast<std::size_t>(shape.hidden_size));
   {
     const auto scope = compute.scope(Work::elementwise);
-    norm->backward({.dy = dx,
-                    .x = rows_of(last_sum),
-                    .weight = norm_weight,
-                    .inverse_rms = statistics(),
-                    .residual_gradient = {},
-                    .dx = dx,
-                    .dweight = norm_gradient});
+    body.norm().backward({.dy = dx,
+                          .x = body.last_sum(),
+                          .weight = norm_weight,
+                          .inverse_rms = body.inverse_rms(),
+                          .residual_gradient = {},
+                          .dx = dx,
+                          .dweight = norm_gradient});
   }
   parameters.start_reduce_scatter(last);
 
   for (std::int64_t index = config().layers - 1; index >= 0; --index) {
     const std::int64_t unit = ParameterLayout::layer_unit(index);
     // The embedding is read by a backward pass only where it is the head, and is here then.
-    const std::span<const float> whole = gather(unit, index > 0 ? unit - 1 : -1);
-    const UnitLayout& unit_layout = layout().unit(unit);
-    const LayerWeights weights = view_layer_weights(unit_layout, whole, unit_weights.convert(whole), shape.dtype);
-    const LayerActivations& kept = activations.layer(index);
+    const LayerWeights of_layer = weights.layer(index, index - 1);
+    const LayerActivations& kept = body.activations(index);
+    TransformerLayer::Pass layer_pass = pass();
+    layer_pass.layer = index;
     if (options.recomputation != Recomputation::none) {
-      layer.recompute(pass(), weights, kept, options.recomputation == Recomputation::attention_saved);
+      body.layer().recompute(layer_pass, of_layer, kept, options.recomputation == Recomputation::attention_saved);
     }
-    const LayerGradients gradients = view_layer_gradients(unit_layout, parameters.gradient(unit));
-    layer.backward(pass(), weights, gradients, kept, dx);
+    const LayerGradients gradients = view_layer_gradients(layout().unit(unit), parameters.gradient(unit));
+    body.layer().backward(layer_pass, of_layer, gradients, kept, dx);
     parameters.start_reduce_scatter(unit);
   }
 
-  const TensorLayout& table = layout().unit(0).tensor("embed_tokens.weight");
+  const TensorSlice vocabulary = layout().vocabulary();
   const std::span<float> table_gradient = parameters.gradient(0);
   {
     const auto scope = compute.scope(Work::elementwise);
-    embedding->backward({.tokens = tokens.device(shape.rows()),
-                         .dy = dx,
-                         .vocab_begin = table.slice.begin,
-                         .dtable = {table_gradient.data(), {table.slice.count, shape.hidden_size}}});
+    body.embedding().backward({.tokens = tokens.device(shape.rows()),
+                               .dy = dx,
+                               .vocab_begin = vocabulary.begin,
+                               .dtable = {table_gradient.data(), {vocabulary.count, shape.hidden_size}}});
   }
   parameters.start_reduce_scatter(0);
 }
@@ -359,7 +275,7 @@ const ModelOptions& Model::options() const { return impl_->options; }
 const Partition& Model::partition() const { return impl_->partition; }
 const std::vector<std::int64_t>& Model::positions() const { return impl_->positions; }
 
-void Model::set_rope_theta(double theta) { impl_->build_rope_table(theta); }
+void Model::set_rope_theta(double theta) { impl_->rope_table.build(impl_->config(), theta, impl_->positions); }
 
 double Model::forward(const ModelBatch& batch, const TokenScores& scores) { return impl_->run(batch, scores, false); }
 
@@ -378,11 +294,8 @@ void Model::logits(std::span<const LogitPlace> places, const TensorView<float, 2
   require(logits.shape == std::array<std::int64_t, 2>{std::ssize(places), config.vocab_size} &&
               logits.strides == row_major_strides(logits.shape),
           "model: logits must be dense, (places, vocab_size)");
-  const std::int64_t unit = impl.layout().head_unit();
-  const TensorLayout& table =
-      impl.layout().unit(unit).tensor(config.is_head_tied ? "embed_tokens.weight" : "lm_head.weight");
-  const auto* weights = static_cast<const std::byte*>(impl.unit_weights.convert(impl.gather(unit, -1))) +
-                        table.offset * size_of(impl.shape.dtype);
+  const void* weights = impl.weights.head();
+  const TensorSlice vocabulary = impl.layout().vocabulary();
   // Each rank fills in what it has; zeros elsewhere make the sum over ranks a gather.
   std::fill_n(logits.data, logits.size(), 0.0F);
   for (std::int64_t i = 0; i < std::ssize(places);) {
@@ -393,8 +306,8 @@ void Model::logits(std::span<const LogitPlace> places, const TensorView<float, 2
       ++count;
     }
     if (row >= 0) {
-      impl.head.project(impl.rows_of(impl.hidden).row_range(row, count), weights,
-                        logits.slice(0, i, count).slice(1, table.slice.begin, table.slice.count));
+      impl.head.project(impl.body.hidden().row_range(row, count), weights,
+                        logits.slice(0, i, count).slice(1, vocabulary.begin, vocabulary.count));
     }
     i += count;
   }
@@ -404,12 +317,8 @@ void Model::logits(std::span<const LogitPlace> places, const TensorView<float, 2
 
 std::int64_t Model::bytes() const {
   const Impl& impl = *impl_;
-  std::int64_t total = impl.layer.bytes() + impl.head.bytes() + impl.activations.bytes() + impl.unit_weights.bytes();
-  total += impl.tokens.bytes() + impl.segments.bytes() + impl.rope_table.bytes();
-  for (const Buffer* buffer : {&impl.last_sum, &impl.hidden, &impl.inverse_rms, &impl.gradient}) {
-    total += buffer->bytes();
-  }
-  return total;
+  return impl.body.bytes() + impl.head.bytes() + impl.weights.bytes() + impl.tokens.bytes() + impl.segments.bytes() +
+         impl.rope_table.bytes() + impl.gradient.bytes();
 }
 
 }  // namespace ringworld

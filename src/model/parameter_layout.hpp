@@ -71,6 +71,15 @@ class ParameterLayout {
   [[nodiscard]] std::int64_t final_unit() const { return unit_count() - 1; }
   /// Where the head's weights are: the embedding's when tied.
   [[nodiscard]] std::int64_t head_unit() const { return config_.is_head_tied ? embedding_unit : final_unit(); }
+  /// (V, C): the table that tokens are looked up in, and that of the head, which may be the same.
+  [[nodiscard]] const TensorLayout& embedding_tensor() const {
+    return unit(embedding_unit).tensor("embed_tokens.weight");
+  }
+  [[nodiscard]] const TensorLayout& head_tensor() const {
+    return unit(head_unit()).tensor(config_.is_head_tied ? "embed_tokens.weight" : "lm_head.weight");
+  }
+  /// The rows of both that this tp rank has.
+  [[nodiscard]] TensorSlice vocabulary() const { return embedding_tensor().slice; }
 
  private:
   ModelConfig config_;

@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "core/activity.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
-#include "perf/clock.hpp"
 #include "ring/travelling_block.hpp"
 
 namespace ringworld {

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/spelling.hpp"
 #include "device/host_access.hpp"
 #include "io/non_finite.hpp"
-#include "perf/clock.hpp"
 #include "train/checkpoint_attributes.hpp"
 
 namespace ringworld {

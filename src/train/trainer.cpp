@@ -9,15 +9,16 @@
 #include <optional>
 #include <utility>
 
+#include "comm/device_choice.hpp"
 #include "comm/stop_agreement.hpp"
 #include "core/activity.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/last_words.hpp"
 #include "device/buffer.hpp"
 #include "io/outcome.hpp"
 #include "io/pending_file.hpp"
 #include "model/flop.hpp"
-#include "perf/clock.hpp"
 #include "train/memory_model.hpp"
 #include "train/rank_batch.hpp"
 
@@ -383,7 +384,7 @@ class Trainer {
     row.ranks = world_.size();
     row.layout = name_of(plan_.layout);
     row.backend = name_of(plan_.backend);
-    row.transport = device_of(plan_.backend) == DeviceKind::host ? "mpi" : name_of(world_.transport());
+    row.transport = transport_name(world_, device_of(plan_.backend));
     row.dtype = name_of(plan_.dtype);
     row.wire_dtype = name_of(plan_.wire_dtype);
     row.threads = plan_.threads;

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <thread>
 
-#include "perf/clock.hpp"
+#include "core/clock.hpp"
 
 namespace ringworld::test {
 namespace {

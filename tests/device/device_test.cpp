@@ -31,9 +31,10 @@ TEST(CudaDevice, SaysWhichOptionBuildsIt) {
   EXPECT_NO_THROW(choose_cuda_device(0));
 }
 
-TEST(DeviceKind, IsTheGpuForTheCudaBackendAlone) {
+TEST(DeviceKind, IsOfItsOwnWhereABackendHasMemoryOfItsOwn) {
   EXPECT_EQ(device_of(Backend::cuda), DeviceKind::cuda);
-  for (const Backend backend : {Backend::reference, Backend::kokkos, Backend::host}) {
+  EXPECT_EQ(device_of(Backend::kokkos), DeviceKind::kokkos);
+  for (const Backend backend : {Backend::reference, Backend::host}) {
     EXPECT_EQ(device_of(backend), DeviceKind::host);
   }
 }
@@ -157,7 +158,8 @@ TEST_P(DeviceTest, WhatItDoesNotHaveIsOutOfMemory) {
                {"out of memory", "available"});
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, DeviceTest, ::testing::Values(DeviceKind::host, DeviceKind::cuda, DeviceKind::pinned),
+INSTANTIATE_TEST_SUITE_P(Kinds, DeviceTest,
+                         ::testing::Values(DeviceKind::host, DeviceKind::kokkos, DeviceKind::cuda, DeviceKind::pinned),
                          [](const auto& kind) { return std::string(name_of(kind.param)); });
 
 }  // namespace

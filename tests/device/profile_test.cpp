@@ -17,6 +17,7 @@ class ScriptedDevice final : public Device {
   double now = 0;
 
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::host; }
+  [[nodiscard]] DeviceKind staging() const override { return DeviceKind::host; }
   [[nodiscard]] std::string name() const override { return "scripted"; }
   [[nodiscard]] std::int64_t available_bytes() const override { return 0; }
   [[nodiscard]] void* allocate(std::int64_t /*bytes*/) override { return nullptr; }

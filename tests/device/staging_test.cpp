@@ -98,7 +98,8 @@ TEST_P(StagingTest, HostMemoryIsUsedInPlace) {
   EXPECT_EQ(HostAccess(GetParam()).read(array.device(7)).data(), array.device(7).data());
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, StagingTest, ::testing::Values(DeviceKind::host, DeviceKind::cuda),
+INSTANTIATE_TEST_SUITE_P(Devices, StagingTest,
+                         ::testing::Values(DeviceKind::host, DeviceKind::kokkos, DeviceKind::cuda),
                          [](const auto& parameter) { return std::string(name_of(parameter.param)); });
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "core/random.hpp"
 #include "eval/next_token_model.hpp"
+#include "support/available_device.hpp"
 #include "support/expect_error.hpp"
 
 namespace ringworld::test {
@@ -105,7 +106,7 @@ TEST_P(GreedyDecoding, LogitsEqualThoseOfReadingTheWholeTextAgain) {
   const auto make = [&](std::int64_t length, std::int64_t tokens) {
     return std::make_unique<GreedyDecoder>(
         parameters,
-        GreedyDecoderOptions{
+        DecoderOptions{
             .batch = batch, .prompt_length = length, .new_tokens = tokens, .layout = layout, .rope_theta = 500.0});
   };
   const auto decoder = make(prompt_length, new_tokens);
@@ -145,11 +146,11 @@ TEST_P(GreedyDecoding, PromptsOfAnyLengthAreContinuedAsByOneRank) {
   own.initialize(Initialization::lwm, 8);
   // Fewer tokens than ranks, as many or one more, and lengths that no ring of 2, 3 or 4 divides.
   for (const std::int64_t prompt_length : {1, 2, 3, 5, 11, 23}) {
-    const GreedyDecoderOptions options{.batch = batch,
-                                       .prompt_length = prompt_length,
-                                       .new_tokens = new_tokens,
-                                       .layout = layout,
-                                       .rope_theta = 500.0};
+    const DecoderOptions options{.batch = batch,
+                                 .prompt_length = prompt_length,
+                                 .new_tokens = new_tokens,
+                                 .layout = layout,
+                                 .rope_theta = 500.0};
     GreedyDecoder decoder(shared, options);
     GreedyDecoder expected(own, options);
     const std::vector<Token> prompt = random_prompt(prompt_length);
@@ -173,6 +174,75 @@ TEST_P(GreedyDecoding, PromptsOfAnyLengthAreContinuedAsByOneRank) {
 INSTANTIATE_TEST_SUITE_P(LayoutsAndHeads, GreedyDecoding,
                          ::testing::Combine(::testing::Values(Layout::contiguous, Layout::striped, Layout::zigzag),
                                             ::testing::Bool()));
+
+/// How far the logits of two decoders lie apart, relative to the largest of the second.
+double distance(const TensorView<const float, 2>& logits, const TensorView<const float, 2>& right) {
+  double largest = 0;
+  double difference = 0;
+  for (std::int64_t b = 0; b < logits.shape[0]; ++b) {
+    for (std::int64_t v = 0; v < logits.shape[1]; ++v) {
+      largest = std::max(largest, std::abs(static_cast<double>(right(b, v))));
+      difference = std::max(difference, std::abs(static_cast<double>(logits(b, v)) - static_cast<double>(right(b, v))));
+    }
+  }
+  return difference / largest;
+}
+
+std::vector<MeshShape> decoding_meshes() {
+  switch (Communicator::world().size()) {
+    case 2:
+      return {{{1, 1, 1, 2}}, {{1, 1, 2, 1}}, {{1, 2, 1, 1}}};
+    case 4:
+      return {{{1, 1, 1, 4}}, {{1, 1, 2, 2}}, {{1, 2, 2, 1}}};
+    default:
+      return {{{1, 1, 1, Communicator::world().size()}}};
+  }
+}
+
+/// Reads a prompt and adds the same tokens, whatever is likeliest.
+void follow(GreedyDecoder& decoder, std::span<const Token> prompt) {
+  (void)decoder.read(prompt);
+  for (Token token = 0; token < new_tokens; ++token) {
+    (void)decoder.add(std::array<Token, batch>{token, static_cast<Token>(60 - token)});
+  }
+}
+
+TEST(GreedyDecoder, MeshesTypesBackendsAndSourcesOfWeightsAgreeWithOneRank) {
+  const Communicator world = Communicator::world();
+  const Mesh alone(world.split(world.rank(), 0), MeshShape{});
+  constexpr std::int64_t prompt_length = 11;
+  const std::vector<Token> prompt = random_prompt(prompt_length);
+  for (const bool is_tied : {false, true}) {
+    const ModelConfig config = small_config(is_tied, RopePairing::half_split);
+    ShardedParameters own(config, alone);
+    own.initialize(Initialization::lwm, 8);
+    DecoderOptions options{
+        .batch = batch, .prompt_length = prompt_length, .new_tokens = new_tokens, .rope_theta = 500.0};
+    GreedyDecoder expected(own, options);
+    follow(expected, prompt);
+    for (const Backend backend : {Backend::reference, Backend::host, Backend::kokkos, Backend::cuda}) {
+      if (!why_unavailable(backend).empty()) {
+        continue;
+      }
+      for (const MeshShape& shape : decoding_meshes()) {
+        ShardedParameters shared(config, Mesh(world, shape), backend);
+        shared.initialize(Initialization::lwm, 8);
+        for (const DType dtype : {DType::float32, DType::bfloat16}) {
+          for (const bool holds_weights : {true, false}) {
+            options.backend = backend;
+            options.dtype = dtype;
+            options.holds_weights = holds_weights;
+            GreedyDecoder decoder(shared, options);
+            follow(decoder, prompt);
+            EXPECT_LT(distance(decoder.logits(), expected.logits()), dtype == DType::float32 ? 2e-5 : 0.06)
+                << name_of(backend) << " " << shape.to_string() << " " << name_of(dtype)
+                << (holds_weights ? " held" : " gathered");
+          }
+        }
+      }
+    }
+  }
+}
 
 TEST(GreedyDecoder, RefusesAPromptWithoutTokens) {
   const Mesh mesh = ring_mesh();

@@ -61,10 +61,10 @@ class UntrainedModel {
     decoders_made_ = 0;
     return generate_needle_cell(plan, source, words(), [this](const PromptShape& shape) -> GreedyDecoder& {
       if (!decoder_ || shape != shape_) {
-        decoder_.emplace(parameters_, GreedyDecoderOptions{.batch = shape.batch,
-                                                           .prompt_length = shape.prompt_length,
-                                                           .new_tokens = shape.new_tokens,
-                                                           .rope_theta = theta});
+        decoder_.emplace(parameters_, DecoderOptions{.batch = shape.batch,
+                                                     .prompt_length = shape.prompt_length,
+                                                     .new_tokens = shape.new_tokens,
+                                                     .rope_theta = theta});
         shape_ = shape;
         ++decoders_made_;
       }

@@ -50,6 +50,22 @@ def test_the_text_does_not_depend_on_ranks_or_layout(folder: Path, tmp_path: Pat
         assert shared.stdout == alone.stdout
 
 
+def test_the_text_does_not_depend_on_the_mesh_or_on_where_weights_are(folder: Path, tmp_path: Path) -> None:
+    alone = generate(folder, tmp_path / "alone.h5")
+    for ranks, mesh in ((2, "1,1,2,1"), (4, "1,1,2,2"), (2, "1,1,1,2")):
+        output = tmp_path / f"{mesh}.h5"
+        shared = generate(folder, output, "--mesh", mesh, "--gather-weights", ranks=ranks)
+        assert shared.code == 0, str(shared)
+        assert shared.stdout == alone.stdout
+        assert row_of(output)["mesh"] == mesh.encode() and row_of(output)["weights"] == b"gathered"
+
+
+def test_bfloat16_halves_the_cache(folder: Path, tmp_path: Path) -> None:
+    assert generate(folder, tmp_path / "fp32.h5").code == 0
+    assert generate(folder, tmp_path / "bf16.h5", "--dtype", "bfloat16").code == 0
+    assert row_of(tmp_path / "bf16.h5")["cache_bytes"] * 2 == row_of(tmp_path / "fp32.h5")["cache_bytes"]
+
+
 @pytest.mark.parametrize("words", [1, 2, 3, 6])
 def test_a_prompt_of_any_length_is_continued_as_by_one_rank(folder: Path, tmp_path: Path, words: int) -> None:
     prompt = " ".join((folder / "prompt.txt").read_text(encoding="utf-8").split()[:words])
@@ -85,7 +101,7 @@ MISTAKES: list[tuple[str, tuple[launch.Argument, ...], tuple[str, ...]]] = [
     ("two prompts", ("--prompt", "waa", "--prompt-file", "prompt.txt"), ("one of them",)),
     ("no new tokens", ("--prompt", "waa wab", "--new-tokens", "0"), ("--new-tokens", "at least 1")),
     ("missing file", ("--prompt-file", "absent.txt"), ("absent.txt",)),
-    ("a mesh that is none", ("--prompt", "waa wab", "--mesh", "1,1,2,1"), ("--mesh", "sp")),
+    ("a mesh of batches", ("--prompt", "waa wab", "--mesh", "1,2,1,1"), ("--mesh", "fsdp must be 1")),
 ]
 
 

@@ -26,6 +26,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "io": ("core", "comm"),
     "kernels/row": ("core", "device"),
     "kernels": KERNEL_FAMILY,
+    "kernels/backends": ("kernels",),
     "kernels/bench": ("kernels",),
     "ring": ("comm", "kernels"),
     "probe": ("ring", "perf", "core"),
@@ -46,7 +47,7 @@ EMULATOR = "tests/support/cuda_emulator"
 OWNERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
     ("MPI", re.compile(r"mpi(-ext)?\.h"), ("src/comm/mpi", EMULATOR)),
     ("HDF5", re.compile(r"(hdf5(_hl)?|H5[A-Za-z]*)\.h"), ("src/io", "tests/io")),
-    ("Kokkos", re.compile(r"Kokkos_.*\.hpp|KokkosExp_.*\.hpp"), ("kernels/*/kokkos",)),
+    ("Kokkos", re.compile(r"Kokkos_.*\.hpp|KokkosExp_.*\.hpp"), ("src/device/kokkos", "kernels/*/kokkos")),
     ("NCCL", re.compile(r"nccl.*\.h"), ("src/comm/nccl", "tests/comm/nccl", EMULATOR)),
     ("cuBLAS", re.compile(r"cublas.*\.h"), ("kernels/*/cuda", EMULATOR)),
     ("CUDA", re.compile(r"(?!cublas)(cuda|curand|cutlass|cute|cub|nvtx3?|thrust|mma)([/_A-Za-z0-9]*)(\.h|\.hpp|\.cuh)?"),

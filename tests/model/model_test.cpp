@@ -2,6 +2,7 @@
 
 #include "model/model.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -84,49 +85,48 @@ TEST(Model, EqualsTheDenseModelOnEveryMesh) {
 
 /// What a GPU computes, with every way that the model has of sharing work: in fp32 its products may be sums of rounded
 /// parts, so that the bound is 10 times that of the host.
-TEST(Model, OnAGpuEqualsTheDenseModelOnEveryMesh) {
-  if (const std::string reason = why_unavailable(Backend::cuda); !reason.empty()) {
-    GTEST_SKIP() << reason;
-  }
+TEST(Model, OnADeviceEqualsTheDenseModelOnEveryMesh) {
   for (const Variant& variant : variants()) {
     const DenseModelResult expected = expected_of(variant.problem);
     for (const MeshShape& mesh : meshes()) {
-      if (variant.problem.config.kv_heads % mesh[MeshAxis::tp] == 0) {
+      if (variant.problem.config.kv_heads % mesh[MeshAxis::tp] != 0) {
+        continue;
+      }
+      for (const Backend backend : backends_with_own_memory()) {
         ModelOptions options = small_chunks();
-        options.backend = Backend::cuda;
+        options.backend = backend;
         expect_same(run_model(variant.problem, mesh, options), expected, 10 * fp32_tolerance,
-                    variant.name + " on " + mesh.to_string());
+                    fmt::format("{} {} on {}", variant.name, name_of(backend), mesh.to_string()));
       }
     }
   }
 }
 
-TEST(Model, OnAGpuMixedPrecisionStaysWithinItsRounding) {
-  if (const std::string reason = why_unavailable(Backend::cuda); !reason.empty()) {
-    GTEST_SKIP() << reason;
-  }
+TEST(Model, OnADeviceMixedPrecisionStaysWithinItsRounding) {
   const ModelProblem problem = variants()[1].problem;
   const DenseModelResult expected = expected_of(problem);
   for (const MeshShape& mesh : meshes()) {
     for (const Recomputation recomputation : {Recomputation::none, Recomputation::full}) {
-      ModelOptions options = small_chunks();
-      options.backend = Backend::cuda;
-      options.dtype = DType::bfloat16;
-      options.wire_dtype = DType::bfloat16;
-      options.recomputation = recomputation;
-      expect_same(run_model(problem, mesh, options), expected, 0.06, "bf16 on " + mesh.to_string());
+      for (const Backend backend : backends_with_own_memory()) {
+        ModelOptions options = small_chunks();
+        options.backend = backend;
+        options.dtype = DType::bfloat16;
+        options.wire_dtype = DType::bfloat16;
+        options.recomputation = recomputation;
+        expect_same(run_model(problem, mesh, options), expected, 0.06,
+                    fmt::format("bf16 {} on {}", name_of(backend), mesh.to_string()));
+      }
     }
   }
 }
 
 TEST(Model, RefusesParametersThatAreElsewhere) {
-  if (const std::string reason = why_unavailable(Backend::cuda); !reason.empty()) {
-    GTEST_SKIP() << reason;
-  }
   ShardedParameters parameters(small_config(), Mesh(Communicator::world(), meshes().front()), Backend::host);
-  ModelOptions options{.context_length = 24};
-  options.backend = Backend::cuda;
-  EXPECT_THROW(Model(parameters, options), Error);
+  for (const Backend backend : backends_with_own_memory()) {
+    ModelOptions options{.context_length = 24};
+    options.backend = backend;
+    EXPECT_THROW(Model(parameters, options), Error);
+  }
 }
 
 TEST(Model, LayoutsAndWholeChunksDoNotChangeTheResult) {
@@ -186,14 +186,13 @@ TEST(Model, LengthsThatTheRingDoesNotDivideCanBeRecomputedAndRounded) {
   expect_uneven_lengths({variants()[0]}, options, 0.06, short_ones);
 }
 
-TEST(Model, LengthsThatTheRingDoesNotDivideEqualTheDenseModelOnAGpu) {
-  if (const std::string reason = why_unavailable(Backend::cuda); !reason.empty()) {
-    GTEST_SKIP() << reason;
+TEST(Model, LengthsThatTheRingDoesNotDivideEqualTheDenseModelOnADevice) {
+  for (const Backend backend : backends_with_own_memory()) {
+    ModelOptions options = small_chunks();
+    options.backend = backend;
+    expect_uneven_lengths({variants()[2]}, options, 10 * fp32_tolerance,
+                          {.lengths = {5, 2}, .layouts = {Layout::zigzag}});
   }
-  ModelOptions options = small_chunks();
-  options.backend = Backend::cuda;
-  expect_uneven_lengths({variants()[2]}, options, 10 * fp32_tolerance,
-                        {.lengths = {5, 2}, .layouts = {Layout::zigzag}});
 }
 
 TEST(Model, BackendsAndThreadsAgree) {

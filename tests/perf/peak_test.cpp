@@ -5,8 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/isa.hpp"
-#include "perf/clock.hpp"
 
 namespace ringworld::test {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "perf/clock.hpp"
+#include "core/clock.hpp"
 #include "ring/ring_problem.hpp"
 #include "support/transports.hpp"
 

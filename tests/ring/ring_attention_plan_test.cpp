@@ -8,7 +8,7 @@
 #include <cstring>
 #include <limits>
 
-#include "perf/clock.hpp"
+#include "core/clock.hpp"
 #include "ring/ring_problem.hpp"
 #include "support/expect_error.hpp"
 

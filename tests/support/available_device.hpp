@@ -2,6 +2,7 @@
 /// @file  Whether what a test wants to run on is there.
 
 #include <string>
+#include <vector>
 
 #include "core/error.hpp"
 #include "device/device.hpp"
@@ -20,5 +21,16 @@ namespace ringworld::test {
 }
 
 [[nodiscard]] inline std::string why_unavailable(Backend backend) { return why_unavailable(device_of(backend)); }
+
+/// The backends whose memory is not the host's, as far as they are here.
+[[nodiscard]] inline std::vector<Backend> backends_with_own_memory() {
+  std::vector<Backend> here;
+  for (const Backend backend : {Backend::kokkos, Backend::cuda}) {
+    if (why_unavailable(backend).empty()) {
+      here.push_back(backend);
+    }
+  }
+  return here;
+}
 
 }  // namespace ringworld::test

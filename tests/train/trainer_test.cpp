@@ -111,22 +111,26 @@ TEST(Trainer, ResumesBitForBit) {
   }
 }
 
-/// Meshes whose parameters are shared out, over the ring and over the batch.
-std::vector<MeshShape> sharding_meshes(std::int64_t ranks) { return {mesh(1, 1, 1, ranks), mesh(1, ranks, 1, 1)}; }
+/// Meshes whose parameters are shared out, over the ring and over the batch, on every backend with memory of its own.
+std::vector<std::pair<Backend, MeshShape>> device_runs(std::int64_t ranks) {
+  std::vector<std::pair<Backend, MeshShape>> runs;
+  for (const Backend backend : test::backends_with_own_memory()) {
+    runs.emplace_back(backend, mesh(1, 1, 1, ranks));
+    runs.emplace_back(backend, mesh(1, ranks, 1, 1));
+  }
+  return runs;
+}
 
 /// fp32 on both: what differs is the order of sums, and products of a GPU that may be sums of rounded parts. Four updates
 /// carry it on.
-TEST(Trainer, SameLossesOnAGpu) {
-  if (const std::string reason = test::why_unavailable(Backend::cuda); !reason.empty()) {
-    GTEST_SKIP() << reason;
-  }
+TEST(Trainer, SameLossesOnADevice) {
   const Communicator world = Communicator::world();
   const SharedDirectory directory(world);
   constexpr std::int64_t steps = 4;
   const auto expected = steps_alone(world, directory / "alone.h5", steps);
-  for (const MeshShape& shape : sharding_meshes(world.size())) {
+  for (const auto& [backend, shape] : device_runs(world.size())) {
     TrainingPlan plan = small_plan(shape, steps);
-    plan.backend = Backend::cuda;
+    plan.backend = backend;
     Listener listener;
     train(world, small_run(plan, directory / "model.h5"), listener);
     ASSERT_EQ(listener.steps.size(), expected.size());
@@ -147,15 +151,12 @@ TEST(Trainer, SameLossesOnAGpu) {
 
 /// A sum's order on a GPU is that of its kernels: attention adds gradients of queries as blocks end, so that a resumed run
 /// need not have the same bits.
-TEST(Trainer, ResumesOnAGpu) {
-  if (const std::string reason = test::why_unavailable(Backend::cuda); !reason.empty()) {
-    GTEST_SKIP() << reason;
-  }
+TEST(Trainer, ResumesOnADevice) {
   const Communicator world = Communicator::world();
   const SharedDirectory directory(world);
-  for (const MeshShape& shape : sharding_meshes(world.size())) {
+  for (const auto& [backend, shape] : device_runs(world.size())) {
     TrainingRun run = small_run(small_plan(shape, 5), directory / "model.h5");
-    run.plan.backend = Backend::cuda;
+    run.plan.backend = backend;
     const auto expected = steps_of(world, run);
     run.checkpoint.every_steps = 2;
     run.is_resumed = false;

@@ -10,10 +10,10 @@
 
 #include "kernels/attention/attention.hpp"
 #include "kernels/attention/kokkos/launch.hpp"
-#include "kernels/attention/kokkos/math.hpp"
 #include "kernels/attention/kokkos/tile.hpp"
 #include "kernels/attention/kokkos/tile_mask.hpp"
 #include "kernels/attention/kokkos/views.hpp"
+#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld::kokkos {
 

@@ -5,11 +5,11 @@
 #include <cstdint>
 
 #include "core/error.hpp"
+#include "device/kokkos/runtime.hpp"
 #include "kernels/attention/attention.hpp"
 #include "kernels/attention/kokkos/backward.hpp"
 #include "kernels/attention/kokkos/forward.hpp"
 #include "kernels/attention/kokkos/row_kernels.hpp"
-#include "kernels/row/kokkos/runtime.hpp"
 
 namespace ringworld {
 namespace {
@@ -22,7 +22,8 @@ StateViews views_of(const AttentionState& state) {
 
 /// Runs a kernel on every row of a (B, H, T) shape, and waits for it.
 template <class Kernel>
-void for_each_row(const char* name, const std::array<std::int64_t, 3>& shape, const Kernel& kernel) {
+void for_each_state_row(const char* name, const std::array<std::int64_t, 3>& shape, const Kernel& kernel) {
+  const LaunchScope scope;
   Kokkos::parallel_for(name, RowPolicy({0, 0, 0}, {shape[0], shape[1], shape[2]}), kernel);
   ExecutionSpace().fence();
 }
@@ -36,7 +37,7 @@ class KokkosBlockAttention final : public BlockAttention {
   }
 
   void reset(const AttentionState& state) override {
-    for_each_row("ringworld::attention::reset", state.maximum.shape, ResetKernel{views_of(state)});
+    for_each_state_row("ringworld::attention::reset", state.maximum.shape, ResetKernel{views_of(state)});
   }
 
   bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) override {
@@ -58,8 +59,8 @@ class KokkosBlockAttention final : public BlockAttention {
   void finalize(const AttentionState& state, const ActivationView& out) override {
     const auto [batch, heads, tokens, head_size] = state.output.shape;
     require(out.shape == std::array{batch, tokens, heads, head_size}, "block attention: out does not fit the state");
-    for_each_row("ringworld::attention::finalize", state.maximum.shape,
-                 FinalizeKernel{.state = views_of(state), .out = ActivationWriter(out)});
+    for_each_state_row("ringworld::attention::finalize", state.maximum.shape,
+                       FinalizeKernel{.state = views_of(state), .out = ActivationWriter(out)});
   }
 
   void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
@@ -67,11 +68,11 @@ class KokkosBlockAttention final : public BlockAttention {
     require(dout.shape == out.shape, "block attention: dout has not the shape of out");
     require(delta.shape == std::array{out.batch(), out.heads(), out.tokens()},
             "block attention: delta does not fit out");
-    for_each_row("ringworld::attention::output_dot_gradient", delta.shape,
-                 OutputDotGradientKernel{.out = ActivationReader(out),
-                                         .dout = ActivationReader(dout),
-                                         .delta = view_of(delta),
-                                         .head_size = out.head_size()});
+    for_each_state_row("ringworld::attention::output_dot_gradient", delta.shape,
+                       OutputDotGradientKernel{.out = ActivationReader(out),
+                                               .dout = ActivationReader(dout),
+                                               .delta = view_of(delta),
+                                               .head_size = out.head_size()});
   }
 
   bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {

@@ -42,6 +42,7 @@ KOKKOS_INLINE_FUNCTION constexpr int tile_size(std::int64_t begin, std::int64_t 
 template <class Kernel>
 [[nodiscard]] bool launch_in_parts(const std::string& name, Kernel kernel, std::int64_t tiles, std::int64_t walk_tokens,
                                    const Progress& progress) {
+  const LaunchScope scope;
   const std::size_t bytes = Kernel::Scratch::bytes(kernel.head_size);
   // Level 0 is the fast memory of a GPU and small; a CPU does not care.
   const int level = bytes <= static_cast<std::size_t>(TeamPolicy::scratch_size_max(0)) ? 0 : 1;

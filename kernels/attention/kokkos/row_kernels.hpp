@@ -4,8 +4,8 @@
 #include <Kokkos_Core.hpp>
 #include <cstdint>
 
-#include "kernels/attention/kokkos/math.hpp"
 #include "kernels/attention/kokkos/views.hpp"
+#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld::kokkos {
 

@@ -8,9 +8,9 @@
 #include <Kokkos_Core.hpp>
 #include <cstdint>
 
-#include "kernels/attention/kokkos/math.hpp"
 #include "kernels/attention/kokkos/tile_mask.hpp"
 #include "kernels/attention/kokkos/views.hpp"
+#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld::kokkos {
 

@@ -4,19 +4,12 @@
 #include <Kokkos_Core.hpp>
 #include <array>
 #include <cstdint>
-#include <cstring>
 
 #include "core/tensor_view.hpp"
+#include "device/kokkos/launch_scope.hpp"
+#include "kernels/row/kokkos/elements.hpp"
 
 namespace ringworld::kokkos {
-
-using ExecutionSpace = Kokkos::DefaultExecutionSpace;
-
-// Operands lie in host memory (device/buffer.hpp). A Kokkos whose default space is a GPU with memory of its own would
-// need device buffers first; failing here beats failing at the first access.
-static_assert(Kokkos::SpaceAccessibility<ExecutionSpace, Kokkos::HostSpace>::accessible,
-              "ringworld's kokkos kernels work on host memory: use a Kokkos whose default execution space can read it "
-              "(Serial, OpenMP, Threads, or a GPU with unified memory), or set RINGWORLD_ENABLE_KOKKOS=OFF");
 
 /// `Element`, followed by `Rank` stars: how Kokkos spells a run-time shape.
 template <class Element, std::size_t Rank>
@@ -69,14 +62,6 @@ class ActivationReader {
   }
 
  private:
-  // bf16's own conversions are not compiled for devices.
-  KOKKOS_INLINE_FUNCTION static float widen(std::uint16_t bits) {
-    const std::uint32_t word = static_cast<std::uint32_t>(bits) << 16U;
-    float value = 0;
-    std::memcpy(&value, &word, sizeof(value));
-    return value;
-  }
-
   bool is_float32_;
   StridedView<const float, 4> float32_;
   StridedView<const std::uint16_t, 4> bfloat16_;
@@ -104,14 +89,6 @@ class ActivationWriter {
   }
 
  private:
-  KOKKOS_INLINE_FUNCTION static std::uint16_t narrow(float value) {
-    std::uint32_t word = 0;
-    std::memcpy(&word, &value, sizeof(word));
-    const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
-    const std::uint32_t half_minus_ties = 0x7fffU + ((word >> 16U) & 1U);
-    return static_cast<std::uint16_t>(is_nan ? (word >> 16U) | 0x0040U : (word + half_minus_ties) >> 16U);
-  }
-
   bool is_float32_;
   StridedView<float, 4> float32_;
   StridedView<std::uint16_t, 4> bfloat16_;

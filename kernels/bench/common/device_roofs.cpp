@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "core/clock.hpp"
 #include "kernels/bench/common/device_timer.hpp"
 #include "kernels/bench/common/random_values.hpp"
-#include "perf/clock.hpp"
 
 namespace ringworld::bench {
 
@@ -24,7 +24,7 @@ void DeviceRoofs::refresh(Roof& roof, double work, Operation&& operation) {
 
 void DeviceRoofs::measure(DType dtype) {
   if (matmul_ == nullptr) {
-    matmul_ = make_cuda_matmul();
+    matmul_ = make_matmul(Backend::cuda);
     from_ = Buffer(copied_bytes, DeviceKind::cuda);
     to_ = Buffer(copied_bytes, DeviceKind::cuda);
   }

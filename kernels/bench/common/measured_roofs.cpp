@@ -5,9 +5,9 @@
 #include <thread>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/isa.hpp"
-#include "perf/clock.hpp"
 #include "perf/peak.hpp"
 
 namespace ringworld::bench {

@@ -6,11 +6,11 @@
 #include <thread>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/isa.hpp"
 #include "device/device.hpp"
 #include "kernels/bench/common/device_timer.hpp"
-#include "perf/clock.hpp"
 #include "perf/samples.hpp"
 
 namespace ringworld::bench {

@@ -168,9 +168,7 @@ __global__ void __launch_bounds__(gradient_threads) gradient_kernel(GradientOper
 }
 
 class CudaEmbedding final : public Embedding {
- public:
-  void forward(const EmbeddingForward& pass) override {
-    check_embedding(pass);
+  void run_forward(const EmbeddingForward& pass) override {
     if (pass.y.rows == 0 || pass.y.columns == 0) {
       return;
     }
@@ -188,15 +186,13 @@ class CudaEmbedding final : public Embedding {
     });
   }
 
-  void backward(const EmbeddingBackward& pass) override {
-    check_embedding(pass);
+  void run_backward(const EmbeddingBackward& pass) override {
     if (pass.dy.rows == 0 || pass.dy.columns == 0 || pass.dtable.shape[0] == 0) {
       return;
     }
     with_type(pass.dy.dtype, [&](auto element) { backward_typed<decltype(element)>(pass); });
   }
 
- private:
   template <class T>
   static void backward_typed(const EmbeddingBackward& pass) {
     constexpr int width = row::access_width<T>;
@@ -227,7 +223,7 @@ class CudaEmbedding final : public Embedding {
 
 }  // namespace
 
-std::unique_ptr<Embedding> make_cuda_embedding() {
+std::unique_ptr<Embedding> make_cuda_embedding(const KernelOptions& /*options*/) {
   static_cast<void>(cuda_device());  // says what is missing where there is no GPU
   return std::make_unique<CudaEmbedding>();
 }

@@ -23,16 +23,13 @@ void narrow_rows(std::span<const double> values, const RowsView& view) {
 }
 
 class ReferenceEmbedding final : public Embedding {
- public:
-  void forward(const EmbeddingForward& pass) override {
-    check_embedding(pass);
+  void run_forward(const EmbeddingForward& pass) override {
     std::vector<double> y(static_cast<std::size_t>(pass.y.rows * pass.y.columns));
     reference::look_up<double>(pass.tokens, widened_rows(pass.table), pass.vocab_begin, pass.y.columns, y);
     narrow_rows(y, pass.y);
   }
 
-  void backward(const EmbeddingBackward& pass) override {
-    check_embedding(pass);
+  void run_backward(const EmbeddingBackward& pass) override {
     std::vector<double> dtable = widened_rows(RowsView(pass.dtable));
     reference::look_up_backward<double>(pass.tokens, widened_rows(pass.dy), pass.vocab_begin, pass.dy.columns, dtable);
     narrow_rows(dtable, pass.dtable);
@@ -41,6 +38,8 @@ class ReferenceEmbedding final : public Embedding {
 
 }  // namespace
 
-std::unique_ptr<Embedding> make_reference_embedding() { return std::make_unique<ReferenceEmbedding>(); }
+std::unique_ptr<Embedding> make_reference_embedding(const KernelOptions& /*options*/) {
+  return std::make_unique<ReferenceEmbedding>();
+}
 
 }  // namespace ringworld

@@ -219,9 +219,9 @@ struct ShardGradient {
 };
 
 class CudaCrossEntropy final : public CrossEntropy {
- public:
-  void forward(const CrossEntropyForward& pass) override {
-    check_cross_entropy_shapes(pass);
+  [[nodiscard]] bool can_host_read_operands() const override { return false; }
+
+  void run_forward(const CrossEntropyForward& pass) override {
     run({.logits = {pass.logits.data, pass.logits.strides[0]},
          .dlogits = {},
          .targets = pass.targets.data(),
@@ -231,8 +231,7 @@ class CudaCrossEntropy final : public CrossEntropy {
         row::is_aligned(ConstRowsView(pass.logits)));
   }
 
-  void backward(const CrossEntropyBackward& pass) override {
-    check_cross_entropy_shapes(pass);
+  void run_backward(const CrossEntropyBackward& pass) override {
     run({.logits = {pass.logits.data, pass.logits.strides[0]},
          .dlogits = {pass.logits.data, pass.logits.strides[0]},
          .targets = pass.targets.data(),
@@ -243,30 +242,26 @@ class CudaCrossEntropy final : public CrossEntropy {
         row::is_aligned(RowsView(pass.logits)));
   }
 
-  void shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum) override {
-    check_cross_entropy(shard, {maximum});
+  void run_shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum) override {
     const Rows<const float> logits{shard.logits.data, shard.logits.strides[0]};
     const bool has_packs = row::is_aligned(RowsView(shard.logits));
     launch(has_packs ? maximum_kernel<4> : maximum_kernel<1>, row_blocks(shard.logits.shape, has_packs),
            native_compute_stream(), logits, shard.logits.shape[0], shard.logits.shape[1], maximum.data());
   }
 
-  void shard_exponentials(const CrossEntropyShard& shard, std::span<const float> maximum, std::span<float> sum,
-                          std::span<float> target_logit) override {
-    check_cross_entropy(shard, {maximum, sum, target_logit});
+  void run_shard_exponentials(const CrossEntropyShard& shard, std::span<const float> maximum, std::span<float> sum,
+                              std::span<float> target_logit) override {
     const bool has_packs = row::is_aligned(RowsView(shard.logits));
     launch(has_packs ? exponentials_kernel<4> : exponentials_kernel<1>, row_blocks(shard.logits.shape, has_packs),
            native_compute_stream(), operands_of(shard), maximum.data(), sum.data(), target_logit.data());
   }
 
-  void shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum,
-                      std::span<const float> weights) override {
-    check_cross_entropy(shard, {sum, weights});
+  void run_shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum,
+                          std::span<const float> weights) override {
     row::map_rows(ShardGradient{.shard = operands_of(shard), .sum = sum.data(), .weights = weights.data()},
                   shard.logits.shape[0], shard.logits.shape[1], row::is_aligned(RowsView(shard.logits)));
   }
 
- private:
   static LaunchShape row_blocks(const std::array<std::int64_t, 2>& shape, bool has_packs) {
     const row::SweepShape sweep = row::sweep_shape(shape[0], row::divided_up(shape[1], has_packs ? 4 : 1),
                                                    packs_in_flight, row::multiprocessors());
@@ -289,7 +284,7 @@ class CudaCrossEntropy final : public CrossEntropy {
 
 }  // namespace
 
-std::unique_ptr<CrossEntropy> make_cuda_cross_entropy() {
+std::unique_ptr<CrossEntropy> make_cuda_cross_entropy(const KernelOptions& /*options*/) {
   static_cast<void>(cuda_device());  // says what is missing where there is no GPU
   return std::make_unique<CudaCrossEntropy>();
 }

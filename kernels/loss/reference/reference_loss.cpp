@@ -11,9 +11,7 @@ using row::narrow;
 using row::widened;
 
 class ReferenceCrossEntropy final : public CrossEntropy {
- public:
-  void forward(const CrossEntropyForward& pass) override {
-    check_cross_entropy(pass);
+  void run_forward(const CrossEntropyForward& pass) override {
     for (std::size_t t = 0; t < pass.targets.size(); ++t) {
       pass.nll[t] = 0.0F;
       if (pass.targets[t] >= 0) {
@@ -23,8 +21,7 @@ class ReferenceCrossEntropy final : public CrossEntropy {
     }
   }
 
-  void backward(const CrossEntropyBackward& pass) override {
-    check_cross_entropy(pass);
+  void run_backward(const CrossEntropyBackward& pass) override {
     for (std::size_t t = 0; t < pass.targets.size(); ++t) {
       const auto row = static_cast<std::int64_t>(t);
       std::vector<double> logits(static_cast<std::size_t>(pass.logits.shape[1]));
@@ -38,8 +35,7 @@ class ReferenceCrossEntropy final : public CrossEntropy {
     }
   }
 
-  void shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum) override {
-    check_cross_entropy(shard, {maximum});
+  void run_shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum) override {
     for (std::int64_t t = 0; t < shard.logits.shape[0]; ++t) {
       float largest = -std::numeric_limits<float>::infinity();
       for (std::int64_t v = 0; v < shard.logits.shape[1]; ++v) {
@@ -49,9 +45,8 @@ class ReferenceCrossEntropy final : public CrossEntropy {
     }
   }
 
-  void shard_exponentials(const CrossEntropyShard& shard, std::span<const float> maximum, std::span<float> sum,
-                          std::span<float> target_logit) override {
-    check_cross_entropy(shard, {maximum, sum, target_logit});
+  void run_shard_exponentials(const CrossEntropyShard& shard, std::span<const float> maximum, std::span<float> sum,
+                              std::span<float> target_logit) override {
     for (std::size_t t = 0; t < shard.targets.size(); ++t) {
       const auto row = static_cast<std::int64_t>(t);
       const std::int64_t target = shard.targets[t] - shard.vocab_begin;
@@ -67,9 +62,8 @@ class ReferenceCrossEntropy final : public CrossEntropy {
     }
   }
 
-  void shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum,
-                      std::span<const float> weights) override {
-    check_cross_entropy(shard, {sum, weights});
+  void run_shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum,
+                          std::span<const float> weights) override {
     for (std::size_t t = 0; t < shard.targets.size(); ++t) {
       const auto row = static_cast<std::int64_t>(t);
       std::vector<double> gradient(static_cast<std::size_t>(shard.logits.shape[1]));
@@ -85,6 +79,8 @@ class ReferenceCrossEntropy final : public CrossEntropy {
 
 }  // namespace
 
-std::unique_ptr<CrossEntropy> make_reference_cross_entropy() { return std::make_unique<ReferenceCrossEntropy>(); }
+std::unique_ptr<CrossEntropy> make_reference_cross_entropy(const KernelOptions& /*options*/) {
+  return std::make_unique<ReferenceCrossEntropy>();
+}
 
 }  // namespace ringworld

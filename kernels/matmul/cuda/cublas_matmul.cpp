@@ -41,8 +41,7 @@ class CublasMatmul final : public Matmul {
         handle, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)));
   }
 
-  void multiply(const MatmulProblem& problem) override {
-    check_matmul(problem);
+  void run_multiply(const MatmulProblem& problem) override {
     if (problem.m == 0 || problem.n == 0) {
       return;
     }
@@ -80,7 +79,7 @@ class CublasMatmul final : public Matmul {
 
 }  // namespace
 
-std::unique_ptr<Matmul> make_cuda_matmul() {
+std::unique_ptr<Matmul> make_cuda_matmul(const KernelOptions& /*options*/) {
   static_cast<void>(cuda_device());  // says what is missing where there is no GPU
   return std::make_unique<CublasMatmul>();
 }

@@ -10,8 +10,7 @@ class BlasMatmul final : public Matmul {
  public:
   explicit BlasMatmul(std::int64_t threads) : threads_(static_cast<int>(threads)) {}
 
-  void multiply(const MatmulProblem& problem) override {
-    check_matmul(problem);
+  void run_multiply(const MatmulProblem& problem) override {
     if (finish_empty_product(problem)) {
       return;
     }
@@ -32,7 +31,7 @@ class BlasMatmul final : public Matmul {
 
 }  // namespace
 
-std::unique_ptr<Matmul> make_blas_matmul(const MatmulOptions& options) {
+std::unique_ptr<Matmul> make_blas_matmul(const KernelOptions& options) {
   return make_widened_matmul(std::make_unique<BlasMatmul>(options.threads));
 }
 

@@ -91,8 +91,7 @@ class OnednnMatmul final : public Matmul {
   explicit OnednnMatmul(std::int64_t threads)
       : threads_(static_cast<int>(threads)), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
 
-  void multiply(const MatmulProblem& problem) override {
-    check_matmul(problem);
+  void run_multiply(const MatmulProblem& problem) override {
     if (finish_empty_product(problem)) {
       return;
     }
@@ -179,7 +178,7 @@ class OnednnMatmul final : public Matmul {
 
 }  // namespace
 
-std::unique_ptr<Matmul> make_onednn_matmul(const MatmulOptions& options) {
+std::unique_ptr<Matmul> make_onednn_matmul(const KernelOptions& options) {
   hold_to_selected_isa();
   auto matmul = std::make_unique<OnednnMatmul>(options.threads);
   if (has_bf16_dot_product()) {

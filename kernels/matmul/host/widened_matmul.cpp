@@ -38,12 +38,11 @@ class WidenedMatmul final : public Matmul {
  public:
   explicit WidenedMatmul(std::unique_ptr<Matmul> fp32) : fp32_(std::move(fp32)) {}
 
-  void multiply(const MatmulProblem& problem) override {
+  void run_multiply(const MatmulProblem& problem) override {
     if (problem.dtype == DType::float32) {
       fp32_->multiply(problem);
       return;
     }
-    check_matmul(problem);
     const auto stored = [](bool is_transposed, std::int64_t rows, std::int64_t columns) {
       return is_transposed ? Extents{columns, rows} : Extents{rows, columns};
     };

@@ -6,8 +6,7 @@ namespace {
 /// Plain loops, double accumulators: the oracle.
 class ReferenceMatmul final : public Matmul {
  public:
-  void multiply(const MatmulProblem& problem) override {
-    check_matmul(problem);
+  void run_multiply(const MatmulProblem& problem) override {
     with_type(problem.dtype, [&](auto operand) {
       with_type(problem.c_dtype, [&](auto result) { run<decltype(operand), decltype(result)>(problem); });
     });
@@ -38,6 +37,8 @@ class ReferenceMatmul final : public Matmul {
 
 }  // namespace
 
-std::unique_ptr<Matmul> make_reference_matmul() { return std::make_unique<ReferenceMatmul>(); }
+std::unique_ptr<Matmul> make_reference_matmul(const KernelOptions& /*options*/) {
+  return std::make_unique<ReferenceMatmul>();
+}
 
 }  // namespace ringworld

@@ -97,9 +97,7 @@ struct SwiGluGradient {
 };
 
 class CudaSwiGlu final : public SwiGlu {
- public:
-  void forward(const SwiGluForward& pass) override {
-    check_swiglu(pass);
+  void run_forward(const SwiGluForward& pass) override {
     const bool has_packs = row::is_aligned(pass.gate) && row::is_aligned(pass.up) && row::is_aligned(pass.y);
     with_type(pass.gate.dtype, [&](auto element) {
       using T = decltype(element);
@@ -108,8 +106,7 @@ class CudaSwiGlu final : public SwiGlu {
     });
   }
 
-  void backward(const SwiGluBackward& pass) override {
-    check_swiglu(pass);
+  void run_backward(const SwiGluBackward& pass) override {
     const bool has_packs = row::is_aligned(pass.dy) && row::is_aligned(pass.gate) && row::is_aligned(pass.up) &&
                            row::is_aligned(pass.dgate) && row::is_aligned(pass.dup) && row::is_aligned(pass.y);
     with_type(pass.gate.dtype, [&](auto element) {
@@ -123,7 +120,7 @@ class CudaSwiGlu final : public SwiGlu {
 
 }  // namespace
 
-std::unique_ptr<SwiGlu> make_cuda_swiglu() {
+std::unique_ptr<SwiGlu> make_cuda_swiglu(const KernelOptions& /*options*/) {
   static_cast<void>(cuda_device());  // says what is missing where there is no GPU
   return std::make_unique<CudaSwiGlu>();
 }

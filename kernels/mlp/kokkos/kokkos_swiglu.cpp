@@ -1,61 +1,66 @@
 #include "kernels/mlp/mlp.hpp"
-#include "kernels/row/parallel.hpp"
-#include "kernels/row/row_functions.hpp"
+#include "kernels/row/kokkos/elements.hpp"
+#include "kernels/row/kokkos/launch.hpp"
+#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld {
 namespace {
 
+using kokkos::RowsReader;
+using kokkos::RowsWriter;
+
+/// Written once: the backward pass returns the bits of the forward pass.
+KOKKOS_INLINE_FUNCTION float silu(float gate) { return gate / (1.0F + kokkos::exponential(-gate)); }
+
+struct ForwardKernel {
+  RowsReader gate;
+  RowsReader up;
+  RowsWriter y;
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t row, std::int64_t column) const {
+    y(row, column, silu(gate(row, column)) * up(row, column));
+  }
+};
+
+struct BackwardKernel {
+  RowsReader dy;
+  RowsReader gate;
+  RowsReader up;
+  RowsWriter dgate;
+  RowsWriter dup;
+  RowsWriter y;
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t row, std::int64_t column) const {
+    const float g = gate(row, column);
+    const float u = up(row, column);
+    const float gradient = dy(row, column);
+    const float sigmoid = 1.0F / (1.0F + kokkos::exponential(-g));
+    dgate(row, column, gradient * u * (sigmoid * (1.0F + g * (1.0F - sigmoid))));
+    dup(row, column, gradient * silu(g));
+    if (!y.is_null()) {
+      y(row, column, silu(g) * u);
+    }
+  }
+};
+
 class KokkosSwiGlu final : public SwiGlu {
- public:
-  void forward(const SwiGluForward& pass) override {
-    check_swiglu(pass);
-    with_type(pass.gate.dtype, [&](auto type) { forward_typed<decltype(type)>(pass); });
+  void run_forward(const SwiGluForward& pass) override {
+    kokkos::for_each_element("ringworld::mlp::forward", pass.gate.rows, pass.gate.columns,
+                             ForwardKernel{.gate = pass.gate, .up = pass.up, .y = pass.y});
   }
 
-  void backward(const SwiGluBackward& pass) override {
-    check_swiglu(pass);
-    with_type(pass.gate.dtype, [&](auto type) { backward_typed<decltype(type)>(pass); });
+  void run_backward(const SwiGluBackward& pass) override {
+    kokkos::for_each_element(
+        "ringworld::mlp::backward", pass.gate.rows, pass.gate.columns,
+        BackwardKernel{
+            .dy = pass.dy, .gate = pass.gate, .up = pass.up, .dgate = pass.dgate, .dup = pass.dup, .y = pass.y});
   }
-
- private:
-  template <class T>
-  void forward_typed(const SwiGluForward& pass) {
-    const auto& functions = functions_.of<T>();
-    row::for_each_range("ringworld::mlp::forward", pass.gate.rows, row::rows_per_range(pass.gate.columns),
-                        [&](std::int64_t begin, std::int64_t end) {
-                          for (std::int64_t t = begin; t < end; ++t) {
-                            functions.swiglu({.gate = pass.gate.row<T>(t),
-                                              .up = pass.up.row<T>(t),
-                                              .y = pass.y.row<T>(t),
-                                              .columns = pass.gate.columns,
-                                              .to_next_row = pass.gate.row_stride});
-                          }
-                        });
-  }
-
-  template <class T>
-  void backward_typed(const SwiGluBackward& pass) {
-    const auto& functions = functions_.of<T>();
-    row::for_each_range("ringworld::mlp::backward", pass.gate.rows, row::rows_per_range(pass.gate.columns),
-                        [&](std::int64_t begin, std::int64_t end) {
-                          for (std::int64_t t = begin; t < end; ++t) {
-                            functions.swiglu_backward({.dy = pass.dy.row<T>(t),
-                                                       .gate = pass.gate.row<T>(t),
-                                                       .up = pass.up.row<T>(t),
-                                                       .dgate = pass.dgate.row<T>(t),
-                                                       .dup = pass.dup.row<T>(t),
-                                                       .y = pass.y.row<T>(t),
-                                                       .columns = pass.gate.columns,
-                                                       .to_next_row = pass.gate.row_stride});
-                          }
-                        });
-  }
-
-  const row::RowFunctions& functions_ = row::row_functions(selected_isa());
 };
 
 }  // namespace
 
-std::unique_ptr<SwiGlu> make_kokkos_swiglu() { return std::make_unique<KokkosSwiGlu>(); }
+std::unique_ptr<SwiGlu> make_kokkos_swiglu(const KernelOptions& /*options*/) {
+  return std::make_unique<KokkosSwiGlu>();
+}
 
 }  // namespace ringworld

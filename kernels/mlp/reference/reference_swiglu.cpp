@@ -9,9 +9,7 @@ using row::narrow;
 using row::widened;
 
 class ReferenceSwiGlu final : public SwiGlu {
- public:
-  void forward(const SwiGluForward& pass) override {
-    check_swiglu(pass);
+  void run_forward(const SwiGluForward& pass) override {
     for (std::int64_t t = 0; t < pass.gate.rows; ++t) {
       const std::vector<double> gate = widened(pass.gate, t);
       std::vector<double> y = widened(pass.up, t);
@@ -22,8 +20,7 @@ class ReferenceSwiGlu final : public SwiGlu {
     }
   }
 
-  void backward(const SwiGluBackward& pass) override {
-    check_swiglu(pass);
+  void run_backward(const SwiGluBackward& pass) override {
     for (std::int64_t t = 0; t < pass.gate.rows; ++t) {
       const std::vector<double> dy = widened(pass.dy, t);
       std::vector<double> gate = widened(pass.gate, t);
@@ -46,6 +43,8 @@ class ReferenceSwiGlu final : public SwiGlu {
 
 }  // namespace
 
-std::unique_ptr<SwiGlu> make_reference_swiglu() { return std::make_unique<ReferenceSwiGlu>(); }
+std::unique_ptr<SwiGlu> make_reference_swiglu(const KernelOptions& /*options*/) {
+  return std::make_unique<ReferenceSwiGlu>();
+}
 
 }  // namespace ringworld

@@ -203,18 +203,14 @@ void with_row_shape(std::int64_t columns, bool has_packs, const Function& functi
 }
 
 class CudaRmsNorm final : public RmsNorm {
- public:
-  void forward(const RmsNormForward& pass) override {
-    check_rms_norm(pass);
+  void run_forward(const RmsNormForward& pass) override {
     with_type(pass.x.dtype, [&](auto element) { forward_typed<decltype(element)>(pass); });
   }
 
-  void backward(const RmsNormBackward& pass) override {
-    check_rms_norm(pass);
+  void run_backward(const RmsNormBackward& pass) override {
     with_type(pass.x.dtype, [&](auto element) { backward_typed<decltype(element)>(pass); });
   }
 
- private:
   template <class T>
   static void forward_typed(const RmsNormForward& pass) {
     const std::int64_t columns = pass.x.columns;
@@ -281,7 +277,7 @@ class CudaRmsNorm final : public RmsNorm {
 
 }  // namespace
 
-std::unique_ptr<RmsNorm> make_cuda_rms_norm() {
+std::unique_ptr<RmsNorm> make_cuda_rms_norm(const KernelOptions& /*options*/) {
   static_cast<void>(cuda_device());  // says what is missing where there is no GPU
   return std::make_unique<CudaRmsNorm>();
 }

@@ -1,93 +1,130 @@
-#include <algorithm>
-#include <span>
-#include <vector>
-
 #include "kernels/norm/norm.hpp"
-#include "kernels/row/parallel.hpp"
-#include "kernels/row/row_functions.hpp"
+#include "kernels/row/kernel_options.hpp"
+#include "kernels/row/kokkos/elements.hpp"
+#include "kernels/row/kokkos/launch.hpp"
+#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld {
 namespace {
 
-/// Gradients of the weights are summed a range of rows at a time, and the ranges' sums in their order.
-///
-///   rows    | range 0 | range 1 | ...      at most `most_ranges`, however many threads there are
-///   dweight    sum 0  +  sum 1  + ...      each (C) fp32, added up in double
-constexpr std::int64_t most_ranges = 64;
-constexpr std::int64_t fewest_rows = 16;
+using kokkos::RowsReader;
+using kokkos::RowsWriter;
+using kokkos::RowTeam;
+
+struct ForwardKernel {
+  RowsReader x;
+  RowsReader branch;
+  RowsWriter sum;
+  const float* weight;
+  float epsilon;
+  RowsWriter y;
+  float* inverse_rms;
+  std::int64_t columns;
+
+  KOKKOS_INLINE_FUNCTION void operator()(const RowTeam& team, std::int64_t row) const {
+    const bool has_branch = !branch.is_null();
+    if (has_branch) {
+      Kokkos::parallel_for(Kokkos::TeamVectorRange(team, columns),
+                           [&](std::int64_t c) { sum(row, c, x(row, c) + branch(row, c)); });
+      team.team_barrier();
+    }
+    // What is normalised is the sum as it was rounded, which the backward pass will read.
+    const auto normalized = [&](std::int64_t c) { return has_branch ? sum(row, c) : x(row, c); };
+    // In double: a row may be summed by one lane.
+    double squares = 0;
+    Kokkos::parallel_reduce(
+        Kokkos::TeamVectorRange(team, columns),
+        [&](std::int64_t c, double& part) {
+          part += static_cast<double>(normalized(c)) * static_cast<double>(normalized(c));
+        },
+        squares);
+    const float mean = static_cast<float>(squares / static_cast<double>(columns));
+    const float inverse = 1.0F / kokkos::square_root(mean + epsilon);
+    Kokkos::parallel_for(Kokkos::TeamVectorRange(team, columns),
+                         [&](std::int64_t c) { y(row, c, normalized(c) * inverse * weight[c]); });
+    Kokkos::single(Kokkos::PerTeam(team), [&]() { inverse_rms[row] = inverse; });
+  }
+};
+
+/// Of one column, the rows in their order: the sum does not depend on how many threads there are.
+struct WeightGradientKernel {
+  RowsReader dy;
+  RowsReader x;
+  const float* inverse_rms;
+  float* dweight;
+  std::int64_t rows;
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t column) const {
+    double sum = dweight[column];
+    for (std::int64_t row = 0; row < rows; ++row) {
+      sum += static_cast<double>(dy(row, column) * (x(row, column) * inverse_rms[row]));
+    }
+    dweight[column] = static_cast<float>(sum);
+  }
+};
+
+struct BackwardKernel {
+  RowsReader dy;
+  RowsReader x;
+  const float* weight;
+  const float* inverse_rms;
+  RowsReader residual_gradient;
+  RowsWriter dx;
+  std::int64_t columns;
+
+  KOKKOS_INLINE_FUNCTION void operator()(const RowTeam& team, std::int64_t row) const {
+    const float inverse = inverse_rms[row];
+    double sum = 0;
+    Kokkos::parallel_reduce(
+        Kokkos::TeamVectorRange(team, columns),
+        [&](std::int64_t c, double& part) {
+          part += static_cast<double>(dy(row, c) * weight[c] * (x(row, c) * inverse));
+        },
+        sum);
+    const float mean = static_cast<float>(sum / static_cast<double>(columns));
+    Kokkos::parallel_for(Kokkos::TeamVectorRange(team, columns), [&](std::int64_t c) {
+      const float gradient = (dy(row, c) * weight[c] - x(row, c) * inverse * mean) * inverse;
+      dx(row, c, residual_gradient.is_null() ? gradient : gradient + residual_gradient(row, c));
+    });
+  }
+};
 
 class KokkosRmsNorm final : public RmsNorm {
- public:
-  void forward(const RmsNormForward& pass) override {
-    check_rms_norm(pass);
-    with_type(pass.x.dtype, [&](auto type) { forward_typed<decltype(type)>(pass); });
+  void run_forward(const RmsNormForward& pass) override {
+    kokkos::for_each_row("ringworld::norm::forward", pass.x.rows,
+                         ForwardKernel{.x = pass.x,
+                                       .branch = pass.branch,
+                                       .sum = pass.sum,
+                                       .weight = pass.weight.data(),
+                                       .epsilon = pass.epsilon,
+                                       .y = pass.y,
+                                       .inverse_rms = pass.inverse_rms.data(),
+                                       .columns = pass.x.columns});
   }
 
-  void backward(const RmsNormBackward& pass) override {
-    check_rms_norm(pass);
-    with_type(pass.x.dtype, [&](auto type) { backward_typed<decltype(type)>(pass); });
+  void run_backward(const RmsNormBackward& pass) override {
+    // First: dx may be where dy is.
+    kokkos::for_each("ringworld::norm::weight_gradient", pass.x.columns,
+                     WeightGradientKernel{.dy = pass.dy,
+                                          .x = pass.x,
+                                          .inverse_rms = pass.inverse_rms.data(),
+                                          .dweight = pass.dweight.data(),
+                                          .rows = pass.x.rows});
+    kokkos::for_each_row("ringworld::norm::backward", pass.x.rows,
+                         BackwardKernel{.dy = pass.dy,
+                                        .x = pass.x,
+                                        .weight = pass.weight.data(),
+                                        .inverse_rms = pass.inverse_rms.data(),
+                                        .residual_gradient = pass.residual_gradient,
+                                        .dx = pass.dx,
+                                        .columns = pass.x.columns});
   }
-
- private:
-  template <class T>
-  void forward_typed(const RmsNormForward& pass) {
-    const auto& functions = functions_.of<T>();
-    row::for_each_range("ringworld::norm::forward", pass.x.rows, row::rows_per_range(pass.x.columns),
-                        [&](std::int64_t begin, std::int64_t end) {
-                          for (std::int64_t t = begin; t < end; ++t) {
-                            pass.inverse_rms[static_cast<std::size_t>(t)] =
-                                functions.normalize({.x = pass.x.row<T>(t),
-                                                     .branch = pass.branch.row<T>(t),
-                                                     .sum = pass.sum.row<T>(t),
-                                                     .weight = pass.weight.data(),
-                                                     .y = pass.y.row<T>(t),
-                                                     .columns = pass.x.columns,
-                                                     .epsilon = pass.epsilon});
-                          }
-                        });
-  }
-
-  template <class T>
-  void backward_typed(const RmsNormBackward& pass) {
-    const std::int64_t columns = pass.x.columns;
-    const std::int64_t grain = std::max(fewest_rows, row::range_count(pass.x.rows, most_ranges));
-    const std::int64_t ranges = row::range_count(pass.x.rows, grain);
-    partial_.assign(static_cast<std::size_t>(ranges * columns), 0.0F);
-    const auto& functions = functions_.of<T>();
-    row::for_each_range("ringworld::norm::backward", pass.x.rows, grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t t = begin; t < end; ++t) {
-        functions.normalize_backward({.dy = pass.dy.row<T>(t),
-                                      .x = pass.x.row<T>(t),
-                                      .weight = pass.weight.data(),
-                                      .inverse_rms = pass.inverse_rms[static_cast<std::size_t>(t)],
-                                      .residual_gradient = pass.residual_gradient.row<T>(t),
-                                      .dx = pass.dx.row<T>(t),
-                                      .dweight = partial_.data() + begin / grain * columns,
-                                      .columns = columns});
-      }
-    });
-    add_ranges(ranges, pass.dweight);
-  }
-
-  /// Range by range, as they lie in memory.
-  void add_ranges(std::int64_t ranges, std::span<float> dweight) {
-    sums_.assign(dweight.begin(), dweight.end());
-    for (std::int64_t range = 0; range < ranges; ++range) {
-      const float* partial = partial_.data() + range * std::ssize(dweight);
-      for (std::size_t c = 0; c < sums_.size(); ++c) {
-        sums_[c] += static_cast<double>(partial[c]);
-      }
-    }
-    std::ranges::transform(sums_, dweight.begin(), [](double sum) { return static_cast<float>(sum); });
-  }
-
-  const row::RowFunctions& functions_ = row::row_functions(selected_isa());
-  std::vector<float> partial_;  ///< (ranges, C)
-  std::vector<double> sums_;    ///< (C)
 };
 
 }  // namespace
 
-std::unique_ptr<RmsNorm> make_kokkos_rms_norm() { return std::make_unique<KokkosRmsNorm>(); }
+std::unique_ptr<RmsNorm> make_kokkos_rms_norm(const KernelOptions& /*options*/) {
+  return std::make_unique<KokkosRmsNorm>();
+}
 
 }  // namespace ringworld

@@ -9,9 +9,7 @@ using row::narrow;
 using row::widened;
 
 class ReferenceRmsNorm final : public RmsNorm {
- public:
-  void forward(const RmsNormForward& pass) override {
-    check_rms_norm(pass);
+  void run_forward(const RmsNormForward& pass) override {
     const std::vector<double> weight = widened(pass.weight);
     std::vector<double> y(weight.size());
     for (std::int64_t t = 0; t < pass.x.rows; ++t) {
@@ -30,8 +28,7 @@ class ReferenceRmsNorm final : public RmsNorm {
     }
   }
 
-  void backward(const RmsNormBackward& pass) override {
-    check_rms_norm(pass);
+  void run_backward(const RmsNormBackward& pass) override {
     const std::vector<double> weight = widened(pass.weight);
     std::vector<double> dweight = widened(pass.dweight);
     for (std::int64_t t = 0; t < pass.x.rows; ++t) {
@@ -52,6 +49,8 @@ class ReferenceRmsNorm final : public RmsNorm {
 
 }  // namespace
 
-std::unique_ptr<RmsNorm> make_reference_rms_norm() { return std::make_unique<ReferenceRmsNorm>(); }
+std::unique_ptr<RmsNorm> make_reference_rms_norm(const KernelOptions& /*options*/) {
+  return std::make_unique<ReferenceRmsNorm>();
+}
 
 }  // namespace ringworld

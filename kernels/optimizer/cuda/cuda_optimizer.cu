@@ -19,32 +19,6 @@ namespace {
 using row::Floats;
 using row::Pack;
 
-/// The factors of a step, worked out in double.
-struct AdamWFactors {
-  float gradient_scale;
-  float beta1;
-  float beta2;
-  float one_minus_beta1;
-  float one_minus_beta2;
-  float step_size;                // learning rate / (1 - beta1^step)
-  float inverse_root_correction;  // 1 / sqrt(1 - beta2^step)
-  float epsilon;
-  float decay;  // 1 - learning rate * weight decay
-};
-
-AdamWFactors factors_of(const AdamWOptions& options) {
-  const auto step = static_cast<double>(options.step);
-  return {.gradient_scale = static_cast<float>(options.gradient_scale),
-          .beta1 = static_cast<float>(options.beta1),
-          .beta2 = static_cast<float>(options.beta2),
-          .one_minus_beta1 = static_cast<float>(1 - options.beta1),
-          .one_minus_beta2 = static_cast<float>(1 - options.beta2),
-          .step_size = static_cast<float>(options.learning_rate / (1 - std::pow(options.beta1, step))),
-          .inverse_root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(options.beta2, step))),
-          .epsilon = static_cast<float>(options.epsilon),
-          .decay = static_cast<float>(1 - options.learning_rate * options.weight_decay)};
-}
-
 template <bool HasCopy>
 struct AdamWStep {
   static constexpr int width = HasCopy ? 8 : 4;
@@ -54,7 +28,7 @@ struct AdamWStep {
   float* first_moment = nullptr;
   float* second_moment = nullptr;
   bf16* copy = nullptr;
-  AdamWFactors factors;
+  row::AdamWFactors factors;
 
   template <int Width>
   struct Operands {
@@ -135,9 +109,7 @@ __global__ void __launch_bounds__(square_threads)
 }
 
 class CudaOptimizer final : public Optimizer {
- public:
-  void adamw(const AdamWRange& range, const AdamWOptions& options) override {
-    check_adamw(range, options);
+  void run_adamw(const AdamWRange& range, const AdamWOptions& options) override {
     const bool has_packs = row::is_aligned(range.parameter) && row::is_aligned(range.gradient) &&
                            row::is_aligned(range.first_moment) && row::is_aligned(range.second_moment) &&
                            row::is_aligned(range.bfloat16_copy);
@@ -157,12 +129,8 @@ class CudaOptimizer final : public Optimizer {
     }
   }
 
-  [[nodiscard]] double sum_of_squares(std::span<const float> values) override {
-    return sum_of_squares_of_ranges(std::span(&values, 1));
-  }
-
   /// The chunks of all ranges lie in one row, which is added up and waited for once.
-  [[nodiscard]] double sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges) override {
+  [[nodiscard]] double run_sum_of_squares(std::span<const std::span<const float>> ranges) override {
     std::int64_t chunks = 0;
     for (const std::span<const float> values : ranges) {
       chunks += row::divided_up(std::ssize(values), chunk);
@@ -191,14 +159,13 @@ class CudaOptimizer final : public Optimizer {
     return *sum_on_host_.as<double>();
   }
 
- private:
   Buffer sums_;  // the total, then those of the chunks
   Buffer sum_on_host_{sizeof(double), DeviceKind::pinned};
 };
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_cuda_optimizer() {
+std::unique_ptr<Optimizer> make_cuda_optimizer(const KernelOptions& /*options*/) {
   static_cast<void>(cuda_device());  // says what is missing where there is no GPU
   return std::make_unique<CudaOptimizer>();
 }

@@ -1,64 +1,112 @@
-#include <cmath>
-#include <numeric>
-#include <vector>
+#include <algorithm>
 
+#include "device/buffer.hpp"
 #include "kernels/optimizer/optimizer.hpp"
-#include "kernels/row/parallel.hpp"
-#include "kernels/row/row_functions.hpp"
+#include "kernels/row/kokkos/elements.hpp"
+#include "kernels/row/kokkos/launch.hpp"
+#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld {
 namespace {
 
-/// Elements of a range: a multiple of every register, so that a range ends in whole ones.
-constexpr std::int64_t chunk = 1 << 15;
+/// Elements whose squares one thread adds up, in their order.
+constexpr std::int64_t chunk = 1024;
 
-/// The factors of a step, worked out in double.
-row::AdamWRow factors_of(const AdamWOptions& options) {
-  const auto step = static_cast<double>(options.step);
-  return {.gradient_scale = static_cast<float>(options.gradient_scale),
-          .beta1 = static_cast<float>(options.beta1),
-          .beta2 = static_cast<float>(options.beta2),
-          .one_minus_beta1 = static_cast<float>(1 - options.beta1),
-          .one_minus_beta2 = static_cast<float>(1 - options.beta2),
-          .step_size = static_cast<float>(options.learning_rate / (1 - std::pow(options.beta1, step))),
-          .inverse_root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(options.beta2, step))),
-          .epsilon = static_cast<float>(options.epsilon),
-          .decay = static_cast<float>(1 - options.learning_rate * options.weight_decay)};
-}
+struct AdamWKernel {
+  float* parameter;
+  const float* gradient;
+  float* first_moment;
+  float* second_moment;
+  bf16* copy;
+  row::AdamWFactors by;
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t index) const {
+    const float scaled = gradient[index] * by.gradient_scale;
+    const float first = by.beta1 * first_moment[index] + by.one_minus_beta1 * scaled;
+    const float second = by.beta2 * second_moment[index] + by.one_minus_beta2 * (scaled * scaled);
+    const float divisor = kokkos::square_root(second) * by.inverse_root_correction + by.epsilon;
+    const float updated = parameter[index] * by.decay - by.step_size * first / divisor;
+    first_moment[index] = first;
+    second_moment[index] = second;
+    parameter[index] = updated;
+    if (copy != nullptr) {
+      copy[index].bits = kokkos::narrow(updated);
+    }
+  }
+};
+
+struct SquareKernel {
+  const float* values;
+  std::int64_t count;
+  double* sums;
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t part) const {
+    const std::int64_t end = kokkos::smaller(count, (part + 1) * chunk);
+    double sum = 0;
+    for (std::int64_t index = part * chunk; index < end; ++index) {
+      sum += static_cast<double>(values[index]) * static_cast<double>(values[index]);
+    }
+    sums[part] = sum;
+  }
+};
+
+struct AddKernel {
+  const double* sums;
+  std::int64_t count;
+  double* total;
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t /*index*/) const {
+    double sum = 0;
+    for (std::int64_t part = 0; part < count; ++part) {
+      sum += sums[part];
+    }
+    *total = sum;
+  }
+};
 
 class KokkosOptimizer final : public Optimizer {
- public:
-  void adamw(const AdamWRange& range, const AdamWOptions& options) override {
-    check_adamw(range, options);
-    const row::AdamWRow factors = factors_of(options);
-    row::for_each_range("ringworld::optimizer::adamw", std::ssize(range.parameter), chunk,
-                        [&](std::int64_t begin, std::int64_t end) {
-                          row::AdamWRow part = factors;
-                          part.parameter = range.parameter.data() + begin;
-                          part.gradient = range.gradient.data() + begin;
-                          part.first_moment = range.first_moment.data() + begin;
-                          part.second_moment = range.second_moment.data() + begin;
-                          part.copy = range.bfloat16_copy.empty() ? nullptr : range.bfloat16_copy.data() + begin;
-                          part.count = end - begin;
-                          functions_.adamw(part);
-                        });
+  void run_adamw(const AdamWRange& range, const AdamWOptions& options) override {
+    kokkos::for_each("ringworld::optimizer::adamw", std::ssize(range.parameter),
+                     AdamWKernel{.parameter = range.parameter.data(),
+                                 .gradient = range.gradient.data(),
+                                 .first_moment = range.first_moment.data(),
+                                 .second_moment = range.second_moment.data(),
+                                 .copy = range.bfloat16_copy.data(),
+                                 .by = factors_of(options)});
   }
 
-  [[nodiscard]] double sum_of_squares(std::span<const float> values) override {
-    std::vector<double> sums(static_cast<std::size_t>(row::range_count(std::ssize(values), chunk)));
-    row::for_each_range(
-        "ringworld::optimizer::sum_of_squares", std::ssize(values), chunk, [&](std::int64_t begin, std::int64_t end) {
-          sums[static_cast<std::size_t>(begin / chunk)] = functions_.sum_of_squares(values.data() + begin, end - begin);
-        });
-    return std::accumulate(sums.begin(), sums.end(), 0.0);
+  /// The chunks of all ranges lie in one row, which is added up and waited for once.
+  [[nodiscard]] double run_sum_of_squares(std::span<const std::span<const float>> ranges) override {
+    std::int64_t chunks = 0;
+    for (const std::span<const float> values : ranges) {
+      chunks += chunks_of(values);
+    }
+    const std::int64_t bytes = (chunks + 1) * static_cast<std::int64_t>(sizeof(double));
+    if (sums_.bytes() < bytes) {
+      sums_ = Buffer(bytes, DeviceKind::kokkos);
+    }
+    auto* total = sums_.as<double>();
+    double* of_range = total + 1;
+    for (const std::span<const float> values : ranges) {
+      kokkos::for_each("ringworld::optimizer::square", chunks_of(values),
+                       SquareKernel{.values = values.data(), .count = std::ssize(values), .sums = of_range});
+      of_range += chunks_of(values);
+    }
+    kokkos::for_each("ringworld::optimizer::add", 1, AddKernel{.sums = total + 1, .count = chunks, .total = total});
+    double result = 0;
+    kokkos_device().copy(&result, total, sizeof(result), kokkos_device().compute_stream());
+    return result;
   }
 
- private:
-  const row::RowFunctions& functions_ = row::row_functions(selected_isa());
+  static std::int64_t chunks_of(std::span<const float> values) { return (std::ssize(values) + chunk - 1) / chunk; }
+
+  Buffer sums_;  // the total, then those of the chunks
 };
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_kokkos_optimizer() { return std::make_unique<KokkosOptimizer>(); }
+std::unique_ptr<Optimizer> make_kokkos_optimizer(const KernelOptions& /*options*/) {
+  return std::make_unique<KokkosOptimizer>();
+}
 
 }  // namespace ringworld

@@ -5,9 +5,7 @@ namespace ringworld {
 namespace {
 
 class ReferenceOptimizer final : public Optimizer {
- public:
-  void adamw(const AdamWRange& range, const AdamWOptions& options) override {
-    check_adamw(range, options);
+  void run_adamw(const AdamWRange& range, const AdamWOptions& options) override {
     for (std::size_t i = 0; i < range.parameter.size(); ++i) {
       auto parameter = static_cast<double>(range.parameter[i]);
       auto first_moment = static_cast<double>(range.first_moment[i]);
@@ -22,10 +20,14 @@ class ReferenceOptimizer final : public Optimizer {
     }
   }
 
-  [[nodiscard]] double sum_of_squares(std::span<const float> values) override {
+  [[nodiscard]] double run_sum_of_squares(std::span<const std::span<const float>> ranges) override {
     double sum = 0;
-    for (const float value : values) {
-      sum += static_cast<double>(value) * static_cast<double>(value);
+    for (const std::span<const float> values : ranges) {
+      double of_range = 0;
+      for (const float value : values) {
+        of_range += static_cast<double>(value) * static_cast<double>(value);
+      }
+      sum += of_range;
     }
     return sum;
   }
@@ -33,6 +35,8 @@ class ReferenceOptimizer final : public Optimizer {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_reference_optimizer() { return std::make_unique<ReferenceOptimizer>(); }
+std::unique_ptr<Optimizer> make_reference_optimizer(const KernelOptions& /*options*/) {
+  return std::make_unique<ReferenceOptimizer>();
+}
 
 }  // namespace ringworld

@@ -102,9 +102,7 @@ struct Rotation {
 };
 
 class CudaRope final : public Rope {
- public:
-  void rotate(const RopeRotation& rotation) override {
-    check_rope(rotation);
+  void run_rotate(const RopeRotation& rotation) override {
     if (rotation.x.size() == 0) {
       return;
     }
@@ -118,7 +116,6 @@ class CudaRope final : public Rope {
     });
   }
 
- private:
   template <class T, RopePairing Pairing>
   static void rotate_typed(const RopeRotation& rotation) {
     const ActivationView& x = rotation.x;
@@ -145,7 +142,7 @@ class CudaRope final : public Rope {
 
 }  // namespace
 
-std::unique_ptr<Rope> make_cuda_rope() {
+std::unique_ptr<Rope> make_cuda_rope(const KernelOptions& /*options*/) {
   static_cast<void>(cuda_device());  // says what is missing where there is no GPU
   return std::make_unique<CudaRope>();
 }

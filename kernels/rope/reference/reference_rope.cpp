@@ -6,9 +6,7 @@ namespace ringworld {
 namespace {
 
 class ReferenceRope final : public Rope {
- public:
-  void rotate(const RopeRotation& rotation) override {
-    check_rope(rotation);
+  void run_rotate(const RopeRotation& rotation) override {
     const auto [batch, tokens, heads, head_size] = rotation.x.shape;
     for (std::int64_t b = 0; b < batch; ++b) {
       for (std::int64_t t = 0; t < tokens; ++t) {
@@ -25,7 +23,6 @@ class ReferenceRope final : public Rope {
     }
   }
 
- private:
   /// (H, D) of one token.
   static RowsView heads_of(const ActivationView& x, std::int64_t b, std::int64_t t) {
     const std::int64_t offset = b * x.strides[0] + t * x.strides[1];
@@ -36,6 +33,8 @@ class ReferenceRope final : public Rope {
 
 }  // namespace
 
-std::unique_ptr<Rope> make_reference_rope() { return std::make_unique<ReferenceRope>(); }
+std::unique_ptr<Rope> make_reference_rope(const KernelOptions& /*options*/) {
+  return std::make_unique<ReferenceRope>();
+}
 
 }  // namespace ringworld

@@ -468,6 +468,8 @@ class CudaTensorOps final : public TensorOps {
 
 }  // namespace
 
-std::unique_ptr<TensorOps> make_cuda_tensor_ops() { return std::make_unique<CudaTensorOps>(); }
+std::unique_ptr<TensorOps> make_cuda_tensor_ops(const KernelOptions& /*options*/) {
+  return std::make_unique<CudaTensorOps>();
+}
 
 }  // namespace ringworld

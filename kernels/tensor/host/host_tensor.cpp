@@ -180,6 +180,8 @@ class HostTensorOps final : public TensorOps {
 
 }  // namespace
 
-std::unique_ptr<TensorOps> make_host_tensor_ops() { return std::make_unique<HostTensorOps>(); }
+std::unique_ptr<TensorOps> make_host_tensor_ops(const KernelOptions& /*options*/) {
+  return std::make_unique<HostTensorOps>();
+}
 
 }  // namespace ringworld

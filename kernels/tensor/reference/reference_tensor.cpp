@@ -141,6 +141,8 @@ class ReferenceTensorOps final : public TensorOps {
 
 }  // namespace
 
-std::unique_ptr<TensorOps> make_reference_tensor_ops() { return std::make_unique<ReferenceTensorOps>(); }
+std::unique_ptr<TensorOps> make_reference_tensor_ops(const KernelOptions& /*options*/) {
+  return std::make_unique<ReferenceTensorOps>();
+}
 
 }  // namespace ringworld

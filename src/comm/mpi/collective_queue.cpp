@@ -33,7 +33,7 @@ class QueuedPending final : public PendingCollective::Impl {
     while (queue_.holds(*collective_)) {
       queue_.drive();
     }
-    device(DeviceKind::cuda).compute_stream().wait_for(collective_->end());
+    collective_->place().compute_stream().wait_for(collective_->end());
   }
 
  private:

@@ -17,20 +17,23 @@ namespace ringworld {
 /// One collective in the queue.
 class QueuedCollective {
  public:
-  explicit QueuedCollective(Device& gpu) : begin_(gpu.make_event()), end_(gpu.make_event()) {
-    begin_->record(gpu.compute_stream());
+  explicit QueuedCollective(Device& place) : place_(place), begin_(place.make_event()), end_(place.make_event()) {
+    begin_->record(place.compute_stream());
   }
   virtual ~QueuedCollective() = default;
 
   /// Takes it as far as it can go now, and does not block. True when all its messages have ended.
   virtual bool drive() = 0;
 
+  /// The device whose memory is moved.
+  [[nodiscard]] Device& place() const { return place_; }
   /// The compute stream when the program started the collective.
   [[nodiscard]] const Event& begin() const { return *begin_; }
   /// Reached when the result is there; recorded by `drive` behind what it leaves enqueued, if anything.
   [[nodiscard]] Event& end() const { return *end_; }
 
  private:
+  Device& place_;
   std::unique_ptr<Event> begin_;
   std::unique_ptr<Event> end_;
 };

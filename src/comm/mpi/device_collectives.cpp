@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 
+#include "comm/device_choice.hpp"
 #include "comm/mpi/collective_queue.hpp"
 #include "comm/mpi/mpi_handles.hpp"
 #include "comm/mpi/staged_collective.hpp"
@@ -47,7 +48,8 @@ class GatherInPlace final : public QueuedCollective {
 
 class DeviceCollectives final : public Collectives {
  public:
-  explicit DeviceCollectives(bool is_gathering_in_place) : is_gathering_in_place_(is_gathering_in_place) {}
+  DeviceCollectives(Device& place, bool is_gathering_in_place)
+      : place_(place), is_gathering_in_place_(is_gathering_in_place) {}
 
   std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& communicator,
                                                             std::span<const float> mine,
@@ -60,8 +62,8 @@ class DeviceCollectives final : public Collectives {
     }
     require_input(mine.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()),
                   "collective: a shard has more elements than MPI counts; use more ranks along fsdp, sp or tp");
-    return queue_.add(communicator, std::make_shared<GatherInPlace>(device(DeviceKind::cuda),
-                                                                    MpiAccess::handle(communicator), mine, all));
+    return queue_.add(communicator,
+                      std::make_shared<GatherInPlace>(place_, MpiAccess::handle(communicator), mine, all));
   }
 
   std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& communicator,
@@ -86,12 +88,13 @@ class DeviceCollectives final : public Collectives {
  private:
   std::unique_ptr<PendingCollective::Impl> start(const Communicator& communicator, const StagedProblem& problem) {
     if (!area_.has_value()) {
-      area_.emplace(communicator);
+      area_.emplace(communicator, place_);
     }
     return queue_.add(communicator,
                       std::make_shared<StagedCollective>(MpiAccess::handle(communicator), *area_, problem));
   }
 
+  Device& place_;
   bool is_gathering_in_place_;
   std::optional<StagingArea> area_;  // made at its first use
   CollectiveQueue queue_;
@@ -99,13 +102,17 @@ class DeviceCollectives final : public Collectives {
 
 }  // namespace
 
-std::unique_ptr<Collectives> make_cuda_aware_collectives() { return std::make_unique<DeviceCollectives>(true); }
-std::unique_ptr<Collectives> make_staged_collectives() { return std::make_unique<DeviceCollectives>(false); }
+std::unique_ptr<Collectives> make_cuda_aware_collectives() {
+  return std::make_unique<DeviceCollectives>(device(DeviceKind::cuda), true);
+}
+std::unique_ptr<Collectives> make_staged_collectives(DeviceKind memory) {
+  return std::make_unique<DeviceCollectives>(device(memory), false);
+}
 
-Collectives& device_collectives(const Communicator& communicator) {
-  std::unique_ptr<Collectives>& made = MpiAccess::device_collectives(communicator);
+Collectives& device_collectives(const Communicator& communicator, DeviceKind memory) {
+  std::unique_ptr<Collectives>& made = MpiAccess::device_collectives(communicator, memory);
   if (made == nullptr) {
-    switch (communicator.transport()) {
+    switch (transport_of(communicator, memory)) {
       case Transport::nccl:
         made = make_nccl_collectives(communicator);
         break;
@@ -113,7 +120,7 @@ Collectives& device_collectives(const Communicator& communicator) {
         made = make_cuda_aware_collectives();
         break;
       case Transport::staged:
-        made = make_staged_collectives();
+        made = make_staged_collectives(memory);
         break;
       case Transport::automatic:
         throw Error(ErrorKind::internal, "the transport was not decided");

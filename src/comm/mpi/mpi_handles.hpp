@@ -3,6 +3,7 @@
 
 #include <mpi.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -11,6 +12,7 @@
 #include "comm/collectives_impl.hpp"
 #include "comm/communicator.hpp"
 #include "core/unique_handle.hpp"
+#include "device/device.hpp"
 
 namespace ringworld {
 
@@ -32,9 +34,9 @@ struct Communicator::Impl {
   int rank = 0;
   int size = 1;
   Transport wanted_transport;
-  std::optional<Transport> transport;               // decided at its first use
-  std::unique_ptr<Collectives> device_collectives;  // made at their first use
-  std::vector<int> ranks_in_job;                    // found at their first use
+  std::optional<Transport> transport;                                                     // decided at its first use
+  std::array<std::unique_ptr<Collectives>, device_kind_names.size()> device_collectives;  // made at their first use
+  std::vector<int> ranks_in_job;                                                          // found at their first use
 
   explicit Impl(MPI_Comm owned, Transport wanted = Transport::automatic);
 };
@@ -46,8 +48,9 @@ struct MpiAccess {
   [[nodiscard]] static std::optional<Transport>& transport(const Communicator& communicator) {
     return communicator.impl_->transport;
   }
-  [[nodiscard]] static std::unique_ptr<Collectives>& device_collectives(const Communicator& communicator) {
-    return communicator.impl_->device_collectives;
+  [[nodiscard]] static std::unique_ptr<Collectives>& device_collectives(const Communicator& communicator,
+                                                                        DeviceKind memory) {
+    return communicator.impl_->device_collectives[static_cast<std::size_t>(memory)];
   }
   /// Never frees `communicator`, as freeing is collective: for a rank that an error unwinds alone.
   static void leak(const Communicator& communicator) { (void)communicator.impl_->handle.release(); }

@@ -12,23 +12,22 @@ namespace {
 
 constexpr auto float_bytes = static_cast<std::int64_t>(sizeof(float));
 
-Device& gpu() { return device(DeviceKind::cuda); }
-
 }  // namespace
 
-StagingArea::StagingArea(const Communicator& communicator)
-    : ranks(communicator.size()),
+StagingArea::StagingArea(const Communicator& communicator, Device& device)
+    : place(device),
+      ranks(communicator.size()),
       piece_floats(std::max<std::int64_t>(1, default_chunk_bytes / float_bytes / ranks)),
-      stream(gpu().make_stream()) {
+      stream(device.make_stream()) {
   for (Slot& slot : slots) {
-    slot.outgoing = Buffer(piece_floats * ranks * float_bytes, DeviceKind::pinned);
-    slot.incoming = Buffer(piece_floats * ranks * float_bytes, DeviceKind::pinned);
-    slot.copied = gpu().make_event();
+    slot.outgoing = Buffer(piece_floats * ranks * float_bytes, place.staging());
+    slot.incoming = Buffer(piece_floats * ranks * float_bytes, place.staging());
+    slot.copied = place.make_event();
   }
 }
 
 StagedCollective::StagedCollective(MPI_Comm communicator, StagingArea& area, const StagedProblem& problem)
-    : QueuedCollective(gpu()), communicator_(communicator), area_(area), problem_(problem) {}
+    : QueuedCollective(area.place), communicator_(communicator), area_(area), problem_(problem) {}
 
 std::int64_t StagedCollective::pieces() const {
   return (problem_.shard_floats + area_.piece_floats - 1) / area_.piece_floats;
@@ -76,8 +75,8 @@ void StagedCollective::copy_out(std::int64_t index) {
   StagingArea::Slot& slot = slot_of(index);
   const std::int64_t shards = problem_.kind == StagedKind::reduce_scatter ? area_.ranks : 1;
   for (std::int64_t shard = 0; shard < shards; ++shard) {
-    gpu().copy(slot.outgoing.as<float>() + shard * floats, problem_.from + shard * problem_.shard_floats + offset,
-               floats * float_bytes, *area_.stream);
+    area_.place.copy(slot.outgoing.as<float>() + shard * floats, problem_.from + shard * problem_.shard_floats + offset,
+                     floats * float_bytes, *area_.stream);
   }
   slot.copied->record(*area_.stream);
 }
@@ -106,8 +105,8 @@ void StagedCollective::copy_in(std::int64_t index) {
   StagingArea::Slot& slot = slot_of(index);
   const std::int64_t shards = problem_.kind == StagedKind::all_gather ? area_.ranks : 1;
   for (std::int64_t shard = 0; shard < shards; ++shard) {
-    gpu().copy(problem_.to + shard * problem_.shard_floats + offset, slot.incoming.as<float>() + shard * floats,
-               floats * float_bytes, *area_.stream);
+    area_.place.copy(problem_.to + shard * problem_.shard_floats + offset, slot.incoming.as<float>() + shard * floats,
+                     floats * float_bytes, *area_.stream);
   }
   slot.copied->record(*area_.stream);
 }

@@ -17,7 +17,7 @@ namespace ringworld {
 
 /// The pinned memory and the stream of a communicator's collectives.
 struct StagingArea {
-  explicit StagingArea(const Communicator& communicator);
+  StagingArea(const Communicator& communicator, Device& device);
 
   struct Slot {
     Buffer outgoing;                ///< piece_floats of every rank
@@ -26,6 +26,7 @@ struct StagingArea {
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
+  Device& place;  ///< whose memory the operands are
   std::int64_t ranks;
   std::int64_t piece_floats;  ///< of a shard
   std::unique_ptr<Stream> stream;

@@ -31,7 +31,7 @@ struct Slot {
 struct Lane {
   Lane(Device& gpu, std::int64_t chunk_bytes) : stream(gpu.make_stream()) {
     for (Slot& slot : slots) {
-      slot.memory = Buffer(chunk_bytes, DeviceKind::pinned);
+      slot.memory = Buffer(chunk_bytes, gpu.staging());
       slot.copied = gpu.make_event();
     }
   }

@@ -87,6 +87,7 @@ class CudaDevice final : public Device {
   }
 
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cuda; }
+  [[nodiscard]] DeviceKind staging() const override { return DeviceKind::pinned; }
 
   [[nodiscard]] std::string name() const override {
     int ordinal = 0;
@@ -146,6 +147,7 @@ class CudaDevice final : public Device {
 class PinnedDevice final : public Device {
  public:
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::pinned; }
+  [[nodiscard]] DeviceKind staging() const override { return DeviceKind::pinned; }
   [[nodiscard]] std::string name() const override { return host_device().name(); }
   [[nodiscard]] std::int64_t available_bytes() const override { return host_device().available_bytes(); }
 

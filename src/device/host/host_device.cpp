@@ -3,20 +3,18 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <limits>
 #include <string>
 
+#include "core/clock.hpp"
 #include "device/device.hpp"
 #include "device/host/memory_limit.hpp"
 
 namespace ringworld {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 class HostStream final : public Stream {
  public:
@@ -26,15 +24,15 @@ class HostStream final : public Stream {
 
 class HostEvent final : public Event {
  public:
-  void record(Stream& /*stream*/) override { moment_ = Clock::now(); }
+  void record(Stream& /*stream*/) override { moment_ = now_seconds(); }
   [[nodiscard]] bool has_happened() const override { return true; }
   void synchronize() const override {}
   [[nodiscard]] double seconds_since(const Event& earlier) const override {
-    return std::chrono::duration<double>(moment_ - dynamic_cast<const HostEvent&>(earlier).moment_).count();
+    return moment_ - dynamic_cast<const HostEvent&>(earlier).moment_;
   }
 
  private:
-  Clock::time_point moment_;
+  double moment_ = 0;
 };
 
 /// The value, in bytes, of a line `key   N kB` of /proc/meminfo, or the largest number when there is none.
@@ -53,6 +51,7 @@ std::int64_t meminfo_bytes(const std::string& key) {
 class HostDevice final : public Device {
  public:
   [[nodiscard]] DeviceKind kind() const override { return DeviceKind::host; }
+  [[nodiscard]] DeviceKind staging() const override { return DeviceKind::host; }
 
   [[nodiscard]] std::string name() const override {
     std::ifstream file("/proc/cpuinfo");

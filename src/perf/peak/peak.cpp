@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "core/activity.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
-#include "perf/clock.hpp"
 
 namespace ringworld {
 namespace {

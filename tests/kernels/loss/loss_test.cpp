@@ -170,7 +170,7 @@ TEST_P(CrossEntropyCase, ATargetBeyondTheVocabularyIsRefusedOrNoNumber) {
         {.logits = on(TensorView<float, 2>(logits.data(), {2, 24})), .targets = on(targets), .nll = on(nll)});
     on.fetch();
   };
-  if (backend() == Backend::cuda) {
+  if (device_of(backend()) != DeviceKind::host) {
     run();
     EXPECT_NEAR(nll[0], std::log(24.0), 1e-5);
     EXPECT_TRUE(std::isnan(nll[1]));

@@ -2,14 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <mutex>
 #include <utility>
 
+#include "core/thread_team.hpp"
 #include "kernels/row/backend_case.hpp"
-#include "kernels/row/backend_choice.hpp"
+#include "kernels/row/parallel.hpp"
 #include "kernels/row/row_functions.hpp"
 #include "kernels/row/rows_view.hpp"
 #include "support/expect_error.hpp"
@@ -19,16 +21,21 @@ namespace {
 
 class Row : public BackendTest {};
 
-TEST_P(Row, RangesCoverEveryItemOnceInFixedCuts) {
-  std::vector<std::pair<std::int64_t, std::int64_t>> seen;
-  std::mutex mutex;
-  row::for_each_range("ringworld::test", 10, 4, [&](std::int64_t begin, std::int64_t end) {
-    const std::scoped_lock lock(mutex);
-    seen.emplace_back(begin, end);
-  });
-  std::ranges::sort(seen);
-  EXPECT_EQ(seen, (std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 4}, {4, 8}, {8, 10}}));
-  row::for_each_range("ringworld::test", 0, 4, [](std::int64_t, std::int64_t) { FAIL() << "no items, no range"; });
+TEST(Ranges, CoverEveryItemOnceInFixedCutsWhateverTheThreads) {
+  for (const int threads : {1, 2, 5}) {
+    if (threads > largest_team()) {
+      continue;
+    }
+    std::vector<std::pair<std::int64_t, std::int64_t>> seen;
+    std::mutex mutex;
+    row::for_each_range(threads, 10, 4, [&](std::int64_t begin, std::int64_t end) {
+      const std::scoped_lock lock(mutex);
+      seen.emplace_back(begin, end);
+    });
+    std::ranges::sort(seen);
+    EXPECT_EQ(seen, (std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 4}, {4, 8}, {8, 10}}));
+    row::for_each_range(threads, 0, 4, [](std::int64_t, std::int64_t) { FAIL() << "no items, no range"; });
+  }
 }
 
 TEST_P(Row, ExponentialsAreGoodToSevenDigits) {
@@ -88,12 +95,6 @@ TEST(RowsView, PartsKeepTheStride) {
   EXPECT_EQ(up.columns, 3);
   EXPECT_EQ(up.row<float>(1)[1], 5.0F);
   EXPECT_EQ(ConstRowsView().row<float>(7), nullptr);
-}
-
-TEST(BackendChoice, AnAbsentBackendIsAskedForByName) {
-  expect_error(ErrorKind::bad_input, [] { throw row::cuda_not_built(); },
-               {"RINGWORLD_ENABLE_CUDA", "reference, kokkos or host"});
-  expect_error(ErrorKind::bad_input, [] { throw row::kokkos_not_built(); }, {"RINGWORLD_ENABLE_KOKKOS", "reference"});
 }
 
 }  // namespace

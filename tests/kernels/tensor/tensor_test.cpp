@@ -24,7 +24,7 @@ struct TensorCase {
 
 std::vector<TensorCase> tensor_cases() {
   std::vector<TensorCase> cases;
-  for (const Backend backend : {Backend::reference, Backend::host, Backend::cuda}) {
+  for (const Backend backend : {Backend::reference, Backend::kokkos, Backend::host, Backend::cuda}) {
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
       cases.push_back({backend, dtype});
     }

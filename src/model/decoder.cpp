@@ -1,0 +1,207 @@
+#include "model/decoder.hpp"
+
+#include <algorithm>
+
+#include "comm/collectives.hpp"
+#include "core/error.hpp"
+#include "model/body.hpp"
+#include "model/compute.hpp"
+#include "model/head.hpp"
+#include "model/rank_sums.hpp"
+#include "model/rope_table.hpp"
+#include "model/weights.hpp"
+
+namespace ringworld {
+
+struct Decoder::Impl {
+  Impl(ShardedParameters& parameters_in, const DecoderOptions& options_in)
+      : parameters(parameters_in),
+        options(options_in),
+        ring(parameters.mesh().along(MeshAxis::sp)),
+        tp(parameters.mesh().along(MeshAxis::tp)),
+        partition(options.layout, options.prompt_length, ring.size()),
+        positions(partition.positions(ring.rank())),
+        step_shape(shape_of(1)),
+        compute(options.backend, options.threads, parameters.profile(), [this] { parameters.progress(); }),
+        weights(make_weights()),
+        cache(ring.communicator(),
+              {.layers = config().layers,
+               .batch = options.batch,
+               .heads = step_shape.heads,
+               .kv_heads = step_shape.kv_heads,
+               .head_size = step_shape.head_size,
+               // Ranks take turns with the new tokens.
+               .capacity = std::ssize(positions) + (options.new_tokens + ring.size() - 1) / ring.size(),
+               .dtype = options.dtype},
+              options.backend, options.threads),
+        step_attention(cache),
+        step(body_options(step_shape), compute, step_attention, tp),
+        step_rope(compute, 1, step_shape.head_size),
+        head({.rows = options.batch,
+              .hidden_size = step_shape.hidden_size,
+              .vocab_size = config().vocab_size,
+              .vocabulary = layout().vocabulary(),
+              .dtype = options.dtype,
+              .chunk = options.batch,
+              .is_forward_only = true},
+             compute, tp),
+        tokens(compute.allocate_dual<std::int32_t>(options.batch * std::max<std::int64_t>(std::ssize(positions), 1))),
+        last(compute.allocate(options.batch * step_shape.hidden_size * size_of(options.dtype))),
+        sum_scratch(options.dtype == DType::float32 ? Buffer()
+                                                    : compute.allocate_floats(options.batch * step_shape.hidden_size)),
+        logits(static_cast<std::size_t>(options.batch * config().vocab_size)) {
+    require(compute.memory() == parameters.memory(), "decoder: the parameters are not where this backend computes");
+  }
+
+  [[nodiscard]] const ModelConfig& config() const { return parameters.config(); }
+  [[nodiscard]] const ParameterLayout& layout() const { return parameters.layout(); }
+  [[nodiscard]] LocalShape shape_of(std::int64_t tokens_of_a_sequence) const {
+    return local_shape(config(), parameters.mesh().shape()[MeshAxis::tp], options.batch, tokens_of_a_sequence,
+                       options.dtype);
+  }
+  [[nodiscard]] BodyOptions body_options(const LocalShape& shape) const {
+    return {.shape = shape,
+            .layers = config().layers,
+            .vocabulary = layout().vocabulary(),
+            .epsilon = static_cast<float>(config().rms_norm_eps),
+            .rope_pairing = config().rope_pairing,
+            .is_forward_only = true};
+  }
+  [[nodiscard]] std::unique_ptr<WeightSource> make_weights() {
+    if (options.holds_weights) {
+      return std::make_unique<HeldWeights>(parameters, options.dtype, compute);
+    }
+    return std::make_unique<GatheredWeights>(parameters, options.dtype, compute);
+  }
+  /// (B, C), of the last token of each sequence, after the last norm.
+  [[nodiscard]] RowsView last_rows() const {
+    return {last.data(), options.dtype, {options.batch, step_shape.hidden_size}};
+  }
+
+  std::span<const std::int32_t> upload(std::span<const std::int32_t> new_tokens);
+  void read(std::span<const std::int32_t> prompt);
+  void add(std::span<const std::int32_t> new_tokens);
+
+  ShardedParameters& parameters;
+  DecoderOptions options;
+  Ring ring;
+  Communicator tp;
+  Partition partition;
+  std::vector<std::int64_t> positions;  // of this rank's part of the prompt
+  LocalShape step_shape;                // one token a sequence
+  Compute compute;
+  std::unique_ptr<WeightSource> weights;
+  KeyValueCache cache;
+  CachedAttention step_attention;
+  Body step;
+  RopeTable step_rope;
+  Head head;
+  DualArray<std::int32_t> tokens;  // (B, T) of the prompt, or (B)
+  Buffer last;                     // (B, C), after the last norm
+  Buffer sum_scratch;              // bf16: (B, C) floats
+  std::vector<float> logits;       // (B, V)
+  std::int64_t length = 0;         // of each sequence
+};
+
+std::span<const std::int32_t> Decoder::Impl::upload(std::span<const std::int32_t> new_tokens) {
+  for (const std::int32_t token : new_tokens) {
+    require(token >= 0 && token < config().vocab_size, "decoder: a token is not in the vocabulary");
+  }
+  std::ranges::copy(new_tokens, tokens.edit(std::ssize(new_tokens)).begin());
+  return tokens.upload(std::ssize(new_tokens));
+}
+
+void Decoder::Impl::read(std::span<const std::int32_t> prompt) {
+  require(std::ssize(prompt) == options.batch * options.prompt_length, "decoder: prompts of another length");
+  cache.clear();
+  const LocalShape shape = shape_of(std::ssize(positions));
+  // What a prompt needs beyond the cache goes when it is read.
+  RingAttention ring_attention(ring, {.problem = {.context_length = options.prompt_length,
+                                                  .batch = options.batch,
+                                                  .heads = shape.heads,
+                                                  .kv_heads = shape.kv_heads,
+                                                  .head_size = shape.head_size,
+                                                  .dtype = options.dtype,
+                                                  .wire_dtype = options.dtype},
+                                      .layout = options.layout,
+                                      .backend = options.backend,
+                                      .threads = options.threads,
+                                      .pass = AttentionPass::forward,
+                                      .backward_rotation = BackwardRotation::kv});
+  SequenceAttention attention(ring_attention, &cache);
+  Body body(body_options(shape), compute, attention, tp);
+  RopeTable rope(compute, shape.tokens, shape.head_size);
+  rope.build(config(), options.rope_theta, positions);
+  std::vector<std::int32_t> mine;
+  for (std::int64_t b = 0; b < options.batch; ++b) {
+    for (const std::int64_t position : positions) {
+      mine.push_back(prompt[static_cast<std::size_t>(b * options.prompt_length + position)]);
+    }
+  }
+  const RowsView hidden =
+      body.forward(upload(mine), {.layer = 0, .cosine = rope.cosine(), .sine = rope.sine(), .segments = {}}, *weights);
+
+  // The rank of the last token has what the head reads; the others add zeros.
+  compute.tensors().fill_zero(last_rows());
+  const auto place = std::ranges::find(positions, options.prompt_length - 1);
+  if (place != positions.end()) {
+    for (std::int64_t b = 0; b < options.batch; ++b) {
+      compute.tensors().copy_rows(hidden.row_range(b * shape.tokens + (place - positions.begin()), 1),
+                                  last_rows().row_range(b, 1));
+    }
+  }
+  sum_over_ranks(ring.communicator(), last_rows(), sum_scratch.as<float>(), compute);
+  length = options.prompt_length;
+}
+
+void Decoder::Impl::add(std::span<const std::int32_t> new_tokens) {
+  require(std::ssize(new_tokens) == options.batch, "decoder: one token a sequence");
+  require(length >= options.prompt_length, "decoder: a prompt comes first");
+  require(length < options.prompt_length + options.new_tokens, "decoder: no room for another token");
+  step_rope.build(config(), options.rope_theta, std::span(&length, 1));
+  step_attention.set_keeper((length - options.prompt_length) % ring.size() == ring.rank());
+  const RowsView hidden =
+      step.forward(upload(new_tokens),
+                   {.layer = 0, .cosine = step_rope.cosine(), .sine = step_rope.sine(), .segments = {}}, *weights);
+  compute.tensors().copy_rows(hidden, last_rows());
+  ++length;
+}
+
+Decoder::Decoder(ShardedParameters& parameters, const DecoderOptions& options)
+    : impl_(std::make_unique<Impl>(parameters, options)) {}
+
+Decoder::~Decoder() = default;
+
+void Decoder::read(std::span<const std::int32_t> prompt) { impl_->read(prompt); }
+void Decoder::add(std::span<const std::int32_t> tokens) { impl_->add(tokens); }
+
+std::vector<std::int32_t> Decoder::likeliest() {
+  Impl& impl = *impl_;
+  // The head looks for the likeliest token where there is a target: any will do.
+  std::vector<std::int32_t> found(static_cast<std::size_t>(impl.options.batch));
+  const std::vector<float> weights(found.size());
+  impl.head.start({.hidden = impl.last_rows(),
+                   .weight = impl.weights->head(),
+                   .targets = found,
+                   .weights = weights,
+                   .wants_likeliest = true,
+                   .dhidden = {}});
+  static_cast<void>(impl.head.finish({.nll = {}, .likeliest = found}));
+  // Ranks on unlike processors may round differently: one of them decides.
+  impl.ring.communicator().broadcast(std::as_writable_bytes(std::span(found)), 0);
+  return found;
+}
+
+TensorView<const float, 2> Decoder::logits() {
+  Impl& impl = *impl_;
+  const TensorSlice vocabulary = impl.layout().vocabulary();
+  const TensorView<float, 2> all(impl.logits.data(), {impl.options.batch, impl.config().vocab_size});
+  std::ranges::fill(impl.logits, 0.0F);
+  impl.head.project(impl.last_rows(), impl.weights->head(), all.slice(1, vocabulary.begin, vocabulary.count));
+  all_reduce(impl.tp, std::span<float>(impl.logits), Reduction::sum, DeviceKind::host);
+  return all;
+}
+
+std::int64_t Decoder::cache_bytes() const { return impl_->cache.bytes(); }
+
+}  // namespace ringworld

@@ -1,0 +1,63 @@
+#pragma once
+/// @file  Decoding: the model reads prompts by ring attention, then one token at a time from a key/value cache which stays
+/// where the prompt's pass left it.
+/// Shapes: B sequences, S tokens of each prompt, C hidden_size, V vocab_size.
+///
+///   prompt   | rank 0 | rank 1 | rank 2 |     ring attention; each rank keeps the keys and values of its own tokens
+///   new          0        1        2          token n goes to rank n mod P; its query is answered by all caches
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "model/parameters.hpp"
+#include "ring/partition.hpp"
+
+namespace ringworld {
+
+struct DecoderOptions {
+  std::int64_t batch = 1;          ///< B
+  std::int64_t prompt_length = 0;  ///< S, of which a rank may hold none
+  std::int64_t new_tokens = 1;     ///< most that are added
+  Layout layout = Layout::zigzag;
+  DType dtype = DType::float32;  ///< of activations, weights in products, and the cache
+  double rope_theta = 10000.0;
+  Backend backend = Backend::host;
+  int threads = 1;
+  /// Whether every rank holds all weights of its tp part: each token reads all of them. Else they are gathered unit by
+  /// unit for every token, for models whose weights fit the ranks only in shards.
+  bool holds_weights = true;
+};
+
+/// Serves one shape of prompt.
+class Decoder {
+ public:
+  /// Collective over the mesh of `parameters`, which must outlive this and lie where the backend computes.
+  /// @throws Error(bad_input) for a prompt without tokens or a backend that is not built; Error(out_of_memory).
+  Decoder(ShardedParameters& parameters, const DecoderOptions& options);
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+  ~Decoder();
+
+  /// Forgets what went before and reads prompts. Collective over sp and tp.
+  /// @param prompt (B, S), the same on every rank
+  void read(std::span<const std::int32_t> prompt);
+  /// Adds a token to each sequence. Collective over sp and tp.
+  /// @param tokens (B), the same on every rank
+  void add(std::span<const std::int32_t> tokens);
+
+  /// (B), the likeliest token after what was read and added, the first of equals; the same on every rank. Collective over
+  /// sp and tp. Blocks.
+  [[nodiscard]] std::vector<std::int32_t> likeliest();
+  /// (B, V) of what comes next, in host memory until the next call of this object. Collective over tp. Blocks.
+  [[nodiscard]] TensorView<const float, 2> logits();
+
+  /// Of this rank's keys and values.
+  [[nodiscard]] std::int64_t cache_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ringworld

@@ -1,0 +1,103 @@
+#include "model/key_value_cache.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "comm/collectives.hpp"
+#include "core/error.hpp"
+
+namespace ringworld {
+namespace {
+
+void require_like(const ConstActivationView& view, DType dtype, const std::array<std::int64_t, 4>& shape) {
+  require(view.dtype == dtype && view.shape == shape, "key/value cache: operand of another shape or type");
+}
+
+std::int64_t float_bytes(std::int64_t count) { return count * static_cast<std::int64_t>(sizeof(float)); }
+
+}  // namespace
+
+KeyValueCache::KeyValueCache(Communicator ring, const CacheShape& shape, Backend backend, int threads)
+    : ring_(std::move(ring)),
+      shape_(shape),
+      place_(device_of(backend)),
+      rows_(shape.batch * shape.heads),
+      kernel_(make_block_attention(backend, {.head_size = shape.head_size,
+                                             .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_size)),
+                                             .threads = threads})),
+      tensors_(make_tensor_ops(backend)),
+      memory_(shape.layers * 2 * shape.batch * shape.capacity * shape.kv_heads * shape.head_size * size_of(shape.dtype),
+              place_),
+      counts_(static_cast<std::size_t>(shape.layers)),
+      maximum_(float_bytes(rows_), place_),
+      maxima_(2 * rows_, place_),
+      weights_(rows_, place_),
+      sums_(float_bytes(rows_ * (shape.head_size + 1)), place_) {}
+
+void KeyValueCache::clear() { std::ranges::fill(counts_, 0); }
+
+ActivationView KeyValueCache::stored(std::int64_t layer, bool is_value, std::int64_t begin, std::int64_t count) const {
+  const std::int64_t token = shape_.kv_heads * shape_.head_size;
+  const std::int64_t sequence = shape_.capacity * token;
+  const std::int64_t first = (layer * 2 + (is_value ? 1 : 0)) * shape_.batch * sequence + begin * token;
+  return {memory_.as<std::byte>() + first * size_of(shape_.dtype),
+          shape_.dtype,
+          {shape_.batch, count, shape_.kv_heads, shape_.head_size},
+          {sequence, token, shape_.head_size, 1}};
+}
+
+void KeyValueCache::append(std::int64_t layer, const ConstActivationView& k, const ConstActivationView& v) {
+  const std::int64_t begin = tokens(layer);
+  const std::int64_t count = k.shape[1];
+  require(begin + count <= shape_.capacity, "key/value cache: no room for another token");
+  for (const bool is_value : {false, true}) {
+    const ConstActivationView& from = is_value ? v : k;
+    require_like(from, shape_.dtype, {shape_.batch, count, shape_.kv_heads, shape_.head_size});
+    tensors_->copy_activations(from, stored(layer, is_value, begin, count));
+  }
+  counts_[static_cast<std::size_t>(layer)] += count;
+}
+
+/// Sums and outputs of all ranks under the maximum of all.
+void KeyValueCache::sum_over_ring(const AttentionState& state) {
+  const std::span<float> maximum(state.maximum.data, static_cast<std::size_t>(rows_));
+  const std::span<float> both = maxima_.device(2 * rows_);
+  tensors_->copy(std::span<const float>(maximum), both.data());
+  all_reduce(ring_, maximum, Reduction::max, place_);
+  tensors_->copy(std::span<const float>(maximum), both.data() + rows_);
+  maxima_.download(2 * rows_);
+  const std::span<const float> maxima = maxima_.read(2 * rows_);
+  const std::span<float> weights = weights_.edit(rows_);
+  for (std::size_t row = 0; row < weights.size(); ++row) {
+    // A rank without tokens has -inf here, and weight 0; the maximum over the ring is finite.
+    weights[row] = std::exp(maxima[row] - maxima[weights.size() + row]);
+  }
+  const std::span<const float> factors = weights_.upload(rows_);
+  tensors_->scale_rows(factors, {state.sum.data, DType::float32, {rows_, 1}});
+  tensors_->scale_rows(factors, {state.output.data, DType::float32, {rows_, shape_.head_size}});
+  all_reduce(ring_, {sums_.as<float>(), static_cast<std::size_t>(rows_ * (shape_.head_size + 1))}, Reduction::sum,
+             place_);
+}
+
+void KeyValueCache::attend(std::int64_t layer, const ConstActivationView& q, const ActivationView& out) {
+  const std::array<std::int64_t, 4> shape{shape_.batch, 1, shape_.heads, shape_.head_size};
+  require_like(q, shape_.dtype, shape);
+  require_like(out, shape_.dtype, shape);
+  const std::array<std::int64_t, 3> rows{shape_.batch, shape_.heads, 1};
+  const AttentionState state{.maximum = {maximum_.as<float>(), rows},
+                             .sum = {sums_.as<float>(), rows},
+                             .output = {sums_.as<float>() + rows_, {shape_.batch, shape_.heads, 1, shape_.head_size}}};
+  kernel_->reset(state);
+  if (tokens(layer) > 0) {
+    kernel_->accumulate(
+        {.q = q, .k = stored(layer, false, 0, tokens(layer)), .v = stored(layer, true, 0, tokens(layer)), .mask = {}},
+        state, {});
+  }
+  if (ring_.size() > 1) {
+    sum_over_ring(state);
+  }
+  kernel_->finalize(state, out);
+}
+
+}  // namespace ringworld

@@ -1,0 +1,41 @@
+#pragma once
+/// @file  The cosines and sines of some positions, where kernels read them.
+/// Shapes: T positions, D head size.
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/rope/rope.hpp"
+#include "model/compute.hpp"
+#include "model/config.hpp"
+
+namespace ringworld {
+
+class RopeTable {
+ public:
+  RopeTable(const Compute& compute, std::int64_t positions, std::int64_t head_size)
+      : shape_{positions, head_size / 2}, values_(compute.allocate_dual<float>(2 * element_count(shape_))) {}
+
+  /// @param positions  as many as the table has rows
+  void build(const ModelConfig& config, double theta, std::span<const std::int64_t> positions) {
+    const std::int64_t half = element_count(shape_);
+    float* first = values_.edit(2 * half).data();
+    build_rope_table(positions, {.head_size = config.head_size, .theta = theta, .precision = config.rope_precision},
+                     {first, shape_}, {first + half, shape_});
+    values_.upload(2 * half);
+  }
+
+  [[nodiscard]] TensorView<const float, 2> cosine() const { return {part(0), shape_}; }
+  [[nodiscard]] TensorView<const float, 2> sine() const { return {part(element_count(shape_)), shape_}; }
+  [[nodiscard]] std::int64_t bytes() const { return values_.bytes(); }
+
+ private:
+  [[nodiscard]] const float* part(std::int64_t begin) const {
+    return values_.device(2 * element_count(shape_)).data() + begin;
+  }
+
+  std::array<std::int64_t, 2> shape_;  ///< (T, D / 2)
+  DualArray<float> values_;            ///< cosines, then sines
+};
+
+}  // namespace ringworld

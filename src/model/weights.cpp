@@ -1,0 +1,112 @@
+#include "model/weights.hpp"
+
+#include <algorithm>
+
+namespace ringworld {
+namespace {
+
+std::int64_t largest_unit(const ParameterLayout& layout) {
+  std::int64_t largest = 0;
+  for (const UnitLayout& unit : layout.units()) {
+    largest = std::max(largest, unit.elements);
+  }
+  return largest;
+}
+
+const void* element_of(const void* unit, std::int64_t offset, DType dtype) {
+  return static_cast<const std::byte*>(unit) + offset * size_of(dtype);
+}
+
+ConstRowsView table_of(const ParameterLayout& layout, const void* unit, DType dtype) {
+  const TensorLayout& table = layout.embedding_tensor();
+  return {element_of(unit, table.offset, dtype), dtype, {table.slice.count, layout.config().hidden_size}};
+}
+
+}  // namespace
+
+GatheredWeights::GatheredWeights(ShardedParameters& parameters, DType dtype, Compute& compute)
+    : parameters_(parameters), dtype_(dtype), compute_(compute) {
+  if (dtype != DType::float32) {
+    copy_ = compute.allocate(largest_unit(parameters.layout()) * size_of(dtype));
+  }
+}
+
+std::span<const float> GatheredWeights::gather(std::int64_t unit, std::int64_t next) {
+  const std::span<const float> whole = parameters_.gather(unit);
+  if (next >= 0) {
+    parameters_.start_gather(next);
+  }
+  return whole.first(static_cast<std::size_t>(parameters_.layout().unit(unit).elements));
+}
+
+const void* GatheredWeights::convert(std::span<const float> unit) {
+  if (dtype_ == DType::float32) {
+    return unit.data();
+  }
+  const auto scope = compute_.scope(Work::elementwise);
+  const std::array<std::int64_t, 2> one_row{1, std::ssize(unit)};
+  compute_.tensors().copy_rows({unit.data(), DType::float32, one_row}, {copy_.data(), dtype_, one_row});
+  return copy_.data();
+}
+
+ConstRowsView GatheredWeights::embedding() {
+  parameters_.forget_gathered();
+  return table_of(parameters_.layout(), gather(ParameterLayout::embedding_unit, ParameterLayout::layer_unit(0)).data(),
+                  DType::float32);
+}
+
+LayerWeights GatheredWeights::layer(std::int64_t index, std::int64_t next_layer) {
+  const std::int64_t unit = ParameterLayout::layer_unit(index);
+  const std::span<const float> whole = gather(unit, next_layer < 0 ? -1 : ParameterLayout::layer_unit(next_layer));
+  return view_layer_weights(parameters_.layout().unit(unit), whole, convert(whole), dtype_);
+}
+
+std::span<const float> GatheredWeights::final_norm(std::int64_t next) {
+  return gather(parameters_.layout().final_unit(), next)
+      .first(static_cast<std::size_t>(parameters_.config().hidden_size));
+}
+
+const void* GatheredWeights::head(std::int64_t next) {
+  const ParameterLayout& layout = parameters_.layout();
+  return element_of(convert(gather(layout.head_unit(), next)), layout.head_tensor().offset, dtype_);
+}
+
+HeldWeights::HeldWeights(ShardedParameters& parameters, DType dtype, Compute& compute) : compute_(compute) {
+  const ParameterLayout& layout = parameters.layout();
+  parameters.forget_gathered();
+  for (std::int64_t index = 0; index < layout.unit_count(); ++index) {
+    parameters.start_gather(index);
+    const UnitLayout& unit = layout.unit(index);
+    const auto whole = parameters.gather(index).first(static_cast<std::size_t>(unit.elements));
+    const void* held = hold(whole, dtype);
+    if (index == ParameterLayout::embedding_unit) {
+      embedding_ = table_of(layout, held, dtype);
+    }
+    if (index >= ParameterLayout::layer_unit(0) && index < ParameterLayout::layer_unit(layout.config().layers)) {
+      LayerWeights& weights = layers_.emplace_back(view_layer_weights(unit, whole, held, dtype));
+      weights.norm = hold_floats(weights.norm);
+      weights.qkv_bias = hold_floats(weights.qkv_bias);
+      weights.middle_norm = hold_floats(weights.middle_norm);
+    }
+    if (index == layout.final_unit()) {
+      final_norm_ = hold_floats(whole.first(static_cast<std::size_t>(layout.config().hidden_size)));
+    }
+    if (index == layout.head_unit()) {
+      head_ = element_of(held, layout.head_tensor().offset, dtype);
+    }
+  }
+  parameters.forget_gathered();
+}
+
+const void* HeldWeights::hold(std::span<const float> values, DType dtype) {
+  const std::array<std::int64_t, 2> one_row{1, std::ssize(values)};
+  const Buffer& copy = memory_.emplace_back(compute_.allocate(std::ssize(values) * size_of(dtype)));
+  compute_.tensors().copy_rows({values.data(), DType::float32, one_row}, {copy.data(), dtype, one_row});
+  return copy.data();
+}
+
+std::span<const float> HeldWeights::hold_floats(std::span<const float> values) {
+  return {static_cast<const float*>(hold(values, DType::float32)), values.size()};
+}
+
+}  // namespace ringworld
