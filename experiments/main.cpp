@@ -53,7 +53,7 @@ std::string usage() {
   text += fmt::format(
       "\nExit codes: 0 all right, 1 a check failed, 2 bad input, {} no progress for --timeout seconds, {} stopped "
       "early\n"
-      "by SIGTERM, SIGUSR1 or SIGINT with all that was done written (resume it).\n",
+      "by SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGHUP or SIGXCPU with all that was done written (resume it).\n",
       no_progress_exit_code, stopped_exit_code);
   return text;
 }

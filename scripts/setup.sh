@@ -19,7 +19,7 @@ Gets Ringworld ready on this machine: dependencies, a Python environment in .ven
 
   scripts/setup.sh [--dev] [--preset NAME] [--jobs N] [--no-build]
 
-  --dev          also the tools of scripts/test.sh: clang-format-19, clang-tidy-19, shellcheck
+  --dev          also the tools of scripts/test.sh: clang-format-19, clang-tidy-19, shellcheck, cuobjdump
   --preset NAME  what to build: release, dev, asan, tsan or cuda (CMakePresets.json)   (default release)
   --jobs N       compile jobs side by side                                             (default: all cores)
   --no-build     dependencies and .venv only
@@ -90,11 +90,25 @@ set_up_python() {
   require_step "python environment .venv" install_python_packages
 }
 
+install_python_tools() {
+  "$root/.venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps \
+    --requirement "$root/scripts/dev_requirements.txt" &&
+    cp "$root/scripts/dev_requirements.txt" "$root/.venv/dev_made_from"
+}
+
+set_up_python_tools() {
+  [[ $wants_dev == true ]] || return 0
+  if ! diff -q "$root/scripts/dev_requirements.txt" "$root/.venv/dev_made_from" >/dev/null 2>&1; then
+    require_step "tools of developers in .venv" install_python_tools
+  fi
+}
+
 main() {
   parse "$@"
   cd "$root"
   set_up_packages
   set_up_python
+  set_up_python_tools
   [[ $wants_build == true ]] || return 0
   require_step "configure $preset" cmake --preset "$preset"
   require_step "build $preset with $jobs jobs" cmake --build --preset "$preset" --target programs --parallel "$jobs"

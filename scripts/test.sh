@@ -15,8 +15,9 @@ wants_soak=false
 passed=0
 failed=0
 summary=()
-# Tests that want a GPU, by name: those of the device module, those that name the backend, and programs named for it.
-gpu_tests='^device\.|[Cc]uda|^[a-z_]+_device(_[a-z]+)?_ranks_'
+# Tests of a build for GPUs, by name: those of the device module, those that name the backend, programs named for it, and
+# those of the machine code, which want no GPU.
+gpu_tests='^device\.|[Cc]uda|^[a-z_]+_device(_[a-z]+)?_ranks_|_sass$'
 # Those of code that has a path for each generation of GPUs.
 tests_of_gpu_paths='^device\.|^kernels_attention.*[Cc]uda|^ring_device_attention_ranks_2'
 
@@ -34,7 +35,8 @@ Sets Ringworld up with the tools of its developers, and runs every test and chec
 
 Stages: release build and its tests, Python tests, shellcheck, clang-format, the tests of the modules again under
 AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA backend on an emulated H100 and, where its code differs, an
-A100, and the CUDA build where nvcc is found, whose GPU tests skip where there is no GPU. All stages run, whatever fails.
+A100, and the CUDA build where nvcc is found, whose GPU tests skip where there is no GPU, and its archive for machines
+with one. All stages run, whatever fails.
 A stage of tests counts its tests, any other stage counts as one. The last line reads `N passed, N failed`; the exit code
 is 0 when nothing failed. Logs and JUnit files lie in build/logs/test.
 HELP
@@ -176,7 +178,8 @@ list_benchmarks() {
 }
 
 build_emulated_cuda() {
-  cmake --preset cuda_emulated && build_gpu_tests cuda_emulated
+  cmake --preset cuda_emulated && build_gpu_tests cuda_emulated &&
+    cmake --build --preset cuda_emulated --parallel "$jobs" --target ringworld
 }
 
 stage_release() {
@@ -240,8 +243,8 @@ stage_cuda() {
     return 0
   fi
   if check "cuda: configure and build" build_cuda "$nvcc"; then
-    # Ranks share the GPU, if there is one.
-    count "cuda: ctest" ctest_junit cuda --tests-regex "$gpu_tests" --parallel 1
+    # Ranks share the GPU, if there is one. What goes to a machine that has one is packed, and runs where nothing is.
+    count "cuda: ctest" ctest_junit cuda --tests-regex "$gpu_tests|^scripts\.pack$" --parallel 1
     check "cuda: benchmarks start" list_benchmarks cuda || true
   fi
 }
@@ -250,6 +253,7 @@ stage_emulated_cuda() {
   check "cuda emulated: configure and build" build_emulated_cuda || return 0
   export RINGWORLD_EMULATED_CUDA_ARCH=90
   count "cuda emulated: ctest, sm_90" ctest_junit cuda_emulated --tests-regex "$gpu_tests"
+  RINGWORLD_BIN="$root/build/cuda_emulated/bin/ringworld" count "pytest: tests/emulated" pytest_junit tests/emulated
   # Only these run other code there.
   export RINGWORLD_EMULATED_CUDA_ARCH=80
   count "cuda emulated: ctest, sm_80" ctest_junit cuda_emulated --tests-regex "$tests_of_gpu_paths"

@@ -14,6 +14,7 @@
 #include "comm/device_choice.hpp"
 #include "comm/stop_agreement.hpp"
 #include "core/activity.hpp"
+#include "core/clock.hpp"
 #include "core/isa.hpp"
 #include "core/last_words.hpp"
 #include "core/log.hpp"
@@ -198,8 +199,9 @@ int run_attention(const Job& job) {
     const Communicator& ring = rings.of(point);
     PointResult result;
     if (!ring.is_null()) {
-      const LastWords words([&record, cut = described](const std::string& reason) mutable {
-        conclude(cut, Outcome::interrupted, reason);
+      const LastWords words([&record, cut = described, begin = now_seconds()](const std::string& reason) mutable {
+        const bool is_overdue = cut.time_limit > 0 && now_seconds() - begin >= cut.time_limit;
+        conclude(cut, is_overdue ? Outcome::timeout : Outcome::interrupted, reason);
         record.add_last_words(cut);
       });
       const DType dtype = point.plan.problem.dtype;

@@ -91,7 +91,10 @@ void declare(Options& options, SweepOptions& values) {
               "extent of the square matrix product that measures a GPU's peak (backend cuda)");
   options.add("warmup", values.warmup, "", "untimed passes before the timed ones");
   options.add("repeats", values.repeats, "", "timed passes a point");
-  options.add("time-limit", values.time_limit, "s", "time for one point, which is then cut short; 0 = no limit");
+  options.add(
+      "time-limit", values.time_limit, "s",
+      "time for one point, which is then cut short; where a device stands still 15 s longer, the job ends with a row; "
+      "0 = no limit");
   options.add("memory-limit", values.memory_limit, "B", "memory a rank may hold in buffers; 0 = what the node has");
   options.add("seed", values.seed, "", "seed of the inputs, and of the places where samples are taken");
   declare(options, RunFlag::resume, values.resume);

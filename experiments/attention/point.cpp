@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "comm/device_choice.hpp"
+#include "core/activity.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "device/buffer.hpp"
@@ -22,6 +23,10 @@
 
 namespace ringworld {
 namespace {
+
+/// How long after a point's time limit its passes may go on without progress before the job ends: host code looks at
+/// the deadline between tiles, a GPU has two ring steps before it. What takes longer hangs, and cannot be taken back.
+constexpr double patience_past_deadline = 15;  // s
 
 /// What a rank sent in one pass of the plan.
 struct PassTraffic {
@@ -198,11 +203,21 @@ void look_at_probe(PointData& data, AttentionRow& row) {
   }
 }
 
+/// While passes run, a device that stands still for longer than the point may take ends the job with a row.
+std::optional<Patience> patience_of(const SweepOptions& values) {
+  return values.time_limit > 0 ? std::optional<Patience>(std::in_place, values.time_limit + patience_past_deadline)
+                               : std::nullopt;
+}
+
 /// One pass on the probe, whatever is timed later: random inputs cannot show a single key that was lost among many.
-void run_probe(PointData& data, AttentionRow& row) {
-  data.attention().forward(data.forward());
-  if (data.has_backward()) {
-    data.attention().backward(data.backward());
+void run_probe(PointData& data, const SweepOptions& values, AttentionRow& row) {
+  {
+    const std::optional<Patience> patience = patience_of(values);
+    data.attention().forward(data.forward());
+    if (data.has_backward()) {
+      data.attention().backward(data.backward());
+    }
+    device(data.memory()).compute_stream().synchronize();
   }
   if (data.ring().communicator().all_agree(!data.attention().has_missed_deadline())) {
     look_at_probe(data, row);
@@ -227,13 +242,16 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   });
   data->attention().set_deadline(deadline);
   if (has_probe) {
-    run_probe(*data, row);
+    run_probe(*data, values, row);
     if (point.inputs != InputKind::probe) {
       on_every_rank(ring, [&] { data->fill(point.inputs); });
     }
   }
 
-  const Timings timings = time_passes(ring, *data, values);
+  const Timings timings = [&] {
+    const std::optional<Patience> patience = patience_of(values);
+    return time_passes(ring, *data, values);
+  }();
   result.samples = timings.samples;
   fill_timings(row, timings, peak);
   row.peak_bytes = ring.all_reduce(memory_account(memory).high_water, Reduction::max);

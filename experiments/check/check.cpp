@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "comm/device_choice.hpp"
+#include "comm/stop_agreement.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "experiments/check/link_check.hpp"
@@ -78,6 +79,11 @@ class Report {
     if (is_root_) {
       fmt::print("{:<4}  {:<78}  {:>6}    {}\n", "skip", name, "", reason);
     }
+  }
+
+  /// What is known when the checks are ended early.
+  [[nodiscard]] std::string progress() const {
+    return fmt::format("{} of {} checks right so far, and what is left is not checked", checks_ - failed_, checks_);
   }
 
   /// Prints the summary; the program's exit code.
@@ -193,7 +199,8 @@ std::vector<Variant> variants_of(const CheckOptions& values) {
           {wide, wide, 4, 4, false}};
 }
 
-void check_attention(const Place& place, const CheckOptions& values, Report& report) {
+/// @return whether it was done to its end, and not stopped by a signal
+bool check_attention(const Communicator& world, const Place& place, const CheckOptions& values, Report& report) {
   const ReportCheck add = [&](const CheckOutcome& outcome) { report.add(outcome); };
   CheckedPlan plan;
   plan.where = place.name;
@@ -210,6 +217,9 @@ void check_attention(const Place& place, const CheckOptions& values, Report& rep
     plan.options.is_causal = variant.is_causal;
     for (std::size_t layout = 0; layout < layout_names.size(); ++layout) {
       plan.options.layout = static_cast<Layout>(layout);
+      if (is_stop_wanted(world)) {
+        return false;
+      }
       if (!values.is_quick || plan.options.layout == Layout::zigzag) {
         check_by_probe(place.ranks, plan, add);
       }
@@ -220,8 +230,12 @@ void check_attention(const Place& place, const CheckOptions& values, Report& rep
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
     problem.dtype = dtype;
     problem.wire_dtype = dtype;
+    if (is_stop_wanted(world)) {
+      return false;
+    }
     check_by_samples(place.ranks, plan, add);
   }
+  return true;
 }
 
 }  // namespace
@@ -246,7 +260,9 @@ int run_check(const Job& job) {
   const std::vector<Place> places = places_of(job.world, report);
   check_links(places, values, report);
   for (const Place& place : places) {
-    check_attention(place, values, report);
+    if (!check_attention(job.world, place, values, report)) {
+      return stopped_early(job, report.progress());
+    }
   }
   return report.finish(job.world.size());
 }

@@ -6,6 +6,7 @@
 #include "core/activity.hpp"
 #include "core/clock.hpp"
 #include "core/random.hpp"
+#include "core/stop_request.hpp"
 #include "device/buffer.hpp"
 #include "kernels/matmul/matmul.hpp"
 #include "perf/matmul_model.hpp"
@@ -41,12 +42,12 @@ double measure_gemm_peak(Backend backend, DType dtype, std::int64_t extent, doub
   const Buffer c = make_random(dtype, extent * extent, 3, kind);
   const auto matmul = make_matmul(backend);
   Stream& compute = device(kind).compute_stream();
-  const auto begin = device(kind).make_event();
-  const auto end = device(kind).make_event();
+  const auto begin = device(kind).make_timing_event();
+  const auto end = device(kind).make_timing_event();
   double best = 0;
   const double last = now_seconds() + seconds;
   constexpr int least = 4;
-  for (int repeat = 0; repeat < least || now_seconds() < last; ++repeat) {
+  for (int repeat = 0; repeat < least || (now_seconds() < last && stop_signal() == 0); ++repeat) {
     note_progress();
     begin->record(compute);
     matmul->multiply({.m = extent,

@@ -42,8 +42,9 @@ void read_value(const std::string& source, const std::string& word, std::int64_t
   std::string_view digits = word;
   const std::int64_t factor = take_binary_suffix(digits);
   std::int64_t number = 0;
-  const bool is_number =
-      parse_number(digits, number) && std::abs(number) <= std::numeric_limits<std::int64_t>::max() / factor;
+  // Both ends are asked for: the least integer has no absolute value.
+  const bool is_number = parse_number(digits, number) && number <= std::numeric_limits<std::int64_t>::max() / factor &&
+                         number >= std::numeric_limits<std::int64_t>::min() / factor;
   require_input(is_number, fmt::format("{}: '{}' is not an integer (4096, or 4K)", source, word));
   value = number * factor;
 }

@@ -31,6 +31,7 @@ RunRecord::RunRecord(const Job& job, RunRecordOptions options) : world_(job.worl
     group_ = origin.group;
     commit_on_root();
   });
+  world_.broadcast(std::as_writable_bytes(std::span(&run_, 1)), 0);
 }
 
 void RunRecord::commit() {

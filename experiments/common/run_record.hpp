@@ -39,8 +39,9 @@ struct RunRecordOptions {
   double seconds_between_commits = 0;  ///< 0: whatever is added is in the file at once
 };
 
-/// Whether a point that a record holds is to be tried again. What was measured stands, unless a failed check is asked to
-/// be retried; what a limit (memory, time) stopped is tried again under another limit, what a signal stopped always.
+/// Whether a point that a record holds is to be tried again. What was measured or refused stands, unless points that
+/// failed are to be retried: whatever a point depends on is a key, so that it would fail again. What a limit (memory, time)
+/// stopped is tried again under another limit, what a signal stopped always.
 template <RecordRow Row>
 [[nodiscard]] bool is_tried_again(const Row& held, const Row& wanted, bool retries_failed) {
   const Outcome outcome = outcome_of(held);
@@ -50,12 +51,12 @@ template <RecordRow Row>
   if (retries_failed) {
     return true;
   }
-  if (is_measured(outcome)) {
+  if (is_measured(outcome) || outcome == Outcome::bad_input) {
     return false;
   }
   if constexpr (requires { held.memory_limit, held.time_limit; }) {
     const bool has_same_limits = held.memory_limit == wanted.memory_limit && held.time_limit == wanted.time_limit;
-    return outcome == Outcome::interrupted || outcome == Outcome::bad_input || !has_same_limits;
+    return outcome == Outcome::interrupted || !has_same_limits;
   } else {
     return true;
   }
@@ -128,13 +129,22 @@ class RunRecord {
     file_->append_all(rows);
   }
 
-  /// What a watchdog says of a point that came to a standstill: adds the row and commits, on the root, without a word to
-  /// the other ranks. Not collective.
+  /// What a watchdog says of a point that came to a standstill: adds the row and commits, without a word to the other
+  /// ranks. On another rank than the root, for a root that stands still itself: to the file as the root left it, unless
+  /// another rank was faster. Not collective.
   template <RecordRow Row>
-  void add_last_words(const Row& row) {
+  void add_last_words(Row row) {
     if (file_.has_value()) {
       append(row);
       commit_on_root();
+      return;
+    }
+    RecordFile file = RecordFile::stand_in(options_.output);
+    row.run = run_;
+    const auto is_same = [&](const Row& other) { return other.run == run_ && key_of(other) == key_of(row); };
+    if (std::ranges::none_of(file.read<Row>(), is_same)) {
+      file.append(row);
+      file.commit();
     }
   }
 
@@ -152,7 +162,7 @@ class RunRecord {
     return found == held.latest.end() ? nullptr : &held.rows[found->second];
   }
 
-  /// 0 for the run that started the record, n for the n-th that resumed it. On the root.
+  /// 0 for the run that started the record, n for the n-th that resumed it.
   [[nodiscard]] std::int64_t run() const { return run_; }
 
   /// Brings everything to the file now.

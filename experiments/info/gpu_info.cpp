@@ -6,6 +6,7 @@
 #include <array>
 
 #include "comm/device_choice.hpp"
+#include "comm/stop_agreement.hpp"
 #include "core/clock.hpp"
 #include "core/dtype.hpp"
 #include "device/buffer.hpp"
@@ -13,6 +14,7 @@
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/info/ring_link.hpp"
 #include "io/console_table.hpp"
+#include "kernels/attention/gpu_path.hpp"
 
 namespace ringworld {
 namespace {
@@ -24,8 +26,8 @@ double measure_copy(std::int64_t bytes, double seconds) {
   const Buffer to(bytes, DeviceKind::cuda);
   Stream& compute = gpu.compute_stream();
   gpu.fill_zero(from.data(), bytes, compute);
-  const auto begin = gpu.make_event();
-  const auto end = gpu.make_event();
+  const auto begin = gpu.make_timing_event();
+  const auto end = gpu.make_timing_event();
   double best = 0;
   const double last = now_seconds() + seconds;
   do {
@@ -43,6 +45,7 @@ void print_gpu(const GpuDescription& gpu, const GpuState& state) {
   fmt::print("  name        {} ({})\n", gpu.name, gpu.identity);
   fmt::print("  sm_{}       {} multiprocessors, {}Hz, {}B\n", gpu.compute_capability, gpu.multiprocessors,
              with_si_prefix(gpu.clock), with_si_prefix(static_cast<double>(gpu.memory_bytes)));
+  fmt::print("  attention   {}\n", describe_gpu_attention(gpu.compute_capability));
   if (state.is_available) {
     fmt::print("  now         {}Hz, memory {}Hz, {:.0f} W, {:.0f} degrees, throttled: {}\n",
                with_si_prefix(state.clock), with_si_prefix(state.memory_clock), state.power, state.temperature,
@@ -54,15 +57,20 @@ void print_gpu(const GpuDescription& gpu, const GpuState& state) {
 
 }  // namespace
 
-void show_gpus(const Communicator& world, RankRow mine, const GpuMeasurement& measurement) {
+bool show_gpus(const Communicator& world, RankRow mine, const GpuMeasurement& measurement) {
   const Transport transport = world.transport();
   const GpuDescription gpu = describe_gpu();
   mine.device = std::string_view(fmt::format("{} {}", gpu.name, gpu.identity));
   const std::vector<RankRow> ranks = world.all_gather(mine);
   const bool is_sharing = !world.all_agree(ranks_on_device(world, DeviceKind::cuda) == 1);
-  // What a rank cannot allocate ends the job with one message.
+  // What a rank cannot allocate ends the job with one message. After a signal nothing more is measured.
+  bool is_stopped = false;
   const auto mean_of = [&](auto&& measure) {
     double mine_alone = 0;
+    is_stopped = is_stopped || is_stop_wanted(world);
+    if (is_stopped) {
+      return mine_alone;
+    }
     world.barrier();
     on_every_rank(world, [&] { mine_alone = measure(); });
     return world.all_reduce(mine_alone, Reduction::sum) / world.size();
@@ -74,9 +82,12 @@ void show_gpus(const Communicator& world, RankRow mine, const GpuMeasurement& me
         [&] { return measure_gemm_peak(Backend::cuda, dtypes[index], measurement.gemm_extent, measurement.seconds); });
   }
   const double copy = mean_of([&] { return measure_copy(measurement.copy_bytes, measurement.seconds); });
+  if (is_stopped || is_stop_wanted(world)) {
+    return false;
+  }
   const RingLink link = measure_ring_link(Ring(world), measurement.hop_bytes, DeviceKind::cuda);
   if (!world.is_root()) {
-    return;
+    return true;
   }
 
   constexpr std::array<std::string_view, 4> columns{"rank", "host", "device", "binding"};
@@ -99,6 +110,7 @@ void show_gpus(const Communicator& world, RankRow mine, const GpuMeasurement& me
   } else {
     fmt::print("  ring        run under mpirun -n 2 or more to measure it\n");
   }
+  return true;
 }
 
 }  // namespace ringworld

@@ -18,7 +18,8 @@ struct GpuMeasurement {
 /// Measures the GPUs of all ranks at once and prints on the root: each rank's GPU, memory, copy bandwidth, matrix products,
 /// and the ring by the communicator's transport. Collective over `world`, whose ranks have taken their devices.
 /// @param mine  this rank, whose `device` is filled in here
+/// @return false when a signal asked to end before all was measured: then nothing is printed
 /// @throws Error(bad_input), on every rank, when the transport cannot be had
-void show_gpus(const Communicator& world, RankRow mine, const GpuMeasurement& measurement);
+[[nodiscard]] bool show_gpus(const Communicator& world, RankRow mine, const GpuMeasurement& measurement);
 
 }  // namespace ringworld

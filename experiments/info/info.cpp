@@ -9,6 +9,7 @@
 
 #include "comm/device_choice.hpp"
 #include "comm/environment.hpp"
+#include "comm/stop_agreement.hpp"
 #include "core/build_info.hpp"
 #include "core/isa.hpp"
 #include "device/device.hpp"
@@ -63,6 +64,8 @@ std::string schema_page() {
   }
   return page;
 }
+
+constexpr std::string_view nothing_shown = "the peaks are not shown, for not all were measured";
 
 /// "yes", or why a backend cannot be used here.
 std::string availability(Backend backend) {
@@ -138,17 +141,22 @@ int run_info(const Job& job) {
     if (world.is_root()) {
       print_build();
     }
-    show_gpus(world, mine,
-              {.seconds = values.seconds,
-               .gemm_extent = values.gemm_extent,
-               .copy_bytes = values.triad_bytes,
-               .hop_bytes = values.hop_bytes});
-    return 0;
+    const bool is_whole = show_gpus(world, mine,
+                                    {.seconds = values.seconds,
+                                     .gemm_extent = values.gemm_extent,
+                                     .copy_bytes = values.triad_bytes,
+                                     .hop_bytes = values.hop_bytes});
+    return is_whole ? 0 : stopped_early(job, std::string(nothing_shown));
   }
   const std::vector<RankRow> ranks = job.world.all_gather(mine);
-  // What a rank cannot allocate ends the job with one message.
+  // What a rank cannot allocate ends the job with one message. After a signal nothing more is measured.
+  bool is_stopped = false;
   const auto sum_of = [&](auto&& measure) {
     double mine_alone = 0;
+    is_stopped = is_stopped || is_stop_wanted(job.world);
+    if (is_stopped) {
+      return mine_alone;
+    }
     job.world.barrier();
     on_every_rank(job.world, [&] { mine_alone = measure(); });
     return job.world.all_reduce(mine_alone, Reduction::sum);
@@ -162,6 +170,9 @@ int run_info(const Job& job) {
     gemm[index] = sum_of([&] { return measure_gemm_peak(Backend::host, dtype, values.gemm_extent, values.seconds); });
   }
   const double triad = sum_of([&] { return measure_triad(values.triad_bytes, values.seconds); });
+  if (is_stopped || is_stop_wanted(job.world)) {
+    return stopped_early(job, std::string(nothing_shown));
+  }
   const RingLink link = measure_ring_link(Ring(job.world), values.hop_bytes, DeviceKind::host);
   if (!job.world.is_root()) {
     return 0;

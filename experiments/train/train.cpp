@@ -24,6 +24,7 @@
 #include "experiments/train/training_settings.hpp"
 #include "io/console_table.hpp"
 #include "perf/peak.hpp"
+#include "train/stage_summary.hpp"
 #include "train/trainer.hpp"
 
 namespace ringworld {
@@ -48,7 +49,9 @@ class Observer final : public TrainingObserver {
     display_.step(row);
     add(row);
   }
-  void on_stage(const TrainingStageRow& row) override {
+  void on_stage(const TrainingStageRow& taken) override {
+    TrainingStageRow row = taken;
+    record_.write([&] { summarise_steps(record_.rows<TrainingStepRow>(), row); });
     display_.stage(row);
     add(row);
     record_.commit();

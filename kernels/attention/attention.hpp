@@ -10,11 +10,13 @@
 ///          +-----------------------+        accumulate    maximum  m = max(m, max_j s_ij)
 ///  queries | s_ij = scale * q_i.k_j| ------------------>  sum      l = l e^(m_old-m) + sum_j e^(s_ij-m)
 ///   (Tq)   | -inf where not visible|                      output   o = o e^(m_old-m) + sum_j e^(s_ij-m) v_j
-///          +-----------------------+        finalize      out = o / l
+///          +-----------------------+        last block,   out = o / l
+///                                           or finalize
 ///                                           backward      p_ij = e^(s_ij - m) / l
 ///
 /// The state is folded block after block, so a ring never holds more than one. A row that has seen no key is a
-/// legal state (m = -inf, l = 0, o = 0) and ends as out = 0, with zero gradients and no NaN.
+/// legal state (m = -inf, l = 0) and ends as out = 0, with zero gradients and no NaN. Its o is not read and need not be
+/// written: memory of any content will do.
 ///
 /// The backward pass takes m and l as the forward pass left them, not their log-sum-exp m + log l: rounded to fp32, that
 /// number loses l where scores are large, and the weights of a row would no longer add up to one. Both passes compute a
@@ -74,7 +76,7 @@ struct ForwardBlock {
 struct AttentionState {
   TensorView<float, 3> maximum;  ///< (B, H, Tq), of the scaled scores; -inf before the first visible key
   TensorView<float, 3> sum;      ///< (B, H, Tq), of exp(score - maximum)
-  TensorView<float, 4> output;   ///< (B, H, Tq, D), not yet divided by the sum
+  TensorView<float, 4> output;   ///< (B, H, Tq, D), not yet divided by the sum; no one's where the maximum is -inf
 
   /// The state of queries `begin <= i < begin + count`.
   [[nodiscard]] AttentionState token_range(std::int64_t begin, std::int64_t count) const {
@@ -99,6 +101,9 @@ struct BlockGradients {
   TensorView<float, 4> dq;  ///< (B, Tq, H, D)
   TensorView<float, 4> dk;  ///< (B, Tk, Hkv, D)
   TensorView<float, 4> dv;  ///< (B, Tk, Hkv, D)
+  /// dk and dv hold nothing yet, whatever their bits are: the block's share is written and not added, zeros for keys that no
+  /// query sees. Saves whoever would clear them a pass over memory.
+  bool overwrites_keys = false;
 };
 
 /// Called between tiles: drives communication, and returns false to stop the block early. May be empty.
@@ -117,16 +122,23 @@ class BlockAttention {
  public:
   virtual ~BlockAttention() = default;
 
-  /// Makes `state` that of queries which have seen no key.
+  /// Makes `state` that of queries which have seen no key. Does not touch its output.
   virtual void reset(const AttentionState& state) = 0;
 
   /// Folds one block of keys and values into `state`.
-  /// @return false when `progress` stopped it, and `state` is then worthless.
+  /// @param out  (B, Tq, H, D), overwritten: given with the last block of these queries, as `finalize` would write it.
+  ///        The state's output is then worthless. Null with every other block
+  /// @return false when `progress` stopped it, and `state` and `out` are then worthless.
   /// @throws Error when a shape contradicts another.
   /// Cost: 4 D FLOP a visible (query, key, head).
-  virtual bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) = 0;
+  virtual bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                          const Progress& progress) = 0;
+  /// A block that is not the last.
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) {
+    return accumulate(block, state, ActivationView(), progress);
+  }
 
-  /// Divides, and writes the result.
+  /// Divides, and writes the result of queries whose last block did not.
   /// @param out (B, Tq, H, D), overwritten
   virtual void finalize(const AttentionState& state, const ActivationView& out) = 0;
 
@@ -134,7 +146,7 @@ class BlockAttention {
   virtual void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
                                    const TensorView<float, 3>& delta) = 0;
 
-  /// Adds this block's share to the gradients.
+  /// Adds this block's share to the gradients, or writes that of the keys.
   /// @return false when `progress` stopped it, and the gradients are then worthless.
   /// Cost: 10 D FLOP a visible (query, key, head), the recomputed scores included.
   virtual bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) = 0;
@@ -161,7 +173,11 @@ void check_options(Backend backend, const BlockAttentionOptions& options);
 
 /// Checks that the shapes of a block fit each other and `head_size`; every backend calls these first.
 /// @throws Error(internal) naming the operand that does not fit.
-void check_block(const ForwardBlock& block, const AttentionState& state, std::int64_t head_size);
+void check_block(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                 std::int64_t head_size);
 void check_block(const BackwardBlock& block, const BlockGradients& gradients, std::int64_t head_size);
+
+/// Sets dk and dv, in memory of the host, to zero if they are to be overwritten: for a backend that only adds.
+void clear_overwritten_keys(const BlockGradients& gradients);
 
 }  // namespace ringworld

@@ -27,12 +27,15 @@ void check_operands(const ConstActivationView& q, const ConstActivationView& k, 
 
 }  // namespace
 
-void check_block(const ForwardBlock& block, const AttentionState& state, std::int64_t head_size) {
+void check_block(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                 std::int64_t head_size) {
   check_operands(block.q, block.k, block.v, block.mask, head_size);
   const Shape3 rows{block.q.batch(), block.q.heads(), block.q.tokens()};
   require(state.maximum.shape == rows && state.sum.shape == rows, "block attention: maximum or sum does not fit q");
   require(state.output.shape == Shape4{rows[0], rows[1], rows[2], head_size},
           "block attention: the state's output does not fit q");
+  require(out.is_null() || (out.shape == block.q.shape && out.strides[3] == 1),
+          "block attention: out does not fit q, or its last extent is not dense");
 }
 
 void check_block(const BackwardBlock& block, const BlockGradients& gradients, std::int64_t head_size) {
@@ -45,6 +48,24 @@ void check_block(const BackwardBlock& block, const BlockGradients& gradients, st
   require(gradients.dq.shape == block.q.shape, "block attention: dq has not the shape of q");
   require(gradients.dk.shape == block.k.shape && gradients.dv.shape == block.k.shape,
           "block attention: dk or dv has not the shape of k");
+}
+
+void clear_overwritten_keys(const BlockGradients& gradients) {
+  if (!gradients.overwrites_keys) {
+    return;
+  }
+  for (const TensorView<float, 4>& tensor : {gradients.dk, gradients.dv}) {
+    const auto [batch, tokens, heads, head_size] = tensor.shape;
+    for (std::int64_t b = 0; b < batch; ++b) {
+      for (std::int64_t t = 0; t < tokens; ++t) {
+        for (std::int64_t h = 0; h < heads; ++h) {
+          for (std::int64_t d = 0; d < head_size; ++d) {
+            tensor(b, t, h, d) = 0.0F;
+          }
+        }
+      }
+    }
+  }
 }
 
 }  // namespace ringworld

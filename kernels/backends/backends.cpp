@@ -1,7 +1,5 @@
 /// @file  The one list of backends. A new one is a row here, a file of makers beside this, and a folder a family.
 
-#include "kernels/backends/backends.hpp"
-
 #include <fmt/format.h>
 
 #include <array>
@@ -56,8 +54,11 @@ std::string built_backends() {
 }
 
 KernelMakers makers_of(Backend backend) {
-  require_built(backend);
-  return entry_of(backend).makers();
+  const Entry& entry = entry_of(backend);
+  require_input(entry.makers != nullptr,
+                fmt::format("backend '{}' is not in this build: configure with -D{}=ON, or choose one of {}",
+                            name_of(backend), entry.option, built_backends()));
+  return entry.makers();
 }
 
 template <class Kernel>
@@ -68,14 +69,6 @@ std::unique_ptr<Kernel> make(Backend backend, std::unique_ptr<Kernel> (*KernelMa
 }
 
 }  // namespace
-
-bool is_built(Backend backend) { return entry_of(backend).makers != nullptr; }
-
-void require_built(Backend backend) {
-  require_input(is_built(backend),
-                fmt::format("backend '{}' is not in this build: configure with -D{}=ON, or choose one of {}",
-                            name_of(backend), entry_of(backend).option, built_backends()));
-}
 
 std::unique_ptr<BlockAttention> make_block_attention(Backend backend, const BlockAttentionOptions& options) {
   check_options(backend, options);

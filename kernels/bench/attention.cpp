@@ -2,13 +2,13 @@
 ///
 ///   bench_attention --benchmark_filter='forward/host/.*'
 ///   RINGWORLD_CUDA_ATTENTION=mma bench_attention --benchmark_filter='/cuda/bfloat16/S:16384/'
+///   RINGWORLD_HOPPER_OVERLAP=off bench_attention --benchmark_filter='forward/cuda/bfloat16/S:16384/'
 
 #include "kernels/attention/attention.hpp"
 
 #include <fmt/format.h>
 
 #include <cmath>
-#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -27,7 +27,8 @@ struct Point {
   std::int64_t heads;
   std::int64_t head_size;
   std::int64_t threads;
-  std::int64_t ring_steps = 1;  ///< blocks that the keys arrive in, as on a ring
+  std::int64_t ring_steps = 1;   ///< blocks that the keys arrive in, as on a ring
+  bool is_kernel_alone = false;  ///< of a forward pass: neither its start nor its end is timed
 };
 
 std::string_view name_of(AttentionPass pass) {
@@ -78,18 +79,23 @@ class Sequence {
                             .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(point.head_size))),
                             .threads = static_cast<int>(point.threads)})) {}
 
-  void forward() {
-    const AttentionState running{numbers(maximum_), numbers(sum_),
-                                 TensorView<float, 4>(output_.as<float>(), {1, shape_[2], shape_[1], shape_[3]})};
-    kernel_->reset(running);
+  void reset() { kernel_->reset(state()); }
+
+  void accumulate() {
+    const AttentionState running = state();
     for (std::int64_t key = 0; key < shape_[1]; key += block_) {
+      const bool is_last = key + block_ >= shape_[1];
       kernel_->accumulate({.q = view(q_),
                            .k = view(k_).token_range(key, block_),
                            .v = view(v_).token_range(key, block_),
                            .mask = mask_of(key)},
-                          running, {});
+                          running, is_last ? view(out_) : ActivationView(), {});
     }
-    kernel_->finalize(running, view(out_));
+  }
+
+  void forward() {
+    reset();
+    accumulate();
   }
 
   void backward() {
@@ -120,6 +126,10 @@ class Sequence {
     return {.is_causal = true, .diagonal = -key, .query_segments = {}, .key_segments = {}};
   }
 
+  [[nodiscard]] AttentionState state() const {
+    return {numbers(maximum_), numbers(sum_),
+            TensorView<float, 4>(output_.as<float>(), {1, shape_[2], shape_[1], shape_[3]})};
+  }
   [[nodiscard]] ActivationView view(const Buffer& buffer) const { return {buffer.data(), dtype_, shape_}; }
   [[nodiscard]] TensorView<float, 4> floats(const Buffer& buffer) const { return {buffer.as<float>(), shape_}; }
   [[nodiscard]] TensorView<float, 3> numbers(const Buffer& buffer) const { return {buffer.as<float>(), rows_}; }
@@ -135,11 +145,14 @@ class Sequence {
   std::unique_ptr<BlockAttention> kernel_;
 };
 
-std::function<void()> set_up(const Point& point) {
+Operation set_up(const Point& point) {
   const auto sequence = std::make_shared<Sequence>(point);
+  if (point.is_kernel_alone) {
+    return {[sequence] { sequence->reset(); }, [sequence] { sequence->accumulate(); }};
+  }
   sequence->forward();
   sequence->output_dot_gradient();
-  return [sequence, pass = point.pass] {
+  return Operation([sequence, pass = point.pass] {
     if (pass != AttentionPass::backward) {
       sequence->forward();
     }
@@ -149,15 +162,16 @@ std::function<void()> set_up(const Point& point) {
     if (pass != AttentionPass::forward) {
       sequence->backward();
     }
-  };
+  });
 }
 
 void add(Suite& suite, const Point& point) {
   const AttentionProblem problem = problem_of(point);
   const std::string steps = point.ring_steps == 1 ? "" : fmt::format("/ring_steps:{}", point.ring_steps);
+  const std::string_view pass = point.is_kernel_alone ? "accumulate" : name_of(point.pass);
   suite.add(
-      {.name = fmt::format("{}/{}/{}/S:{}/D:{}/H:{}/threads:{}{}", name_of(point.pass), name_of(point.backend),
-                           name_of(point.dtype), point.tokens, point.head_size, point.heads, point.threads, steps),
+      {.name = fmt::format("{}/{}/{}/S:{}/D:{}/H:{}/threads:{}{}", pass, name_of(point.backend), name_of(point.dtype),
+                           point.tokens, point.head_size, point.heads, point.threads, steps),
        .family = "attention",
        .backend = point.backend,
        .dtype = point.dtype,
@@ -167,8 +181,15 @@ void add(Suite& suite, const Point& point) {
       [point] { return set_up(point); });
 }
 
-/// What GPUs are compared by: 32 heads, and the fp32 path on less.
+/// What GPUs are compared by: 32 heads, and the fp32 path on less. Other libraries' forward kernels have no state:
+/// beside them stand the whole pass and its kernel alone.
 void add_cuda_cases(Suite& suite) {
+  for (const std::int64_t head_size : {64, 128}) {
+    for (const std::int64_t tokens : {4096, 16384}) {
+      add(suite, {Backend::cuda, AttentionPass::forward, DType::bfloat16, tokens, 32, head_size, 1, 1, true});
+    }
+    add(suite, {Backend::cuda, AttentionPass::forward, DType::bfloat16, 16384, 32, head_size, 1, 8, true});
+  }
   for (const AttentionPass pass : {AttentionPass::forward, AttentionPass::backward, AttentionPass::forward_backward}) {
     for (const std::int64_t head_size : {64, 128}) {
       for (const std::int64_t tokens : {4096, 16384}) {

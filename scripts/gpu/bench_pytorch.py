@@ -36,11 +36,11 @@ def median_seconds(function: Callable[[int], object], warmup: int, repeats: int)
     return statistics.median(samples)
 
 
-def measure(backend: SDPBackend, options: argparse.Namespace) -> dict[str, float]:
+def measure(backend: SDPBackend, context_length: int, head_size: int, options: argparse.Namespace) -> dict[str, float]:
     """Return seconds of a backend's passes."""
-    shape = (1, options.heads, options.context_length, options.head_size)
+    shape = (1, options.heads, context_length, head_size)
     cache = torch.cuda.get_device_properties(0).L2_cache_size
-    operand_bytes = 4 * 2 * options.heads * options.context_length * options.head_size
+    operand_bytes = 4 * 2 * options.heads * context_length * head_size
     sets = 1 + 4 * cache // operand_bytes
 
     def random() -> torch.Tensor:
@@ -65,26 +65,37 @@ def measure(backend: SDPBackend, options: argparse.Namespace) -> dict[str, float
     return {"forward": forward_seconds, "backward": backward_seconds}
 
 
+def numbers(text: str) -> list[int]:
+    """Return the numbers of a list, separated by commas."""
+    return [int(word) for word in text.split(",")]
+
+
 def main() -> int:
-    """Measure and write JSON."""
+    """Measure and write JSON, anew after every shape."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--heads", type=int, default=32)
-    parser.add_argument("--context-length", type=int, default=16384, help="token (default 16384)")
-    parser.add_argument("--head-size", type=int, default=128)
+    parser.add_argument("--context-length", type=numbers, default=[16384], help="a list [token] (default 16384)")
+    parser.add_argument("--head-size", type=numbers, default=[128], help="a list (default 128)")
     parser.add_argument("--warmup", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("bench_pytorch: this PyTorch has no CUDA device")
-    found: dict[str, object] = {"torch": torch.__version__, "device": torch.cuda.get_device_name(0)}
-    for name, backend in BACKENDS.items():
-        try:
-            found[name] = measure(backend, options)
-        except RuntimeError as problem:
-            found[name] = {"error": str(problem).splitlines()[0]}
-    options.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=1))
+    rows: list[dict[str, object]] = []
+    versions = {"torch": torch.__version__, "cudnn": torch.backends.cudnn.version()}
+    for head_size in options.head_size:
+        for context_length in options.context_length:
+            for name, backend in BACKENDS.items():
+                row: dict[str, object] = {"backend": name, "head_size": head_size, "context_length": context_length}
+                try:
+                    row |= measure(backend, context_length, head_size, options)
+                except RuntimeError as problem:
+                    row["error"] = str(problem).splitlines()[0]
+                rows.append(row)
+                print(json.dumps(row), flush=True)
+                found = {**versions, "device": torch.cuda.get_device_name(0), "rows": rows}
+                options.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -2,30 +2,43 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root=$(cd "$here/../.." && pwd)
-build="$root/build/cuda"
+# shellcheck source=scripts/gpu/parts.sh
+source "$here/parts.sh"
+parts=(smoke speed deep)
+build=""
 bundle=""
 output="gpu-$(date -u +%Y%m%dT%H%M%SZ)"
-python=""
-wants_tests=true
-wants_sanitizer=true
+work=""
+python=python3
+seconds=0
+most_step_seconds=0
+is_listing=false
+has_gpu=true
 
 usage() {
   cat <<'HELP'
-Checks and measures the CUDA backend on this machine's GPU, everything in one call, and ends with one table.
+Checks and measures the CUDA backend on this machine's GPU, and ends with one table.
 
-  scripts/gpu/measure.sh [--build DIR | --bundle DIR] [--output DIR] [--python PATH] [--no-tests] [--no-sanitizer]
+  scripts/gpu/measure.sh [--parts LIST] [--seconds N] [--build DIR | --bundle DIR] [--output DIR] [--work DIR]
+                         [--python PATH] [--step-seconds N] [--list]
 
-  --build DIR    a build of the preset cuda                                  (default build/cuda)
-  --bundle DIR   a folder made by scripts/bundle.sh, in place of a build
-  --output DIR   logs, JSON and HDF5 records go there                       (default gpu-<UTC time>)
-  --python PATH  a Python that has PyTorch with CUDA, to compare with        (default python3, if it has)
-  --no-tests, --no-sanitizer   leave those out
+  --parts LIST      smoke (4 minutes at most): whether every Hopper kernel starts and is right, tests of device and
+                    attention
+                    speed (8): attention, its kernel alone, matrix product, PyTorch beside them, element-wise kernels
+                    deep (9): rings of 1, 2 and 4 ranks that share the GPU, 1,048,576 tokens, training at 32K tokens,
+                    compute-sanitizer's memcheck and racecheck, tests of the other kernels   (default smoke,speed,deep)
+  --seconds N       the whole call ends within N seconds   (default: the sum of the steps' limits, which --list shows)
+  --build DIR       a build of the preset cuda                        (default build/cuda)
+  --bundle DIR      a folder of scripts/bundle.sh in place of a build
+                    (default, where scripts/gpu/pack.sh put this: its own)
+  --output DIR      gets summary.json and results.tar.gz, both rewritten after every step   (default gpu-<UTC time>)
+  --work DIR        logs, records and checkpoints                     (default OUTPUT-work)
+  --python PATH     a Python with PyTorch, to compare with            (default python3)
+  --step-seconds N  no step gets more than N seconds
+  --list            print the steps and their limits, and run nothing
 
-In order: device and build, all tests, compute-sanitizer (memcheck, racecheck) on small shapes, attention and matrix
-products, element-wise kernels, PyTorch on the same shapes, rings of 1, 2 and 4 ranks that share the GPU, a sequence of
-1,048,576 tokens, training steps of the 200m preset at 32K tokens. A part that fails is named in the table, and the
-others still run; the exit code is then 1.
+A step that fails, hangs or finds no time left is named in the table, and the others still run.
+Exit codes: 0 all right, 1 a step failed, 2 bad usage, 77 there is no GPU here and nothing else went wrong.
 HELP
 }
 
@@ -38,122 +51,102 @@ parse() {
   while (($# > 0)); do
     case $1 in
       --help | -h) usage && exit 0 ;;
+      --parts) IFS=',' read -r -a parts <<<"${2:?--parts needs a value}" && shift ;;
+      --seconds) seconds=${2:?--seconds needs a value} && shift ;;
       --build) build=${2:?--build needs a value} && shift ;;
       --bundle) bundle=${2:?--bundle needs a value} && shift ;;
       --output) output=${2:?--output needs a value} && shift ;;
+      --work) work=${2:?--work needs a value} && shift ;;
       --python) python=${2:?--python needs a value} && shift ;;
-      --no-tests) wants_tests=false ;;
-      --no-sanitizer) wants_sanitizer=false ;;
+      --step-seconds) most_step_seconds=${2:?--step-seconds needs a value} && shift ;;
+      --list) is_listing=true ;;
       *) fail_usage "unknown argument '$1'" ;;
     esac
     shift
   done
+  local name
+  for name in "${parts[@]}"; do
+    [[ $name =~ ^(smoke|speed|deep)$ ]] || fail_usage "--parts takes smoke, speed and deep, not '$name'"
+  done
+  [[ $seconds =~ ^[0-9]+$ ]] || fail_usage "--seconds takes a number, not '$seconds'"
+  [[ $most_step_seconds =~ ^[0-9]+$ ]] || fail_usage "--step-seconds takes a number, not '$most_step_seconds'"
+  if [[ -z $bundle && -z $build && -x $here/../run ]]; then bundle=$here/..; fi
+}
+
+# How programs are called: those of a bundle, or of a build.
+find_programs() {
   if [[ -n $bundle ]]; then
     [[ -x $bundle/run ]] || fail_usage "'$bundle/run' is missing: --bundle takes a folder of scripts/bundle.sh"
     bundle=$(cd "$bundle" && pwd)
+    run=("$bundle/run") programs="$bundle/bin" configs="$bundle/experiments"
   else
+    build=${build:-$here/../../build/cuda}
     [[ -x $build/bin/ringworld ]] || fail_usage "'$build/bin/ringworld' is missing: scripts/setup.sh --preset cuda builds it"
     build=$(cd "$build" && pwd)
+    run=(env "PATH=$build/bin:$PATH") programs="$build/bin" configs=$(cd "$here/../.." && pwd)/experiments
   fi
 }
 
-# program NAME ARGUMENT...: one of ours. ranks N NAME ARGUMENT...: the same under the launcher.
-program() {
-  if [[ -n $bundle ]]; then "$bundle/run" "$@"; else "$build/bin/$1" "${@:2}"; fi
-}
-ranks() {
-  if [[ -n $bundle ]]; then
-    "$bundle/run" mpirun -n "$1" "${@:2}"
-  else
-    mpirun -n "$1" "$build/bin/$2" "${@:3}"
+# step KIND NAME SECONDS [--grace SECONDS] COMMAND...: see parts.sh. How it went is a line of steps.tsv.
+step() {
+  local kind=$1 name=$2 limit=$3 grace=10 code=0 reason="" started left log="$work/$part.$2.log"
+  shift 3
+  if [[ $1 == --grace ]]; then grace=$2 && shift 2; fi
+  if [[ $is_listing == true ]]; then
+    printf '%s\t%s\t%s\t%d\n' "$part" "$name" "$kind" "$((limit + grace))"
+    return
   fi
-}
-experiments() { echo "${bundle:-$root}/experiments"; }
-
-# part NAME COMMAND...: output goes to NAME.log; how it ended goes to parts.txt, for the table.
-part() {
-  local name=$1 code=0 started
+  printf '==== %s: %s\n' "$part" "$name"
   started=$(date +%s)
-  shift
-  printf '==== %s\n' "$name"
-  "$@" >"$output/$name.log" 2>&1 </dev/null || code=$?
-  printf '%s %d %d\n' "$name" "$code" "$(($(date +%s) - started))" >>"$output/parts.txt"
-  ((code == 0)) || tail -n 5 "$output/$name.log" | sed 's/^/     | /'
-}
-
-device() {
-  nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.sm,clocks.max.sm,clocks_throttle_reasons.active \
-    --format=csv || true
-  program ringworld info
-}
-
-tests() {
-  if [[ -n $bundle ]]; then
-    "$bundle/run_tests"
+  left=$((deadline - started - grace))
+  if ((most_step_seconds > 0 && limit > most_step_seconds)); then limit=$most_step_seconds; fi
+  if [[ $kind == gpu && $has_gpu == false ]]; then
+    reason="no GPU"
+  elif ((left < 1)); then
+    reason="no time left"
   else
-    ctest --test-dir "$build" --output-on-failure --timeout 600
+    if ((limit > left)); then limit=$left; fi
+    timeout -k "$grace" "$limit" "$@" >"$log" 2>&1 </dev/null || code=$?
+    if [[ $kind == probe && $code != 0 && $(<"$log") == *"no NVIDIA GPU"* ]]; then
+      has_gpu=false reason="no GPU"
+    fi
   fi
+  printf '%s\t%s\t%s\t%d\t%d\t%d\t%s\n' \
+    "$part" "$name" "$kind" "$limit" "$(($(date +%s) - started))" "$code" "$reason" >>"$work/steps.tsv"
+  "$python" "$here/collect.py" "$work" "$output" || echo "     what it left could not be collected; the log is $log" >&2
 }
 
-sanitizer() {
-  local tool=$1 checker
-  checker=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
-  [[ -x $checker ]] || { echo "compute-sanitizer is not on this machine" && return 1; }
-  program "$checker" --tool "$tool" --error-exitcode 3 "${bundle:-$build}/bin/test_kernels_attention" \
-    --gtest_filter='*[cC]uda*'
+run_parts() {
+  local part
+  for part in "${parts[@]}"; do "part_$part"; done
 }
 
-bench() {
-  local name=$1 filter=$2
-  program "bench_$name" --benchmark_filter="$filter" --benchmark_out="$output/bench_$name.json" --benchmark_out_format=json
-}
-
-elementwise() {
-  local family
-  for family in norm rope mlp embedding loss optimizer tensor; do
-    bench "$family" '/cuda/'
-  done
-}
-
-pytorch() {
-  "${python:-python3}" "$here/bench_pytorch.py" --heads 32 --context-length 16384 --head-size 128 --output "$output/pytorch.json"
-}
-
-# Several ranks share the GPU, so blocks travel through the host's memory.
-ring() {
-  ranks 4 ringworld attention --backend cuda --transport staged --ranks 1,2,4 --context-length 32K --heads 8 --head-size 128 \
-    --dtype bfloat16 --pass forward_backward --layout zigzag,striped --repeats 5 --output "$output/ring.h5"
-}
-
-million() {
-  program ringworld attention --backend cuda --ranks 1 --context-length 1M --heads 8 --head-size 128 --dtype bfloat16 \
-    --pass forward_backward --warmup 1 --repeats 3 --output "$output/million.h5"
-}
-
-train() {
-  program ringworld train --config "$(experiments)/train/config/gpu_200m.toml" --backend cuda --dtype bfloat16 \
-    --checkpoint "$output/model.h5" --output "$output/train.h5"
+# The sum of all limits of the chosen parts.
+seconds_of_all_steps() {
+  local sum=0 limit is_listing=true
+  while IFS=$'\t' read -r _ _ _ limit; do sum=$((sum + limit)); done <<<"$(run_parts)"
+  echo "$sum"
 }
 
 main() {
   parse "$@"
+  if [[ $is_listing == true ]]; then
+    run=() programs="" configs="" scratch=""
+    run_parts
+    return
+  fi
+  find_programs
+  command -v "$python" >/dev/null || fail_usage "'$python' is missing: results are collected by a Python"
   mkdir -p "$output"
   output=$(cd "$output" && pwd)
-  : >"$output/parts.txt"
-  part device device
-  [[ $wants_tests == false ]] || part tests tests
-  if [[ $wants_sanitizer == true ]]; then
-    part memcheck sanitizer memcheck
-    part racecheck sanitizer racecheck
-  fi
-  part attention bench attention '^(forward|backward)/cuda/bfloat16/S:16384/D:128/H:32'
-  part matmul bench matmul 'cuda/'
-  part elementwise elementwise
-  part pytorch pytorch
-  part ring ring
-  part million million
-  part train train
-  "${python:-python3}" "$here/summarize.py" "$output"
+  work=${work:-$output-work}
+  mkdir -p "$work/scratch"
+  work=$(cd "$work" && pwd) scratch="$work/scratch"
+  : >"$work/steps.tsv"
+  if ((seconds == 0)); then seconds=$(seconds_of_all_steps); fi
+  deadline=$(($(date +%s) + seconds))
+  run_parts
+  "$python" "$here/summarize.py" "$output/summary.json"
 }
 
 main "$@"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The table at the end of measure.sh, from the files that its parts left. usage: summarize.py DIR
+"""The tables of the README, from what measure.sh found. usage: summarize.py SUMMARY.json...
 
-Needs nothing but Python: a machine with a GPU may have no more. Exit code 1 when a part failed.
+Several files, of calls that ran a part each on the same kind of GPU, make one table. Exit code: 1 when a step failed,
+77 when nothing but the GPU was missing.
 """
 
 from __future__ import annotations
@@ -12,71 +13,156 @@ import sys
 from pathlib import Path
 from typing import Any
 
+NO_GPU = "no GPU"
+Shape = tuple[int, int, int]  # head size, tokens, blocks that the keys arrive in
+PASSES = {
+    "accumulate": "forward, kernel alone",
+    "forward": "forward, whole pass",
+    "backward": "backward",
+}
 
-def benchmarks(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a Google Benchmark file that ran; none when there is no file."""
-    if not path.exists() or not path.stat().st_size:
-        return []
-    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
-    return [row for row in rows if not row.get("error_occurred") and "seconds" in row]
+
+def shape_of(name: str) -> tuple[str, Shape] | None:
+    """Return pass and shape of a case of bench_attention."""
+    found = re.match(r"(\w+)/cuda/bfloat16/S:(\d+)/D:(\d+)/H:\d+/threads:1(?:/ring_steps:(\d+))?", name)
+    return (found[1], (int(found[3]), int(found[2]), int(found[4] or 1))) if found else None
 
 
 def rate(row: dict[str, Any]) -> float:
     """Return FLOP/s."""
-    return float(row.get("flop", 0.0)) / float(row["seconds"])
+    return float(row["flop"]) / float(row["seconds"])
 
 
-def attention_lines(folder: Path) -> list[str]:
-    """Compare attention with the measured matrix product and with PyTorch."""
-    products = [rate(row) for row in benchmarks(folder / "bench_matmul.json") if "bfloat16" in row["name"]]
-    peak = max(products, default=0.0)
-    pytorch = json.loads((folder / "pytorch.json").read_text()) if (folder / "pytorch.json").exists() else {}
-    lines = [f"largest bf16 matrix product: {peak / 1e12:.1f} TFLOP/s" if peak else "no matrix product was measured"]
-    for row in benchmarks(folder / "bench_attention.json"):
-        direction = row["name"].split("/")[0]
-        said = [f"{row['name']}: {1e3 * row['seconds']:.3f} ms, {rate(row) / 1e12:.1f} TFLOP/s (causal)"]
-        if peak:
-            said.append(f"{rate(row) / peak:.2f} of the product")
-        for backend in ("flash", "cudnn"):
-            theirs = pytorch.get(backend, {}).get(direction)
-            if theirs:
-                said.append(f"{theirs / row['seconds']:.2f} times PyTorch {backend}")
-        lines.append(", ".join(said))
+def rows_of(steps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return the rows of a benchmark step that have a time."""
+    return [row for step in steps if step["name"] == name for row in step.get("benchmarks", []) if row.get("seconds")]
+
+
+def step_table(steps: list[dict[str, Any]]) -> list[str]:
+    """One line a step: how it ended, how long it took, how many tests passed."""
+    lines = ["| part | step | outcome | seconds | tests passed |", "|---|---|---|---|---|"]
+    for step in steps:
+        tests = step.get("tests")
+        passed = f"{tests['passed']} of {tests['ran']}" if tests else ""
+        lines.append(f"| {step['part']} | {step['name']} | {step['outcome']} | {step['seconds']} | {passed} |")
     return lines
 
 
-def last_lines(path: Path, pattern: str, most: int) -> list[str]:
-    """Return the last lines of a log that match."""
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
-    return [line.strip() for line in text.splitlines() if re.search(pattern, line)][-most:]
+def pytorch_seconds(steps: list[dict[str, Any]]) -> dict[tuple[str, str, Shape], float]:
+    """Return the times of PyTorch's kernels by backend, pass and shape."""
+    times = {}
+    for step in steps:
+        for row in step.get("pytorch", {}).get("rows", []):
+            shape = (int(row["head_size"]), int(row["context_length"]), 1)
+            for direction in ("forward", "backward"):
+                if direction in row:
+                    times[row["backend"], direction, shape] = float(row[direction])
+    return times
+
+
+def attention_table(steps: list[dict[str, Any]]) -> list[str]:
+    """Attention beside the matrix product and PyTorch, whose time is that of its kernel alone."""
+    products = [rate(row) for row in rows_of(steps, "matmul")]
+    peak = max(products, default=0.0)
+    theirs = pytorch_seconds(steps)
+    lines = [f"bf16 matrix product, 8192 x 8192 x 8192: {peak / 1e12:.0f} TFLOP/s", ""] if peak else []
+    lines += [
+        "| causal, 32 heads, bf16 | head | tokens | ms | TFLOP/s | of product | times PyTorch flash | times cuDNN |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    count = len(lines)
+    for row in rows_of(steps, "attention"):
+        case = shape_of(row["name"])
+        if case is None or case[0] not in PASSES:
+            continue
+        name, shape = case
+        ratios = []
+        for backend in ("flash", "cudnn"):
+            seconds = theirs.get((backend, "backward" if name == "backward" else "forward", shape))
+            ratios.append(f"{seconds / row['seconds']:.2f}" if seconds else "")
+        tokens = f"{shape[1]} in {shape[2]} blocks of keys" if shape[2] > 1 else str(shape[1])
+        of_product = f"{rate(row) / peak:.2f}" if peak else ""
+        cells = (PASSES[name], shape[0], tokens, f"{1e3 * row['seconds']:.3f}", f"{rate(row) / 1e12:.0f}", of_product)
+        lines.append(f"| {' | '.join(map(str, (*cells, *ratios)))} |")
+    return lines if len(lines) > count else []
+
+
+def overlap_lines(steps: list[dict[str, Any]]) -> list[str]:
+    """The forward kernel with its softmax under the product before, against the one that takes turns."""
+    times: dict[Shape, dict[str, float]] = {}
+    for variant in ("on", "off"):
+        for row in rows_of(steps, f"overlap_{variant}"):
+            case = shape_of(row["name"])
+            if case:
+                times.setdefault(case[1], {})[variant] = float(row["seconds"])
+    return [
+        f"forward kernel, head {head}, {tokens} tokens in {blocks} blocks: "
+        f"{found['off'] / found['on']:.3f} times as fast with overlap"
+        for (head, tokens, blocks), found in times.items()
+        if len(found) == 2
+    ]
+
+
+def bandwidth_lines(steps: list[dict[str, Any]]) -> list[str]:
+    """Element-wise kernels against a copy."""
+    return [
+        f"{step['name']}: {row['name']}: {row['of_triad']:.2f} of the bandwidth of a copy"
+        for step in steps
+        for row in step.get("benchmarks", [])
+        if step["name"] not in ("attention", "matmul") and not step["name"].startswith("overlap_") and "of_triad" in row
+    ]
+
+
+def record_lines(steps: list[dict[str, Any]]) -> list[str]:
+    """Rings, the long sequence and training: time, error or shares, memory against its formula."""
+    lines = []
+    for step in steps:
+        for row in step.get("records", []):
+            said = [f"{step['name']}: S = {row['context_length']}", f"P = {row['ranks']}"]
+            if "step_time" in row:
+                said.append(str(row["pass"]))
+                rank_rate = row["flops_per_second_per_rank"] / 1e12
+                said.append(f"{row['step_time']:.3f} s, {rank_rate:.0f} TFLOP/s a rank")
+                said.append(f"error {row['error']:.1e} of {row['error_tolerance']:.1e} allowed")
+                said.append(f"{row['probe_wrong_rows']} of {row['probe_rows']} rows wrong")
+            if "attention_share" in row:
+                said.append(f"{row['tokens_per_second']:.0f} tokens/s")
+                said.append(f"{row['mfu_measured_peak']:.2f} of the product's rate")
+                names = ("attention", "product", "elementwise", "communication", "idle")
+                said.append("shares " + ", ".join(f"{name} {row[f'{name}_share']:.2f}" for name in names))
+            memory = f"memory {row['peak_bytes'] / 2**30:.2f} GiB"
+            if row["peak_bytes_model"]:
+                memory += f", {row['peak_bytes'] / row['peak_bytes_model']:.3f} of the formula"
+            said += [memory, str(row["outcome"])]
+            lines.append(", ".join(said))
+        if step["name"] in ("memcheck", "racecheck"):
+            lines += [f"{step['name']}: {line}" for line in step["lines"] if "SUMMARY" in line]
+    return lines
 
 
 def main() -> int:
-    """Print the table."""
-    if len(sys.argv) != 2 or not Path(sys.argv[1], "parts.txt").is_file():
-        sys.exit("usage: summarize.py DIR, a folder of scripts/gpu/measure.sh")
-    folder = Path(sys.argv[1])
-    failed = 0
-    print("\npart          result     seconds")
-    for line in (folder / "parts.txt").read_text(encoding="utf-8").splitlines():
-        name, code, seconds = line.split()
-        failed += int(code) != 0
-        print(f"{name:<12}  {'ok' if code == '0' else 'exit ' + code:<9}  {seconds:>7}")
-    print("\n".join(["", *attention_lines(folder)]))
-    for family in ("norm", "rope", "mlp", "embedding", "loss", "optimizer", "tensor"):
-        for row in benchmarks(folder / f"bench_{family}.json"):
-            if "of_triad" in row:
-                print(f"{row['name']}: {row['of_triad']:.2f} of the measured bandwidth")
-    for name, pattern, most in (
-        ("tests", r"\d+ passed, \d+ failed|tests passed", 1), ("ring", r"valid|error", 7), ("million", r"valid|error", 2),
-        ("train", r"done:", 1), ("memcheck", r"ERROR SUMMARY", 1), ("racecheck", r"RACECHECK SUMMARY", 1),
-    ):  # fmt: skip
-        for line in last_lines(folder / f"{name}.log", pattern, most):
-            print(f"{name}: {line}")
-    print(f"\nlogs and records: {folder}")
-    return 1 if failed else 0
+    """Print the tables."""
+    if len(sys.argv) < 2:
+        sys.exit("usage: summarize.py SUMMARY.json...")
+    summaries = [json.loads(Path(argument).read_text(encoding="utf-8")) for argument in sys.argv[1:]]
+    gpus = sorted({summary["gpu"] for summary in summaries if summary["gpu"]})
+    if len(gpus) > 1:
+        sys.exit(f"summarize: the files are of different GPUs: {', '.join(gpus)}")
+    steps = [step for summary in summaries for step in summary["steps"]]
+    is_without = any(step["outcome"] == NO_GPU for step in steps)
+    nameless = (
+        "There is no GPU here: nothing that needs one was measured." if is_without else "The GPU did not say its name."
+    )
+    print(f"\n{gpus[0] if gpus else nameless}\n")
+    for block in (step_table, attention_table, overlap_lines, bandwidth_lines, record_lines):
+        lines = block(steps)
+        if lines:
+            print("\n".join(lines) + "\n")
+    failed = [step["name"] for step in steps if step["outcome"] not in ("ok", NO_GPU)]
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+        return 1
+    return 77 if is_without else 0
 
 
 if __name__ == "__main__":

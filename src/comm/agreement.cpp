@@ -32,6 +32,10 @@ Failure attempt(const std::function<void()>& action, std::string& message) {
   } catch (const Error& error) {
     message = error.what();
     return {.has_failed = 1, .kind = static_cast<std::int64_t>(error.kind())};
+  } catch (const std::filesystem::filesystem_error& error) {
+    // A name that is too long, a link that leads to itself, a folder that may not be looked into: what the user can mend.
+    message = fmt::format("'{}': {}", error.path1().string(), error.code().message());
+    return {.has_failed = 1, .kind = static_cast<std::int64_t>(ErrorKind::bad_input)};
   } catch (const std::exception& error) {
     message = error.what();
     return {.has_failed = 1, .kind = static_cast<std::int64_t>(ErrorKind::internal)};

@@ -34,6 +34,7 @@ constexpr std::size_t text_bytes = 400;
 struct Datagram {
   std::uint64_t job = 0;  ///< keeps strangers and other jobs apart
   std::uint64_t progress = 0;
+  double patience = 0;
   std::int32_t rank = 0;
   HeartbeatKind kind = HeartbeatKind::beat;
   bool is_waiting = false;
@@ -96,6 +97,7 @@ std::uint16_t port_of(const Descriptor& opened) {
 Datagram to_datagram(const Heartbeat& heartbeat, std::uint64_t job) {
   Datagram datagram{.job = job,
                     .progress = heartbeat.activity.progress,
+                    .patience = heartbeat.activity.patience,
                     .rank = heartbeat.rank,
                     .kind = heartbeat.kind,
                     .is_waiting = heartbeat.activity.is_waiting};
@@ -110,7 +112,8 @@ Heartbeat from_datagram(const Datagram& datagram) {
           .rank = datagram.rank,
           .activity = {.progress = datagram.progress,
                        .is_waiting = datagram.is_waiting,
-                       .phase = std::string(datagram.text.begin(), end)}};
+                       .phase = std::string(datagram.text.begin(), end),
+                       .patience = datagram.patience}};
 }
 
 }  // namespace

@@ -3,11 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace ringworld {
 namespace {
 
 constexpr int most_named = 4;  // ranks of one verdict
+
+/// Seconds without progress that are too long for a rank.
+double limit_of(const Activity& activity, double job_limit) {
+  const double limit = job_limit > 0 ? job_limit : std::numeric_limits<double>::infinity();
+  return activity.patience > 0 ? std::min(limit, activity.patience) : limit;
+}
 
 std::string where(const Activity& activity) {
   return activity.phase.empty() ? std::string("no phase") : fmt::format("\"{}\"", activity.phase);
@@ -32,7 +39,7 @@ std::string ProgressBoard::describe_silence(int rank, double now) const {
                      silence(rank, now), where(seen(rank).activity));
 }
 
-std::optional<std::string> ProgressBoard::verdict(double now, double limit) const {
+std::optional<std::string> ProgressBoard::verdict(double now, double job_limit) const {
   std::vector<std::string> named;
   std::size_t guilty = 0;
   bool is_anyone_heard = false;
@@ -48,6 +55,7 @@ std::optional<std::string> ProgressBoard::verdict(double now, double limit) cons
       continue;
     }
     is_anyone_heard = true;
+    const double limit = limit_of(seen.activity, job_limit);
     const bool stands_still = now - seen.advanced >= limit;
     if (now - seen.heard >= limit) {
       name(describe_silence(static_cast<int>(rank), now));

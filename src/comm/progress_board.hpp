@@ -26,7 +26,7 @@ class ProgressBoard {
   void dismiss(int rank);
 
   /// Why the job has to end at `now`; nothing while it makes progress.
-  /// @param limit  s without progress that end it
+  /// @param limit  s without progress that end it, less for a rank of less patience; 0: only such a rank does
   [[nodiscard]] std::optional<std::string> verdict(double now, double limit) const;
   [[nodiscard]] bool is_heard(int rank) const { return seen(rank).is_heard; }
   /// Seconds since `rank` last spoke, and since it last made progress.

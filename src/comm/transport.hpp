@@ -3,7 +3,7 @@
 ///
 ///   nccl             device ------------ NVLink, PCIe, network ----------> device   enqueued on streams of their own
 ///   cuda_aware_mpi   device ------------ whatever MPI has ---------------> device   by MPI, from the host
-///   staged           device ==> pinned ------------ MPI -----> pinned ==> device    in chunks, driven from the host;
+///   staged           device ==> host ------------- MPI -------> host ==> device     in chunks, driven from the host;
 ///                                                                                   ranks may share a GPU
 
 #include <array>

@@ -22,6 +22,7 @@ constexpr double shortest_period = 0.05;  // s
 constexpr double looks_a_limit = 8;       // at least
 constexpr double patience_for_words = 3;  // s
 constexpr double time_to_print = 1;       // s that rank 0 leaves the others before it ends the job
+constexpr double time_for_a_turn = 0.5;   // s that a rank leaves the one before it to speak for rank 0
 constexpr double time_for_root = 5;       // s that the others leave rank 0
 constexpr double longest_end = 20;        // s from the verdict to the end of this process, whatever hangs
 constexpr double time_to_be_heard = 30;   // s before ranks that were never heard of are worth a warning
@@ -40,6 +41,17 @@ void end_process_after(double seconds) {
 
 double period_of(double limit) {
   return limit > 0 ? std::clamp(limit / looks_a_limit, shortest_period, longest_period) : longest_period;
+}
+
+/// What has been too long: the limit of the job, or that of the work at hand.
+struct PassedLimit {
+  double seconds;
+  std::string_view origin;
+};
+
+PassedLimit passed_limit(double limit, double patience) {
+  return patience > 0 && (limit <= 0 || patience < limit) ? PassedLimit{patience, "limit of the work at hand"}
+                                                          : PassedLimit{limit, "--timeout"};
 }
 
 /// Signals go to the main thread, whose calls they may interrupt.
@@ -105,14 +117,11 @@ void Watchdog::look(double now, double limit, double period) {
   if (world_.size() > 1) {
     channel_->send({.kind = rank == 0 ? HeartbeatKind::pulse : HeartbeatKind::beat, .rank = rank, .activity = mine});
   }
-  if (limit <= 0) {
-    return;
-  }
   if (rank == 0) {
     if (const auto reason = board_.verdict(now, limit)) {
-      end_job(*reason, limit);
+      end_job(*reason, limit, Speaker::root);
     }
-    if (now > std::max(time_to_be_heard, limit) && !has_warned_) {
+    if (limit > 0 && now > std::max(time_to_be_heard, limit) && !has_warned_) {
       has_warned_ = true;
       if (board_.ranks_heard() < world_.size()) {
         log_warning(
@@ -123,12 +132,16 @@ void Watchdog::look(double now, double limit, double period) {
     return;
   }
   // Rank 0 judges; here only whether it still does, or, where it was never heard of, whether this rank stands still.
+  const double own_limit = passed_limit(limit, mine.patience).seconds;
+  if (own_limit <= 0) {
+    return;
+  }
   if (board_.is_heard(0)) {
-    if (board_.silence(0, now) >= limit + 2 * period) {
-      end_job(board_.describe_silence(0, now), limit);
+    if (board_.silence(0, now) >= own_limit + 2 * period) {
+      end_job(board_.describe_silence(0, now), limit, Speaker::any);
     }
-  } else if (!has_root_left_ && !mine.is_waiting && board_.standstill(rank, now) >= limit) {
-    end_job(fmt::format("rank {} stands still", rank), limit);
+  } else if (!has_root_left_ && !mine.is_waiting && board_.standstill(rank, now) >= own_limit) {
+    end_job(fmt::format("rank {} stands still", rank), limit, Speaker::none);
   }
 }
 
@@ -143,13 +156,14 @@ void Watchdog::hear(const Heartbeat& heartbeat, double now, double limit) {
       has_root_left_ = has_root_left_ || heartbeat.rank == 0;
       break;
     case HeartbeatKind::verdict:
-      end_job(heartbeat.activity.phase, limit);
+      end_job(heartbeat.activity.phase, limit, Speaker::root);
   }
 }
 
-void Watchdog::end_job(const std::string& reason, double limit) {
+void Watchdog::end_job(const std::string& reason, double limit, Speaker speaker) {
   end_process_after(longest_end);
-  const bool is_root = world_.rank() == 0;
+  const int rank = world_.rank();
+  const bool is_root = rank == 0;
   const Activity mine = current_activity();
   if (is_root && world_.size() > 1) {
     for (int copy = 0; copy < 3; ++copy) {  // a datagram may be lost
@@ -158,16 +172,22 @@ void Watchdog::end_job(const std::string& reason, double limit) {
                       .activity = {.progress = 0, .is_waiting = false, .phase = reason}});
     }
   }
-  log_error(fmt::format("rank {}: no progress for {:g} s (--timeout), in: {}", world_.rank(), limit,
+  const PassedLimit passed = passed_limit(limit, mine.patience);
+  log_error(fmt::format("rank {}: no progress for {:g} s ({}), in: {}", rank, passed.seconds, passed.origin,
                         mine.phase.empty() ? "no phase" : mine.phase));
-  if (is_root) {
+  const double turn = (rank - 1) * time_for_a_turn;  // ranks cannot talk to each other but through rank 0
+  const bool speaks = is_root || (speaker == Speaker::any && turn < time_for_root - 1);
+  if (speaks) {
+    sleep_for(std::max(turn, 0.0));
     try {
-      say_last_words(fmt::format("timeout: no progress for {:g} s: {}", limit, reason), patience_for_words);
+      say_last_words(fmt::format("timeout: no progress for {:g} s: {}", passed.seconds, reason), patience_for_words);
     } catch (const std::exception& error) {
-      log_error(fmt::format("rank 0: the last rows could not be written: {}", error.what()));
+      log_error(fmt::format("rank {}: the last rows could not be written: {}", rank, error.what()));
     }
-    log_error(fmt::format("no progress for {:g} s (--timeout): {}; the job ends with exit code {}", limit, reason,
-                          no_progress_exit_code));
+  }
+  if (is_root || (speaker == Speaker::any && rank == 1)) {
+    log_error(fmt::format("no progress for {:g} s ({}): {}; the job ends with exit code {}", passed.seconds,
+                          passed.origin, reason, no_progress_exit_code));
   }
   if (world_.size() > 1) {
     sleep_for(is_root ? time_to_print : time_for_root);

@@ -5,11 +5,14 @@
 /// A thread of each rank looks at what its process is doing (core/activity.hpp) and tells rank 0 (comm/heartbeat.hpp),
 /// which judges all of them together (comm/progress_board.hpp). When the limit has passed, every rank that can prints what
 /// it was doing, rank 0 says its last words (core/last_words.hpp), and the job ends. Rank 0 itself is watched by the
-/// others.
+/// others; the first of them that can says the last words in its place.
+///
+/// A process may set itself a shorter limit for the work at hand (Patience in core/activity.hpp).
 ///
 /// Time in which the whole process was stopped does not count: a job that Slurm suspends and resumes goes on.
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -44,7 +47,13 @@ class Watchdog {
   /// Sends what this rank does, and judges. @param now  s in which this process was awake
   void look(double now, double limit, double period);
   void hear(const Heartbeat& heartbeat, double now, double limit);
-  [[noreturn]] void end_job(const std::string& reason, double limit);
+  /// Whose last words are waited for.
+  enum class Speaker : std::uint8_t {
+    root,
+    any,   ///< the root stands still
+    none,  ///< nothing is known of the root
+  };
+  [[noreturn]] void end_job(const std::string& reason, double limit, Speaker speaker);
 
   Communicator world_;
   ProgressBoard board_;  // rank 0: of all ranks; others: of themselves and rank 0's pulse

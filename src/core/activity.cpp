@@ -20,6 +20,7 @@ struct Frame {
 /// The process has one: what it does is a fact of the whole process.
 struct OpenPhases {
   std::atomic<std::uint64_t> progress{0};
+  std::atomic<double> patience{0};
   std::mutex mutex;  // of the frames
   std::vector<Frame> frames;
 };
@@ -46,8 +47,8 @@ Phase::Phase(fmt::string_view format, const std::array<std::int64_t, 3>& values,
   open({.owner = this, .format = format, .values = values, .is_waiting = is_waiting, .is_name = false});
 }
 
-Phase::Phase(Named named) : name_(std::move(named.name)) {
-  open({.owner = this, .format = name_, .values = {}, .is_waiting = false, .is_name = true});
+Phase::Phase(PhaseName name) : name_(std::move(name.text)) {
+  open({.owner = this, .format = name_, .values = {}, .is_waiting = name.is_waiting, .is_name = true});
 }
 
 Phase::~Phase() {
@@ -60,10 +61,15 @@ Phase::~Phase() {
   note_progress();
 }
 
+Patience::Patience(double seconds) { open_phases().patience = seconds; }
+
+Patience::~Patience() { open_phases().patience = 0; }
+
 Activity current_activity() {
   OpenPhases& phases = open_phases();
   Activity activity;
   activity.progress = phases.progress.load(std::memory_order_relaxed);
+  activity.patience = phases.patience;
   const std::lock_guard lock(phases.mutex);
   for (const Frame& frame : phases.frames) {
     activity.phase += activity.phase.empty() ? "" : ", ";

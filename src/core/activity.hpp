@@ -22,19 +22,21 @@ namespace ringworld {
 /// One more piece of work has been done. Cheap enough for a tile of a kernel; never called while nothing but time passes.
 void note_progress() noexcept;
 
+/// The name of a phase that is known only at run time.
+struct PhaseName {
+  std::string text;
+  bool is_waiting = false;  ///< for other ranks
+};
+
 /// What the process is doing, for its length. To enter and to leave a phase is progress.
 class Phase {
-  struct Named {
-    std::string name;
-  };
-
  public:
   /// `format` takes up to three whole numbers, which are put in only when someone asks.
   explicit Phase(fmt::format_string<std::int64_t, std::int64_t, std::int64_t> format, std::int64_t first = 0,
                  std::int64_t second = 0, std::int64_t third = 0)
       : Phase(format, {first, second, third}, false) {}
-  /// A phase of a name that is known only at run time.
-  [[nodiscard]] static Phase named(std::string name) { return Phase(Named{std::move(name)}); }
+  explicit Phase(PhaseName name);
+  [[nodiscard]] static Phase named(std::string name) { return Phase(PhaseName{.text = std::move(name)}); }
   Phase(const Phase&) = delete;
   Phase& operator=(const Phase&) = delete;
   ~Phase();
@@ -43,8 +45,6 @@ class Phase {
   Phase(fmt::string_view format, const std::array<std::int64_t, 3>& values, bool is_waiting);
 
  private:
-  explicit Phase(Named named);
-
   std::string name_;  // of a phase without a format
 };
 
@@ -56,11 +56,21 @@ class WaitPhase : public Phase {
       : Phase(format, {first, second, third}, true) {}
 };
 
+/// For its length, so many seconds without progress are too long, whatever the watchdog's limit is. One at a time.
+class Patience {
+ public:
+  explicit Patience(double seconds);
+  Patience(const Patience&) = delete;
+  Patience& operator=(const Patience&) = delete;
+  ~Patience();
+};
+
 /// What the process is doing at one moment.
 struct Activity {
   std::uint64_t progress = 0;  ///< pieces of work done so far
   bool is_waiting = false;     ///< for other ranks, in the innermost phase
   std::string phase;           ///< "training stage 0 step 17, forward, ring step 1 of 4"; empty outside all phases
+  double patience = 0;         ///< s without progress that are too long; 0: as long as the watchdog allows
 };
 
 /// On any thread.

@@ -1,5 +1,6 @@
 #pragma once
-/// @file  Signals that announce the end of a job: SIGTERM (preemption, scancel), SIGUSR1 (Slurm's --signal), SIGINT.
+/// @file  Signals that announce the end of a job: SIGTERM (preemption, scancel), SIGUSR1 (Slurm's --signal), SIGUSR2 (LSF,
+/// Grid Engine), SIGXCPU (a limit on CPU time), SIGINT, and SIGHUP (the terminal is gone) unless nohup has it ignored.
 ///
 /// The first one is only noted: verbs finish the step or point at hand, write what they have, and return
 /// `stopped_exit_code`. It may reach some ranks only, so ranks agree on it (comm/stop_agreement.hpp). A second

@@ -108,6 +108,7 @@ struct BasicActivationView {
   [[nodiscard]] std::int64_t heads() const { return shape[2]; }
   [[nodiscard]] std::int64_t head_size() const { return shape[3]; }
   [[nodiscard]] std::int64_t size() const { return element_count(shape); }
+  [[nodiscard]] bool is_null() const { return data == nullptr; }
 
   /// The tokens `begin <= t < begin + count`.
   [[nodiscard]] BasicActivationView token_range(std::int64_t begin, std::int64_t count) const {

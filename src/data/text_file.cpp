@@ -59,6 +59,9 @@ std::string read_binary_file(const std::filesystem::path& path) {
                 fmt::format("'{}' is a directory; a file is needed", path.string()));
   require_input(std::filesystem::exists(path, ignored),
                 fmt::format("'{}' cannot be opened: there is no such file", path.string()));
+  // What can be read but once, such as a pipe, would leave the other ranks waiting for ever.
+  require_input(std::filesystem::is_regular_file(path, ignored),
+                fmt::format("'{}' is not a regular file, which every rank can read", path.string()));
   std::ifstream stream(path, std::ios::binary);
   require_input(stream.is_open(), fmt::format("'{}' cannot be opened for reading", path.string()));
   std::string bytes{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};

@@ -64,7 +64,7 @@ class Event {
   [[nodiscard]] virtual bool has_happened() const = 0;
   /// Blocks until all work before the moment has ended.
   virtual void synchronize() const = 0;
-  /// Seconds from `earlier` to this event; both recorded and reached, of the same device.
+  /// Seconds from `earlier` to this event; both made by `make_timing_event`, recorded and reached, of the same device.
   [[nodiscard]] virtual double seconds_since(const Event& earlier) const = 0;
 };
 
@@ -87,6 +87,8 @@ class Device {
   /// a kernel that fills all would otherwise hold back to its end.
   [[nodiscard]] virtual std::unique_ptr<Stream> make_urgent_stream() { return make_stream(); }
   [[nodiscard]] virtual std::unique_ptr<Event> make_event() = 0;
+  /// An event that also knows its time (`seconds_since`), which costs a GPU more.
+  [[nodiscard]] virtual std::unique_ptr<Event> make_timing_event() { return make_event(); }
   /// The one stream on which all kernels of this process are enqueued.
   [[nodiscard]] virtual Stream& compute_stream() = 0;
 

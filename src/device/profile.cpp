@@ -33,7 +33,7 @@ void Profile::start() {
 
 int Profile::turn_to(int work) {
   if (used_ == marks_.size()) {
-    marks_.push_back({.event = device_.make_event()});
+    marks_.push_back({.event = device_.make_timing_event()});
   }
   Mark& mark = marks_[used_++];
   mark.event->record(device_.compute_stream());

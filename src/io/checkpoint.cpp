@@ -1,10 +1,14 @@
 #include "io/checkpoint.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cerrno>
 #include <functional>
 #include <numeric>
 #include <system_error>
@@ -13,11 +17,13 @@
 #include "comm/native_handle.hpp"
 #include "core/activity.hpp"
 #include "core/error.hpp"
+#include "io/descriptor.hpp"
 #include "io/hdf5/attributes.hpp"
 #include "io/hdf5/discard.hpp"
 #include "io/hdf5/handles.hpp"
 #include "io/hdf5/numbers.hpp"
 #include "io/hdf5/short_name.hpp"
+#include "io/hdf5/virtual_sources.hpp"
 #include "io/output_lock.hpp"
 #include "io/output_path.hpp"
 #include "io/pending_file.hpp"
@@ -40,9 +46,8 @@ hdf5::PropertyList parallel_access(const Communicator& communicator) {
   hdf5::PropertyList access(hdf5::check(H5Pcreate(H5P_FILE_ACCESS), "file access"));
   const MPI_Comm native = MPI_Comm_f2c(native_handle(communicator));
   hdf5::check(H5Pset_fapl_mpio(access.get(), native, MPI_INFO_NULL), "file access");
-  // One rank reads and writes the file's structure for all; without it every rank would.
+  // One rank reads the file's structure for all; without it every rank would.
   hdf5::check(H5Pset_all_coll_metadata_ops(access.get(), true), "file access");
-  hdf5::check(H5Pset_coll_metadata_write(access.get(), true), "file access");
   return access;
 }
 
@@ -110,29 +115,52 @@ std::vector<TensorBox> boxes_of(const TensorRange& range) {
   return boxes;
 }
 
+namespace {
+
+/// Writes all of it at a place of the file.
+void write_at(const Descriptor& file, std::span<const float> values, std::int64_t place, const fs::path& path) {
+  constexpr std::size_t largest_write = std::size_t{1} << 28;  // bytes
+  std::span<const std::byte> bytes = std::as_bytes(values);
+  while (!bytes.empty()) {
+    note_progress();
+    const ssize_t written = ::pwrite(file.get(), bytes.data(), std::min(bytes.size(), largest_write), place);
+    if (written < 0 && errno != EINTR) {
+      throw_cannot_write(path, errno);
+    }
+    if (written > 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+      place += written;
+    }
+  }
+}
+
+}  // namespace
+
 struct CheckpointWriter::State {
   Communicator communicator;
   fs::path path;
   std::optional<OutputLock> lock;      // on the root
   std::optional<PendingFile> pending;  // on the root
   fs::path temporary;
-  std::optional<hdf5::ShortName> short_name;
-  hdf5::File file;
-  hdf5::PropertyList transfer;
+  hdf5::File file;                   // on the root: the file's structure
+  Descriptor elements;               // on every rank: the datasets' elements
   std::int64_t planned = 16 * 1024;  ///< bytes that the file may grow to: its structure, then its tensors
+  bool is_published = false;
 
   State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { hdf5::discard(file, temporary); }
 
-  /// The disk must have room before the ranks write together: one that fails in the middle leaves the others waiting.
+  /// The disk must have room before the ranks write together.
   void reserve(std::int64_t bytes) {
     planned += bytes;
     on_root(communicator, [&] { pending->reserve(planned); });
   }
 
-  void write(const std::string& name, const TensorRange& range, std::span<const float> values);
+  /// Makes a dataset on the root; where its elements begin in the file, on every rank.
+  [[nodiscard]] std::int64_t make_dataset(const std::string& name, std::span<const std::int64_t> shape) const;
+  void write(const TensorRange& range, std::span<const float> values, std::int64_t place) const;
 };
 
 CheckpointWriter::CheckpointWriter(const Communicator& communicator, const fs::path& path)
@@ -148,63 +176,97 @@ CheckpointWriter::CheckpointWriter(const Communicator& communicator, const fs::p
   state_->temporary =
       communicator.broadcast(state_->pending ? state_->pending->temporary().string() : std::string(), 0);
   state_->reserve(0);
-  on_every_rank(communicator, [&] { state_->short_name.emplace(state_->temporary, true); });
-  on_every_rank(communicator, [&] {
-    const auto access = parallel_access(communicator);
-    state_->file = hdf5::File(H5Fcreate(state_->short_name->c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()));
+  on_root(communicator, [&] {
+    const auto access = hdf5::serial_access();
+    state_->file = hdf5::File(H5Fcreate(state_->temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()));
     if (!state_->file) {
       throw_cannot_write(path, hdf5::last_message());
     }
-    state_->transfer = collective_transfer();
   });
   state_->reserve(0);  // again: the file was truncated
+  on_every_rank(communicator, [&] {
+    state_->elements = Descriptor(::open(state_->temporary.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!state_->elements) {
+      throw_cannot_write(path, errno);
+    }
+  });
 }
 
 CheckpointWriter::~CheckpointWriter() = default;
 
 void CheckpointWriter::write(const std::string& name, const TensorRange& range, std::span<const float> values) {
   const Phase phase = Phase::named(fmt::format("writing {}", name));
-  require(static_cast<bool>(state_->file), "the checkpoint is not published yet");
+  require(!state_->is_published, "the checkpoint is not published yet");
   require(static_cast<std::int64_t>(values.size()) == range.size(), "as many values as the range has elements");
   constexpr std::int64_t structure_bytes = 4096;  // of a dataset's header and its place in a group
   state_->reserve(
       std::accumulate(range.shape.begin(), range.shape.end(), std::int64_t{sizeof(float)}, std::multiplies<>()) +
       structure_bytes);
+  const std::int64_t place = state_->make_dataset(name, range.shape);
   // A rank that cannot write its part must not go on alone.
-  on_every_rank(state_->communicator, [&] { state_->write(name, range, values); });
+  on_every_rank(state_->communicator, [&] { state_->write(range, values, place); });
 }
 
-void CheckpointWriter::State::write(const std::string& name, const TensorRange& range, std::span<const float> values) {
-  const auto extents = to_hsize(range.shape);
-  hdf5::Dataspace space(hdf5::check(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), name));
-  const hdf5::PropertyList creation(hdf5::check(H5Pcreate(H5P_DATASET_CREATE), name));
-  hdf5::check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), name);  // every element is written
-  const hdf5::Dataset dataset(hdf5::check(H5Dcreate2(file.get(), name.c_str(), H5T_IEEE_F32LE, space.get(),
-                                                     hdf5::intermediate_groups().get(), creation.get(), H5P_DEFAULT),
-                                          name));
-  const Selection selection(std::move(space), range, name);
-  const float none = 0;  // ranks without elements take part, and HDF5 wants a pointer
-  const auto status = H5Dwrite(dataset.get(), H5T_NATIVE_FLOAT, selection.memory.get(), selection.file.get(),
-                               transfer.get(), values.empty() ? &none : values.data());
-  if (status < 0) {
-    throw_cannot_write(path, fmt::format("dataset '{}': {}", name, hdf5::last_message()));
+std::int64_t CheckpointWriter::State::make_dataset(const std::string& name, std::span<const std::int64_t> shape) const {
+  std::int64_t place = 0;
+  on_root(communicator, [&] {
+    const auto extents = to_hsize(shape);
+    const hdf5::Dataspace space(
+        hdf5::check(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), name));
+    const hdf5::PropertyList creation(hdf5::check(H5Pcreate(H5P_DATASET_CREATE), name));
+    hdf5::check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), name);
+    hdf5::check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), name);  // every element is written
+    const hdf5::Dataset dataset(H5Dcreate2(file.get(), name.c_str(), H5T_IEEE_F32LE, space.get(),
+                                           hdf5::intermediate_groups().get(), creation.get(), H5P_DEFAULT));
+    if (!dataset) {
+      throw_cannot_write(path, fmt::format("dataset '{}': {}", name, hdf5::last_message()));
+    }
+    const haddr_t begin = H5Dget_offset(dataset.get());
+    require(begin != HADDR_UNDEF, "a dataset of a checkpoint has its place from the start");
+    place = static_cast<std::int64_t>(begin);
+  });
+  communicator.broadcast(std::as_writable_bytes(std::span(&place, 1)), 0);
+  return place;
+}
+
+void CheckpointWriter::State::write(const TensorRange& range, std::span<const float> values, std::int64_t place) const {
+  static_assert(std::endian::native == std::endian::little, "elements are written as they lie in memory");
+  const std::int64_t row_elements = range.shape.size() == 2 ? range.shape[1] : 1;
+  for (const TensorBox& box : boxes_of(range)) {
+    const bool is_dense = box.columns == row_elements;
+    const std::int64_t runs = is_dense ? 1 : box.rows;
+    const auto run_elements = static_cast<std::size_t>(is_dense ? box.rows * box.columns : box.columns);
+    for (std::int64_t run = 0; run < runs; ++run) {
+      const std::int64_t element = (box.row + run) * row_elements + box.column;
+      write_at(elements, values.first(run_elements), place + element * std::int64_t{sizeof(float)}, path);
+      values = values.subspan(run_elements);
+    }
   }
 }
 
 void CheckpointWriter::set_attribute(const std::string& name, const AttributeValue& value) {
-  require(static_cast<bool>(state_->file), "the checkpoint is not published yet");
+  require(!state_->is_published, "the checkpoint is not published yet");
   constexpr std::int64_t structure_bytes = 1024;
   const auto* const text = std::get_if<std::string>(&value);
   state_->reserve(structure_bytes + (text == nullptr ? 0 : std::ssize(*text)));
-  on_every_rank(state_->communicator, [&] { hdf5::write_attribute(state_->file.get(), name, value); });
+  on_root(state_->communicator, [&] { hdf5::write_attribute(state_->file.get(), name, value); });
 }
 
 void CheckpointWriter::publish() {
   const Phase phase = Phase::named(fmt::format("bringing {} to disk", state_->path.string()));
-  require(static_cast<bool>(state_->file), "a checkpoint is published once");
-  // The flush makes MPI bring every rank's part to the disk; the root's fsync alone would not on every file system.
-  on_every_rank(state_->communicator, [&] { hdf5::close_written(state_->file, state_->temporary, state_->path); });
-  on_root(state_->communicator, [&] { state_->pending->publish(); });
+  require(!state_->is_published, "a checkpoint is published once");
+  state_->is_published = true;
+  // Each rank brings its own part to the disk, and hears of what a write only promised.
+  on_every_rank(state_->communicator, [&] {
+    if (::fsync(state_->elements.get()) != 0) {
+      throw_cannot_write(state_->path, errno);
+    }
+    state_->elements.reset();
+  });
+  on_root(state_->communicator, [&] {
+    hdf5::close_written(state_->file, state_->temporary, state_->path);
+    state_->pending->publish();
+  });
 }
 
 struct CheckpointReader::State {
@@ -234,7 +296,7 @@ CheckpointReader::CheckpointReader(const Communicator& communicator, const fs::p
   });
   on_every_rank(communicator, [&] {
     const auto access = parallel_access(communicator);
-    state_->short_name.emplace(path, false);
+    state_->short_name.emplace(path);
     state_->file = hdf5::File(H5Fopen(state_->short_name->c_str(), H5F_ACC_RDONLY, access.get()));
     if (!state_->file) {
       refuse(path, hdf5::last_message());
@@ -249,9 +311,16 @@ const fs::path& CheckpointReader::path() const noexcept { return state_->path; }
 
 const Communicator& CheckpointReader::communicator() const noexcept { return state_->communicator; }
 
-bool CheckpointReader::has(const std::string& name) const { return hdf5::exists(state_->file.get(), name); }
-
 namespace {
+
+/// hdf5::exists, whose error names the file and is of all ranks.
+bool exists_in(const fs::path& path, hid_t file, const std::string& name) {
+  try {
+    return hdf5::exists(file, name);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("'{}': {}", path.string(), error.what()), error.where()).as_collective();
+  }
+}
 
 /// A dataset of floating-point numbers of this shape. All ranks see the same file, so all of them throw what follows.
 struct TensorDataset {
@@ -267,9 +336,12 @@ struct TensorDataset {
         throw Error(ErrorKind::bad_input, message).as_collective();
       }
     };
-    require_file(hdf5::exists(file, name), fmt::format("'{}' has no dataset '{}'", path.string(), name));
+    require_file(exists_in(path, file, name), fmt::format("'{}' has no dataset '{}'", path.string(), name));
     handle = hdf5::Dataset(H5Dopen2(file, name.c_str(), H5P_DEFAULT));
     require_file(static_cast<bool>(handle), fmt::format("{} cannot be opened: {}", label, hdf5::last_message()));
+    const auto missing = hdf5::missing_source(handle);
+    require_file(!missing.has_value(),
+                 fmt::format("{} takes elements from {}, which is not there", label, missing.value_or("")));
     type = hdf5::element_type_of(handle);
     require_file(hdf5::is_floating(type.kind),
                  fmt::format("{} holds {}, where {} is expected", label, type.name, hdf5::floating_types));
@@ -284,6 +356,8 @@ struct TensorDataset {
 
 }  // namespace
 
+bool CheckpointReader::has(const std::string& name) const { return exists_in(state_->path, state_->file.get(), name); }
+
 void CheckpointReader::require_tensor(const std::string& name, std::span<const std::int64_t> shape) const {
   static_cast<void>(TensorDataset(state_->file.get(), state_->path, name, shape));
 }
@@ -291,12 +365,15 @@ void CheckpointReader::require_tensor(const std::string& name, std::span<const s
 void CheckpointReader::read(const std::string& name, const TensorRange& range, std::span<float> values) const {
   const Phase phase = Phase::named(fmt::format("reading {}", name));
   require(static_cast<std::int64_t>(values.size()) == range.size(), "as many values as the range has elements");
-  TensorDataset dataset(state_->file.get(), state_->path, name, range.shape);
-  const Selection selection(std::move(dataset.space), range, dataset.label);
-  const auto status = hdf5::read_floats(
-      dataset.handle, dataset.type,
-      {.memory = selection.memory.get(), .file = selection.file.get(), .properties = state_->transfer.get()}, values);
-  require_input(status >= 0, fmt::format("{} cannot be read: {}", dataset.label, hdf5::last_message()));
+  // What one rank cannot read ends the run on all, with one error.
+  on_every_rank(state_->communicator, [&] {
+    TensorDataset dataset(state_->file.get(), state_->path, name, range.shape);
+    const Selection selection(std::move(dataset.space), range, dataset.label);
+    const auto status = hdf5::read_floats(
+        dataset.handle, dataset.type,
+        {.memory = selection.memory.get(), .file = selection.file.get(), .properties = state_->transfer.get()}, values);
+    require_input(status >= 0, fmt::format("{} cannot be read: {}", dataset.label, hdf5::last_message()));
+  });
 }
 
 std::vector<std::string> CheckpointReader::datasets() const {
@@ -307,9 +384,7 @@ std::vector<std::string> CheckpointReader::datasets() const {
   };
   hdf5::check(H5Lvisit(state_->file.get(), H5_INDEX_NAME, H5_ITER_INC, keep, &links), state_->path.string());
   std::erase_if(links, [&](const std::string& link) {
-    if (!has(link)) {
-      return true;  // it leads nowhere
-    }
+    static_cast<void>(has(link));  // throws when it leads nowhere
     const hdf5::Object object(hdf5::check(H5Oopen(state_->file.get(), link.c_str(), H5P_DEFAULT), link));
     return H5Iget_type(object.get()) != H5I_DATASET;
   });

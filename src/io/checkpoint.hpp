@@ -7,8 +7,8 @@
 ///   |                 |         |        |xxxxxxxx|                  |--------|  whole rows
 ///   +-----------------+         +--------+--------+                  |--      |  part of a row
 ///                                                                    +--------+
-/// A range is at most three boxes of the dataset, so a rank reads or writes it in one collective call, whatever the
-/// ranks and slices were that wrote it. Dataset names are as in Hugging Face's files; h5py reads them as they are.
+/// A range is at most three boxes of the dataset, so a rank reads it in one collective call, whatever the ranks and slices
+/// were that wrote it. Dataset names are as in Hugging Face's files; h5py reads them as they are.
 
 #include <cstdint>
 #include <filesystem>
@@ -53,8 +53,15 @@ struct TensorBox {
 /// @throws ringworld::Error when the range lies outside the slice, or the slice outside the tensor.
 [[nodiscard]] std::vector<TensorBox> boxes_of(const TensorRange& range);
 
-/// A new file, which takes its name when it is whole. Every call is collective over the communicator. The root holds the
-/// path's lock meanwhile. What one rank cannot write is an error (bad_input, collective) of all.
+/// A new file, which takes its name when it is whole. Every call is collective over the communicator. The root makes the
+/// file's structure and holds the path's lock meanwhile; each rank writes its own elements where the root says that they
+/// belong, by system calls of its own. MPI's collective writes do not serve: when a rank's write fails, Open MPI 4.1 loses
+/// the error, or the other ranks wait for ever.
+///
+///   root      structure: dataset, its place ----+------------------------------> close, rename
+///   rank 0                                      +--> pwrite its boxes --> fsync --^
+///   rank 1                                      +--> pwrite its boxes --> fsync --^
+/// What one rank cannot write is an error (bad_input, collective) of all.
 class CheckpointWriter {
  public:
   /// Clears away what killed writers of the same path left.

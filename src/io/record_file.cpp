@@ -64,6 +64,7 @@ struct RecordFile::State {
 
   /// @throws ringworld::Error (bad_input) when another job writes the record
   explicit State(fs::path path_in) : path(std::move(path_in)), lock(OutputLock::acquire(path)) {}
+  State(fs::path path_in, OutputLock lock_in) : path(std::move(path_in)), lock(std::move(lock_in)) {}
 
   /// HDF5 takes two files in memory of the same name for one file, so each gets a name of its own.
   [[nodiscard]] std::string memory_name() const {
@@ -112,7 +113,20 @@ RecordFile RecordFile::create(const fs::path& path) {
 RecordFile RecordFile::resume(const fs::path& path) {
   hdf5::silence_error_printing();
   require_to_resume(path);
-  auto state = std::make_unique<State>(path);  // from here on nobody else changes the file
+  RecordFile record = load(std::make_unique<State>(path));  // from here on nobody else changes the file
+  remove_stale_temporaries(path);
+  const PendingFile probe(path);  // throws now, not after the first hours of work, when the file cannot be replaced
+  return record;
+}
+
+RecordFile RecordFile::stand_in(const fs::path& path) {
+  hdf5::silence_error_printing();
+  require_to_resume(path);
+  return load(std::make_unique<State>(path, OutputLock()));
+}
+
+RecordFile RecordFile::load(std::unique_ptr<State> state) {
+  const fs::path& path = state->path;
   auto content = read_whole_file(path);
   require_input(starts_like_hdf5(content), fmt::format("cannot resume '{}': it is not an HDF5 file", path.string()));
   const auto access = memory_access();
@@ -126,8 +140,6 @@ RecordFile RecordFile::resume(const fs::path& path) {
                 fmt::format("cannot resume '{}': it is an HDF5 file, but not a ringworld record", path.string()));
   require_input(hdf5::read_attribute(state->file.get(), "format_version") == AttributeValue(format_version),
                 fmt::format("cannot resume '{}': its format version is not {}", path.string(), format_version));
-  remove_stale_temporaries(path);
-  const PendingFile probe(path);  // throws now, not after the first hours of work, when the file cannot be replaced
   return RecordFile(std::move(state));
 }
 

@@ -37,6 +37,11 @@ class RecordFile {
   /// program, written by another job, or cannot be replaced.
   [[nodiscard]] static RecordFile resume(const std::filesystem::path& path);
 
+  /// Loads the record that another process of the same job has open, and holds the lock of, but can bring no more rows to:
+  /// it stands still. What that process has not committed is not in it.
+  /// @throws as resume, but for the other process
+  [[nodiscard]] static RecordFile stand_in(const std::filesystem::path& path);
+
   RecordFile(RecordFile&&) noexcept;
   RecordFile& operator=(RecordFile&&) noexcept;
   ~RecordFile();
@@ -95,6 +100,7 @@ class RecordFile {
  private:
   struct State;
   explicit RecordFile(std::unique_ptr<State> state);
+  [[nodiscard]] static RecordFile load(std::unique_ptr<State> state);
 
   std::int64_t append_bytes(const RowLayout& layout, std::span<const std::byte> rows);
   [[nodiscard]] std::int64_t row_count(const RowLayout& layout) const;

@@ -17,6 +17,7 @@
 #include "io/hdf5/discard.hpp"
 #include "io/hdf5/handles.hpp"
 #include "io/hdf5/numbers.hpp"
+#include "io/hdf5/virtual_sources.hpp"
 #include "io/output_lock.hpp"
 #include "io/output_path.hpp"
 #include "io/pending_file.hpp"
@@ -31,6 +32,15 @@ std::string text_of(std::span<const std::int64_t> shape) { return fmt::format("(
 
 std::vector<hsize_t> to_hsize(std::span<const std::int64_t> values) { return {values.begin(), values.end()}; }
 
+/// hdf5::exists, whose error names the file.
+bool exists_in(const fs::path& path, hid_t file, const std::string& dataset) {
+  try {
+    return hdf5::exists(file, dataset);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("'{}': {}", path.string(), error.what()), error.where());
+  }
+}
+
 /// A dataset, with what error messages call it.
 struct NamedDataset {
   hdf5::Dataset handle;
@@ -38,9 +48,12 @@ struct NamedDataset {
 
   NamedDataset(const fs::path& path, hid_t file, const std::string& dataset)
       : name(fmt::format("dataset '{}' of '{}'", dataset, path.string())) {
-    require_input(hdf5::exists(file, dataset), fmt::format("'{}' has no dataset '{}'", path.string(), dataset));
+    require_input(exists_in(path, file, dataset), fmt::format("'{}' has no dataset '{}'", path.string(), dataset));
     handle = hdf5::Dataset(H5Dopen2(file, dataset.c_str(), H5P_DEFAULT));
     require_input(static_cast<bool>(handle), fmt::format("{} cannot be opened: {}", name, hdf5::last_message()));
+    const auto missing = hdf5::missing_source(handle);
+    require_input(!missing.has_value(),
+                  fmt::format("{} takes elements from {}, which is not there", name, missing.value_or("")));
   }
 
   [[nodiscard]] hdf5::Dataspace space() const { return hdf5::Dataspace(hdf5::check(H5Dget_space(handle.get()), name)); }
@@ -154,7 +167,9 @@ TensorReader TensorReader::open(const fs::path& path) {
 
 const fs::path& TensorReader::path() const noexcept { return state_->path; }
 
-bool TensorReader::has(const std::string& dataset) const { return hdf5::exists(state_->file.get(), dataset); }
+bool TensorReader::has(const std::string& dataset) const {
+  return exists_in(state_->path, state_->file.get(), dataset);
+}
 
 TensorInfo TensorReader::describe(const std::string& dataset) const {
   const auto opened = state_->dataset(dataset);

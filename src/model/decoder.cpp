@@ -1,6 +1,7 @@
 #include "model/decoder.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "comm/collectives.hpp"
 #include "core/error.hpp"
@@ -37,6 +38,7 @@ struct Decoder::Impl {
         step_attention(cache),
         step(body_options(step_shape), compute, step_attention, tp),
         step_rope(compute, 1, step_shape.head_size),
+        prompt_rope(compute, std::ssize(positions), step_shape.head_size),
         head({.rows = options.batch,
               .hidden_size = step_shape.hidden_size,
               .vocab_size = config().vocab_size,
@@ -50,7 +52,7 @@ struct Decoder::Impl {
         sum_scratch(options.dtype == DType::float32 ? Buffer()
                                                     : compute.allocate_floats(options.batch * step_shape.hidden_size)),
         logits(static_cast<std::size_t>(options.batch * config().vocab_size)) {
-    require(compute.memory() == parameters.memory(), "decoder: the parameters are not where this backend computes");
+    prompt_rope.build(config(), options.rope_theta, positions);
   }
 
   [[nodiscard]] const ModelConfig& config() const { return parameters.config(); }
@@ -68,6 +70,8 @@ struct Decoder::Impl {
             .is_forward_only = true};
   }
   [[nodiscard]] std::unique_ptr<WeightSource> make_weights() {
+    // Before anything is gathered to where kernels do not reach.
+    require(compute.memory() == parameters.memory(), "decoder: the parameters are not where this backend computes");
     if (options.holds_weights) {
       return std::make_unique<HeldWeights>(parameters, options.dtype, compute);
     }
@@ -95,11 +99,13 @@ struct Decoder::Impl {
   CachedAttention step_attention;
   Body step;
   RopeTable step_rope;
+  RopeTable prompt_rope;
   Head head;
   DualArray<std::int32_t> tokens;  // (B, T) of the prompt, or (B)
   Buffer last;                     // (B, C), after the last norm
   Buffer sum_scratch;              // bf16: (B, C) floats
   std::vector<float> logits;       // (B, V)
+  bool has_logits = false;         // of what was read and added last
   std::int64_t length = 0;         // of each sequence
 };
 
@@ -130,16 +136,14 @@ void Decoder::Impl::read(std::span<const std::int32_t> prompt) {
                                       .backward_rotation = BackwardRotation::kv});
   SequenceAttention attention(ring_attention, &cache);
   Body body(body_options(shape), compute, attention, tp);
-  RopeTable rope(compute, shape.tokens, shape.head_size);
-  rope.build(config(), options.rope_theta, positions);
   std::vector<std::int32_t> mine;
   for (std::int64_t b = 0; b < options.batch; ++b) {
     for (const std::int64_t position : positions) {
       mine.push_back(prompt[static_cast<std::size_t>(b * options.prompt_length + position)]);
     }
   }
-  const RowsView hidden =
-      body.forward(upload(mine), {.layer = 0, .cosine = rope.cosine(), .sine = rope.sine(), .segments = {}}, *weights);
+  const RowsView hidden = body.forward(
+      upload(mine), {.layer = 0, .cosine = prompt_rope.cosine(), .sine = prompt_rope.sine(), .segments = {}}, *weights);
 
   // The rank of the last token has what the head reads; the others add zeros.
   compute.tensors().fill_zero(last_rows());
@@ -152,6 +156,7 @@ void Decoder::Impl::read(std::span<const std::int32_t> prompt) {
   }
   sum_over_ranks(ring.communicator(), last_rows(), sum_scratch.as<float>(), compute);
   length = options.prompt_length;
+  has_logits = false;
 }
 
 void Decoder::Impl::add(std::span<const std::int32_t> new_tokens) {
@@ -165,6 +170,7 @@ void Decoder::Impl::add(std::span<const std::int32_t> new_tokens) {
                    {.layer = 0, .cosine = step_rope.cosine(), .sine = step_rope.sine(), .segments = {}}, *weights);
   compute.tensors().copy_rows(hidden, last_rows());
   ++length;
+  has_logits = false;
 }
 
 Decoder::Decoder(ShardedParameters& parameters, const DecoderOptions& options)
@@ -176,29 +182,31 @@ void Decoder::read(std::span<const std::int32_t> prompt) { impl_->read(prompt); 
 void Decoder::add(std::span<const std::int32_t> tokens) { impl_->add(tokens); }
 
 std::vector<std::int32_t> Decoder::likeliest() {
-  Impl& impl = *impl_;
-  // The head looks for the likeliest token where there is a target: any will do.
-  std::vector<std::int32_t> found(static_cast<std::size_t>(impl.options.batch));
-  const std::vector<float> weights(found.size());
-  impl.head.start({.hidden = impl.last_rows(),
-                   .weight = impl.weights->head(),
-                   .targets = found,
-                   .weights = weights,
-                   .wants_likeliest = true,
-                   .dhidden = {}});
-  static_cast<void>(impl.head.finish({.nll = {}, .likeliest = found}));
+  const TensorView<const float, 2> values = logits();
+  std::vector<std::int32_t> found;
+  for (std::int64_t row = 0; row < values.shape[0]; ++row) {
+    std::int64_t best = 0;
+    for (std::int64_t v = 1; v < values.shape[1]; ++v) {
+      // NaN is passed over, also where it stands first.
+      best = values(row, v) > values(row, best) || std::isnan(values(row, best)) ? v : best;
+    }
+    found.push_back(static_cast<std::int32_t>(std::isnan(values(row, best)) ? 0 : best));
+  }
   // Ranks on unlike processors may round differently: one of them decides.
-  impl.ring.communicator().broadcast(std::as_writable_bytes(std::span(found)), 0);
+  impl_->ring.communicator().broadcast(std::as_writable_bytes(std::span(found)), 0);
   return found;
 }
 
 TensorView<const float, 2> Decoder::logits() {
   Impl& impl = *impl_;
-  const TensorSlice vocabulary = impl.layout().vocabulary();
   const TensorView<float, 2> all(impl.logits.data(), {impl.options.batch, impl.config().vocab_size});
-  std::ranges::fill(impl.logits, 0.0F);
-  impl.head.project(impl.last_rows(), impl.weights->head(), all.slice(1, vocabulary.begin, vocabulary.count));
-  all_reduce(impl.tp, std::span<float>(impl.logits), Reduction::sum, DeviceKind::host);
+  if (!impl.has_logits) {
+    const TensorSlice vocabulary = impl.layout().vocabulary();
+    std::ranges::fill(impl.logits, 0.0F);
+    impl.head.project(impl.last_rows(), impl.weights->head(), all.slice(1, vocabulary.begin, vocabulary.count));
+    all_reduce(impl.tp, std::span<float>(impl.logits), Reduction::sum, DeviceKind::host);
+    impl.has_logits = true;
+  }
   return all;
 }
 

@@ -29,7 +29,8 @@ struct DecoderOptions {
   bool holds_weights = true;
 };
 
-/// Serves one shape of prompt.
+/// Serves one shape of prompt. Where weights are not held, every call below is collective over all ranks that share the
+/// parameters (fsdp, sp, tp); where they are, over sp and tp.
 class Decoder {
  public:
   /// Collective over the mesh of `parameters`, which must outlive this and lie where the backend computes.
@@ -39,17 +40,17 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
   ~Decoder();
 
-  /// Forgets what went before and reads prompts. Collective over sp and tp.
+  /// Forgets what went before and reads prompts. Collective.
   /// @param prompt (B, S), the same on every rank
   void read(std::span<const std::int32_t> prompt);
-  /// Adds a token to each sequence. Collective over sp and tp.
+  /// Adds a token to each sequence. Collective.
   /// @param tokens (B), the same on every rank
   void add(std::span<const std::int32_t> tokens);
 
-  /// (B), the likeliest token after what was read and added, the first of equals; the same on every rank. Collective over
-  /// sp and tp. Blocks.
+  /// (B), the likeliest token after what was read and added, the first of equals; the same on every rank. Collective.
+  /// Blocks.
   [[nodiscard]] std::vector<std::int32_t> likeliest();
-  /// (B, V) of what comes next, in host memory until the next call of this object. Collective over tp. Blocks.
+  /// (B, V) of what comes next, in host memory until the next `read` or `add`. Collective. Blocks.
   [[nodiscard]] TensorView<const float, 2> logits();
 
   /// Of this rank's keys and values.

@@ -7,7 +7,6 @@
 
 #include "comm/collectives.hpp"
 #include "core/error.hpp"
-#include "device/host_access.hpp"
 #include "model/rank_sums.hpp"
 
 namespace ringworld {
@@ -36,6 +35,7 @@ Head::Head(const HeadOptions& options, Compute& compute, Communicator tp)
       compute_(compute),
       linear_(compute),
       tp_(std::move(tp)),
+      access_(compute.memory()),
       loss_(make_cross_entropy(compute.backend(), compute.kernel_options())) {
   options_.chunk = head_chunk_rows(options.chunk, options.rows);
   const std::int64_t element = size_of(options.dtype);
@@ -72,12 +72,11 @@ std::int64_t Head::bytes() const {
 
 void Head::project(const ConstRowsView& hidden, const void* weight, const TensorView<float, 2>& logits) {
   const std::int64_t columns = options_.vocabulary.count;
-  HostAccess access(compute_.memory());
   for (std::int64_t begin = 0; begin < hidden.rows; begin += options_.chunk) {
     const std::int64_t count = std::min(options_.chunk, hidden.rows - begin);
     const TensorView<float, 2> chunk(logits_.as<float>(), {count, columns});
     linear_.forward(hidden.row_range(begin, count), weight, chunk);
-    const auto values = access.read(std::span(chunk.data, static_cast<std::size_t>(chunk.size())));
+    const auto values = access_.read(std::span(chunk.data, static_cast<std::size_t>(chunk.size())));
     for (std::int64_t row = 0; row < count; ++row) {
       std::ranges::copy(part(values, row * columns, columns), &logits(begin + row, 0));
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "device/host_access.hpp"
 #include "kernels/loss/loss.hpp"
 #include "model/compute.hpp"
 #include "model/linear.hpp"
@@ -105,6 +106,7 @@ class Head {
   Compute& compute_;
   Linear linear_;
   Communicator tp_;
+  HostAccess access_;  // to logits
   std::unique_ptr<CrossEntropy> loss_;
   // Of the pass that was started last.
   std::int64_t active_ = 0;  // A

@@ -26,7 +26,7 @@ KeyValueCache::KeyValueCache(Communicator ring, const CacheShape& shape, Backend
       kernel_(make_block_attention(backend, {.head_size = shape.head_size,
                                              .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_size)),
                                              .threads = threads})),
-      tensors_(make_tensor_ops(backend)),
+      tensors_(make_tensor_ops(backend, {.threads = threads})),
       memory_(shape.layers * 2 * shape.batch * shape.capacity * shape.kv_heads * shape.head_size * size_of(shape.dtype),
               place_),
       counts_(static_cast<std::size_t>(shape.layers)),
@@ -93,6 +93,9 @@ void KeyValueCache::attend(std::int64_t layer, const ConstActivationView& q, con
     kernel_->accumulate(
         {.q = q, .k = stored(layer, false, 0, tokens(layer)), .v = stored(layer, true, 0, tokens(layer)), .mask = {}},
         state, {});
+  } else {
+    // The sum over the ring reads the output of ranks without tokens, too.
+    tensors_->fill_zero(std::span<float>(state.output.data, static_cast<std::size_t>(state.output.size())));
   }
   if (ring_.size() > 1) {
     sum_over_ring(state);

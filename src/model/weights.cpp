@@ -17,6 +17,15 @@ const void* element_of(const void* unit, std::int64_t offset, DType dtype) {
   return static_cast<const std::byte*>(unit) + offset * size_of(dtype);
 }
 
+/// Of the norms and biases of a unit.
+std::int64_t vector_elements(const UnitLayout& unit) {
+  std::int64_t elements = 0;
+  for (const TensorLayout& tensor : unit.tensors) {
+    elements += tensor.global_shape.size() == 1 ? tensor.local_elements() : 0;
+  }
+  return elements;
+}
+
 ConstRowsView table_of(const ParameterLayout& layout, const void* unit, DType dtype) {
   const TensorLayout& table = layout.embedding_tensor();
   return {element_of(unit, table.offset, dtype), dtype, {table.slice.count, layout.config().hidden_size}};
@@ -73,23 +82,35 @@ const void* GatheredWeights::head(std::int64_t next) {
 
 HeldWeights::HeldWeights(ShardedParameters& parameters, DType dtype, Compute& compute) : compute_(compute) {
   const ParameterLayout& layout = parameters.layout();
+  // All memory first: a rank that has none for them must not leave the others in the middle of the gathers.
+  for (const UnitLayout& unit : layout.units()) {
+    memory_.push_back(compute.allocate(unit.elements * size_of(dtype)));
+    floats_.push_back(compute.allocate_floats(vector_elements(unit)));
+  }
   parameters.forget_gathered();
   for (std::int64_t index = 0; index < layout.unit_count(); ++index) {
     parameters.start_gather(index);
     const UnitLayout& unit = layout.unit(index);
     const auto whole = parameters.gather(index).first(static_cast<std::size_t>(unit.elements));
-    const void* held = hold(whole, dtype);
+    void* held = memory_[static_cast<std::size_t>(index)].data();
+    copy(whole, held, dtype);
+    float* vectors = floats_[static_cast<std::size_t>(index)].as<float>();
+    const auto hold_vector = [&](std::span<const float> values) {
+      copy(values, vectors, DType::float32);
+      vectors += values.size();
+      return std::span<const float>(vectors - values.size(), values.size());
+    };
     if (index == ParameterLayout::embedding_unit) {
       embedding_ = table_of(layout, held, dtype);
     }
     if (index >= ParameterLayout::layer_unit(0) && index < ParameterLayout::layer_unit(layout.config().layers)) {
       LayerWeights& weights = layers_.emplace_back(view_layer_weights(unit, whole, held, dtype));
-      weights.norm = hold_floats(weights.norm);
-      weights.qkv_bias = hold_floats(weights.qkv_bias);
-      weights.middle_norm = hold_floats(weights.middle_norm);
+      weights.norm = hold_vector(weights.norm);
+      weights.qkv_bias = hold_vector(weights.qkv_bias);
+      weights.middle_norm = hold_vector(weights.middle_norm);
     }
     if (index == layout.final_unit()) {
-      final_norm_ = hold_floats(whole.first(static_cast<std::size_t>(layout.config().hidden_size)));
+      final_norm_ = hold_vector(whole.first(static_cast<std::size_t>(layout.config().hidden_size)));
     }
     if (index == layout.head_unit()) {
       head_ = element_of(held, layout.head_tensor().offset, dtype);
@@ -98,15 +119,9 @@ HeldWeights::HeldWeights(ShardedParameters& parameters, DType dtype, Compute& co
   parameters.forget_gathered();
 }
 
-const void* HeldWeights::hold(std::span<const float> values, DType dtype) {
+void HeldWeights::copy(std::span<const float> values, void* to, DType dtype) {
   const std::array<std::int64_t, 2> one_row{1, std::ssize(values)};
-  const Buffer& copy = memory_.emplace_back(compute_.allocate(std::ssize(values) * size_of(dtype)));
-  compute_.tensors().copy_rows({values.data(), DType::float32, one_row}, {copy.data(), dtype, one_row});
-  return copy.data();
-}
-
-std::span<const float> HeldWeights::hold_floats(std::span<const float> values) {
-  return {static_cast<const float*>(hold(values, DType::float32)), values.size()};
+  compute_.tensors().copy_rows({values.data(), DType::float32, one_row}, {to, dtype, one_row});
 }
 
 }  // namespace ringworld

@@ -69,11 +69,11 @@ class HeldWeights final : public WeightSource {
   [[nodiscard]] const void* head() override { return head_; }
 
  private:
-  const void* hold(std::span<const float> values, DType dtype);
-  std::span<const float> hold_floats(std::span<const float> values);
+  void copy(std::span<const float> values, void* to, DType dtype);
 
   Compute& compute_;
-  std::vector<Buffer> memory_;
+  std::vector<Buffer> memory_;  // of each unit, in the type of the activations
+  std::vector<Buffer> floats_;  // its norms and biases
   ConstRowsView embedding_;
   std::vector<LayerWeights> layers_;
   std::span<const float> final_norm_;

@@ -9,6 +9,7 @@
 #include "core/activity.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "device/device_activity.hpp"
 #include "ring/travelling_block.hpp"
 
 namespace ringworld {
@@ -23,7 +24,7 @@ BlockAttentionOptions kernel_options(const RingAttentionOptions& options) {
           .threads = options.threads};
 }
 
-/// The runs of a block pair, cut out of the tensors of two ranks.
+/// The mask of a block pair, cut out of the tensors of two ranks.
 BlockMask make_mask(const BlockPair& pair, bool is_causal, const TensorView<const std::int32_t, 2>& query_segments,
                     const TensorView<const std::int32_t, 2>& key_segments) {
   BlockMask mask{.is_causal = is_causal, .diagonal = pair.diagonal, .query_segments = {}, .key_segments = {}};
@@ -34,17 +35,26 @@ BlockMask make_mask(const BlockPair& pair, bool is_causal, const TensorView<cons
   return mask;
 }
 
+/// Where the forward pass of this rank's queries writes results.
+LastBlocks last_blocks_of(const Ring& ring, const Partition& partition, bool is_causal) {
+  std::vector<std::vector<BlockPair>> steps;
+  for (int step = 0; step < ring.size(); ++step) {
+    steps.push_back(visible_block_pairs(partition, ring.rank(), ring.origin_after(step), is_causal));
+  }
+  return find_last_blocks(steps, partition.tokens(ring.rank()));
+}
+
 template <class View>
-View run_of(const View& view, const Segment& run) {
-  return view.token_range(run.token_local, run.count);
+View part_of(const View& view, const LocalRange& range) {
+  return view.token_range(range.token_local, range.count);
 }
 
-TensorView<float, 4> run_of(const TensorView<float, 4>& view, const Segment& run) {
-  return view.slice(1, run.token_local, run.count);
+TensorView<float, 4> part_of(const TensorView<float, 4>& view, const LocalRange& range) {
+  return view.slice(1, range.token_local, range.count);
 }
 
-TensorView<const float, 3> run_of(const TensorView<const float, 3>& view, const Segment& run) {
-  return view.slice(2, run.token_local, run.count);
+TensorView<const float, 3> part_of(const TensorView<const float, 3>& view, const LocalRange& range) {
+  return view.slice(2, range.token_local, range.count);
 }
 
 /// Packs this rank's keys and values for their way round the ring.
@@ -109,6 +119,7 @@ RingAttention::RingAttention(const Ring& ring, const RingAttentionOptions& optio
     : ring_(ring),
       options_(options),
       partition_(options.layout, options.problem.context_length, ring.size()),
+      last_blocks_(last_blocks_of(ring, partition_, options.is_causal)),
       rotation_(options.backward_rotation.value_or(cheaper_rotation(options.problem))),
       tokens_(partition_.tokens(ring.rank())),
       tokens_max_(partition_.tokens_per_rank()),
@@ -118,18 +129,15 @@ RingAttention::RingAttention(const Ring& ring, const RingAttentionOptions& optio
       deadline_(std::numeric_limits<double>::infinity()) {
   const KernelFactory make_kernel = options.make_kernel ? options.make_kernel : KernelFactory(make_block_attention);
   kernel_ = make_kernel(options.backend, kernel_options(options));
-  tensors_ = make_tensor_ops(options.backend);
+  tensors_ = make_tensor_ops(options.backend, {.threads = options.threads});
   for (auto& event : step_ends_) {
     event = device_.make_event();
   }
   arena_ = Buffer(arena_bytes(options, rotation_, ring.size(), tokens_max_), device_.kind());
-  const bool is_polling = options.is_polling && operand_shift_.needs_driving();
-  progress_ = [this, is_polling] {
+  is_polling_ = options.is_polling && operand_shift_.needs_driving();
+  progress_ = [this] {
     note_progress();
-    if (is_polling) {
-      operand_shift_.test();
-      gradient_shift_.test();
-    }
+    drive_communication();
     has_missed_deadline_ = has_missed_deadline_ || now_seconds() > deadline_;
     return !has_missed_deadline_;
   };
@@ -143,10 +151,17 @@ void RingAttention::reset_traffic() {
   has_missed_deadline_ = false;
 }
 
+void RingAttention::drive_communication() {
+  if (is_polling_) {
+    operand_shift_.test();
+    gradient_shift_.test();
+  }
+}
+
 void RingAttention::for_each_visible_pair(int query_rank, int key_rank,
                                           const std::function<bool(const BlockPair&)>& function) {
   keep_pace([&] {
-    for (const BlockPair& pair : visible_pairs_of_runs(partition_, query_rank, key_rank, options_.is_causal)) {
+    for (const BlockPair& pair : visible_block_pairs(partition_, query_rank, key_rank, options_.is_causal)) {
       if (has_missed_deadline_ || !function(pair)) {
         return;
       }
@@ -159,9 +174,16 @@ void RingAttention::keep_pace(const std::function<void()>& enqueue_step) {
     enqueue_step();
     return;
   }
-  // While the host waits, the GPU still has the last step to do.
-  step_ends_[0]->synchronize();
-  static_cast<void>(progress_());
+  // While the host waits, the GPU still has the last step to do. A kernel that hangs holds this up until the deadline
+  // only: the pass then ends without a result, and the watchdog ends whoever waits for the device.
+  wait_for_device([this] {
+    drive_communication();
+    has_missed_deadline_ = has_missed_deadline_ || now_seconds() > deadline_;
+    return has_missed_deadline_ || step_ends_[0]->has_happened();
+  });
+  if (has_missed_deadline_) {
+    return;
+  }
   enqueue_step();
   step_ends_[0]->record(device_.compute_stream());
   std::swap(step_ends_[0], step_ends_[1]);
@@ -195,12 +217,15 @@ void RingAttention::forward(const RingForward& pass, const RotationOptions& rota
 
   const auto attend = [&](int origin, const ConstActivationView& k, const ConstActivationView& v,
                           const TensorView<const std::int32_t, 2>& key_segments) {
+    const int step = (ring_.rank() - origin + ring_.size()) % ring_.size();
+    auto is_last = last_blocks_.is_last[static_cast<std::size_t>(step)].begin();
     for_each_visible_pair(ring_.rank(), origin, [&](const BlockPair& pair) {
-      return kernel_->accumulate({.q = run_of(pass.q, pair.queries),
-                                  .k = run_of(k, pair.keys),
-                                  .v = run_of(v, pair.keys),
+      return kernel_->accumulate({.q = part_of(pass.q, pair.queries),
+                                  .k = part_of(k, pair.keys),
+                                  .v = part_of(v, pair.keys),
                                   .mask = make_mask(pair, options_.is_causal, pass.segments, key_segments)},
-                                 run_of(state, pair.queries), progress_);
+                                 part_of(state, pair.queries),
+                                 *is_last++ ? part_of(pass.out, pair.queries) : ActivationView(), progress_);
     });
   };
   const RotationSteps steps{
@@ -218,7 +243,14 @@ void RingAttention::forward(const RingForward& pass, const RotationOptions& rota
           },
       .add = {}};
   rotate(device_, ring_, operand_shift_, buffers, gradient_shift_, nullptr, steps, rotation);
-  kernel_->finalize(state, pass.out);
+  if (rotation.mode == RotationMode::transfer_only) {
+    kernel_->finalize(state, pass.out);  // no block was there to write
+    return;
+  }
+  for (const TokenRange& queries : last_blocks_.left_over) {
+    kernel_->finalize(state.token_range(queries.begin, queries.count),
+                      pass.out.token_range(queries.begin, queries.count));
+  }
 }
 
 void RingAttention::backward(const RingBackward& pass, const RotationOptions& rotation) {
@@ -230,8 +262,6 @@ void RingAttention::backward(const RingBackward& pass, const RotationOptions& ro
   reset_traffic();
   kernel_->output_dot_gradient(pass.out, pass.dout, pass.delta);
   tensors_->fill_zero(as_floats(pass.dq));
-  tensors_->fill_zero(as_floats(pass.dk));
-  tensors_->fill_zero(as_floats(pass.dv));
   if (rotation_ == BackwardRotation::kv) {
     backward_rotating_keys(pass, rotation);
   } else {
@@ -248,6 +278,43 @@ GradientBuffers gradient_buffers(std::byte* arena, std::int64_t operand_bytes, s
   return {.work = {begin, size}, .outgoing = {begin + size, size}, .incoming = {begin + 2 * size, size}};
 }
 
+/// dk and dv of one block of keys, which hold nothing at first: they are cleared only where the first pair of runs does not
+/// write all of them.
+class KeyGradients {
+ public:
+  KeyGradients(TensorOps& tensors, const TensorView<float, 4>& dk, const TensorView<float, 4>& dv)
+      : tensors_(tensors), dk_(dk), dv_(dv) {}
+
+  /// @return whether this pair overwrites what its keys hold
+  bool begin_pair(const BlockPair& pair) {
+    const bool is_first = !has_begun_;
+    const bool has_all_keys = pair.keys.count == dk_.shape[1];
+    if (is_first && !has_all_keys) {
+      clear();
+    }
+    has_begun_ = true;
+    return is_first && has_all_keys;
+  }
+
+  /// After the last pair, if there was one.
+  void end() {
+    if (!has_begun_) {
+      clear();
+    }
+  }
+
+ private:
+  void clear() {
+    tensors_.fill_zero(as_floats(dk_));
+    tensors_.fill_zero(as_floats(dv_));
+  }
+
+  TensorOps& tensors_;
+  TensorView<float, 4> dk_;
+  TensorView<float, 4> dv_;
+  bool has_begun_ = false;
+};
+
 }  // namespace
 
 void RingAttention::backward_rotating_keys(const RingBackward& pass, const RotationOptions& rotation) {
@@ -260,21 +327,28 @@ void RingAttention::backward_rotating_keys(const RingBackward& pass, const Rotat
     pack_keys(*tensors_, pass, view_key_value_block(problem, tokens_, operands.current.data()));
   }
 
+  // dk and dv hold nothing before.
   const auto attend = [&](int origin, const ConstActivationView& k, const ConstActivationView& v,
                           const TensorView<const std::int32_t, 2>& key_segments, const TensorView<float, 4>& dk,
                           const TensorView<float, 4>& dv) {
+    KeyGradients keys(*tensors_, dk, dv);
     for_each_visible_pair(ring_.rank(), origin, [&](const BlockPair& pair) {
-      return kernel_->backward(
-          {.q = run_of(pass.q, pair.queries),
-           .k = run_of(k, pair.keys),
-           .v = run_of(v, pair.keys),
-           .dout = run_of(pass.dout, pair.queries),
-           .maximum = run_of(pass.maximum, pair.queries),
-           .sum = run_of(pass.sum, pair.queries),
-           .delta = run_of(TensorView<const float, 3>(pass.delta), pair.queries),
-           .mask = make_mask(pair, options_.is_causal, pass.segments, key_segments)},
-          {.dq = run_of(pass.dq, pair.queries), .dk = run_of(dk, pair.keys), .dv = run_of(dv, pair.keys)}, progress_);
+      const bool overwrites_keys = keys.begin_pair(pair);
+      return kernel_->backward({.q = part_of(pass.q, pair.queries),
+                                .k = part_of(k, pair.keys),
+                                .v = part_of(v, pair.keys),
+                                .dout = part_of(pass.dout, pair.queries),
+                                .maximum = part_of(pass.maximum, pair.queries),
+                                .sum = part_of(pass.sum, pair.queries),
+                                .delta = part_of(TensorView<const float, 3>(pass.delta), pair.queries),
+                                .mask = make_mask(pair, options_.is_causal, pass.segments, key_segments)},
+                               {.dq = part_of(pass.dq, pair.queries),
+                                .dk = part_of(dk, pair.keys),
+                                .dv = part_of(dv, pair.keys),
+                                .overwrites_keys = overwrites_keys},
+                               progress_);
     });
+    keys.end();
   };
   const RotationSteps steps{
       .operand_bytes =
@@ -290,8 +364,6 @@ void RingAttention::backward_rotating_keys(const RingBackward& pass, const Rotat
             const std::int64_t tokens = partition_.tokens(origin);
             const KeyValueBlock block = view_key_value_block(problem, tokens, held.data());
             const GradientBlock share = view_gradient_block(problem, rotation_, tokens, sums.data());
-            tensors_->fill_zero(as_floats(share.first));
-            tensors_->fill_zero(as_floats(share.second));
             attend(origin, block.k, block.v, block.segments, share.first, share.second);
           },
       .add =
@@ -325,6 +397,7 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
     }
   }
 
+  KeyGradients keys(*tensors_, pass.dk, pass.dv);
   struct Queries {
     ConstActivationView q;
     ConstActivationView dout;
@@ -335,17 +408,20 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
   };
   const auto attend = [&](int origin, const Queries& queries, const TensorView<float, 4>& dq) {
     for_each_visible_pair(origin, ring_.rank(), [&](const BlockPair& pair) {
-      return kernel_->backward(
-          {.q = run_of(queries.q, pair.queries),
-           .k = run_of(pass.k, pair.keys),
-           .v = run_of(pass.v, pair.keys),
-           .dout = run_of(queries.dout, pair.queries),
-           .maximum = run_of(queries.maximum, pair.queries),
-           .sum = run_of(queries.sum, pair.queries),
-           .delta = run_of(queries.delta, pair.queries),
-           .mask = make_mask(pair, options_.is_causal, queries.segments, pass.segments)},
-          {.dq = run_of(dq, pair.queries), .dk = run_of(pass.dk, pair.keys), .dv = run_of(pass.dv, pair.keys)},
-          progress_);
+      const bool overwrites_keys = keys.begin_pair(pair);
+      return kernel_->backward({.q = part_of(queries.q, pair.queries),
+                                .k = part_of(pass.k, pair.keys),
+                                .v = part_of(pass.v, pair.keys),
+                                .dout = part_of(queries.dout, pair.queries),
+                                .maximum = part_of(queries.maximum, pair.queries),
+                                .sum = part_of(queries.sum, pair.queries),
+                                .delta = part_of(queries.delta, pair.queries),
+                                .mask = make_mask(pair, options_.is_causal, queries.segments, pass.segments)},
+                               {.dq = part_of(dq, pair.queries),
+                                .dk = part_of(pass.dk, pair.keys),
+                                .dv = part_of(pass.dv, pair.keys),
+                                .overwrites_keys = overwrites_keys},
+                               progress_);
     });
   };
   const RotationSteps steps{
@@ -369,6 +445,7 @@ void RingAttention::backward_rotating_queries(const RingBackward& pass, const Ro
             tensors_->add(as_floats(from_previous), origin == ring_.rank() ? as_floats(pass.dq) : as_floats(sums));
           }};
   rotate(device_, ring_, operand_shift_, operands, gradient_shift_, &gradients, steps, rotation);
+  keys.end();
 }
 
 }  // namespace ringworld

@@ -16,6 +16,7 @@
 #include "kernels/attention/attention.hpp"
 #include "kernels/tensor/tensor.hpp"
 #include "perf/attention_model.hpp"
+#include "ring/last_blocks.hpp"
 #include "ring/partition.hpp"
 #include "ring/rotation.hpp"
 #include "ring/schedule.hpp"
@@ -102,11 +103,12 @@ class RingAttention {
   [[nodiscard]] std::int64_t workspace_bytes() const { return kernel_->workspace_bytes(); }
 
  private:
-  /// Runs `function(pair)` for the runs of this rank's queries and the keys of `key_rank` that see each other.
+  /// Runs `function(pair)` for what the queries of `query_rank` see of the keys of `key_rank`.
   void for_each_visible_pair(int query_rank, int key_rank, const std::function<bool(const BlockPair&)>& function);
   void backward_rotating_keys(const RingBackward& pass, const RotationOptions& rotation);
   void backward_rotating_queries(const RingBackward& pass, const RotationOptions& rotation);
   void reset_traffic();
+  void drive_communication();
   /// Runs `enqueue_step`, on a GPU with a deadline not before the step before the last has ended.
   void keep_pace(const std::function<void()>& enqueue_step);
   [[nodiscard]] OperandBuffers operand_buffers(std::int64_t block_bytes, std::byte* memory) const;
@@ -116,6 +118,7 @@ class RingAttention {
   Ring ring_;
   RingAttentionOptions options_;
   Partition partition_;
+  LastBlocks last_blocks_;  // of this rank's queries; the steps are those of the ring
   BackwardRotation rotation_;
   std::int64_t tokens_;      // of this rank
   std::int64_t tokens_max_;  // of the rank that holds most
@@ -128,6 +131,7 @@ class RingAttention {
 
   Shift gradient_shift_;
   Progress progress_;
+  bool is_polling_ = false;
   double deadline_;
   bool has_missed_deadline_ = false;
 };

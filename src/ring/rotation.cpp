@@ -1,8 +1,11 @@
 #include "ring/rotation.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "core/activity.hpp"
+#include "device/device_activity.hpp"
 #include "ring/step_timer.hpp"
 
 namespace ringworld {
@@ -12,6 +15,40 @@ namespace {
 template <class Byte>
 std::span<Byte> part(std::span<Byte> buffer, std::int64_t bytes) {
   return buffer.first(static_cast<std::size_t>(bytes));
+}
+
+/// Names what a rotation enqueues, where a device runs it later.
+class StepMarks {
+ public:
+  StepMarks(Device& device, int ranks, int source) : device_(device), ranks_(ranks), source_(source) {}
+
+  void computed(int step) const { mark("ring step {} of {} on the GPU", step + 1, ranks_, false); }
+  void added(int step) const { mark("gradient sums of ring step {} of {} on the GPU", step + 1, ranks_, false); }
+  void received(int hop) const { mark("hop {} from rank {} on the GPU", hop, source_, true); }
+  void received_gradients(int hop) const { mark("gradient hop {} from rank {} on the GPU", hop, source_, true); }
+
+ private:
+  void mark(fmt::string_view format, int first, int second, bool is_waiting) const {
+    if (device_.kind() != DeviceKind::host) {
+      mark_device_work(device_,
+                       {.text = fmt::vformat(format, fmt::make_format_args(first, second)), .is_waiting = is_waiting});
+    }
+  }
+
+  Device& device_;
+  int ranks_;
+  int source_;
+};
+
+/// Waits for a hop. Where that is for this rank's own device, the watchdog is told so.
+void wait_for_hop(Shift& shift, Shift* other) {
+  DeviceActivity activity;
+  shift.wait([&] {
+    activity.look();
+    if (other != nullptr) {
+      other->test();
+    }
+  });
 }
 
 }  // namespace
@@ -24,6 +61,7 @@ void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffe
   GradientBuffers sums = gradients != nullptr ? *gradients : GradientBuffers{};
   StepTimer timer(device, options.step_seconds);
   const int source = ring.communicator().rank_in_job(ring.previous());
+  const StepMarks marks(device, ranks, source);
 
   for (int step = 0; step < ranks; ++step) {
     const Phase phase("ring step {} of {}", step + 1, ranks);
@@ -44,15 +82,20 @@ void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffe
     }
     if (is_computing) {
       steps.compute(origin, held, share);
+      marks.computed(step);
     }
     if (gradients != nullptr && step > 0) {
       // The hop of the step before: sums for the block of `origin`.
       {
         const WaitPhase wait("waiting for gradient hop {} from rank {}", step - 1, source);
-        gradient_shift.wait([&] { operand_shift.test(); });
+        wait_for_hop(gradient_shift, &operand_shift);
+      }
+      if (step > 1 && is_transferring) {
+        marks.received_gradients(step - 1);
       }
       if (step > 1 && is_computing) {
         steps.add(origin, part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(origin)), share);
+        marks.added(step);
       }
       if (is_transferring) {
         std::swap(sums.work, sums.outgoing);
@@ -61,7 +104,8 @@ void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffe
     }
     if (has_operand_hop) {
       const WaitPhase wait("waiting for hop {} from rank {}", step + 1, source);
-      operand_shift.wait([&] { gradient_shift.test(); });
+      wait_for_hop(operand_shift, &gradient_shift);
+      marks.received(step + 1);
       std::swap(operands.current, operands.incoming);
     }
 
@@ -72,10 +116,12 @@ void rotate(Device& device, const Ring& ring, Shift& operand_shift, OperandBuffe
     timer.begin();
     if (is_transferring) {
       const WaitPhase wait("waiting for gradient hop {} from rank {}", ranks - 1, source);
-      gradient_shift.wait();
+      wait_for_hop(gradient_shift, nullptr);
+      marks.received_gradients(ranks - 1);
     }
     if (is_computing) {
       steps.add(ring.rank(), part(std::span<const std::byte>(sums.incoming), steps.gradient_bytes(ring.rank())), {});
+      marks.added(ranks - 1);
     }
     timer.end();
   }

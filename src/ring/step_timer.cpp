@@ -4,7 +4,7 @@ namespace ringworld {
 
 void StepTimer::mark() {
   if (is_timing()) {
-    marks_.push_back(device_.make_event());
+    marks_.push_back(device_.make_timing_event());
     marks_.back()->record(device_.compute_stream());
   }
 }

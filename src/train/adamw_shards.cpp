@@ -19,11 +19,11 @@ void validate(const AdamWSettings& settings) {
   require_input(settings.clip >= 0, fmt::format("optimizer: clip is {}; give 0 (none) or more", settings.clip));
 }
 
-AdamWShards::AdamWShards(ShardedParameters& parameters, const AdamWSettings& settings, Backend backend)
+AdamWShards::AdamWShards(ShardedParameters& parameters, const AdamWSettings& settings, Backend backend, int threads)
     : parameters_(parameters),
       settings_(settings),
-      optimizer_(make_optimizer(backend)),
-      tensors_(make_tensor_ops(backend)),
+      optimizer_(make_optimizer(backend, {.threads = threads})),
+      tensors_(make_tensor_ops(backend, {.threads = threads})),
       shards_(parameters.mesh().across({MeshAxis::fsdp, MeshAxis::tp, MeshAxis::sp})) {
   validate(settings);
   require(device_of(backend) == parameters.memory(), "optimizer: the parameters are not where this backend computes");

@@ -25,7 +25,7 @@ void validate(const AdamWSettings& settings);
 class AdamWShards {
  public:
   /// `parameters` must outlive this, and lie where `backend` computes. The moments are 0.
-  AdamWShards(ShardedParameters& parameters, const AdamWSettings& settings, Backend backend);
+  AdamWShards(ShardedParameters& parameters, const AdamWSettings& settings, Backend backend, int threads = 1);
 
   /// Euclidean norm of the gradients of the whole model: each element once, whatever ranks hold copies of it.
   /// Collective over the mesh. @pre ShardedParameters::finish_gradients

@@ -100,11 +100,41 @@ bool head_size(const AttributeValue& value, const Context& context) {
   return is_nothing(value) || as_integer(value) == context.config.head_size;
 }
 
+/// The items of a list of texts, or of one text that lists them in JSON or in Python's words; in lower case, unquoted.
+std::vector<std::string> items_of(const AttributeValue& value) {
+  if (const auto* const texts = std::get_if<std::vector<std::string>>(&value)) {
+    std::vector<std::string> items;
+    for (const std::string& text : *texts) {
+      items.push_back(plain_text(AttributeValue(text)));
+    }
+    return items;
+  }
+  std::string text = plain_text(value);
+  std::erase_if(text, [](char letter) { return std::string_view("[]()").find(letter) != std::string_view::npos; });
+  std::vector<std::string> items;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view item = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+    items.emplace_back(item);
+  }
+  return items;
+}
+
 bool full_attention(const AttributeValue& value, const Context& /*context*/) {
-  const auto* const layers = std::get_if<std::vector<std::string>>(&value);
-  return is_nothing(value) || (layers != nullptr && std::ranges::all_of(*layers, [](const std::string& layer) {
-                                 return layer == "full_attention";
-                               }));
+  const auto layers = items_of(value);
+  return is_nothing(value) || (!layers.empty() && std::ranges::all_of(layers, [](const std::string& layer) {
+           return layer == "full_attention";
+         }));
+}
+
+/// Classes of programs by whose arithmetic the weights were trained.
+bool llama_classes(const AttributeValue& value, const Context& /*context*/) {
+  constexpr std::array<std::string_view, 5> kin{"llama", "lwm", "mistral", "qwen2", "openllama"};
+  constexpr std::string_view use = "forcausallm";
+  const auto classes = items_of(value);
+  return is_nothing(value) || (!classes.empty() && std::ranges::all_of(classes, [&](const std::string& name) {
+           return name.ends_with(use) && std::ranges::find(kin, name.substr(0, name.size() - use.size())) != kin.end();
+         }));
 }
 
 /// A window that another attribute switches off is no window.
@@ -242,6 +272,8 @@ constexpr std::array known_attributes{
     KnownAttribute{"is_encoder_decoder", off, "false"},
     KnownAttribute{"add_cross_attention", off, "false"},
     KnownAttribute{"quantization_config", nothing, "none: weights are floating-point numbers"},
+    KnownAttribute{"architectures", llama_classes,
+                   "LlamaForCausalLM, or that of mistral, qwen2, open_llama, lwm, whose arithmetic is the same"},
     KnownAttribute{"model_type", llama_kin, "llama, or mistral, qwen2, open_llama, lwm, whose arithmetic is the same"},
     // Dropout has no part in what a trained model answers; a rate would be missing in its gradients.
     KnownAttribute{"attention_dropout", off, "0: there is no dropout"},
@@ -250,7 +282,6 @@ constexpr std::array known_attributes{
     KnownAttribute{"embd_pdrop", off, "0: there is no dropout"},
     KnownAttribute{"resid_pdrop", off, "0: there is no dropout"},
     // Of other programs' bookkeeping.
-    KnownAttribute{"architectures", anything, ""},
     KnownAttribute{"auto_map", anything, ""},
     KnownAttribute{"bos_token_id", anything, ""},
     KnownAttribute{"chunk_size_feed_forward", anything, ""},

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -36,38 +35,8 @@ struct ShardedState {
   AdamWShards optimizer;
 
   ShardedState(const TrainingPlan& plan, const Mesh& mesh)
-      : parameters(plan.model, mesh, plan.backend), optimizer(parameters, plan.optimizer, plan.backend) {}
-};
-
-/// Where the time of a stage's steps went, those of this run.
-class StageWork {
- public:
-  void add(const WorkSeconds& work, double step_seconds) {
-    for (std::size_t kind = 0; kind < work.seconds.size(); ++kind) {
-      sums_.seconds[kind] += work.seconds[kind];
-    }
-    seconds_ += step_seconds;
-  }
-  [[nodiscard]] double share(Work work) const { return mean_or_nan(sums_[work], seconds_); }
-  [[nodiscard]] double idle_share() const { return mean_or_nan(seconds_ - sums_.total(), seconds_); }
-
- private:
-  WorkSeconds sums_;
-  double seconds_ = 0;
-};
-
-/// Mean of the last tenth of a stage's steps, those of this run.
-class TailMean {
- public:
-  void add(double value) { values_.push_back(value); }
-  [[nodiscard]] double mean() const {
-    const std::size_t count = std::min(values_.size(), std::max<std::size_t>(1, values_.size() / 10));
-    const double sum = std::accumulate(values_.end() - static_cast<std::ptrdiff_t>(count), values_.end(), 0.0);
-    return mean_or_nan(sum, static_cast<double>(count));
-  }
-
- private:
-  std::vector<double> values_;
+      : parameters(plan.model, mesh, plan.backend),
+        optimizer(parameters, plan.optimizer, plan.backend, static_cast<int>(plan.threads)) {}
 };
 
 class Trainer {
@@ -167,16 +136,9 @@ class Trainer {
     model->set_rope_theta(stage().rope_theta);
     RankBatch batch(*source, *model, stage(), state_->parameters.mesh());
     state_->parameters.profile().start();
-    stage_work_ = {};
-    TailMean loss;
-    TailMean answer_loss;
-    TailMean answer_accuracy;
     last_checkpoint_ = now_seconds();
     while (!is_stage_finished()) {
       const TrainingStepRow row = run_step(*model, batch);
-      loss.add(row.loss);
-      answer_loss.add(row.answer_loss);
-      answer_accuracy.add(row.answer_accuracy);
       observer_.on_step(row);
       if (!row.valid) {
         throw Error(ErrorKind::check_failed,
@@ -193,9 +155,6 @@ class Trainer {
     progress_.is_stage_done = true;
     const std::int64_t peak = world_.all_reduce(memory_account(device_of(plan_.backend)).high_water, Reduction::max);
     TrainingStageRow row = describe_stage(*model, peak);
-    row.final_loss = loss.mean();
-    row.final_answer_loss = answer_loss.mean();
-    row.final_answer_accuracy = answer_accuracy.mean();
     const bool has_missed = has_missed_gate();
     conclude(row, Outcome::ok);
     if (has_missed) {
@@ -281,7 +240,6 @@ class Trainer {
     const bool is_finite_everywhere = agreed[2] == 0;
     world_.all_reduce(std::span<double>(work.seconds), Reduction::sum);
     std::ranges::for_each(work.seconds, [&](double& sum) { sum /= world_.size(); });
-    stage_work_.add(work, seconds);
 
     TrainingStepRow row = describe_step();
     row.loss = loss;
@@ -400,11 +358,6 @@ class Trainer {
     row.flop_full = progress_.flop_causal + tokens * (training_flop_per_token(plan_.model, row.context_length, false) -
                                                       training_flop_per_token(plan_.model, row.context_length, true));
     row.mfu_measured_peak = utilisation(row.flop_causal, row.seconds);
-    row.attention_share = stage_work_.share(Work::attention);
-    row.product_share = stage_work_.share(Work::product);
-    row.elementwise_share = stage_work_.share(Work::elementwise);
-    row.communication_share = stage_work_.share(Work::communication);
-    row.idle_share = stage_work_.idle_share();
     row.parameters = parameter_count(plan_.model);
     row.peak_bytes = peak_bytes;
     row.peak_bytes_model = training_memory(plan_, stage()).total();
@@ -423,7 +376,6 @@ class Trainer {
   std::optional<Mesh> mesh_;
   std::unique_ptr<ShardedState> state_;
   double last_checkpoint_ = 0;
-  StageWork stage_work_;
 };
 
 }  // namespace

@@ -35,11 +35,13 @@ class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
   virtual void on_step(const TrainingStepRow& row) = 0;
+  /// What the row says of the steps all together is left to who holds their rows (train/stage_summary.hpp).
   virtual void on_stage(const TrainingStageRow& row) = 0;
   /// A checkpoint is about to be written: what a record lacks of the steps before it would be lacking for ever.
   virtual void on_checkpoint() = 0;
   /// A step makes no progress, and the process is about to be ended. `row` names the step and the reason, and is not
-  /// valid. Told on rank 0 only, on another thread, while the thread of the other calls is inside a step.
+  /// valid. Told on rank 0, or where that stands still on others, on another thread, while the thread of the other calls
+  /// is inside a step.
   virtual void on_standstill(const TrainingStepRow& /*row*/) {}
 };
 

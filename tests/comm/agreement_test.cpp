@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <optional>
 
 #include "comm/communicator.hpp"
@@ -49,6 +50,13 @@ TEST(OnRoot, OtherExceptionsBecomeInternalErrors) {
   const Communicator world = Communicator::world();
   expect_everywhere(error_of([&] { on_root(world, [] { throw std::out_of_range("index 7"); }); }), ErrorKind::internal,
                     "index 7");
+}
+
+TEST(OnRoot, WhatAFileSystemRefusesIsBadInput) {
+  const Communicator world = Communicator::world();
+  const std::filesystem::path name(std::string(300, 'n'));
+  expect_everywhere(error_of([&] { on_root(world, [&] { std::filesystem::create_directories(name); }); }),
+                    ErrorKind::bad_input, fmt::format("'{}': File name too long", name.string()));
 }
 
 TEST(OnRoot, LongMessagesArriveWhole) {

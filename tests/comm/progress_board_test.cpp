@@ -33,6 +33,20 @@ TEST(ProgressBoard, ARankThatStandsStillInItsWorkIsNamed) {
   EXPECT_EQ(board.verdict(20, limit), "rank 0 stands still in \"forward\"");
 }
 
+TEST(ProgressBoard, ARankOfLessPatienceIsJudgedByIt) {
+  Activity impatient = working(5);
+  impatient.patience = 3;
+  for (const double of_the_job : {10.0, 0.0}) {
+    ProgressBoard board(2);
+    for (int now = 0; now <= 9; ++now) {
+      board.hear(0, impatient, now);
+      board.hear(1, working(7), now);
+      EXPECT_EQ(board.verdict(now, of_the_job).has_value(), now >= 3) << now;
+    }
+    EXPECT_EQ(board.verdict(9, of_the_job), "rank 0 stands still in \"forward\"");
+  }
+}
+
 TEST(ProgressBoard, ARankThatIsNoLongerHeardOfIsNamed) {
   ProgressBoard board(3);
   board.hear(2, waiting(1), 0);

@@ -37,6 +37,15 @@ TEST(Activity, CountsWorkAndPhasesButNotTime) {
   EXPECT_EQ(current_activity().progress, before + 3);
 }
 
+TEST(Activity, ItsPatienceIsThatOfTheWorkAtHand) {
+  EXPECT_EQ(current_activity().patience, 0);
+  {
+    const Patience patience(7);
+    EXPECT_EQ(current_activity().patience, 7);
+  }
+  EXPECT_EQ(current_activity().patience, 0);
+}
+
 TEST(Activity, CanBeReadWhilePhasesComeAndGo) {
   std::thread work([] {
     for (int step = 0; step < 20'000; ++step) {

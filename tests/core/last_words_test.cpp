@@ -37,8 +37,12 @@ TEST(LastWordsDeathTest, AClosedScopeIsSilent) {
 TEST(LastWordsDeathTest, ThatAreBeingSaidAreNotLeftBehind) {
   EXPECT_EXIT(
       {
+        std::atomic<bool> is_open{false};
         std::atomic<bool> is_speaking{false};
         std::thread watchdog([&] {
+          while (!is_open) {
+            std::this_thread::yield();
+          }
           say_last_words("hung", 1);
           std::_Exit(0);  // with the words said
         });
@@ -48,6 +52,7 @@ TEST(LastWordsDeathTest, ThatAreBeingSaidAreNotLeftBehind) {
             std::this_thread::sleep_for(std::chrono::milliseconds(100));
             std::fputs("said\n", stderr);
           });
+          is_open = true;
           while (!is_speaking) {
             std::this_thread::yield();
           }

@@ -18,7 +18,7 @@ void exit_unless_noted(int signal) {
 }
 
 TEST(StopRequestDeathTest, TheFirstSignalIsNotedOnly) {
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP}) {
     EXPECT_EXIT(
         {
           catch_stop_signals();
@@ -38,6 +38,29 @@ TEST(StopRequestDeathTest, ASecondSigtermEndsAtOnce) {
         std::_Exit(0);
       },
       testing::ExitedWithCode(128 + SIGTERM), "");
+}
+
+TEST(StopRequestDeathTest, TheEndOfASessionIsOneRequest) {
+  EXPECT_EXIT(
+      {
+        catch_stop_signals();
+        exit_unless_noted(SIGHUP);
+        exit_unless_noted(SIGTERM);
+        std::raise(SIGHUP);
+        std::_Exit(stop_signal_name() == "SIGTERM" ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(StopRequestDeathTest, NohupStaysInForce) {
+  EXPECT_EXIT(
+      {
+        std::signal(SIGHUP, SIG_IGN);
+        catch_stop_signals();
+        std::raise(SIGHUP);
+        std::_Exit(stop_signal() == 0 ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 TEST(StopRequestDeathTest, ARepeatedWarningIsNoHurry) {

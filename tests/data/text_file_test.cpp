@@ -1,6 +1,7 @@
 #include "data/text_file.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "data/utf8.hpp"
 #include "io/temporary_directory.hpp"
@@ -75,6 +76,13 @@ TEST(Utf8, CapitalsHaveSmallLetters) {
     EXPECT_EQ(to_small(capitals[i]), small[i]) << i;
     EXPECT_EQ(to_small(small[i]), small[i]) << i;
   }
+}
+
+TEST(ReadTextFile, RefusesAPipeInPlaceOfWaitingForIt) {
+  const TemporaryDirectory directory;
+  const std::filesystem::path pipe = directory / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_error(ErrorKind::bad_input, [&] { (void)read_text_file(pipe); }, {pipe.string(), "not a regular file"});
 }
 
 TEST(ReadTextFile, NamesAFileThatIsEmptyOrMissing) {

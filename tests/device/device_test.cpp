@@ -104,8 +104,8 @@ TEST_P(DeviceTest, NothingIsCopiedFromNowhere) {
 
 TEST_P(DeviceTest, EventsAreInTheOrderOfTheirStream) {
   const std::unique_ptr<Stream> stream = device_->make_stream();
-  const std::unique_ptr<Event> start = device_->make_event();
-  const std::unique_ptr<Event> end = device_->make_event();
+  const std::unique_ptr<Event> start = device_->make_timing_event();
+  const std::unique_ptr<Event> end = device_->make_timing_event();
   const Buffer buffer(1 << 20, GetParam());
   start->record(*stream);
   device_->fill_zero(buffer.data(), buffer.bytes(), *stream);

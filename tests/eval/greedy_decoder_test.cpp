@@ -244,6 +244,14 @@ TEST(GreedyDecoder, MeshesTypesBackendsAndSourcesOfWeightsAgreeWithOneRank) {
   }
 }
 
+TEST(GreedyDecoder, RefusesParametersThatAreElsewhere) {
+  ShardedParameters parameters(small_config(true, RopePairing::half_split), ring_mesh(), Backend::host);
+  for (const Backend backend : backends_with_own_memory()) {
+    expect_error(ErrorKind::internal,
+                 [&] { GreedyDecoder decoder(parameters, {.prompt_length = 3, .backend = backend}); }, {"not where"});
+  }
+}
+
 TEST(GreedyDecoder, RefusesAPromptWithoutTokens) {
   const Mesh mesh = ring_mesh();
   ShardedParameters parameters(small_config(true, RopePairing::half_split), mesh);

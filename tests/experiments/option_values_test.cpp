@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "core/error.hpp"
 
 namespace ringworld {
@@ -15,6 +17,12 @@ TEST(OptionValues, IntegersTakeBinarySuffixes) {
   EXPECT_EQ(value, 32768);
   read_value("--x", "1M", value);
   EXPECT_EQ(value, 1048576);
+  read_value("--x", "-9223372036854775808", value);
+  EXPECT_EQ(value, std::numeric_limits<std::int64_t>::min());
+  read_value("--x", "-8589934592G", value);
+  EXPECT_EQ(value, std::numeric_limits<std::int64_t>::min());
+  EXPECT_THROW(read_value("--x", "-8589934593G", value), Error);
+  EXPECT_THROW(read_value("--x", "8589934592G", value), Error);
   read_value("--x", "-3", value);
   EXPECT_EQ(value, -3);
 }

@@ -26,8 +26,8 @@ struct Target {
 };
 
 std::int64_t calls_with(const Partition& partition, int rank, int origin, bool do_keys_travel, bool is_causal) {
-  return static_cast<std::int64_t>(do_keys_travel ? visible_pairs_of_runs(partition, rank, origin, is_causal).size()
-                                                  : visible_pairs_of_runs(partition, origin, rank, is_causal).size());
+  return static_cast<std::int64_t>(do_keys_travel ? visible_block_pairs(partition, rank, origin, is_causal).size()
+                                                  : visible_block_pairs(partition, origin, rank, is_causal).size());
 }
 
 /// The highest rank to which the first hop brings what it has to compute with.

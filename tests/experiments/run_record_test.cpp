@@ -102,13 +102,16 @@ TEST_F(RunRecordTest, TriesAgainWhatALimitStoppedUnderAnotherLimit) {
   EXPECT_FALSE(record.holds(larger));
   EXPECT_FALSE(record.holds(cake(2, "plum")));
   EXPECT_TRUE(record.holds(cake(3, "plum")));
+  record.add(cake(4, "plum", Outcome::bad_input));
+  EXPECT_TRUE(record.holds(cake(4, "plum"))) << "the same question has the same error";
   record.add(cake(2, "plum"));
   EXPECT_TRUE(record.holds(cake(2, "plum"))) << "the latest row of a point counts";
 }
 
 TEST_F(RunRecordTest, TriesAgainWhatFailedWhenAsked) {
   RunRecord record = open(false, true);
-  for (const Outcome outcome : {Outcome::out_of_memory, Outcome::timeout, Outcome::failed_check, Outcome::not_finite}) {
+  for (const Outcome outcome :
+       {Outcome::out_of_memory, Outcome::timeout, Outcome::failed_check, Outcome::not_finite, Outcome::bad_input}) {
     record.add(cake(1, name_of(outcome), outcome));
     EXPECT_FALSE(record.holds(cake(1, name_of(outcome))));
   }

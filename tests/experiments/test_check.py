@@ -36,6 +36,24 @@ def test_every_check_is_right_and_has_its_line(ranks: int) -> None:
             assert detail.startswith(f"0 of {ranks * ranks * (1 + 4097 + 10_001)} bytes wrong, "), detail
 
 
+def test_a_corrupted_message_fails_the_link_check_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = launch.program().parent / "libcorrupting_mpi.so"
+    assert library.is_file(), f"build {library}"
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("RINGWORLD_CORRUPTED_RANK", "1")
+    monkeypatch.setenv("RINGWORLD_CORRUPTED_BYTES", "4097")  # a length that only the link check sends
+    finished = launch.run(3, "check", "--quick", "--context-length", 131, "--link-bytes", 10_001)
+    assert finished.code == 1, str(finished)
+    *lines, summary = finished.stdout.splitlines()
+    wrong = [COLUMNS.split(line) for line in lines if line.startswith("FAIL")]
+    assert [check[1] for check in wrong] == ["link mpi"], str(finished)
+    # The byte is wrong at every rank that it is passed on to: 3 hops, until its block is home.
+    assert wrong[0][3].startswith(f"3 of {9 * (1 + 4097 + 10_001)} bytes wrong, "), wrong
+    assert wrong[0][3].endswith("; first at rank 0, from rank 2, hop 2"), wrong
+    counted = re.match(r"^FAIL: (\d+) of (\d+) checks right with 3 ranks, ", summary)
+    assert counted is not None and int(counted[1]) == int(counted[2]) - 1, summary
+
+
 def test_every_layout_type_and_mask_is_run() -> None:
     finished = launch.run_successfully(2, "check", "--context-length", 40, "--link-bytes", 100)
     names = {COLUMNS.split(line)[1] for line in finished.stdout.splitlines()[:-1]}

@@ -70,6 +70,7 @@ FOREIGN: list[tuple[str, Any]] = [
     ("sliding_window", np.int64(4096)),
     ("use_sliding_window", np.True_),
     ("layer_types", ["full_attention", "sliding_attention"]),
+    ("architectures", ["Gemma2ForCausalLM"]),
     ("use_qk_norm", True),
     ("attn_logit_softcapping", 50.0),
     ("final_logit_softcapping", np.array([30.0])),
@@ -100,7 +101,7 @@ def test_attributes_that_change_nothing_are_accepted_in_silence(tmp_path: Path) 
         file.attrs.update({
             "rope_scaling": "null", "rope_parameters": json.dumps({"rope_type": "default", "rope_theta": 10000.0}),
             "partial_rotary_factor": 1.0, "hidden_act": "SiLU", "mlp_bias": np.False_, "use_sliding_window": False,
-            "sliding_window": 4096, "layer_types": ["full_attention"] * 2, "model_type": "llama", "use_cache": True,
+            "sliding_window": 4096, "layer_types": json.dumps(["full_attention"] * 2), "model_type": "llama", "use_cache": True,
             "architectures": ["LlamaForCausalLM"], "torch_dtype": "bfloat16", "bos_token_id": 1, "attention_dropout": 0.0,
             "transformers_version": "4.51.0", "max_position_embeddings": 4096, "attn_logit_softcapping": h5py.Empty("f"),
             # the same values in the types of other writers
@@ -353,3 +354,61 @@ def test_a_mask_that_is_not_finite_is_named(tmp_path: Path) -> None:
         mask[1, 3] = 1e39
         file["loss_mask"] = mask
     refused(score(tmp_path, ranks=2), "'loss_mask'", "(1, 3)")
+
+
+# ---- datasets that are elsewhere -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ranks", [None, 3])
+@pytest.mark.parametrize("link", [h5py.SoftLink("/gone"), h5py.ExternalLink("gone.h5", "/x")], ids=["soft", "external"])
+def test_a_link_that_leads_nowhere_is_not_taken_for_nothing(link: Any, ranks: int | None, tmp_path: Path) -> None:
+    # Without its optional dataset the run would be right, but another.
+    golden(tmp_path)
+    with h5py.File(tmp_path / "in.h5", "r+") as file:
+        file["segment_ids"] = link
+    refused(score(tmp_path, ranks=ranks), "in.h5", "'/segment_ids'", "gone")
+    with h5py.File(tmp_path / "in.h5", "r+") as file, h5py.File(tmp_path / "model.h5", "r+") as model:
+        del file["segment_ids"]
+        model[LAYER + "self_attn.q_proj.bias"] = link
+    refused(score(tmp_path, ranks=ranks), "model.h5", "q_proj.bias", "gone")
+    write_tensors(tmp_path / "qkv.h5", Problem(16, 1, heads=2, kv_heads=2, head_size=16).tensors())
+    with h5py.File(tmp_path / "qkv.h5", "r+") as file:
+        del file["dout"]
+        file["dout"] = link
+    refused(launch.run(ranks, "verify", "--input", tmp_path / "qkv.h5", "--output", tmp_path / "o.h5"), "'/dout'", "gone")
+
+
+def test_a_dataset_whose_parts_are_in_other_files_is_read_or_refused(tmp_path: Path) -> None:
+    tensors = Problem(16, 1, heads=2, kv_heads=2, head_size=16).tensors()
+    (tmp_path / "elsewhere").mkdir()
+    run = ("verify", "--input", tmp_path / "in.h5", "--output", tmp_path / "out.h5")
+    for place in ("parts.h5", str(tmp_path / "elsewhere" / "parts.h5")):
+        with h5py.File(tmp_path / place, "w") as parts:
+            parts["first"], parts["second"] = tensors["v"][:, :9], tensors["v"][:, 9:]
+        with h5py.File(tmp_path / "in.h5", "w") as file:
+            layout = h5py.VirtualLayout(tensors["v"].shape, "f4")
+            layout[:, :9] = h5py.VirtualSource(place, "first", tensors["v"][:, :9].shape)
+            layout[:, 9:] = h5py.VirtualSource(place, "second", tensors["v"][:, 9:].shape)
+            file.create_virtual_dataset("v", layout)
+            file["q"], file["k"] = tensors["q"], tensors["k"]
+        launch.run_successfully(2, *run, timeout=TIMEOUT)
+        with h5py.File(tmp_path / "out.h5") as file:  # the last query of one head sees all
+            assert np.all(file["out"][0, -1] != 0)
+        with h5py.File(tmp_path / place, "r+") as parts:
+            del parts["second"]
+        refused(launch.run(2, *run), "'v'", "'second'", place)  # HDF5 would read zeros
+        (tmp_path / place).unlink()
+        refused(launch.run(None, *run), "'v'", "'first'", place)
+
+
+def test_a_weight_that_no_rank_can_read_is_one_error(tmp_path: Path) -> None:
+    with h5py.File(golden(tmp_path), "r+") as file:
+        name = LAYER + "mlp.up_proj.weight"
+        values = file[name][()]
+        del file[name]
+        file.create_dataset(name, data=values, chunks=(16, 16), fletcher32=True)
+        place = file[name].id.get_chunk_info(1).byte_offset
+    with (tmp_path / "model.h5").open("r+b") as raw:
+        raw.seek(place)
+        raw.write(b"\xff" * 16)
+    refused(score(tmp_path, ranks=3), "model.h5", f"'{name}'", "cannot be read")

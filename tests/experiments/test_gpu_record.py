@@ -39,7 +39,7 @@ def test_info_shows_the_gpus_and_how_they_are_joined() -> None:
         2, "info", "--backend", "cuda", "--seconds", 0.01, "--gemm-extent", 32, "--triad-bytes", "64K",
         "--hop-bytes", "100K", "--transport", "staged", timeout=TIMEOUT,
     )  # fmt: skip
-    for part in ("GPU-", "bf16 GEMM", "memory", "transport   staged", "each way"):
+    for part in ("GPU-", "attention   ", "bf16 GEMM", "memory", "transport   staged", "each way"):
         assert part in finished.stdout, str(finished)
 
 

@@ -45,7 +45,7 @@ EMULATOR = "tests/support/cuda_emulator"
 
 # Third-party headers, and the folders that own them.
 OWNERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
-    ("MPI", re.compile(r"mpi(-ext)?\.h"), ("src/comm/mpi", EMULATOR)),
+    ("MPI", re.compile(r"mpi(-ext)?\.h"), ("src/comm/mpi", "tests/*/mpi", EMULATOR)),
     ("HDF5", re.compile(r"(hdf5(_hl)?|H5[A-Za-z]*)\.h"), ("src/io", "tests/io")),
     ("Kokkos", re.compile(r"Kokkos_.*\.hpp|KokkosExp_.*\.hpp"), ("src/device/kokkos", "kernels/*/kokkos")),
     ("NCCL", re.compile(r"nccl.*\.h"), ("src/comm/nccl", "tests/comm/nccl", EMULATOR)),

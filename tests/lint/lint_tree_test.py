@@ -23,7 +23,7 @@ GOOD = {
     "tests/support/cuda_emulator/runtime.cpp": "#include <cuda_runtime_api.h>\n#include <cublas_v2.h>\n",
     "kernels/row/rows_view.hpp": '#pragma once\n#include "core/error.hpp"\n',
     "kernels/norm/norm.hpp": '#pragma once\n#include "kernels/row/rows_view.hpp"\n',
-    "kernels/bench/attention.cpp": '#include "kernels/attention/attention.hpp"\n#include "core/clock.hpp"\n',
+    "kernels/bench/attention.cpp": '#include "kernels/attention/attention.hpp"\n#include "perf/clock.hpp"\n',
     "src/ring/ring_attention.hpp": '#pragma once\n#include "comm/ring.hpp"\n#include "device/device.hpp"\n',
     "src/io/table.hpp": '#pragma once\n#include "device/device.hpp"\n',
     "src/io/handle.cpp": "#include <hdf5.h>\n",
@@ -63,7 +63,7 @@ class IncludeArrows(Tree):
         self.assert_found("include_arrows", "src/device/x.cpp", include, "device may not include comm")
 
     def test_device_and_perf_do_not_know_each_other(self) -> None:
-        self.assert_found("include_arrows", "src/device/x.cpp", '#include "core/clock.hpp"\n', "device may not include perf")
+        self.assert_found("include_arrows", "src/device/x.cpp", '#include "perf/clock.hpp"\n', "device may not include perf")
 
     def test_a_kernel_may_include_neither_another_family_nor_the_ring_nor_comm(self) -> None:
         for include, said in {

@@ -153,6 +153,35 @@ TEST_P(DeviceRotation, EveryStepIsTimedByEvents) {
   }
 }
 
+/// What one GPU can show of NCCL: a rank that is its own neighbour, whose hop runs beside a kernel.
+TEST(NcclSelfHop, BringsTheBlockBesideAComputeKernel) {
+  const Communicator world = Communicator::world();
+  const Communicator alone = world.split(world.rank(), 0);
+  if (const std::string reason = why_unavailable(alone, Transport::nccl); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  const Ring self(alone.with_transport(Transport::nccl));
+  ASSERT_EQ(self.next(), self.rank());
+  constexpr std::int64_t count = 5000;
+  Shift shift(self, {.memory = DeviceKind::cuda});
+  const Words mine(count);
+  const Words arrived(count);
+  const Words sums(count);
+  const Words ones(std::vector<std::int64_t>(count, 1));
+  count_up(0, sums.span());
+  for (std::int64_t hop = 1; hop <= 4; ++hop) {
+    count_up(1000 * hop, mine.span());
+    shift.start(std::as_bytes(mine.span()), std::as_writable_bytes(arrived.span()));
+    add_words(ones.span(), sums.span());  // reads and writes nothing of the hop's
+    shift.wait();
+    add_words(arrived.span(), sums.span());
+  }
+  EXPECT_EQ(arrived.download(), counted(4000, count));
+  // 0 + 1 + 2 + 3 + 4 blocks of a rising count, the starts 1000 (1 + 2 + 3 + 4), and one a hop.
+  EXPECT_EQ(sums.download(), counted(1000 * 10 + 4, count, 5));
+  EXPECT_EQ(shift.traffic().bytes, 4 * count * word_bytes);
+}
+
 std::string transport_name(const ::testing::TestParamInfo<Transport>& info) { return std::string(name_of(info.param)); }
 
 INSTANTIATE_TEST_SUITE_P(Transports, DeviceRotation, ::testing::ValuesIn(device_transports), transport_name);

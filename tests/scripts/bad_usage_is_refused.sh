@@ -14,7 +14,7 @@ check() {
   fi
 }
 
-for script in setup.sh demo.sh test.sh netlab.sh bundle.sh gpu/measure.sh; do
+for script in setup.sh demo.sh test.sh netlab.sh bundle.sh gpu/measure.sh gpu/pack.sh; do
   check "$script" --no-such-flag
 done
 check netlab.sh check --no-such-flag

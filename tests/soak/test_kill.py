@@ -117,8 +117,8 @@ def results(path: Path, tables: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def is_time(name: str, unit: str) -> bool:
-    """Tell what depends on the clock; final_* are means over steps that the run at hand has taken itself."""
-    return unit == "s" or unit.endswith("/s") or "mfu" in name or name.endswith("_share") or name.startswith("final_")
+    """Tell what depends on the clock."""
+    return unit == "s" or unit.endswith("/s") or "mfu" in name or name.endswith("_share")
 
 
 def open_all(folder: Path) -> None:

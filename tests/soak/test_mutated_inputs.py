@@ -22,7 +22,8 @@ from needle_checkpoint import VOCABULARY, write_checkpoint, write_text
 
 #: A mutated number may ask for hours of work: such a run is told to stop, and then has to.
 LONGEST_RUN = float(os.environ.get("RINGWORLD_SOAK_SECONDS", "12"))
-LONGEST_END = 30.0
+#: A run that is told to stop finishes its step and writes its checkpoint, of a thousand layers if it was asked for them.
+LONGEST_END = max(30.0, 3 * LONGEST_RUN)
 STOPPED_BY_A_SIGNAL = 75
 
 CONFIGURATIONS = {

@@ -77,7 +77,62 @@ class FaultyAttention : public BlockAttention {
     kernel_->reset(state);
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) override {
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                  const Progress& progress) override {
+    // The state is what faults change: the result is written when they have done so.
+    const bool has_ended = accumulate_wrongly(block, state, progress);
+    if (has_ended && !out.is_null()) {
+      kernel_->finalize(state, out);
+    }
+    return has_ended;
+  }
+
+  void finalize(const AttentionState& state, const ActivationView& out) override { kernel_->finalize(state, out); }
+
+  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                           const TensorView<float, 3>& delta) override {
+    calls_ = 0;
+    kernel_->output_dot_gradient(out, dout, delta);
+  }
+
+  bool backward(const BackwardBlock& block, const BlockGradients& to, const Progress& progress) override {
+    // What is lost must not leave what the memory held before.
+    clear_overwritten_keys(to);
+    BlockGradients gradients = to;
+    gradients.overwrites_keys = false;
+    const std::int64_t call = calls_++;
+    const bool is_hit = call >= plan_.own_calls && call < plan_.own_calls + plan_.visiting_calls;
+    const bool is_first_hit = is_hit && call == plan_.own_calls;
+    switch (plan_.fault) {
+      case Fault::gradient_block_missing:
+        return is_hit || kernel_->backward(block, gradients, progress);
+      case Fault::gradient_key_missing:
+        return is_first_hit ? backward_without_first_key(block, gradients, progress)
+                            : kernel_->backward(block, gradients, progress);
+      case Fault::gradient_lost:
+        return kernel_->backward(block, is_hit ? travelling_apart(gradients) : gradients, progress);
+      case Fault::gradient_twice:
+        if (is_hit) {
+          kernel_->backward(block, staying_apart(gradients), progress);
+        }
+        return kernel_->backward(block, gradients, progress);
+      case Fault::gradient_to_neighbour: {
+        const bool is_kept = call == 0;
+        const bool has_ended = kernel_->backward(block, is_kept ? travelling_apart(gradients) : gradients, progress);
+        if (is_first_hit) {
+          deliver(gradients);
+        }
+        return has_ended;
+      }
+      default:
+        return kernel_->backward(block, gradients, progress);
+    }
+  }
+
+  [[nodiscard]] std::int64_t workspace_bytes() const override { return kernel_->workspace_bytes(); }
+
+ private:
+  bool accumulate_wrongly(const ForwardBlock& block, const AttentionState& state, const Progress& progress) {
     const std::int64_t call = calls_++;
     if (call == 0) {
       own_ = block;
@@ -157,47 +212,6 @@ class FaultyAttention : public BlockAttention {
     return has_ended;
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out) override { kernel_->finalize(state, out); }
-
-  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
-                           const TensorView<float, 3>& delta) override {
-    calls_ = 0;
-    kernel_->output_dot_gradient(out, dout, delta);
-  }
-
-  bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
-    const std::int64_t call = calls_++;
-    const bool is_hit = call >= plan_.own_calls && call < plan_.own_calls + plan_.visiting_calls;
-    const bool is_first_hit = is_hit && call == plan_.own_calls;
-    switch (plan_.fault) {
-      case Fault::gradient_block_missing:
-        return is_hit || kernel_->backward(block, gradients, progress);
-      case Fault::gradient_key_missing:
-        return is_first_hit ? backward_without_first_key(block, gradients, progress)
-                            : kernel_->backward(block, gradients, progress);
-      case Fault::gradient_lost:
-        return kernel_->backward(block, is_hit ? travelling_apart(gradients) : gradients, progress);
-      case Fault::gradient_twice:
-        if (is_hit) {
-          kernel_->backward(block, staying_apart(gradients), progress);
-        }
-        return kernel_->backward(block, gradients, progress);
-      case Fault::gradient_to_neighbour: {
-        const bool is_kept = call == 0;
-        const bool has_ended = kernel_->backward(block, is_kept ? travelling_apart(gradients) : gradients, progress);
-        if (is_first_hit) {
-          deliver(gradients);
-        }
-        return has_ended;
-      }
-      default:
-        return kernel_->backward(block, gradients, progress);
-    }
-  }
-
-  [[nodiscard]] std::int64_t workspace_bytes() const override { return kernel_->workspace_bytes(); }
-
- private:
   static ForwardBlock without_first(ForwardBlock block, std::int64_t count) {
     block.k = block.k.token_range(count, block.k.tokens() - count);
     block.v = block.v.token_range(count, block.v.tokens() - count);

@@ -4,6 +4,7 @@
 
 #include "support/available_device.hpp"
 #include "support/expect_error.hpp"
+#include "train/stage_summary.hpp"
 #include "train/training_problem.hpp"
 
 namespace ringworld {
@@ -184,7 +185,8 @@ TEST(Trainer, TheTimeOfAStepIsShownByKindOfWork) {
     EXPECT_NEAR(row.attention_time + row.product_time + row.elementwise_time + row.communication_time + row.idle_time,
                 row.step_time, 1e-9);
   }
-  const TrainingStageRow& stage = listener.stages.at(0);
+  TrainingStageRow stage = listener.stages.at(0);
+  summarise_steps(listener.steps, stage);
   EXPECT_NEAR(stage.attention_share + stage.product_share + stage.elementwise_share + stage.communication_share +
                   stage.idle_share,
               1.0, 1e-9);

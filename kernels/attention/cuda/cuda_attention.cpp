@@ -82,13 +82,22 @@ class CudaBlockAttention final : public BlockAttention {
 
   void reset(const AttentionState& state) override { cuda::reset(state, stream_); }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) override {
-    check_block(block, state, head_size_);
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                  const Progress& progress) override {
+    check_block(block, state, out, head_size_);
     check_extents(block.q, block.k);
     require(state.output.strides[3] == 1, "block attention: the last extent of the state's output must be dense");
+    bool is_written = out.is_null();
     if (!is_empty(block.q.shape) && !is_empty(block.k.shape)) {
-      run(block, state,
-          [&](cuda::AttentionPath& path, const cuda::Gate& gate) { path.forward(block, state, gate, stream_); });
+      cuda::AttentionPath& path = path_for(block, state);
+      is_written = is_written || path.can_write(out);
+      const ActivationView written = is_written ? out : ActivationView();
+      run(path, block, [&](cuda::AttentionPath& running, const cuda::Gate& gate) {
+        running.forward(block, state, written, gate, stream_);
+      });
+    }
+    if (!is_written) {
+      cuda::finalize(state, out, stream_);
     }
     return !progress || progress();
   }
@@ -112,9 +121,20 @@ class CudaBlockAttention final : public BlockAttention {
     check_extents(block.q, block.k);
     require(gradients.dq.strides[3] == 1 && gradients.dk.strides[3] == 1 && gradients.dv.strides[3] == 1,
             "block attention: the last extent of dq, dk and dv must be dense");
-    if (!is_empty(block.q.shape) && !is_empty(block.k.shape)) {
-      run(block, gradients,
-          [&](cuda::AttentionPath& path, const cuda::Gate& gate) { path.backward(block, gradients, gate, stream_); });
+    if (is_empty(block.k.shape)) {
+      return !progress || progress();
+    }
+    if (is_empty(block.q.shape)) {
+      clear_overwritten(gradients, {});
+    } else {
+      run(path_for(block, gradients), block, [&](cuda::AttentionPath& path, const cuda::Gate& gate) {
+        BlockGradients of_path = gradients;
+        if (!path.can_overwrite_keys(block)) {
+          clear_overwritten(gradients, gate);
+          of_path.overwrites_keys = false;
+        }
+        path.backward(block, of_path, gate, stream_);
+      });
     }
     return !progress || progress();
   }
@@ -128,10 +148,16 @@ class CudaBlockAttention final : public BlockAttention {
   }
 
  private:
-  /// Enqueues a block on its path, and on the last one for the case that its numbers ask for that (path.hpp).
-  template <class Block, class Results, class Enqueue>
-  void run(const Block& block, const Results& results, const Enqueue& enqueue) {
-    cuda::AttentionPath& path = path_for(block, results);
+  void clear_overwritten(const BlockGradients& gradients, const cuda::Gate& gate) const {
+    if (gradients.overwrites_keys) {
+      cuda::clear(gradients.dk, gate, stream_);
+      cuda::clear(gradients.dv, gate, stream_);
+    }
+  }
+
+  /// Enqueues a block on a path, and on the last one for the case that its numbers ask for that (path.hpp).
+  template <class Block, class Enqueue>
+  void run(cuda::AttentionPath& path, const Block& block, const Enqueue& enqueue) {
     if (&path == paths_.back().get() || !hides_something(block.mask, block.k.tokens())) {
       enqueue(path, {});
       return;

@@ -34,11 +34,18 @@ class AttentionPath {
   [[nodiscard]] virtual bool supports(const ForwardBlock& block, const AttentionState& state) const = 0;
   [[nodiscard]] virtual bool supports(const BackwardBlock& block, const BlockGradients& gradients) const = 0;
 
+  /// Whether the kernel of `forward` writes results of this type, strides and alignment itself.
+  [[nodiscard]] virtual bool can_write(const ActivationView& out) const = 0;
+
   /// Folds one block of keys and values into `state`. Enqueues on `stream`.
-  /// @pre `supports` said yes, and no extent is zero
+  /// @param out  null, or as BlockAttention::accumulate has it
+  /// @pre `supports` and `can_write` said yes, and no extent is zero
   /// @throws Error when a launch fails
-  virtual void forward(const ForwardBlock& block, const AttentionState& state, const Gate& gate,
-                       cudaStream_t stream) = 0;
+  virtual void forward(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                       const Gate& gate, cudaStream_t stream) = 0;
+
+  /// Whether `backward` heeds `overwrites_keys` for this block; else it only adds, and dk and dv are cleared before.
+  [[nodiscard]] virtual bool can_overwrite_keys(const BackwardBlock& /*block*/) const { return false; }
 
   /// Adds this block's share to the gradients. Enqueues on `stream`; the rest as for `forward`.
   virtual void backward(const BackwardBlock& block, const BlockGradients& gradients, const Gate& gate,

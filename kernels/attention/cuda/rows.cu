@@ -68,17 +68,22 @@ void launch_rows(Kernel kernel, const RowWalk& walk, cudaStream_t stream, const 
   launch(kernel, {.grid = walk.grid(), .block = dim3(threads)}, stream, walk, arguments...);
 }
 
-__global__ void reset_kernel(const RowWalk walk, const StateRows state, const Quads<float> output) {
+__global__ void clear_kernel(const RowWalk walk, const Quads<float> tensor, const Gate gate) {
   const RowPlace place(walk);
-  if (place.row >= walk.rows) {
+  if (place.row >= walk.rows || gate.is_closed()) {
     return;
   }
-  if (place.lane == 0) {
-    state.maximum.at(place.batch, place.head, place.token) = minus_infinity;
-    state.sum.at(place.batch, place.head, place.token) = 0.0F;
-  }
   for (int d = 4 * place.lane; d < walk.head_size; d += 4 * walk.lanes) {
-    output.store(place.batch, place.token, place.head, d, {0.0F, 0.0F, 0.0F, 0.0F});
+    tensor.store(place.batch, place.token, place.head, d, {0.0F, 0.0F, 0.0F, 0.0F});
+  }
+}
+
+/// One number a row, by the first lane.
+__global__ void reset_kernel(const RowWalk walk, const RowNumbers<float> maximum, const RowNumbers<float> sum) {
+  const RowPlace place(walk);
+  if (place.row < walk.rows && place.lane == 0) {
+    maximum.at(place.batch, place.head, place.token) = minus_infinity;
+    sum.at(place.batch, place.head, place.token) = 0.0F;
   }
 }
 
@@ -176,9 +181,16 @@ void find_unsafe(const BackwardBlock& block, int* flag, cudaStream_t stream) {
               numbers_of(block.sum), numbers_of(block.delta), flag);
 }
 
+void clear(const TensorView<float, 4>& tensor, const Gate& gate, cudaStream_t stream) {
+  const auto [batch, tokens, heads, head_size] = tensor.shape;
+  launch_rows(clear_kernel, walk_of({batch, heads, tokens, head_size}), stream, quads_of(vectors_by_token(tensor)),
+              gate);
+}
+
 void reset(const AttentionState& state, cudaStream_t stream) {
-  launch_rows(reset_kernel, walk_of(state.output.shape), stream, rows_of(state),
-              quads_of(vectors_by_head(state.output)));
+  const auto [batch, heads, tokens] = state.maximum.shape;
+  launch_rows(reset_kernel, walk_of({batch, heads, tokens, 4}), stream, numbers_of(state.maximum),
+              numbers_of(state.sum));
 }
 
 void finalize(const AttentionState& state, const ActivationView& out, cudaStream_t stream) {

@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/attention/attention.hpp"
+#include "kernels/attention/cuda/gate.cuh"
 
 namespace ringworld::cuda {
 
@@ -16,6 +17,9 @@ void finalize(const AttentionState& state, const ActivationView& out, cudaStream
 /// delta = sum over D of out * dout.
 void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
                          const TensorView<float, 3>& delta, cudaStream_t stream);
+
+/// Zeros in a (B, T, H, D) tensor, where the gate is open.
+void clear(const TensorView<float, 4>& tensor, const Gate& gate, cudaStream_t stream);
 
 /// Sets the flag to 1 when what is summed over tokens holds a number that 0 may not be multiplied with: NaN, infinity, or
 /// one of 2^56 and beyond, whose products overflow. Else to 0.

@@ -1,8 +1,14 @@
 #include "kernels/attention/host/forward.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace ringworld::host_attention {
+namespace {
+
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
+
+}  // namespace
 
 /// Keys `first <= j < first + count`, packed in the leader's panel.
 struct ForwardPass::Panel {
@@ -123,6 +129,17 @@ void ForwardPass::load_tile(Scratch& scratch, std::int64_t batch, std::int64_t h
                      .target = scratch.tiles[1],
                      .target_leading = query_tile,
                      .padded_rows = query_tile});
+  std::int64_t rows_with_keys = 0;
+  for (std::int64_t row = 0; row < query_tile; ++row) {
+    const bool is_query = row < rows;
+    scratch.maximum[row] = is_query ? state.maximum(batch, head, query + row) : minus_infinity;
+    scratch.sum[row] = is_query ? state.sum(batch, head, query + row) : 0.0F;
+    rows_with_keys += scratch.maximum[row] != minus_infinity ? 1 : 0;
+  }
+  if (rows_with_keys == 0) {
+    std::fill_n(scratch.output, head_size * query_tile, 0.0F);
+    return;
+  }
   kernels.transpose({.source = reinterpret_cast<const Word*>(&state.output(batch, head, query, 0)),
                      .source_leading = state.output.strides[2],
                      .rows = rows,
@@ -130,10 +147,13 @@ void ForwardPass::load_tile(Scratch& scratch, std::int64_t batch, std::int64_t h
                      .target = reinterpret_cast<Word*>(scratch.output),
                      .target_leading = query_tile,
                      .padded_rows = query_tile});
-  for (std::int64_t row = 0; row < query_tile; ++row) {
-    const bool is_query = row < rows;
-    scratch.maximum[row] = is_query ? state.maximum(batch, head, query + row) : -std::numeric_limits<float>::infinity();
-    scratch.sum[row] = is_query ? state.sum(batch, head, query + row) : 0.0F;
+  if (rows_with_keys == rows) {
+    return;
+  }
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t d = 0; scratch.maximum[row] == minus_infinity && d < head_size; ++d) {
+      scratch.output[d * query_tile + row] = 0.0F;
+    }
   }
 }
 

@@ -14,6 +14,7 @@
 ///   documents are masked. Threads share the work as team_walk.hpp draws it.
 /// Source: Dao, "FlashAttention-2", arXiv:2307.08691, algorithms 1 and 2, with the loops over keys outside.
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -50,24 +51,30 @@ class HostBlockAttention final : public BlockAttention {
     for_each_row(state.maximum, [&](auto b, auto h, auto t) {
       state.maximum(b, h, t) = -std::numeric_limits<float>::infinity();
       state.sum(b, h, t) = 0.0F;
-      std::fill_n(&state.output(b, h, t, 0), options_.head_size, 0.0F);
     });
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) override {
-    check_block(block, state, options_.head_size);
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                  const Progress& progress) override {
+    check_block(block, state, out, options_.head_size);
     const BlockTiling tiling(block.mask, block.q.tokens(), block.k.tokens());
     const ForwardPass pass{.kernels = tile_kernels(isa_, narrowest_common(block.q, block.k, block.v)),
                            .scale = options_.scale,
                            .block = block,
                            .state = state,
                            .tiling = tiling};
-    return walk_pairs(scratches_, block.k.batch(), block.k.heads(), progress,
-                      [&](const Walker& walker, auto batch, auto kv_head) { pass.walk(walker, batch, kv_head); });
+    const bool has_ended =
+        walk_pairs(scratches_, block.k.batch(), block.k.heads(), progress,
+                   [&](const Walker& walker, auto batch, auto kv_head) { pass.walk(walker, batch, kv_head); });
+    if (has_ended && !out.is_null()) {
+      finalize(state, out);
+    }
+    return has_ended;
   }
 
   bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
     check_block(block, gradients, options_.head_size);
+    clear_overwritten_keys(gradients);
     const BlockTiling tiling(block.mask, block.q.tokens(), block.k.tokens());
     const BackwardPass pass{.kernels = tile_kernels(isa_, narrowest_common(block.q, block.k, block.v, block.dout)),
                             .scale = options_.scale,
@@ -84,9 +91,13 @@ class HostBlockAttention final : public BlockAttention {
       const auto typed = out.as<T>();
       for_each_row(state.maximum, [&](auto b, auto h, auto t) {
         const float sum = state.sum(b, h, t);
-        const float inverse = sum == 0.0F ? 0.0F : 1.0F / sum;  // a sum that is no number must show
-        const float* from = &state.output(b, h, t, 0);
         T* to = &typed(b, t, h, 0);
+        if (sum == 0.0F) {  // a sum that is no number must show
+          std::fill_n(to, options_.head_size, T{});
+          return;
+        }
+        const float inverse = 1.0F / sum;
+        const float* from = &state.output(b, h, t, 0);
         for (std::int64_t d = 0; d < options_.head_size; ++d) {
           to[d] = static_cast<T>(from[d] * inverse);
         }

@@ -147,8 +147,10 @@ struct ForwardKernel {
         tile.maximum(row) = state.maximum(b, h, query_begin + row);
         tile.sum(row) = state.sum(b, h, query_begin + row);
       });
-      Kokkos::parallel_for(Kokkos::ThreadVectorRange(member, head_size),
-                           [&](int d) { tile.output(row, d) = state.output(b, h, query_begin + row, d); });
+      const bool has_keys = state.maximum(b, h, query_begin + row) != minus_infinity;
+      Kokkos::parallel_for(Kokkos::ThreadVectorRange(member, head_size), [&](int d) {
+        tile.output(row, d) = has_keys ? state.output(b, h, query_begin + row, d) : 0.0F;
+      });
     });
   }
 

@@ -40,8 +40,9 @@ class KokkosBlockAttention final : public BlockAttention {
     for_each_state_row("ringworld::attention::reset", state.maximum.shape, ResetKernel{views_of(state)});
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) override {
-    check_block(block, state, head_size_);
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                  const Progress& progress) override {
+    check_block(block, state, out, head_size_);
     const ForwardKernel kernel{.q = ActivationReader(block.q),
                                .k = ActivationReader(block.k),
                                .v = ActivationReader(block.v),
@@ -53,7 +54,11 @@ class KokkosBlockAttention final : public BlockAttention {
                                .heads_per_kv_head = block.q.heads() / block.k.heads(),
                                .query_tokens = block.q.tokens()};
     const std::int64_t tiles = block.q.batch() * block.q.heads() * tiles_of(block.q.tokens());
-    return launch_in_parts("ringworld::attention::forward", kernel, tiles, block.k.tokens(), progress);
+    const bool has_ended = launch_in_parts("ringworld::attention::forward", kernel, tiles, block.k.tokens(), progress);
+    if (has_ended && !out.is_null()) {
+      finalize(state, out);
+    }
+    return has_ended;
   }
 
   void finalize(const AttentionState& state, const ActivationView& out) override {
@@ -77,6 +82,12 @@ class KokkosBlockAttention final : public BlockAttention {
 
   bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
     check_block(block, gradients, head_size_);
+    if (gradients.overwrites_keys) {
+      for (const auto& tensor : {gradients.dk, gradients.dv}) {
+        for_each_state_row("ringworld::attention::clear", {tensor.shape[0], tensor.shape[2], tensor.shape[1]},
+                           ClearKernel{view_of(tensor)});
+      }
+    }
     const BackwardOperands operands{.q = ActivationReader(block.q),
                                     .k = ActivationReader(block.k),
                                     .v = ActivationReader(block.v),

@@ -42,7 +42,6 @@ KOKKOS_INLINE_FUNCTION constexpr int tile_size(std::int64_t begin, std::int64_t 
 template <class Kernel>
 [[nodiscard]] bool launch_in_parts(const std::string& name, Kernel kernel, std::int64_t tiles, std::int64_t walk_tokens,
                                    const Progress& progress) {
-  const LaunchScope scope;
   const std::size_t bytes = Kernel::Scratch::bytes(kernel.head_size);
   // Level 0 is the fast memory of a GPU and small; a CPU does not care.
   const int level = bytes <= static_cast<std::size_t>(TeamPolicy::scratch_size_max(0)) ? 0 : 1;
@@ -59,8 +58,11 @@ template <class Kernel>
                      .scratch_level = level};
       TeamPolicy policy(league, Kokkos::AUTO, lanes);
       policy.set_scratch_size(level, Kokkos::PerTeam(static_cast<int>(bytes)));
-      Kokkos::parallel_for(name, policy, kernel);
-      ExecutionSpace().fence();
+      {
+        const LaunchScope scope;
+        Kokkos::parallel_for(name, policy, kernel);
+        ExecutionSpace().fence();
+      }
       if (progress && !progress()) {
         return false;
       }

@@ -19,8 +19,16 @@ struct ResetKernel {
   KOKKOS_INLINE_FUNCTION void operator()(std::int64_t b, std::int64_t h, std::int64_t i) const {
     state.maximum(b, h, i) = minus_infinity;
     state.sum(b, h, i) = 0.0F;
-    for (std::size_t d = 0; d < state.output.extent(3); ++d) {
-      state.output(b, h, i, d) = 0.0F;
+  }
+};
+
+/// Zeros in a (B, T, H, D) tensor.
+struct ClearKernel {
+  StridedView<float, 4> to;
+
+  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t b, std::int64_t h, std::int64_t t) const {
+    for (std::size_t d = 0; d < to.extent(3); ++d) {
+      to(b, t, h, d) = 0.0F;
     }
   }
 };

@@ -89,6 +89,9 @@ class RunningRow {
       : maximum_(state.maximum(b, h, i)),
         sum_(static_cast<double>(state.sum(b, h, i))),
         output_(static_cast<std::size_t>(state.output.shape[3])) {
+    if (maximum_ == minus_infinity) {
+      return;
+    }
     for (std::int64_t d = 0; d < state.output.shape[3]; ++d) {
       output_[static_cast<std::size_t>(d)] = static_cast<double>(state.output(b, h, i, d));
     }
@@ -279,27 +282,29 @@ class ReferenceBlockAttention final : public BlockAttention {
       : head_size_(options.head_size), scale_(static_cast<double>(options.scale)) {}
 
   void reset(const AttentionState& state) override {
-    const auto [batch, heads, tokens, head_size] = state.output.shape;
+    const auto [batch, heads, tokens] = state.maximum.shape;
     for (std::int64_t b = 0; b < batch; ++b) {
       for (std::int64_t h = 0; h < heads; ++h) {
         for (std::int64_t i = 0; i < tokens; ++i) {
           state.maximum(b, h, i) = minus_infinity;
           state.sum(b, h, i) = 0.0F;
-          for (std::int64_t d = 0; d < head_size; ++d) {
-            state.output(b, h, i, d) = 0.0F;
-          }
         }
       }
     }
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) override {
-    check_block(block, state, head_size_);
-    return with_type(block.q.dtype, [&](auto query) {
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                  const Progress& progress) override {
+    check_block(block, state, out, head_size_);
+    const bool has_ended = with_type(block.q.dtype, [&](auto query) {
       return with_type(block.k.dtype, [&](auto key) {
         return fold_keys<decltype(query), decltype(key)>(block, scale_, state, progress);
       });
     });
+    if (has_ended && !out.is_null()) {
+      finalize(state, out);
+    }
+    return has_ended;
   }
 
   void finalize(const AttentionState& state, const ActivationView& out) override {
@@ -330,6 +335,7 @@ class ReferenceBlockAttention final : public BlockAttention {
 
   bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
     check_block(block, gradients, head_size_);
+    clear_overwritten_keys(gradients);
     return with_type(block.q.dtype, [&](auto query) {
       return with_type(block.k.dtype, [&](auto key) {
         return with_type(block.dout.dtype, [&](auto gradient) {

@@ -21,8 +21,8 @@ class DeviceTimer {
 
  private:
   Stream& stream_ = cuda_device().compute_stream();
-  std::unique_ptr<Event> start_ = cuda_device().make_event();
-  std::unique_ptr<Event> end_ = cuda_device().make_event();
+  std::unique_ptr<Event> start_ = cuda_device().make_timing_event();
+  std::unique_ptr<Event> end_ = cuda_device().make_timing_event();
 };
 
 }  // namespace ringworld::bench

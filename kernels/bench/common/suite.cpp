@@ -44,18 +44,29 @@ void report(benchmark::State& state, const Case& point, const Roofs& roofs, cons
                              name_of(point.dtype), name_of(selected_isa()), point.threads));
 }
 
+/// As in scripts/gpu/bench_pytorch.py, which runs beside these.
+constexpr int device_warmup = 5;
+constexpr int device_iterations = 30;
+
+void prepare(const Operation& operation) {
+  if (operation.prepare) {
+    operation.prepare();
+  }
+}
+
 }  // namespace
 
 void Suite::add(const Case& point, SetUp set_up) {
   const bool is_on_device = device_of(point.backend) == DeviceKind::cuda;
   const auto run_on_host = [roofs = roofs_, point, set_up](benchmark::State& state) {
     roofs->measure(point.dtype, point.threads);
-    const std::function<void()> operation = set_up();
+    const Operation operation = set_up();
     std::vector<double> seconds;
     seconds.reserve(static_cast<std::size_t>(state.max_iterations));
     for (auto _ : state) {
+      prepare(operation);
       const double start = now_seconds();
-      operation();
+      operation.run();
       seconds.push_back(now_seconds() - start);
     }
     roofs->measure(point.dtype, point.threads);
@@ -63,13 +74,17 @@ void Suite::add(const Case& point, SetUp set_up) {
   };
   const auto run_on_device = [roofs = device_roofs_, point, set_up](benchmark::State& state) {
     roofs->measure(point.dtype);
-    const std::function<void()> operation = set_up();
+    const Operation operation = set_up();
     DeviceTimer timer;
-    operation();  // loads the kernel
+    for (int call = 0; call < device_warmup; ++call) {
+      prepare(operation);
+      operation.run();
+    }
     std::vector<double> seconds;
     seconds.reserve(static_cast<std::size_t>(state.max_iterations));
     for (auto _ : state) {
-      seconds.push_back(timer.seconds_of(operation));
+      prepare(operation);
+      seconds.push_back(timer.seconds_of(operation.run));
       state.SetIterationTime(seconds.back());
     }
     roofs->measure(point.dtype);
@@ -84,7 +99,7 @@ void Suite::add(const Case& point, SetUp set_up) {
   };
   auto* registered = benchmark::RegisterBenchmark(point.name.c_str(), run)->Unit(benchmark::kMillisecond);
   // Wall time: the CPU time that Google Benchmark would take is that of one thread.
-  is_on_device ? registered->UseManualTime() : registered->UseRealTime();
+  is_on_device ? registered->UseManualTime()->Iterations(device_iterations) : registered->UseRealTime();
 }
 
 std::vector<Backend> tuned_backends() {

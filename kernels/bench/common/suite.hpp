@@ -12,15 +12,18 @@
 ///   flop, bytes, flop_per_byte  of an iteration, by the models of src/perf: the least that has to be done and moved
 ///   peak_FLOP/s, triad_B/s      the roofs: same dtype, as many threads, the best seen in this run so far, this case included
 ///
-/// Cases of the backend cuda are timed by events of the GPU. Their peak is the rate of an 8192 x 8192 x 8192 product of the
+/// Cases of the backend cuda are timed by events of the GPU: five iterations that do not count, then thirty, so that
+/// their operands are drawn once. Their peak is the rate of an 8192 x 8192 x 8192 product of the
 /// same dtype there, their triad a copy in its memory (device_roofs.hpp).
 ///
 /// The label holds what is not a number: `family=attention backend=host dtype=float32 isa=avx512 threads=1`.
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/dtype.hpp"
@@ -40,8 +43,21 @@ struct Case {
   double bytes = 0;  ///< of an iteration
 };
 
+/// What a case repeats.
+struct Operation {
+  /// Of a function alone.
+  template <class Function>
+    requires std::invocable<Function>
+  Operation(Function function) : run(std::move(function)) {}  // NOLINT(google-explicit-constructor)
+  Operation(std::function<void()> prepare_in, std::function<void()> run_in)
+      : prepare(std::move(prepare_in)), run(std::move(run_in)) {}
+
+  std::function<void()> prepare;  ///< not timed, before every iteration; may be empty
+  std::function<void()> run;      ///< timed
+};
+
 /// Allocates and fills what a case needs, warms up, and returns the operation of one iteration.
-using SetUp = std::function<std::function<void()>()>;
+using SetUp = std::function<Operation()>;
 
 class Suite {
  public:

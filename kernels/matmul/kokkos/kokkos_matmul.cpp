@@ -96,6 +96,7 @@ struct ProductKernel {
         }
       });
     }
+    team.team_barrier();  // where nothing was multiplied, other threads than those of the last loop wrote the tile
     Kokkos::parallel_for(Kokkos::TeamThreadRange(team, rows), [&](int i) {
       Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, columns),
                            [&](int j) { c((row_begin + i) * c_leading + column_begin + j, sums(i, j)); });

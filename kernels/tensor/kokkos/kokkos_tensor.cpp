@@ -82,11 +82,11 @@ struct ColumnSumKernel {
   std::int64_t count;
   float* sums;
   KOKKOS_INLINE_FUNCTION void operator()(std::int64_t column) const {
-    float sum = sums[column];
+    double sum = static_cast<double>(sums[column]);
     for (std::int64_t row = 0; row < count; ++row) {
-      sum += rows(row, column);
+      sum += static_cast<double>(rows(row, column));
     }
-    sums[column] = sum;
+    sums[column] = static_cast<float>(sum);
   }
 };
 

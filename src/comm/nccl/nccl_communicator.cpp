@@ -24,7 +24,9 @@ NcclCommunicator::NcclCommunicator(const Communicator& communicator) : exception
   ncclUniqueId id{};
   on_root(communicator, [&] { check_nccl(ncclGetUniqueId(&id)); });
   communicator.broadcast(std::as_writable_bytes(std::span(&id, 1)), 0);
-  check_nccl(ncclCommInitRank(&handle_, communicator.size(), id, communicator.rank()));
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  config.maxCTAs = most_blocks;
+  check_nccl(ncclCommInitRankConfig(&handle_, communicator.size(), id, communicator.rank(), &config));
 }
 
 NcclCommunicator::~NcclCommunicator() {

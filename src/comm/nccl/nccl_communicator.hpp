@@ -10,6 +10,10 @@
 
 namespace ringworld {
 
+/// Blocks of threads of one operation, at most. Attention fills every multiprocessor, so each block of a hop has to
+/// wait until one of attention's ends, and then takes its place. NCCL would take up to 32.
+inline constexpr int most_blocks = 8;
+
 /// Throws Error(internal) with NCCL's own text unless `code` is success.
 void check_nccl(ncclResult_t code, std::source_location where = std::source_location::current());
 

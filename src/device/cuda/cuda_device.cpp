@@ -1,11 +1,14 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "core/error.hpp"
 #include "core/unique_handle.hpp"
 #include "device/cuda/check.hpp"
 #include "device/cuda/native_stream.hpp"
 #include "device/device.hpp"
+#include "device/device_activity.hpp"
 
 namespace ringworld {
 namespace {
@@ -22,23 +25,29 @@ struct EventTraits {
   static void close(Handle handle) noexcept { cudaEventDestroy(handle); }
 };
 
+/// What a query says.
+bool has_ended(cudaError_t code) {
+  if (code == cudaErrorNotReady) {
+    cudaGetLastError();  // clears it: it is an answer, no error
+    return false;
+  }
+  check_cuda(code);
+  return true;
+}
+
 class CudaEvent final : public Event {
  public:
-  CudaEvent() {
+  /// @param flags  cudaEventDefault or cudaEventDisableTiming
+  explicit CudaEvent(unsigned flags) {
     cudaEvent_t event = nullptr;
-    check_cuda(cudaEventCreate(&event));
+    check_cuda(cudaEventCreateWithFlags(&event, flags));
     handle_.reset(event);
   }
   void record(Stream& stream) override { check_cuda(cudaEventRecord(handle_.get(), native_stream(stream))); }
-  [[nodiscard]] bool has_happened() const override {
-    const cudaError_t code = cudaEventQuery(handle_.get());
-    if (code == cudaErrorNotReady) {
-      return false;
-    }
-    check_cuda(code);
-    return true;
+  [[nodiscard]] bool has_happened() const override { return has_ended(cudaEventQuery(handle_.get())); }
+  void synchronize() const override {
+    wait_for_device([this] { return has_happened(); });
   }
-  void synchronize() const override { check_cuda(cudaEventSynchronize(handle_.get())); }
   [[nodiscard]] double seconds_since(const Event& earlier) const override {
     float milliseconds = 0;
     check_cuda(
@@ -59,7 +68,9 @@ class CudaStream final : public Stream {
     check_cuda(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, priority));
     handle_.reset(stream);
   }
-  void synchronize() override { check_cuda(cudaStreamSynchronize(handle_.get())); }
+  void synchronize() override {
+    wait_for_device([this] { return has_ended(cudaStreamQuery(handle_.get())); });
+  }
   void wait_for(const Event& event) override {
     check_cuda(cudaStreamWaitEvent(handle_.get(), dynamic_cast<const CudaEvent&>(event).get(), 0));
   }
@@ -69,8 +80,13 @@ class CudaStream final : public Stream {
   UniqueHandle<StreamTraits> handle_;
 };
 
+/// To be called before anything else of CUDA. By default a kernel is loaded at its first launch, which may wait for all
+/// that runs: also for a transfer that waits for a peer. Who has set the variable knows better.
+void load_kernels_at_start() { ::setenv("CUDA_MODULE_LOADING", "EAGER", 0); }
+
 /// The number of GPUs of this node; 0 without a driver, where the call fails and leaves the count as it was.
 int gpu_count() {
+  load_kernels_at_start();
   int count = 0;
   if (cudaGetDeviceCount(&count) != cudaSuccess) {
     cudaGetLastError();  // clears it
@@ -124,7 +140,12 @@ class CudaDevice final : public Device {
     check_cuda(cudaDeviceGetStreamPriorityRange(&least, &greatest));
     return std::make_unique<CudaStream>(greatest);
   }
-  [[nodiscard]] std::unique_ptr<Event> make_event() override { return std::make_unique<CudaEvent>(); }
+  [[nodiscard]] std::unique_ptr<Event> make_event() override {
+    return std::make_unique<CudaEvent>(cudaEventDisableTiming);
+  }
+  [[nodiscard]] std::unique_ptr<Event> make_timing_event() override {
+    return std::make_unique<CudaEvent>(cudaEventDefault);
+  }
   [[nodiscard]] Stream& compute_stream() override { return *compute_stream_; }
 
   void copy(void* to, const void* from, std::int64_t bytes, Stream& stream) override {
@@ -166,6 +187,7 @@ class PinnedDevice final : public Device {
 
   [[nodiscard]] std::unique_ptr<Stream> make_stream() override { return gpu_.make_stream(); }
   [[nodiscard]] std::unique_ptr<Event> make_event() override { return gpu_.make_event(); }
+  [[nodiscard]] std::unique_ptr<Event> make_timing_event() override { return gpu_.make_timing_event(); }
   [[nodiscard]] Stream& compute_stream() override { return gpu_.compute_stream(); }
   void copy(void* to, const void* from, std::int64_t bytes, Stream& stream) override {
     gpu_.copy(to, from, bytes, stream);

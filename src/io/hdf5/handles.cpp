@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "core/error.hpp"
 
@@ -30,6 +31,28 @@ std::string without_details(std::string message) {
   const auto reason = begin + mark.size();
   return fmt::format("{}: {}", message.substr(0, message.find_first_of(":,")),
                      message.substr(reason, message.find('\'', reason) - reason));
+}
+
+/// Of a soft or external link, for people.
+std::string target_of(hid_t file, const std::string& link) {
+  H5L_info_t info{};
+  if (H5Lget_info(file, link.c_str(), &info, H5P_DEFAULT) < 0 || info.type == H5L_TYPE_HARD) {
+    return "an object";
+  }
+  std::vector<char> value(info.u.val_size + 1, '\0');
+  if (H5Lget_val(file, link.c_str(), value.data(), info.u.val_size, H5P_DEFAULT) < 0) {
+    return "an object";
+  }
+  if (info.type == H5L_TYPE_SOFT) {
+    return fmt::format("'{}'", value.data());
+  }
+  unsigned flags = 0;
+  const char* other = nullptr;
+  const char* object = nullptr;
+  if (H5Lunpack_elink_val(value.data(), info.u.val_size, &flags, &other, &object) < 0) {
+    return "an object of another file";
+  }
+  return fmt::format("'{}' of file '{}'", object, other);
 }
 
 }  // namespace
@@ -74,11 +97,12 @@ bool exists(hid_t file, std::string_view path) {
     const auto name = path.substr(0, path.find('/'));
     path.remove_prefix(name.size());
     prefix.append("/").append(name);
-    // A dangling link exists but leads nowhere; a link below something that is not a group cannot be asked for.
-    if (H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0 ||
-        H5Oexists_by_name(file, prefix.c_str(), H5P_DEFAULT) <= 0) {
+    // A link below something that is not a group cannot be asked for.
+    if (H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0) {
       return false;
     }
+    require_input(H5Oexists_by_name(file, prefix.c_str(), H5P_DEFAULT) > 0,
+                  fmt::format("the link '{}' leads to {}, which is not there", prefix, target_of(file, prefix)));
   }
 }
 

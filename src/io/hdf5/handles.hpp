@@ -52,6 +52,7 @@ Code check(Code code, std::string_view what, std::source_location where = std::s
 }
 
 /// Whether `path` leads to an object; false too when a group on the way is missing.
+/// @throws Error (bad_input) when a link on the way leads nowhere: whoever made it meant something to be there.
 [[nodiscard]] bool exists(hid_t file, std::string_view path);
 
 /// Link creation that makes the missing groups on the way, with names in UTF-8.

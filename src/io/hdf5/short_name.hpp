@@ -9,13 +9,12 @@
 
 namespace ringworld::hdf5 {
 
-/// Names an existing file for as long as this lives, in this process: its own path, or /proc/self/fd/N where that is
-/// long.
+/// Names a file that is to be read, for as long as this lives, in this process: its own path, or /proc/self/fd/N where that
+/// is long.
 class ShortName {
  public:
-  /// @param is_written  whether the file will be written under that name
   /// @throws ringworld::Error (bad_input) naming the file when it is too long to be opened as it is and cannot be opened
-  ShortName(const std::filesystem::path& path, bool is_written);
+  explicit ShortName(const std::filesystem::path& path);
 
   [[nodiscard]] const char* c_str() const noexcept { return name_.c_str(); }
 

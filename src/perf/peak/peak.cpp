@@ -7,6 +7,7 @@
 #include "core/activity.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/stop_request.hpp"
 
 namespace ringworld {
 namespace {
@@ -27,7 +28,8 @@ FmaChain fma_chain(Isa isa, DType dtype) {
 
 double lanes_of(Isa isa) { return isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4; }
 
-/// The best rate of slices of at least `slice_seconds`, over `seconds`; `work()` returns how much it did.
+/// The best rate of slices of at least `slice_seconds`, over `seconds`, or until a signal asks to end; `work()` returns
+/// how much it did.
 template <class Work>
 double best_rate(double seconds, Work&& work) {
   constexpr double slice_seconds = 0.05;
@@ -43,7 +45,7 @@ double best_rate(double seconds, Work&& work) {
       elapsed = now_seconds() - start;
     }
     best = std::max(best, done / elapsed);
-  } while (now_seconds() < end);
+  } while (now_seconds() < end && stop_signal() == 0);
   return best;
 }
 

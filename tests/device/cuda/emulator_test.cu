@@ -13,8 +13,10 @@
 #include "device/cuda/ptx/async_copy.cuh"
 #include "device/cuda/ptx/mbarrier.cuh"
 #include "device/cuda/ptx/named_barrier.cuh"
+#include "device/cuda/ptx/registers.cuh"
 #include "device/cuda/ptx/wgmma.cuh"
 #include "device_array.hpp"
+#include "support/cuda_emulator/block.hpp"
 #include "support/expect_error.hpp"
 
 namespace ringworld::test {
@@ -209,6 +211,48 @@ TEST_F(EmulatorTest, MbarriersCountTheirArrivals) {
   run(arrive_often, {.shared_bytes = 8}, 3U, 3U, true);
   expect_failure({"deadlock: 1 of 1 threads", "wait for parity 0"}, arrive_often, {.shared_bytes = 8}, 3U, 2U, true);
   expect_failure({"not initialized"}, arrive_often, {.shared_bytes = 8}, 3U, 3U, false);
+}
+
+/// A producer warpgroup gives registers up, and two consumers of 384 threads share them: 3 * 168 = 504 in all.
+template <int producer, int consumer>
+__global__ void __launch_bounds__(384, 1) share_registers() {
+  if (threadIdx.x < 128) {
+    ptx::lower_registers_to<producer>();
+  } else {
+    ptx::raise_registers_to<consumer>();
+  }
+}
+
+TEST_F(EmulatorTest, ABlockHasTheRegistersThatItStartedWith) {
+  run(share_registers<24, 240>, {.block = 384});
+  run(share_registers<40, 232>, {.block = 384});
+  run(share_registers<168, 168>, {.block = 384});
+  expect_failure({"deadlock: ", "at raise_registers_to at emulator_test.cu:",
+                  "wants 240: the block started with 168 for each of its 384 threads"},
+                 share_registers<32, 240>, {.block = 384});
+  expect_failure({"deadlock: 256 of 384 threads"}, share_registers<168, 176>, {.block = 384});
+  expect_failure({"lower_registers_to at emulator_test.cu:", "the warp has 168 registers a thread"},
+                 share_registers<176, 168>, {.block = 384});
+}
+
+/// One warp of a warpgroup stays behind.
+__global__ void __launch_bounds__(128, 1) share_unevenly() {
+  if (threadIdx.x >= 32) {
+    ptx::lower_registers_to<40>();
+  }
+}
+
+TEST_F(EmulatorTest, AWarpgroupSharesRegistersAsOne) {
+  expect_failure({"the warps of one warpgroup hold different numbers of registers"}, share_unevenly, {.block = 128});
+}
+
+// What ptxas 13.0 reports for kernels with setmaxnreg and __launch_bounds__(threads, 1).
+TEST_F(EmulatorTest, RegistersAtLaunchAreThoseOfPtxas) {
+  EXPECT_EQ(cuda_emulator::registers_at_launch(1024), 64);
+  EXPECT_EQ(cuda_emulator::registers_at_launch(640), 96);
+  EXPECT_EQ(cuda_emulator::registers_at_launch(512), 128);
+  EXPECT_EQ(cuda_emulator::registers_at_launch(384), 168);
+  EXPECT_EQ(cuda_emulator::registers_at_launch(128), 256);
 }
 
 TEST_F(EmulatorTest, AStreamThatDoesNotWaitMissesTheOther) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -54,28 +55,18 @@ BlockOperands BlockOperands::key_range(std::int64_t begin, std::int64_t count) c
   return part;
 }
 
-namespace {
-
-/// Calls `function(operands of the part)` for `parts` ranges of keys, the last ones first: the order must not matter.
-template <class Function>
-void for_each_part(const BlockOperands& operands, std::int64_t parts, Function&& function) {
-  const std::int64_t tokens = operands.k.tokens();
-  for (std::int64_t part = parts; part-- > 0;) {
-    const std::int64_t begin = tokens * part / parts;
-    function(operands.key_range(begin, tokens * (part + 1) / parts - begin), begin);
-  }
+ForwardBlock forward_block(const BlockOperands& operands) {
+  return {.q = operands.q, .k = operands.k, .v = operands.v, .mask = operands.mask};
 }
-
-}  // namespace
 
 void run_forward(BlockAttention& attention, const BlockOperands& operands, const BlockResults& results,
                  std::int64_t parts) {
   attention.reset(results.state);
+  std::int64_t left = parts;
   for_each_part(operands, parts, [&](const BlockOperands& part, std::int64_t /*begin*/) {
-    const ForwardBlock block{.q = part.q, .k = part.k, .v = part.v, .mask = part.mask};
-    EXPECT_TRUE(attention.accumulate(block, results.state, {}));
+    const ActivationView out = --left == 0 ? results.out : ActivationView();
+    EXPECT_TRUE(attention.accumulate(forward_block(part), results.state, out, {}));
   });
-  attention.finalize(results.state, results.out);
 }
 
 BackwardBlock backward_block(const BlockOperands& operands, const BlockResults& results) {
@@ -95,7 +86,8 @@ void run_backward(BlockAttention& attention, const BlockOperands& operands, cons
   for_each_part(operands, parts, [&](const BlockOperands& part, std::int64_t begin) {
     const BlockGradients gradients{.dq = results.gradients.dq,
                                    .dk = results.gradients.dk.slice(1, begin, part.k.tokens()),
-                                   .dv = results.gradients.dv.slice(1, begin, part.k.tokens())};
+                                   .dv = results.gradients.dv.slice(1, begin, part.k.tokens()),
+                                   .overwrites_keys = results.gradients.overwrites_keys};
     EXPECT_TRUE(attention.backward(backward_block(part, results), gradients, {}));
   });
 }
@@ -145,6 +137,9 @@ constexpr std::uint64_t seed = 20240213;
 
 float untouched() { return Tensor<float, 1>::guard(); }
 
+/// What memory of a state's output may hold before the first key: a kernel that reads it shows it.
+constexpr float unwritten = std::numeric_limits<float>::quiet_NaN();
+
 }  // namespace
 
 BlockProblem::BlockProblem(const BlockCase& c)
@@ -157,12 +152,12 @@ BlockProblem::BlockProblem(const BlockCase& c)
       key_segments_({c.batch, c.key_tokens}),
       maximum_({c.batch, c.heads, c.query_tokens}, untouched()),
       sum_({c.batch, c.heads, c.query_tokens}, untouched()),
-      output_({c.batch, c.heads, c.query_tokens, c.head_size}, untouched()),
+      output_({c.batch, c.heads, c.query_tokens, c.head_size}, unwritten),
       out_(DType::float32, {c.batch, c.query_tokens, c.heads, c.head_size}),
       delta_({c.batch, c.heads, c.query_tokens}, untouched()),
       dq_({c.batch, c.query_tokens, c.heads, c.head_size}),
-      dk_({c.batch, c.key_tokens, c.kv_heads, c.head_size}),
-      dv_({c.batch, c.key_tokens, c.kv_heads, c.head_size}) {
+      dk_({c.batch, c.key_tokens, c.kv_heads, c.head_size}, c.overwrites_keys ? untouched() : 0.0F),
+      dv_({c.batch, c.key_tokens, c.kv_heads, c.head_size}, c.overwrites_keys ? untouched() : 0.0F) {
   fill_normal(q_.view(), seed, 0);
   fill_normal(k_.view(), seed, 1);
   fill_normal(v_.view(), seed, 2);
@@ -189,10 +184,11 @@ BlockOperands BlockProblem::operands() {
 }
 
 BlockResults BlockProblem::results() {
-  return {.state = {.maximum = maximum_.view(), .sum = sum_.view(), .output = output_.view()},
-          .out = out_.view(),
-          .delta = delta_.view(),
-          .gradients = {.dq = dq_.view(), .dk = dk_.view(), .dv = dv_.view()}};
+  return {
+      .state = {.maximum = maximum_.view(), .sum = sum_.view(), .output = output_.view()},
+      .out = out_.view(),
+      .delta = delta_.view(),
+      .gradients = {.dq = dq_.view(), .dk = dk_.view(), .dv = dv_.view(), .overwrites_keys = case_.overwrites_keys}};
 }
 
 bool BlockProblem::guards_are_intact() const {

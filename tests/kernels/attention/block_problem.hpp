@@ -55,7 +55,20 @@ struct BlockResults {
 /// A backward block of these operands, with what the forward pass left in `results`.
 [[nodiscard]] BackwardBlock backward_block(const BlockOperands& operands, const BlockResults& results);
 
-/// reset, accumulate over `parts` ranges of keys, finalize.
+[[nodiscard]] ForwardBlock forward_block(const BlockOperands& operands);
+
+/// Calls `function(operands of the part, its first key)` for `parts` ranges of keys, the last ones first: the order
+/// must not matter.
+template <class Function>
+void for_each_part(const BlockOperands& operands, std::int64_t parts, Function&& function) {
+  const std::int64_t tokens = operands.k.tokens();
+  for (std::int64_t part = parts; part-- > 0;) {
+    const std::int64_t begin = tokens * part / parts;
+    function(operands.key_range(begin, tokens * (part + 1) / parts - begin), begin);
+  }
+}
+
+/// reset, accumulate over `parts` ranges of keys, of which the last one writes the results.
 void run_forward(BlockAttention& attention, const BlockOperands& operands, const BlockResults& results,
                  std::int64_t parts = 1);
 
@@ -96,6 +109,7 @@ struct BlockCase {
   DocumentOf query_document{};             ///< none = no documents
   DocumentOf key_document{};
   std::int64_t parts = 1;
+  bool overwrites_keys = false;  ///< dk and dv begin as guard values
 
   [[nodiscard]] float scale() const { return 1.0F / std::sqrt(static_cast<float>(head_size)); }
   [[nodiscard]] DType narrowest() const { return query_dtype == key_dtype ? query_dtype : DType::bfloat16; }

@@ -244,6 +244,35 @@ std::vector<BlockCase> large_tiles() {
   };
 }
 
+/// dk and dv written where they were added: of all keys, and of those that no query sees.
+std::vector<BlockCase> overwritten_keys() {
+  const auto document = [](std::int64_t b, std::int64_t t) { return static_cast<std::int32_t>(t < 90 ? b : 7 * t); };
+  const auto other = [](std::int64_t b, std::int64_t t) { return static_cast<std::int32_t>(t < 170 ? b : -1); };
+  std::vector<BlockCase> cases{
+      {.name = "all_seen"},
+      {.name = "parts", .query_tokens = 150, .key_tokens = 300, .diagonal = 150, .parts = 3},
+      {.name = "grouped_heads", .batch = 2, .heads = 4, .kv_heads = 2, .diagonal = 30},
+      {.name = "few_seen", .batch = 2, .query_tokens = 70, .key_tokens = 400, .diagonal = 20},
+      {.name = "few_seen_grouped", .query_tokens = 70, .key_tokens = 400, .kv_heads = 1, .diagonal = 20},
+      {.name = "none_seen", .query_tokens = 70, .key_tokens = 140, .diagonal = -71},
+      {.name = "no_queries", .query_tokens = 0, .key_tokens = 140},
+      {.name = "documents",
+       .batch = 2,
+       .query_tokens = 130,
+       .key_tokens = 400,
+       .query_document = document,
+       .key_document = other},
+  };
+  for (BlockCase& next : cases) {
+    next.overwrites_keys = true;
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(OverwrittenKeys, BlockAttentionCase, on_every_backend(in_both_types(overwritten_keys())),
+                         case_name);
+INSTANTIATE_TEST_SUITE_P(OverwrittenKeysOfLargeHeads, BlockAttentionCase, on_large_cuda_heads(overwritten_keys()),
+                         case_name);
 INSTANTIATE_TEST_SUITE_P(TypesAndHeadSizes, BlockAttentionCase, on_every_backend(types_and_head_sizes()), case_name);
 INSTANTIATE_TEST_SUITE_P(Shapes, BlockAttentionCase, on_every_backend(in_both_types(shapes())), case_name);
 INSTANTIATE_TEST_SUITE_P(Diagonals, BlockAttentionCase, on_every_backend(in_both_types(diagonals())), case_name);

@@ -1,10 +1,18 @@
 #!/usr/bin/env python3
 """Checks the machine code of the Hopper attention kernels. usage: check_sass.py CUOBJDUMP OBJECT ...
 
-Of each kernel: the products run on the tensor cores of a warpgroup (HGMMA), the compiler did not wait after each of
-them (it does so, and says C7510 to C7514 in passing, where it cannot follow the registers), no register lives in local
-memory (LDL, STL), and registers move from the producer to the consumers (USETMAXREG; dropped with C7508). Prints a
-line a kernel; exit code 1 when something is amiss, 77 when there is no CUOBJDUMP.
+Nothing of this shows in a result, and all of it in speed or in a hang. Of each kernel:
+
+* the products run on the tensor cores of a warpgroup (HGMMA), and the compiler did not wait after each of them (it does
+  so, and says C7510 to C7514 in passing, where it cannot follow the registers);
+* registers move from the producer to the consumers (USETMAXREG; dropped with C7508), no more than the block starts
+  with: a consumer that asks for more waits for ever;
+* no loop with products uses local memory (LDL, STL): no register is spilled there;
+* the exponentials (MUFU) of a tile run beside a product, where EXPECTED says so: between the wait that leaves one under
+  way and the wait for that one;
+* a loop has no more instructions, and no more moves to uniform registers (R2UR), than EXPECTED says.
+
+Prints two lines a kernel. Exit code 1 when something is amiss, CUOBJDUMP included.
 """
 
 from __future__ import annotations
@@ -15,80 +23,255 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 FUNCTION = re.compile(r"^\s*Function\s*:\s*(\S+)", re.MULTILINE)
-INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)", re.MULTILINE)
+REGISTERS = re.compile(r"^\s*Function\s+(\S+?):\s*\n\s*REG:(\d+)", re.MULTILINE)
+INSTRUCTION = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+(@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)\s*([^;]*?)\s*;", re.MULTILINE)
+ADDRESS = re.compile(r"0x([0-9a-f]+)")
+INSTRUCTION_BYTES = 16
 
-# Kernels that multiply; the others of these objects only gather numbers.
-MULTIPLIES = re.compile(r"(forward|backward)_kernel")
-KERNELS_EXPECTED = 8  # two passes, two head sizes, with and without documents
+# Kernels that multiply; the others of these objects only gather numbers. A forward kernel may say by a third parameter
+# whether the softmax of a tile runs under the product of the tile before.
+KERNEL = re.compile(r"(forward|backward)_kernelILi(\d+)ELb([01])E(?:Lb([01])E)?")
 
 # A pass over a tile is at least four products long. Where the compiler serialises, each of them is waited for.
 PRODUCTS_A_WAIT = 3.0
 
 
-@dataclass(frozen=True)
-class Kernel:
-    name: str
-    opcodes: list[str]
+class Variant(NamedTuple):
+    """The template arguments of a kernel."""
 
-    def count(self, *names: str) -> int:
-        return sum(opcode.split(".")[0] in names for opcode in self.opcodes)
+    direction: str
+    head_size: int
+    has_documents: bool
+    overlaps: bool = False
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a kernel is held to. The bounds are some percent above what nvcc 13.0 makes of it."""
+
+    consumers: int  # warpgroups beside the producer
+    instructions: int  # of a loop with products, at most
+    moves: int  # R2UR of such a loop, at most
+    exponentials: int = 0  # beside a product, at least
+
+
+EXPECTED = {
+    Variant("forward", 64, False): Expected(consumers=3, instructions=720, moves=2),
+    Variant("forward", 64, True): Expected(consumers=3, instructions=875, moves=2),
+    Variant("forward", 64, False, overlaps=True): Expected(consumers=3, instructions=725, moves=2, exponentials=60),
+    Variant("forward", 64, True, overlaps=True): Expected(consumers=3, instructions=880, moves=2, exponentials=60),
+    Variant("forward", 128, False): Expected(consumers=2, instructions=780, moves=2),
+    Variant("forward", 128, True): Expected(consumers=2, instructions=935, moves=2),
+    Variant("forward", 128, False, overlaps=True): Expected(consumers=2, instructions=785, moves=2, exponentials=60),
+    Variant("forward", 128, True, overlaps=True): Expected(consumers=2, instructions=940, moves=2, exponentials=60),
+    Variant("backward", 64, False): Expected(consumers=2, instructions=1105, moves=6, exponentials=60),
+    Variant("backward", 64, True): Expected(consumers=2, instructions=1257, moves=6, exponentials=60),
+    Variant("backward", 128, False): Expected(consumers=2, instructions=675, moves=7, exponentials=30),
+    Variant("backward", 128, True): Expected(consumers=2, instructions=755, moves=7, exponentials=30),
+}
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """A line of a listing."""
+
+    address: int
+    predicate: str
+    opcode: str
+    operands: str
+
+    @property
+    def name(self) -> str:
+        """The opcode without its modifiers."""
+        return self.opcode.split(".")[0]
+
+    @property
+    def next(self) -> int:
+        """The address that follows."""
+        return self.address + INSTRUCTION_BYTES
+
+    @property
+    def target(self) -> int | None:
+        """Where a branch goes, if it does."""
+        found = ADDRESS.search(self.operands)
+        return int(found[1], 16) if self.name == "BRA" and found else None
+
+    @property
+    def is_wait(self) -> bool:
+        """Whether it waits for products."""
+        return self.opcode.startswith("WARPGROUP.DEPBAR")
+
+
+class Code(tuple[Instruction, ...]):
+    """Instructions that follow each other."""
+
+    def count(self, *names: str) -> int:  # type: ignore[override]
+        """How many instructions have one of these names."""
+        return sum(instruction.name in names for instruction in self)
 
     def waits(self) -> int:
-        return sum(opcode.startswith("WARPGROUP.DEPBAR") for opcode in self.opcodes)
+        """How many instructions wait for products."""
+        return sum(instruction.is_wait for instruction in self)
 
-    def has(self, opcode: str) -> bool:
-        return any(own.startswith(opcode) for own in self.opcodes)
+    def shortest_pass(self) -> int:
+        """The fewest instructions from the first to the last: what no mask and no rare case adds to."""
+        fewest = {self[0].address: 1}
+        for instruction in self:
+            here = fewest.get(instruction.address)
+            if here is None:
+                continue  # nothing but a branch back leads here
+            followers = [] if instruction.opcode == "BRA" and not instruction.predicate else [instruction.next]
+            if instruction.target is not None and instruction.target > instruction.address:
+                followers.append(instruction.target)
+            for follower in followers:
+                fewest[follower] = min(fewest.get(follower, here + 1), here + 1)
+        return fewest[self[-1].address]
+
+    def exponentials_beside_a_product(self) -> int:
+        """MUFU of a loop between a wait that leaves a product under way and the next wait."""
+        waits = [index for index, instruction in enumerate(self) if instruction.is_wait]
+        most = 0
+        for number, index in enumerate(waits):
+            if self[index].operands.endswith("0x1"):
+                # A loop: what follows its last wait is what comes before its first.
+                end = waits[(number + 1) % len(waits)]
+                between = self[index:end] if end > index else self[index:] + self[:end]
+                most = max(most, Code(between).count("MUFU"))
+        return most
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A function of a listing."""
+
+    name: str
+    variant: Variant
+    registers: int  # of a thread at launch
+    code: Code
+
+    def loops(self) -> list[Code]:
+        """The innermost loops with products. A span with an EXIT is none: a rare case goes back from behind it."""
+        place = {instruction.address: index for index, instruction in enumerate(self.code)}
+        spans = [
+            Code(self.code[place[instruction.target] : index + 1])
+            for index, instruction in enumerate(self.code)
+            if instruction.target is not None and instruction.target <= instruction.address
+        ]
+        spans = [span for span in spans if span.count("HGMMA") and not span.count("EXIT")]
+        return [span for span in spans if not any(other != span and set(other) <= set(span) for other in spans)]
+
+    def register_shares(self) -> list[int]:
+        """Of a producer and of a consumer, as USETMAXREG asks for them; less than two where it is missing."""
+        found = {}
+        for instruction in self.code:
+            if instruction.name == "USETMAXREG":
+                found[instruction.opcode.split(".")[1]] = int(ADDRESS.findall(instruction.operands)[-1], 16)
+        return [found[kind] for kind in ("DEALLOC", "TRY_ALLOC") if kind in found]
 
 
 def kernels_of(listing: str) -> Iterator[Kernel]:
-    """The functions of what `cuobjdump --dump-sass` prints."""
+    """The functions that multiply, of what `cuobjdump --dump-resource-usage --dump-sass` prints."""
+    registers = {name: int(count) for name, count in REGISTERS.findall(listing)}
     starts = list(FUNCTION.finditer(listing))
     for index, start in enumerate(starts):
         end = starts[index + 1].start() if index + 1 < len(starts) else len(listing)
-        yield Kernel(start[1], INSTRUCTION.findall(listing, start.end(), end))
+        if named := KERNEL.search(start[1]):
+            lines = INSTRUCTION.findall(listing, start.end(), end)
+            yield Kernel(
+                name=start[1],
+                variant=Variant(named[1], int(named[2]), named[3] == "1", named[4] == "1"),
+                registers=registers.get(start[1], 0),
+                code=Code(Instruction(int(at, 16), predicate, *rest) for at, predicate, *rest in lines),
+            )
 
 
-def faults_of(kernel: Kernel) -> Iterator[str]:
-    spills = kernel.count("LDL", "STL")
-    if spills:
-        yield f"{spills} instructions on local memory: registers are spilled"
-    products = kernel.count("HGMMA")
+def faults_of(kernel: Kernel, expected: Expected) -> Iterator[str]:
+    """What is amiss with a kernel."""
+    products = kernel.code.count("HGMMA")
     if products == 0:
         yield "no HGMMA: the products do not run on the warpgroup's tensor cores"
-    elif products < PRODUCTS_A_WAIT * kernel.waits():
-        yield f"{kernel.waits()} waits for {products} products: the compiler serialised them"
-    if not (kernel.has("USETMAXREG.TRY_ALLOC") and kernel.has("USETMAXREG.DEALLOC")):
+    elif products < PRODUCTS_A_WAIT * kernel.code.waits():
+        yield f"{kernel.code.waits()} waits for {products} products: the compiler serialised them"
+    yield from register_faults_of(kernel, expected.consumers)
+    loops = kernel.loops()
+    if not loops:
+        yield "no loop with products"
+    for loop in loops:
+        if spills := loop.count("LDL", "STL"):
+            yield f"{spills} instructions on local memory in a loop: registers are spilled"
+        if len(loop) > expected.instructions:
+            yield f"{len(loop)} instructions in a loop, more than {expected.instructions}"
+        if (moves := loop.count("R2UR")) > expected.moves:
+            yield f"{moves} R2UR in a loop, more than {expected.moves}"
+    most = max((loop.exponentials_beside_a_product() for loop in loops), default=0)
+    if most < expected.exponentials:
+        yield f"{most} exponentials beside a product, less than {expected.exponentials}"
+
+
+def register_faults_of(kernel: Kernel, consumers: int) -> Iterator[str]:
+    """As the assertion in kernels/attention/cuda/hopper/shapes.hpp, of what was built."""
+    shares = kernel.register_shares()
+    if len(shares) < 2:
         yield "no USETMAXREG: the consumers do not get the producer's registers"
+        return
+    producer, consumer = shares
+    owned = (1 + consumers) * kernel.registers
+    wanted = producer + consumers * consumer
+    if wanted > owned:
+        yield (
+            f"{producer} + {consumers} * {consumer} = {wanted} registers are asked for and the block starts with "
+            f"{1 + consumers} * {kernel.registers} = {owned}: it hangs"
+        )
+
+
+def lines_of(kernel: Kernel) -> Iterator[str]:
+    """What is printed of a kernel."""
+    shares = "/".join(map(str, reversed(kernel.register_shares())))
+    yield (
+        f"{kernel.name}: {len(kernel.code)} instructions, {kernel.code.count('HGMMA')} HGMMA, "
+        f"{kernel.code.waits()} waits, {kernel.code.count('LDL', 'STL')} on local memory, "
+        f"registers {kernel.registers} to {shares}"
+    )
+    for loop in kernel.loops():
+        yield (
+            f"  loop: {len(loop)} instructions, {loop.shortest_pass()} on the shortest way, "
+            f"{loop.count('HGMMA')} HGMMA, {loop.count('MUFU')} MUFU "
+            f"({loop.exponentials_beside_a_product()} beside a product), "
+            f"{loop.count('R2UR')} R2UR, {loop.count('LDL', 'STL')} on local memory"
+        )
 
 
 def check(listing: str) -> tuple[list[str], list[str]]:
     """What to print, and what is amiss."""
     report: list[str] = []
     faults: list[str] = []
-    kernels = [kernel for kernel in kernels_of(listing) if MULTIPLIES.search(kernel.name)]
-    for kernel in kernels:
-        report.append(
-            f"{kernel.name}: {len(kernel.opcodes)} instructions, {kernel.count('HGMMA')} HGMMA, "
-            f"{kernel.waits()} waits, {kernel.count('LDL', 'STL')} on local memory"
-        )
-        faults += [f"{kernel.name}: {fault}" for fault in faults_of(kernel)]
-    if len(kernels) != KERNELS_EXPECTED:
-        faults.append(f"{len(kernels)} kernels found, expected {KERNELS_EXPECTED}")
+    found: set[Variant] = set()
+    for kernel in kernels_of(listing):
+        report += lines_of(kernel)
+        found.add(kernel.variant)
+        expected = EXPECTED.get(kernel.variant)
+        of_kernel = faults_of(kernel, expected) if expected else ["not in the table of what is expected"]
+        faults += [f"{kernel.name}: {fault}" for fault in of_kernel]
+    faults += [f"missing: {variant}" for variant in EXPECTED if variant not in found]
     return report, faults
 
 
 def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
     if len(arguments) < 2:
         print(__doc__, file=sys.stderr)
         return 2
     tool = shutil.which(arguments[0])
     if tool is None:
-        print(f"skipped: no {arguments[0]} here (CUDA toolkit, package cuda-cuobjdump)")
-        return 77
+        print(f"FAULT no {arguments[0]} here: run scripts/setup.sh --dev, which brings it, and configure again")
+        return 1
     listing = "".join(
-        subprocess.run([tool, "--dump-sass", path], capture_output=True, check=True, text=True).stdout
+        subprocess.run(
+            [tool, "--dump-resource-usage", "--dump-sass", path], capture_output=True, check=True, text=True
+        ).stdout
         for path in arguments[1:]
     )
     report, faults = check(listing)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 #include "core/error.hpp"
@@ -12,10 +13,6 @@ namespace ringworld::test {
 namespace {
 
 class BlockAttentionContract : public BackendTest {};
-
-ForwardBlock forward_block(const BlockOperands& operands) {
-  return {.q = operands.q, .k = operands.k, .v = operands.v, .mask = operands.mask};
-}
 
 constexpr std::int64_t many_tokens = 400;
 
@@ -74,6 +71,39 @@ TEST_P(BlockAttentionContract, AnObjectCanBeUsedAgainAfterItWasStopped) {
   EXPECT_FALSE(attention->accumulate(forward_block(problem.operands()), results.state, [] { return false; }));
   run_forward(*attention, problem.operands(), results);
   expect_forward(results, expected_of(problem.operands(), block_case.scale()), computed_in_fp32);
+}
+
+TEST_P(BlockAttentionContract, TheOutputOfAFreshStateIsNotRead) {
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    for (const std::int64_t head_size : {16, 64, 128}) {
+      const BlockCase block_case{.query_tokens = 150,
+                                 .key_tokens = 150,
+                                 .head_size = head_size,
+                                 .query_dtype = dtype,
+                                 .key_dtype = dtype,
+                                 .diagonal = -3};
+      BlockProblem problem(block_case);
+      const BlockOperands operands = problem.operands();
+      const BlockResults results = problem.results();
+      ASSERT_TRUE(std::isnan(results.state.output(0, 0, 0, 0)));
+      const auto attention = make(head_size);
+      attention->reset(results.state);
+      EXPECT_TRUE(std::isnan(results.state.output(0, 0, 0, 0))) << "reset writes more than it says";
+      // Late queries and keys first: then tiles hold queries of which none, some and all have seen a key.
+      EXPECT_TRUE(attention->accumulate({.q = operands.q.token_range(70, 80),
+                                         .k = operands.k.token_range(75, 75),
+                                         .v = operands.v.token_range(75, 75),
+                                         .mask = causal_mask(-8)},
+                                        results.state.token_range(70, 80), {}));
+      EXPECT_TRUE(attention->accumulate({.q = operands.q,
+                                         .k = operands.k.token_range(0, 75),
+                                         .v = operands.v.token_range(0, 75),
+                                         .mask = causal_mask(-3)},
+                                        results.state, {}));
+      attention->finalize(results.state, results.out);
+      expect_forward(results, expected_of(operands, block_case.scale()), tolerance_of(GetParam(), dtype));
+    }
+  }
 }
 
 TEST_P(BlockAttentionContract, ScratchMemoryDoesNotGrowWithTheBlock) {

@@ -160,15 +160,23 @@ class OnDevice final : public BlockAttention {
     mirror.bring_back();
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) override {
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                  const Progress& progress) override {
     const ActivationMirror<true> q(block.q, kind_);
     const ActivationMirror<true> k(block.k, kind_);
     const ActivationMirror<true> v(block.v, kind_);
     const MaskMirror mask(block.mask, kind_);
     const StateMirror mirror(state, kind_);
-    const bool went_on = attention_->accumulate({.q = q.view(), .k = k.view(), .v = v.view(), .mask = mask.mask},
-                                                mirror.view(), progress);
+    const ForwardBlock on_device{.q = q.view(), .k = k.view(), .v = v.view(), .mask = mask.mask};
+    if (out.is_null()) {
+      const bool went_on = attention_->accumulate(on_device, mirror.view(), progress);
+      mirror.bring_back();
+      return went_on;
+    }
+    const ActivationMirror<false> out_mirror(out, kind_);
+    const bool went_on = attention_->accumulate(on_device, mirror.view(), out_mirror.view(), progress);
     mirror.bring_back();
+    out_mirror.bring_back();
     return went_on;
   }
 
@@ -200,15 +208,16 @@ class OnDevice final : public BlockAttention {
     const Mirror<float, 4> dq(gradients.dq, kind_);
     const Mirror<float, 4> dk(gradients.dk, kind_);
     const Mirror<float, 4> dv(gradients.dv, kind_);
-    const bool went_on = attention_->backward({.q = q.view(),
-                                               .k = k.view(),
-                                               .v = v.view(),
-                                               .dout = dout.view(),
-                                               .maximum = maximum.view(),
-                                               .sum = sum.view(),
-                                               .delta = delta.view(),
-                                               .mask = mask.mask},
-                                              {.dq = dq.view(), .dk = dk.view(), .dv = dv.view()}, progress);
+    const bool went_on = attention_->backward(
+        {.q = q.view(),
+         .k = k.view(),
+         .v = v.view(),
+         .dout = dout.view(),
+         .maximum = maximum.view(),
+         .sum = sum.view(),
+         .delta = delta.view(),
+         .mask = mask.mask},
+        {.dq = dq.view(), .dk = dk.view(), .dv = dv.view(), .overwrites_keys = gradients.overwrites_keys}, progress);
     dq.bring_back();
     dk.bring_back();
     dv.bring_back();

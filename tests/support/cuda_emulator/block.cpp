@@ -147,6 +147,8 @@ struct Thread {
 
 struct Warp {
   unsigned first = 0;       ///< thread
+  unsigned registers = 0;   ///< of each thread
+  unsigned wanted = 0;      ///< where it waits for more: how many it wants to have
   std::uint32_t alive = 0;  ///< lanes that have not ended
   std::list<Meeting> meetings;
   AsyncQueue products;
@@ -154,6 +156,12 @@ struct Warp {
   [[nodiscard]] bool is_complete(const Meeting& meeting) const {
     return meeting.present == static_cast<unsigned>(std::popcount(meeting.mask & alive));
   }
+};
+
+/// What warps of one quarter of a multiprocessor gave up and others may take: each quarter has a register file, and runs
+/// one warp of each warpgroup. What a warp holds when it ends is not given up.
+struct Registers {
+  unsigned free = 0;  ///< of the threads of a warp, each
 };
 
 struct Barrier {
@@ -174,6 +182,7 @@ class Block {
     for (unsigned first = 0; first < threads_.size(); first += warp_threads) {
       Warp& warp = warps_.emplace_back();
       warp.first = first;
+      warp.registers = registers_at_launch(threads_.size());
       const std::size_t lanes = std::min<std::size_t>(warp_threads, threads_.size() - first);
       warp.alive = 0xffffffffU >> (warp_threads - lanes);
     }
@@ -206,6 +215,7 @@ class Block {
           fmt::format("deadlock: {} of {} threads wait for ever\n{}", left, threads_.size(), where_all_stand()));
     }
     check_products();
+    check_registers();
   }
 
   /// Lets the running thread wait, until somebody makes it ready.
@@ -276,6 +286,33 @@ class Block {
   }
 
   void defer(std::function<void()> operation) { deferred_.push_back(std::move(operation)); }
+
+  void take_registers(unsigned count, const Place& place) {
+    Warp& warp = running_warp();
+    Registers& pool = pool_of(warp);
+    while (warp.registers < count) {
+      const unsigned missing = count - warp.registers;
+      if (missing <= pool.free) {
+        pool.free -= missing;
+        warp.registers = count;
+      } else {
+        warp.wanted = count;
+        sleep_on(&pool, place);
+      }
+    }
+    warp.wanted = 0;
+  }
+
+  void give_registers(unsigned count, const Place& place) {
+    Warp& warp = running_warp();
+    if (warp.registers < count) {
+      throw Failure(
+          fmt::format("{}: the warp has {} registers a thread, fewer than {}", describe(place), warp.registers, count));
+    }
+    Registers& pool = pool_of(warp);
+    pool.free += std::exchange(warp.registers, count) - count;
+    wake(&pool);
+  }
 
   [[nodiscard]] Thread& running() { return *running_; }
   [[nodiscard]] Warp& running_warp() { return warps_[running_->number / warp_threads]; }
@@ -356,6 +393,16 @@ class Block {
     }
   }
 
+  void check_registers() const {
+    for (std::size_t warp = 0; warp < warps_.size(); ++warp) {
+      if (warps_[warp].registers != warps_[warp / warpgroup_warps * warpgroup_warps].registers) {
+        throw Failure("the warps of one warpgroup hold different numbers of registers");
+      }
+    }
+  }
+
+  [[nodiscard]] Registers& pool_of(const Warp& warp) { return pools_[warp.first / warp_threads % warpgroup_warps]; }
+
   [[nodiscard]] std::string where_all_stand() const {
     std::map<std::string, std::vector<unsigned>> threads_by_place;
     for (const Thread& thread : threads_) {
@@ -367,6 +414,15 @@ class Block {
     for (const auto& [place, numbers] : threads_by_place) {
       text += fmt::format("  {} threads ({} to {}) at {}\n", numbers.size(), numbers.front(), numbers.back(), place);
     }
+    for (const Warp& warp : warps_) {
+      if (warp.wanted > 0) {
+        text += fmt::format(
+            "  warp {} holds {} registers a thread and wants {}: the block started with {} for each of its {} "
+            "threads\n",
+            warp.first / warp_threads, warp.registers, warp.wanted, registers_at_launch(threads_.size()),
+            threads_.size());
+      }
+    }
     return text;
   }
 
@@ -374,6 +430,7 @@ class Block {
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;
   std::array<Barrier, 16> barriers_;
+  std::array<Registers, warpgroup_warps> pools_;
   std::unordered_multimap<const void*, Thread*> sleepers_;
   std::vector<Thread*> ready_;
   std::vector<std::function<void()>> deferred_;
@@ -435,6 +492,16 @@ void meet_warp(std::uint32_t mask, Share share, void (*complete)(const Shares&),
 void come_to_barrier(int barrier, int threads, bool waits, const Place& place) {
   block().come_to_barrier(barrier, threads, waits, place);
 }
+
+unsigned registers_at_launch(std::size_t threads) {
+  constexpr std::size_t registers_of_a_multiprocessor = 65536;
+  constexpr std::size_t step = 8;
+  constexpr std::size_t most = 256;
+  return static_cast<unsigned>(std::min(most, registers_of_a_multiprocessor / threads / step * step));
+}
+
+void take_registers(unsigned count, const Place& place) { block().take_registers(count, place); }
+void give_registers(unsigned count, const Place& place) { block().give_registers(count, place); }
 
 void sleep_on(const void* what, const Place& place) { block().sleep_on(what, place); }
 void wake(const void* what) { block().wake(what); }

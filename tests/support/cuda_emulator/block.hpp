@@ -69,6 +69,16 @@ void defer(std::function<void()> operation);
 [[nodiscard]] AsyncQueue& thread_bulk_copies();
 [[nodiscard]] AsyncQueue& warp_products();
 
+/// Registers of a thread when a block of so many threads starts whose kernel moves registers: as many as all can have, in
+/// steps of eight.
+[[nodiscard]] unsigned registers_at_launch(std::size_t threads);
+
+/// Takes registers for the running thread's warp out of what other warps of the block gave, and waits until it can have
+/// them. A block never gets more than it started with. Called by all threads of a warp, as give_registers is.
+void take_registers(unsigned count, const Place& place);
+/// @throws Failure when the warp has fewer than `count`
+void give_registers(unsigned count, const Place& place);
+
 [[nodiscard]] unsigned lane();
 /// The warp's number, 0 to 3, in its warpgroup.
 /// @throws Failure when the block has no whole warpgroup here

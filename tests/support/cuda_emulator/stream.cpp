@@ -1,6 +1,7 @@
 #include "support/cuda_emulator/stream.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -24,16 +25,41 @@ CUstream_st& stream_behind(cudaStream_t stream) { return stream == nullptr ? str
 
 }  // namespace
 
-void enqueue(cudaStream_t stream, std::function<void()> work) { stream_behind(stream).work.push_back(std::move(work)); }
+void enqueue(cudaStream_t stream, std::function<void()> work) {
+  enqueue_steps(stream, [work = std::move(work)] {
+    work();
+    return true;
+  });
+}
+
+void enqueue_steps(cudaStream_t stream, std::function<bool()> step) {
+  stream_behind(stream).work.push_back({.run = std::move(step)});
+}
+
+void enqueue_endless(cudaStream_t stream) { stream_behind(stream).work.push_back({.run = {}, .is_endless = true}); }
 
 bool run_one(cudaStream_t stream) {
   auto& queue = stream_behind(stream).work;
-  if (!queue.empty()) {
-    const std::function<void()> work = std::move(queue.front());
-    queue.pop_front();
+  if (queue.empty()) {
+    return true;
+  }
+  if (queue.front().is_endless) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return false;
+  }
+  if (const auto awaited = queue.front().awaited; awaited != nullptr && !awaited->has_passed) {
+    run_one(awaited->stream);
+    return false;
+  }
+  Work work = std::move(queue.front());
+  queue.pop_front();
+  if (work.run) {
     const DeviceAccess access;
-    work();
+    const bool has_ended = work.run();
     check_guards();
+    if (!has_ended) {
+      queue.push_front(std::move(work));
+    }
   }
   return queue.empty();
 }
@@ -93,7 +119,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned /*flags*/) {
   if (event->moment != nullptr && !event->moment->has_passed) {
-    enqueue(stream, [moment = event->moment] { run_until(*moment); });
+    stream_behind(stream).work.push_back({.run = {}, .awaited = event->moment});
   }
   return cudaSuccess;
 }
@@ -103,8 +129,8 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void*
   return cudaSuccess;
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned /*flags*/) {
-  *event = std::make_unique<CUevent_st>().release();
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  *event = std::make_unique<CUevent_st>(CUevent_st{.has_time = (flags & cudaEventDisableTiming) == 0}).release();
   return cudaSuccess;
 }
 
@@ -143,7 +169,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  if (start->moment == nullptr || end->moment == nullptr) {
+  if (start->moment == nullptr || end->moment == nullptr || !start->has_time || !end->has_time) {
     return cudaErrorInvalidResourceHandle;
   }
   if (!start->moment->has_passed || !end->moment->has_passed) {

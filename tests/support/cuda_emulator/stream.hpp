@@ -19,6 +19,13 @@ struct Moment {
   std::chrono::steady_clock::time_point time;
 };
 
+/// A piece of work of a stream: it runs once nothing holds it back, again and again until it has ended.
+struct Work {
+  std::function<bool()> run;                        ///< returns whether it has ended; null: it has nothing to do
+  std::shared_ptr<const Moment> awaited = nullptr;  ///< holds it back until it has passed; null: nothing does
+  bool is_endless = false;                          ///< it never ends, and nothing behind it ever begins
+};
+
 /// Adds work to the end of a stream; null is the default stream. It runs with access to device memory, and errors of it are
 /// returned by whatever call makes it run.
 void enqueue(cudaStream_t stream, std::function<void()> work);
@@ -30,15 +37,22 @@ void drain_all_streams();
 /// Runs the stream of `moment` up to it.
 void run_until(const Moment& moment);
 
-/// Runs the oldest piece of work. @returns whether the stream is empty now
+/// Adds work that waits for something outside the device: `step` is called until it returns true. Does not block.
+void enqueue_steps(cudaStream_t stream, std::function<bool()> step);
+
+/// Adds work that never ends.
+void enqueue_endless(cudaStream_t stream);
+
+/// Runs the oldest piece of work, or a piece of what holds it back. @returns whether the stream is empty now
 bool run_one(cudaStream_t stream);
 
 }  // namespace cuda_emulator
 
 struct CUstream_st {
-  std::deque<std::function<void()>> work;
+  std::deque<cuda_emulator::Work> work;
 };
 
 struct CUevent_st {
-  std::shared_ptr<cuda_emulator::Moment> moment;  ///< null: never recorded
+  bool has_time = true;
+  std::shared_ptr<cuda_emulator::Moment> moment = nullptr;  ///< null: never recorded
 };

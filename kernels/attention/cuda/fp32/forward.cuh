@@ -4,6 +4,7 @@
 
 #include "kernels/attention/cuda/fp32/tile.cuh"
 #include "kernels/attention/cuda/gate.cuh"
+#include "kernels/attention/cuda/result_vectors.cuh"
 #include "kernels/attention/cuda/softmax.cuh"
 #include "kernels/attention/cuda/tile_mask.cuh"
 
@@ -14,6 +15,7 @@ struct Fp32ForwardArguments {
   AnyVectors k;
   AnyVectors v;
   StateRows state;
+  ResultVectors out;
   TileMask mask;
   Gate gate;
   float scale;
@@ -63,12 +65,13 @@ __global__ void __launch_bounds__(fp32_threads)
     const bool exists = row < mask.query_tokens;
     maximum[i] = exists ? block.state.maximum.at(b, h, row) : minus_infinity;
     sum[i] = exists ? block.state.sum.at(b, h, row) : 0.0F;
+    const bool has_keys = maximum[i] != minus_infinity;
 #pragma unroll
     for (int group = 0; group < column_groups; ++group) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const int column = fp32_tile * group + place.column(j);
-        if (exists && column < block.head_size) {
+        if (has_keys && column < block.head_size) {
           output[group][i][j] = block.state.output.at(b, row, h)[column];
         }
       }
@@ -133,12 +136,18 @@ __global__ void __launch_bounds__(fp32_threads)
       block.state.maximum.at(b, h, row) = maximum[i];
       block.state.sum.at(b, h, row) = sum[i];
     }
+    const float inverse = inverse_of_sum(sum[i]);
 #pragma unroll
     for (int group = 0; group < column_groups; ++group) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const int column = fp32_tile * group + place.column(j);
-        if (column < block.head_size) {
+        if (column >= block.head_size) {
+          continue;
+        }
+        if (block.out.is_wanted()) {
+          block.out.store(b, row, h, column, output[group][i][j] * inverse);
+        } else {
           block.state.output.at(b, row, h)[column] = output[group][i][j];
         }
       }

@@ -44,11 +44,15 @@ class Fp32Path final : public AttentionPath {
     return true;
   }
 
-  void forward(const ForwardBlock& block, const AttentionState& state, const Gate& gate, cudaStream_t stream) override {
+  [[nodiscard]] bool can_write(const ActivationView& /*out*/) const override { return true; }
+
+  void forward(const ForwardBlock& block, const AttentionState& state, const ActivationView& out, const Gate& gate,
+               cudaStream_t stream) override {
     const Fp32ForwardArguments arguments{.q = any_vectors(block.q),
                                          .k = any_vectors(block.k),
                                          .v = any_vectors(block.v),
                                          .state = rows_of(state),
+                                         .out = results_of(out),
                                          .mask = tile_mask_of(block.mask, block.q.tokens(), block.k.tokens()),
                                          .gate = gate,
                                          .scale = scale_,

@@ -30,6 +30,7 @@ struct BackwardArguments {
   int heads;
   int heads_per_kv_head;
   float scale;
+  bool overwrites_keys;  ///< only with one query head a key head
   Gate gate;
 };
 

@@ -7,6 +7,7 @@
 #include "kernels/attention/cuda/gate.cuh"
 #include "kernels/attention/cuda/hopper/block_order.cuh"
 #include "kernels/attention/cuda/hopper/document_summary.cuh"
+#include "kernels/attention/cuda/result_vectors.cuh"
 #include "kernels/attention/cuda/tile_mask.cuh"
 #include "kernels/attention/cuda/views.cuh"
 
@@ -16,10 +17,12 @@ struct ForwardArguments {
   CUtensorMap q;  ///< boxes of consumer_rows x 64
   CUtensorMap k;  ///< boxes of keys x 64
   CUtensorMap v;
+  CUtensorMap out;  ///< boxes of warpgroup_rows x 64, where results are wanted
   TileMask mask;
   DocumentSummaries query_documents;  ///< of mask.queries; empty when there are no documents
   DocumentSummaries key_documents;
   StateRows state;
+  ResultVectors results;
   BlockOrder order;
   int heads;
   int heads_per_kv_head;
@@ -27,11 +30,12 @@ struct ForwardArguments {
   Gate gate;
 };
 
-/// Folds one block of keys and values into the state. Enqueues on `stream`.
+/// Folds one block of keys and values into the state, or on into the results. Enqueues on `stream`.
+/// @param overlaps  whether the softmax of a tile runs beside the product of the tile before
 template <int head_size>
-void launch_forward(const ForwardArguments& arguments, cudaStream_t stream);
+void launch_forward(const ForwardArguments& arguments, bool overlaps, cudaStream_t stream);
 
-extern template void launch_forward<64>(const ForwardArguments&, cudaStream_t);
-extern template void launch_forward<128>(const ForwardArguments&, cudaStream_t);
+extern template void launch_forward<64>(const ForwardArguments&, bool, cudaStream_t);
+extern template void launch_forward<128>(const ForwardArguments&, bool, cudaStream_t);
 
 }  // namespace ringworld::cuda::hopper

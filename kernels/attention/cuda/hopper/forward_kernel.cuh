@@ -8,15 +8,18 @@
 ///   warpgroup 0       S1 O0 | softmax 1 | S2 O1 | softmax 2 |   S = Q K^T and O += P V run on the tensor cores ...
 ///   warpgroup 1             | S1 O0 | softmax 1 | S2 O1 |       ... while the others, whose turn it is not, do softmax
 ///
-/// Within a warpgroup too, S of the next tile and O of the last run while the weights between them are computed. Keys
-/// are walked from the end, so that the tiles that the diagonal cuts come first. Weights stay in registers: a fragment
-/// of sums, rounded to bf16, is a fragment of A.
+/// Within a warpgroup too, S of the next tile and O of the last run while the weights between them are computed: O of
+/// the last tile under the softmax of this one if `overlaps` says so. That is a parameter so that a GPU can judge;
+/// without it the assembler waits for O before the exponentials. Keys are walked from the end, so that the tiles that
+/// the diagonal cuts come first. Weights stay in registers: a fragment of sums, rounded to bf16, is a fragment of A.
 
 #include <cstddef>
 #include <cstdint>
 
 #include "device/cuda/ptx/bulk_copy.cuh"
+#include "device/cuda/ptx/matrix_copy.cuh"
 #include "device/cuda/ptx/named_barrier.cuh"
+#include "device/cuda/ptx/order.cuh"
 #include "device/cuda/ptx/registers.cuh"
 #include "kernels/attention/cuda/hopper/forward.cuh"
 #include "kernels/attention/cuda/hopper/fragment_mask.cuh"
@@ -50,6 +53,7 @@ struct ForwardShared {
   Pipeline<stages> k_pipeline;  ///< of k and its documents
   Pipeline<stages> v_pipeline;
   TileRange tiles;
+  std::uint32_t unread;  ///< what a store that never happens would write
 };
 
 /// What a block works on.
@@ -137,8 +141,43 @@ class Turn {
   int consumer_;
 };
 
-/// A consumer warpgroup: 64 rows of queries from state to state.
-template <int head_size, bool has_documents>
+/// Writes a warpgroup's results by the copy engine, staged over its rows of the queries, which nobody needs any more.
+/// @param output  divided by the sums
+template <int head_size>
+__device__ void write_results(const ForwardArguments& arguments, ForwardShared<head_size>& shared,
+                              const ForwardPlace& place, int consumer, const float (&output)[head_size / 2]) {
+  using Queries = typename ForwardTiles<head_size>::Queries;
+  using Shape = ForwardShape<head_size>;
+  const int thread = static_cast<int>(threadIdx.x) % warpgroup_threads;
+  const int first_row = consumer * warpgroup_rows;
+  std::uint32_t rounded[head_size / 16][4];
+  round_to_operand(output, rounded);
+  // Of a 16 x 16 fragment threads 0-7 give the rows of the upper left matrix, 8-15 lower left, 16-23 upper right and
+  // 24-31 lower right.
+  const int row = thread / 32 * 16 + thread % 16;
+  const ptx::SharedAddress staged = ptx::shared_address(shared.q) + first_row * Queries::row_bytes;
+#pragma unroll
+  for (int step = 0; step < head_size / 16; ++step) {
+    const int chunk = 2 * step + thread % 32 / 16;
+    ptx::store_matrices(
+        staged + chunk / 8 * Queries::panel_bytes + row * Queries::row_bytes + (chunk % 8 ^ row % 8) * 16,
+        rounded[step]);
+  }
+  ptx::fence_async_proxy();
+  ptx::barrier_sync(1 + Shape::consumers + consumer, warpgroup_threads);  // behind the barriers of the turns
+  if (thread == 0 && place.query_begin + first_row < arguments.mask.query_tokens) {
+#pragma unroll
+    for (int panel = 0; panel < Queries::panels; ++panel) {
+      ptx::store_tile(&arguments.out, staged + panel * Queries::panel_bytes, panel * Queries::panel_columns,
+                      place.query_begin + first_row, place.head, place.b);
+    }
+    ptx::commit_bulk();
+    ptx::wait_bulk_read<0>();  // shared memory ends with the block
+  }
+}
+
+/// A consumer warpgroup: 64 rows of queries from state to state, or to results.
+template <int head_size, bool has_documents, bool overlaps>
 __device__ void consume_forward(const ForwardArguments& arguments, ForwardShared<head_size>& shared,
                                 const ForwardPlace& place, const TileRange& tiles, int consumer) {
   using Tiles = ForwardTiles<head_size>;
@@ -206,19 +245,34 @@ __device__ void consume_forward(const ForwardArguments& arguments, ForwardShared
     shared.k_pipeline.release(k_place);
     k_place.advance();
     softmax.fold(scores, arguments.scale, factor);
+    if constexpr (overlaps) {
+      for (const float sum : softmax.sum) {
+        ptx::compute_before_next_wait(sum, ptx::shared_address(&shared.unread));
+      }
+    }
     finish_product<0>(output);
     shared.v_pipeline.release(v_place);
     v_place.advance();
-    scale_rows(output, factor);
+    // Later tiles seldom raise a maximum: a vote in place of a multiplication by one for every output.
+    if (__any_sync(all_lanes, factor[0] != 1.0F || factor[1] != 1.0F)) {
+      scale_rows(output, factor);
+    }
     round_to_operand(scores, weights);
   }
   shared.v_pipeline.wait_full(v_place);
   start_weighted_sum<head_size>(output, weights, v_tile(v_place.stage));
   finish_product<0>(output);
-  store_state(arguments.state, state_place, softmax, output);
+  store_statistics(arguments.state, state_place, softmax);
+  if (arguments.results.is_wanted()) {
+    const float inverse[thread_rows] = {inverse_of_sum(softmax.sum[0]), inverse_of_sum(softmax.sum[1])};
+    scale_rows(output, inverse);
+    write_results<head_size>(arguments, shared, place, consumer, output);
+  } else {
+    store_output(arguments.state, state_place, output);
+  }
 }
 
-template <int head_size, bool has_documents>
+template <int head_size, bool has_documents, bool overlaps>
 __global__ void __launch_bounds__(block_threads<ForwardShape<head_size>>, 1)
     forward_kernel(const __grid_constant__ ForwardArguments arguments) {
   using Shape = ForwardShape<head_size>;
@@ -256,6 +310,10 @@ __global__ void __launch_bounds__(block_threads<ForwardShape<head_size>>, 1)
   __syncthreads();
   const TileRange tiles = shared.tiles;
   if (tiles.is_empty()) {
+    if (arguments.results.is_wanted()) {
+      const int query_end = min(place.query_begin + ForwardTiles<head_size>::queries, arguments.mask.query_tokens);
+      write_unchanged(arguments.results, arguments.state, place.b, place.head, place.query_begin, query_end, head_size);
+    }
     return;
   }
   if (warpgroup == 0) {
@@ -267,7 +325,7 @@ __global__ void __launch_bounds__(block_threads<ForwardShape<head_size>>, 1)
     }
   } else {
     ptx::raise_registers_to<Shape::consumer_registers>();
-    consume_forward<head_size, has_documents>(arguments, shared, place, tiles, warpgroup - 1);
+    consume_forward<head_size, has_documents, overlaps>(arguments, shared, place, tiles, warpgroup - 1);
   }
 }
 

@@ -54,11 +54,11 @@ class GradientSum {
     ptx::barrier_sync(free_barrier_, warpgroup_threads);
   }
 
-  /// to[row .. row + 63][head][column .. column + 63] += factor * sums; rows beyond the tensor's last are left out.
+  /// to[row .. row + 63][head][column .. column + 63] += sums, or = sums if it `overwrites`; rows beyond the tensor's last are left out.
   /// @param sums  fragment of 64 x 64, destroyed
   /// @pre the staging memory is free
-  __device__ void start_adding(float (&sums)[columns / 2], float factor, const CUtensorMap& to, int row, int column,
-                               int head, int b) const {
+  __device__ void start_adding(float (&sums)[columns / 2], const CUtensorMap& to, int row, int column, int head, int b,
+                               bool overwrites = false) const {
     const int thread = own_thread();
     const int own_row = thread / 32 * 16 + thread % 32 / 4;
     const bool is_odd = own_row % 2 != 0;
@@ -81,8 +81,8 @@ class GradientSum {
       const int written = group ^ (is_odd ? 2 : 0);
       const int chunk = (written % 4 * 2 + thread % 4 / 2) ^ chunk_of_row;
       std::byte* place = staging_ + group / 4 * panel_bytes + own_row * 128 + chunk * 16 + thread % 2 * 8;
-      *reinterpret_cast<float2*>(place) = float2{factor * sums[4 * group], factor * sums[4 * group + 1]};
-      *reinterpret_cast<float2*>(place + 8 * 128) = float2{factor * sums[4 * group + 2], factor * sums[4 * group + 3]};
+      *reinterpret_cast<float2*>(place) = float2{sums[4 * group], sums[4 * group + 1]};
+      *reinterpret_cast<float2*>(place + 8 * 128) = float2{sums[4 * group + 2], sums[4 * group + 3]};
     }
     ptx::fence_async_proxy();
     // Only the first warp waits for the others.
@@ -94,8 +94,12 @@ class GradientSum {
     if (thread == 0) {
 #pragma unroll
       for (int panel = 0; panel < columns / panel_columns; ++panel) {
-        ptx::add_tile(&to, ptx::shared_address(staging_) + panel * panel_bytes, column + panel * panel_columns, row,
-                      head, b);
+        const ptx::SharedAddress from = ptx::shared_address(staging_) + panel * panel_bytes;
+        if (overwrites) {
+          ptx::store_tile(&to, from, column + panel * panel_columns, row, head, b);
+        } else {
+          ptx::add_tile(&to, from, column + panel * panel_columns, row, head, b);
+        }
       }
       ptx::commit_bulk();
     }

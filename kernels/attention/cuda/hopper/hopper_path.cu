@@ -1,11 +1,18 @@
 /// @file  The Hopper path: which blocks it takes, and how their tensors become tensor maps and kernel arguments.
+///
+/// RINGWORLD_HOPPER_OVERLAP=off|on (default on) chooses between two builds of the forward kernel (forward_kernel.cuh),
+/// for benchmarks.
 
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <string_view>
 
+#include "core/spelling.hpp"
 #include "device/buffer.hpp"
 #include "device/cuda/check.hpp"
 #include "device/cuda/tensor_map.hpp"
@@ -82,10 +89,24 @@ bool has_countable_blocks(std::int64_t tokens, std::int64_t heads) {
   return (tokens / warpgroup_rows + 1) * heads < end_of_blocks;
 }
 
+constexpr const char* overlap_variable = "RINGWORLD_HOPPER_OVERLAP";
+
+bool overlap_is_asked_for() {
+  constexpr std::array<std::string_view, 2> choices{"off", "on"};
+  const char* asked = std::getenv(overlap_variable);
+  if (asked == nullptr || choices[1] == asked) {
+    return true;
+  }
+  if (choices[0] == asked) {
+    return false;
+  }
+  throw_unknown_name(overlap_variable, asked, choices);
+}
+
 template <int head_size>
 class HopperPath final : public AttentionPath {
  public:
-  explicit HopperPath(float scale) : scale_(scale) {}
+  explicit HopperPath(float scale) : scale_(scale), overlaps_(overlap_is_asked_for()) {}
 
   [[nodiscard]] std::string_view name() const override { return "hopper"; }
 
@@ -100,7 +121,15 @@ class HopperPath final : public AttentionPath {
            is_copyable(gradients.dv) && has_countable_blocks(block.k.tokens(), block.q.batch() * block.q.heads());
   }
 
-  void forward(const ForwardBlock& block, const AttentionState& state, const Gate& gate, cudaStream_t stream) override {
+  /// A key tile of one query head is one block's: it writes dk and dv alone where no other head reads the keys.
+  [[nodiscard]] bool can_overwrite_keys(const BackwardBlock& block) const override {
+    return block.q.heads() == block.k.heads();
+  }
+
+  [[nodiscard]] bool can_write(const ActivationView& out) const override { return is_copyable_bf16(out); }
+
+  void forward(const ForwardBlock& block, const AttentionState& state, const ActivationView& out, const Gate& gate,
+               cudaStream_t stream) override {
     using Shape = ForwardShape<head_size>;
     constexpr int queries = consumer_rows<Shape>;
     const std::int64_t heads_per_kv_head = block.q.heads() / block.k.heads();
@@ -108,10 +137,12 @@ class HopperPath final : public AttentionPath {
         .q = map_of(block.q, queries),
         .k = map_of(block.k, Shape::keys),
         .v = map_of(block.v, Shape::keys),
+        .out = out.is_null() ? CUtensorMap{} : map_of(out, warpgroup_rows),
         .mask = tile_mask_of(block.mask, block.q.tokens(), block.k.tokens()),
         .query_documents = {},
         .key_documents = {},
         .state = rows_of(state),
+        .results = results_of(out),
         // Keys and values, which the query heads of a group share.
         .order =
             block_order_of(tiles_of(block.q.tokens(), queries), static_cast<int>(block.q.batch() * block.q.heads()),
@@ -122,7 +153,7 @@ class HopperPath final : public AttentionPath {
         .gate = gate,
     };
     summarize(arguments, block.q.batch(), stream);
-    launch_forward<head_size>(arguments, stream);
+    launch_forward<head_size>(arguments, overlaps_, stream);
   }
 
   void backward(const BackwardBlock& block, const BlockGradients& gradients, const Gate& gate,
@@ -149,6 +180,7 @@ class HopperPath final : public AttentionPath {
         .heads = static_cast<int>(block.q.heads()),
         .heads_per_kv_head = static_cast<int>(block.q.heads() / block.k.heads()),
         .scale = scale_,
+        .overwrites_keys = gradients.overwrites_keys,
         .gate = gate,
     };
     summarize(arguments, block.q.batch(), stream);
@@ -172,7 +204,7 @@ class HopperPath final : public AttentionPath {
     const auto bytes = (of_queries + of_keys) * static_cast<std::int64_t>(sizeof(DocumentSummary));
     if (summaries_.bytes() < bytes) {
       // Kernels that were enqueued before may still read the old ones.
-      check_cuda(cudaStreamSynchronize(stream));
+      device(DeviceKind::cuda).compute_stream().synchronize();
       summaries_ = Buffer(bytes, DeviceKind::cuda);
     }
     arguments.query_documents.data = summaries_.as<DocumentSummary>();
@@ -184,6 +216,7 @@ class HopperPath final : public AttentionPath {
   }
 
   float scale_;
+  bool overlaps_;  ///< the softmax of a tile and the product of the tile before, in the forward pass
   Buffer summaries_;
 };
 

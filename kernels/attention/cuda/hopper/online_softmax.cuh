@@ -102,12 +102,11 @@ struct StatePlace {
   [[nodiscard]] __device__ bool exists(int index) const { return token(index) < tokens; }
 };
 
-/// Takes the state up. Rows without a key, of which a first ring step has no other, cost no reading of the output.
+/// Takes the state up. The output of rows without a key, of which a first ring step has no other, is not read.
 template <int N>
 __device__ void load_state(const StateRows& state, const StatePlace& place, RunningSoftmax& softmax,
                            float (&output)[N]) {
   const bool owns_sum = place.column == 0;
-  bool has_keys = false;
 #pragma unroll
   for (int index = 0; index < thread_rows; ++index) {
     softmax.maximum[index] = minus_infinity;
@@ -116,18 +115,14 @@ __device__ void load_state(const StateRows& state, const StatePlace& place, Runn
       softmax.maximum[index] = state.maximum.at(place.b, place.head, place.token(index));
       softmax.sum[index] = owns_sum ? state.sum.at(place.b, place.head, place.token(index)) : 0.0F;
     }
-    has_keys = has_keys || softmax.maximum[index] != minus_infinity;
   }
 #pragma unroll
   for (float& value : output) {
     value = 0.0F;
   }
-  if (!__any_sync(all_lanes, has_keys)) {
-    return;
-  }
 #pragma unroll
   for (int index = 0; index < thread_rows; ++index) {
-    if (place.exists(index)) {
+    if (softmax.maximum[index] != minus_infinity) {
       const float* from = state.output.at(place.b, place.token(index), place.head) + place.column;
 #pragma unroll
       for (int at = 0; at < N; at += 4) {
@@ -139,18 +134,24 @@ __device__ void load_state(const StateRows& state, const StatePlace& place, Runn
   }
 }
 
-template <int N>
-__device__ void store_state(const StateRows& state, const StatePlace& place, const RunningSoftmax& softmax,
-                            const float (&output)[N]) {
+/// Makes sums of the quads' shares, and leaves maximum and sum in the state.
+__device__ inline void store_statistics(const StateRows& state, const StatePlace& place, RunningSoftmax& softmax) {
 #pragma unroll
   for (int index = 0; index < thread_rows; ++index) {
-    const float sum = quad_sum(softmax.sum[index]);
+    softmax.sum[index] = quad_sum(softmax.sum[index]);
+    if (place.exists(index) && place.column == 0) {
+      state.maximum.at(place.b, place.head, place.token(index)) = softmax.maximum[index];
+      state.sum.at(place.b, place.head, place.token(index)) = softmax.sum[index];
+    }
+  }
+}
+
+template <int N>
+__device__ void store_output(const StateRows& state, const StatePlace& place, const float (&output)[N]) {
+#pragma unroll
+  for (int index = 0; index < thread_rows; ++index) {
     if (!place.exists(index)) {
       continue;
-    }
-    if (place.column == 0) {
-      state.maximum.at(place.b, place.head, place.token(index)) = softmax.maximum[index];
-      state.sum.at(place.b, place.head, place.token(index)) = sum;
     }
     float* to = state.output.at(place.b, place.token(index), place.head) + place.column;
 #pragma unroll

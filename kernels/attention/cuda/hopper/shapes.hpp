@@ -2,7 +2,7 @@
 /// @file  Tile sizes, pipeline depths and register shares of the Hopper kernels, by head size. All tuning is here.
 ///
 /// A block is one producer warpgroup, which starts the copies, and `consumers` warpgroups, which own 64 rows of scores
-/// each. The register file holds 65536 registers: 128 x (producer + consumers x share) must fit.
+/// each.
 
 namespace ringworld::cuda::hopper {
 
@@ -28,7 +28,7 @@ struct ForwardShape<128> {
   static constexpr int consumers = 2;
   static constexpr int keys = 128;
   static constexpr int stages = 2;
-  static constexpr int producer_registers = 32;
+  static constexpr int producer_registers = 24;
   static constexpr int consumer_registers = 240;
 };
 
@@ -42,7 +42,7 @@ struct BackwardShape<64> {
   static constexpr int queries = 128;
   static constexpr int stages = 2;
   static constexpr int producer_registers = 32;
-  static constexpr int consumer_registers = 240;
+  static constexpr int consumer_registers = 232;
 };
 
 template <>
@@ -50,12 +50,25 @@ struct BackwardShape<128> {
   static constexpr int consumers = 2;
   static constexpr int queries = 64;
   static constexpr int stages = 2;
-  static constexpr int producer_registers = 32;
+  static constexpr int producer_registers = 24;
   static constexpr int consumer_registers = 240;
 };
 
 template <class Shape>
 inline constexpr int block_threads = (1 + Shape::consumers) * warpgroup_threads;
+
+/// Of a thread, when a block starts that asks for a multiprocessor of its own and for setmaxnreg: as many as all threads
+/// can have, in steps of eight. Source: what ptxas reports.
+template <class Shape>
+inline constexpr int registers_at_launch = 65536 / block_threads<Shape> / 8 * 8;
+
+/// Whether the block owns the registers that its warpgroups ask for. It gets no others while it runs, though the
+/// multiprocessor may have some left: a consumer that asks for more waits for ever.
+template <class Shape>
+inline constexpr bool owns_its_shares = Shape::producer_registers + Shape::consumers * Shape::consumer_registers <=
+                                        (1 + Shape::consumers) * registers_at_launch<Shape>;
+static_assert(owns_its_shares<ForwardShape<64>> && owns_its_shares<ForwardShape<128>>);
+static_assert(owns_its_shares<BackwardShape<64>> && owns_its_shares<BackwardShape<128>>);
 
 template <class Shape>
 inline constexpr int consumer_rows = Shape::consumers * warpgroup_rows;

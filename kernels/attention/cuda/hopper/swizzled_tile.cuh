@@ -43,8 +43,17 @@ struct SwizzledTile {
   /// `row` to `row` + 15.
   /// @pre row % 8 == 0, column % 64 == 0
   [[nodiscard]] __device__ std::uint64_t sum_over_rows(int row, int column) const {
-    return ptx::advance(ptx::make_descriptor(ptx::Swizzle::bytes_128, address, panel_bytes, eight_rows_bytes),
-                        offset(row, column));
+    // In two steps: the row is a constant where this is called, the column need not be.
+    const ptx::MatrixDescriptor first = ptx::advance(
+        ptx::make_descriptor(ptx::Swizzle::bytes_128, address, panel_bytes, eight_rows_bytes), offset(0, column));
+    return ptx::advance(first, offset(row, 0));
+  }
+
+  /// The tile from one of its rows on: what is not known before the kernel runs becomes part of the address, and the
+  /// descriptors of its columns differ by constants.
+  /// @pre row % 8 == 0
+  [[nodiscard]] __device__ SwizzledTile from_row(int row) const {
+    return {address + static_cast<std::uint32_t>(row * row_bytes)};
   }
 
  private:

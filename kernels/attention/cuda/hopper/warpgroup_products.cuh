@@ -25,9 +25,10 @@ __device__ void start_product_of_rows(float (&sums)[N / 2], SwizzledTile<LeftRow
 
 /// sums (64 x N) += weights (64 x Rows, in registers) times the Rows x N of `right`: weights by values.
 template <int N, int Rows>
-__device__ void start_weighted_sum(float (&sums)[N / 2], const std::uint32_t (&weights)[Rows / 16][4],
+__device__ void start_weighted_sum(float (&sums)[N / 2], std::uint32_t (&weights)[Rows / 16][4],
                                    SwizzledTile<Rows, N> right) {
   ptx::hold_registers(sums);
+  ptx::hold_registers(weights);
   ptx::fence_wgmma();
 #pragma unroll
   for (int step = 0; step < Rows / 16; ++step) {

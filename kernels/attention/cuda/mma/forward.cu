@@ -6,12 +6,13 @@
 
 namespace ringworld::cuda::mma {
 
-void forward(const ForwardBlock& block, const AttentionState& state, float scale, const Gate& gate,
-             cudaStream_t stream) {
+void forward(const ForwardBlock& block, const AttentionState& state, const ActivationView& out, float scale,
+             const Gate& gate, cudaStream_t stream) {
   const ForwardArguments arguments{.q = vectors_by_token(block.q.as<bf16>()),
                                    .k = vectors_by_token(block.k.as<bf16>()),
                                    .v = vectors_by_token(block.v.as<bf16>()),
                                    .state = rows_of(state),
+                                   .out = results_of(out),
                                    .mask = tile_mask_of(block.mask, block.q.tokens(), block.k.tokens()),
                                    .gate = gate,
                                    .scale = scale,

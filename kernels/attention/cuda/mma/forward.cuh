@@ -20,6 +20,7 @@
 
 #include "kernels/attention/cuda/gate.cuh"
 #include "kernels/attention/cuda/mma/fragments.cuh"
+#include "kernels/attention/cuda/result_vectors.cuh"
 #include "kernels/attention/cuda/softmax.cuh"
 #include "kernels/attention/cuda/tile_mask.cuh"
 #include "kernels/attention/cuda/views.cuh"
@@ -32,6 +33,7 @@ struct ForwardArguments {
   HeadVectors<const bf16> k;
   HeadVectors<const bf16> v;
   StateRows state;
+  ResultVectors out;
   TileMask mask;
   Gate gate;
   float scale;
@@ -79,6 +81,9 @@ class WarpState {
       maximum_[tile][half] = state.maximum.at(b, h, query);
       // Lanes hold partial sums: what has been summed before goes to one of the four that share a row.
       sum_[tile][half] = place_.thread == 0 ? state.sum.at(b, h, query) : 0.0F;
+      if (maximum_[tile][half] == minus_infinity) {
+        return;
+      }
       const float* row = state.output.at(b, query, h);
       for_each_pair(existing_columns, [&](int column_tile, int column) {
         const float2 pair = *reinterpret_cast<const float2*>(row + column);
@@ -88,7 +93,9 @@ class WarpState {
     });
   }
 
-  __device__ void store(const StateRows& state, int b, int h, int first_row, int query_tokens, int existing_columns) {
+  /// @param out  where the results go instead of the output, if they are wanted
+  __device__ void store(const StateRows& state, const ResultVectors& out, int b, int h, int first_row, int query_tokens,
+                        int existing_columns) {
     // All lanes of a warp take part in shuffles, those of rows that do not exist too.
 #pragma unroll
     for (int tile = 0; tile < row_tiles; ++tile) {
@@ -101,6 +108,14 @@ class WarpState {
       if (place_.thread == 0) {
         state.maximum.at(b, h, query) = maximum_[tile][half];
         state.sum.at(b, h, query) = sum_[tile][half];
+      }
+      if (out.is_wanted()) {
+        const float inverse = inverse_of_sum(sum_[tile][half]);
+        for_each_pair(existing_columns, [&](int column_tile, int column) {
+          const float* sums = output_[tile][column_tile].values + 2 * half;
+          out.store_pair(b, query, h, column, {sums[0] * inverse, sums[1] * inverse});
+        });
+        return;
       }
       float* row = state.output.at(b, query, h);
       for_each_pair(existing_columns, [&](int column_tile, int column) {
@@ -279,6 +294,9 @@ __global__ void __launch_bounds__(ForwardTiles<head_size>::threads)
   Cover cover = Cover::none;
   int key = next_visible(0, cover);
   if (key >= key_end) {
+    if (block.out.is_wanted()) {
+      write_unchanged(block.out, block.state, b, h, query.begin, min(query.end, mask.query_tokens), block.head_size);
+    }
     return;
   }
   start_copy<Tiles::queries, head_size, Tiles::threads>(q_tile, block.q.at(b, query.begin, h), block.q.token_stride,
@@ -354,7 +372,7 @@ __global__ void __launch_bounds__(ForwardTiles<head_size>::threads)
       break;
     }
   }
-  state.store(block.state, b, h, query.begin + warp_row, mask.query_tokens, block.head_size);
+  state.store(block.state, block.out, b, h, query.begin + warp_row, mask.query_tokens, block.head_size);
 }
 
 }  // namespace ringworld::cuda

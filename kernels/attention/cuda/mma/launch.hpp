@@ -9,8 +9,8 @@
 namespace ringworld::cuda::mma {
 
 /// Enqueues the forward kernel on `stream`. @pre AttentionPath::forward's
-void forward(const ForwardBlock& block, const AttentionState& state, float scale, const Gate& gate,
-             cudaStream_t stream);
+void forward(const ForwardBlock& block, const AttentionState& state, const ActivationView& out, float scale,
+             const Gate& gate, cudaStream_t stream);
 
 /// Enqueues the backward kernel on `stream`. @pre AttentionPath::backward's
 /// @param shared_bytes  that a block of threads may have on this device

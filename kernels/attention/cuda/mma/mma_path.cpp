@@ -31,9 +31,9 @@ bool is_copyable(const ConstActivationView& tensor) {
 }
 
 /// Whether every vector can be read and written in pairs.
-bool has_pairs(const TensorView<float, 4>& tensor) {
-  return is_multiple(tensor.data, 2 * sizeof(float)) && tensor.strides[0] % 2 == 0 && tensor.strides[1] % 2 == 0 &&
-         tensor.strides[2] % 2 == 0;
+bool has_pairs(const ConstActivationView& tensor) {
+  return is_multiple(tensor.data, 2 * size_of(tensor.dtype)) && tensor.strides[0] % 2 == 0 &&
+         tensor.strides[1] % 2 == 0 && tensor.strides[2] % 2 == 0;
 }
 
 class MmaPath final : public AttentionPath {
@@ -44,16 +44,20 @@ class MmaPath final : public AttentionPath {
   [[nodiscard]] std::string_view name() const override { return "mma"; }
 
   [[nodiscard]] bool supports(const ForwardBlock& block, const AttentionState& state) const override {
-    return is_copyable(block.q) && is_copyable(block.k) && is_copyable(block.v) && has_pairs(state.output);
+    return is_copyable(block.q) && is_copyable(block.k) && is_copyable(block.v) &&
+           has_pairs(ActivationView(state.output));
   }
 
   [[nodiscard]] bool supports(const BackwardBlock& block, const BlockGradients& gradients) const override {
     return is_copyable(block.q) && is_copyable(block.k) && is_copyable(block.v) && is_copyable(block.dout) &&
-           has_pairs(gradients.dk) && has_pairs(gradients.dv);
+           has_pairs(ActivationView(gradients.dk)) && has_pairs(ActivationView(gradients.dv));
   }
 
-  void forward(const ForwardBlock& block, const AttentionState& state, const Gate& gate, cudaStream_t stream) override {
-    mma::forward(block, state, scale_, gate, stream);
+  [[nodiscard]] bool can_write(const ActivationView& out) const override { return has_pairs(out); }
+
+  void forward(const ForwardBlock& block, const AttentionState& state, const ActivationView& out, const Gate& gate,
+               cudaStream_t stream) override {
+    mma::forward(block, state, out, scale_, gate, stream);
   }
 
   void backward(const BackwardBlock& block, const BlockGradients& gradients, const Gate& gate,

@@ -14,7 +14,8 @@
 ///   commit_wgmma();                   makes them a group
 ///   wait_wgmma<n>();                  until at most n groups are under way; d of the others may be read,
 ///                                     and the shared memory that they read may be written
-/// hold_registers(d) before the first and after the wait keeps the compiler from moving uses of d in between.
+/// hold_registers(d) before the first and after the wait keeps the compiler from moving uses of d in between;
+/// hold_registers(a) before the first, from computing a fragment a between fence and product.
 
 #include <cstdint>
 
@@ -37,6 +38,14 @@ __device__ __forceinline__ void hold_registers(float (&d)[count]) {
 #pragma unroll
   for (int index = 0; index < count; ++index) {
     asm volatile("" : "+f"(d[index])::"memory");
+  }
+}
+
+template <int count>
+__device__ __forceinline__ void hold_registers(std::uint32_t (&a)[count][4]) {
+#pragma unroll
+  for (int index = 0; index < 4 * count; ++index) {
+    asm volatile("" : "+r"(a[index / 4][index % 4])::"memory");
   }
 }
 

@@ -111,6 +111,14 @@ TEST_F(HopperPath, RefusesAStateWithoutPairs) {
   EXPECT_TRUE(takes_backward());
 }
 
+TEST_F(HopperPath, WritesResultsThatTheCopyEngineTakes) {
+  const std::array<std::int64_t, 4> wider{30 * 6 * 64, 6 * 64, 64, 1};
+  EXPECT_TRUE(path_->can_write({Blocks::memory(), DType::bfloat16, Blocks::shape}));
+  EXPECT_TRUE(path_->can_write({Blocks::memory(), DType::bfloat16, Blocks::shape, wider}));
+  EXPECT_FALSE(path_->can_write({Blocks::memory(), DType::float32, Blocks::shape}));
+  EXPECT_FALSE(path_->can_write({Blocks::memory(), DType::bfloat16, Blocks::shape, {30 * 260, 260, 64, 1}}));
+}
+
 TEST_F(HopperPath, ExistsForItsHeadSizesAlone) {
   EXPECT_NE(cuda::make_hopper_path({.head_size = 128}), nullptr);
   EXPECT_EQ(cuda::make_hopper_path({.head_size = 32}), nullptr);

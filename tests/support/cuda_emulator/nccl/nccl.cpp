@@ -1,9 +1,9 @@
 /// @file  NCCL's calls, carried by MPI.
 ///
-/// Operations are work of the emulated streams: MPI moves the data when somebody waits for the stream, and blocks until the
-/// peers' streams get there. So they run as late as they may, which shows who does not wait for them. With
-/// RINGWORLD_EMULATED_NCCL=eager they run as early as they may, which shows what they do not wait for; ranks must then
-/// start them in one order. As the real library does, it refuses ranks that share a GPU.
+/// Operations are work of the emulated streams: MPI moves the data when somebody waits for the stream. (A collective
+/// blocks until the peers' streams get there; a message does not.) So they run as late as they may, which shows who does
+/// not wait for them. With RINGWORLD_EMULATED_NCCL=eager they run as early as they may, which shows what they do not wait
+/// for; ranks must then start them in one order. As the real library does, it refuses ranks that share a GPU.
 
 #include "nccl.h"
 
@@ -142,15 +142,50 @@ OpenGroup& open_group() {
   return group;
 }
 
-void enqueue_operation(cudaStream_t stream, std::function<void()> operation) {
+/// @param step  called until it returns true
+void enqueue_operation(cudaStream_t stream, std::function<bool()> step) {
   static const bool is_eager = [] {
     const char* text = std::getenv("RINGWORLD_EMULATED_NCCL");
     return text != nullptr && std::string_view(text) == "eager";
   }();
-  cuda_emulator::enqueue(stream, std::move(operation));
+  cuda_emulator::enqueue_steps(stream, std::move(step));
   if (is_eager) {
     cuda_emulator::drain(stream);
   }
+}
+
+/// Messages under way. They travel through memory of the host: MPI moves them also in calls that have nothing to do with
+/// the device, whose memory is then closed.
+struct Hop {
+  std::vector<std::vector<std::byte>> copies;
+  std::vector<MPI_Request> requests;
+};
+
+/// Posts the messages at the first call, and ends them. @returns whether all have ended
+bool drive(const std::vector<Message>& messages, Hop& hop) {
+  if (hop.requests.empty()) {
+    for (const Message& message : messages) {
+      auto& copy = hop.copies.emplace_back(static_cast<std::size_t>(message.bytes));
+      MPI_Request& request = hop.requests.emplace_back(MPI_REQUEST_NULL);
+      if (message.is_sent) {
+        std::memcpy(copy.data(), message.data, copy.size());
+        check(MPI_Isend(copy.data(), message.bytes, MPI_BYTE, message.peer, 0, message.group->mpi, &request));
+      } else {
+        check(MPI_Irecv(copy.data(), message.bytes, MPI_BYTE, message.peer, 0, message.group->mpi, &request));
+      }
+    }
+  }
+  int have_ended = 0;
+  check(MPI_Testall(static_cast<int>(hop.requests.size()), hop.requests.data(), &have_ended, MPI_STATUSES_IGNORE));
+  if (have_ended == 0) {
+    return false;
+  }
+  for (std::size_t index = 0; index < messages.size(); ++index) {
+    if (!messages[index].is_sent) {
+      std::memcpy(messages[index].data, hop.copies[index].data(), hop.copies[index].size());
+    }
+  }
+  return true;
 }
 
 /// Enqueues the messages as one operation of each stream: all of its halves are under way at once.
@@ -165,16 +200,7 @@ void enqueue_messages(const std::vector<Message>& messages) {
     std::vector<Message> mine;
     std::ranges::copy_if(messages, std::back_inserter(mine),
                          [&](const Message& each) { return each.stream == stream; });
-    enqueue_operation(stream, [mine = std::move(mine)] {
-      std::vector<MPI_Request> requests;
-      for (const Message& message : mine) {
-        MPI_Request& request = requests.emplace_back(MPI_REQUEST_NULL);
-        check(message.is_sent
-                  ? MPI_Isend(message.data, message.bytes, MPI_BYTE, message.peer, 0, message.group->mpi, &request)
-                  : MPI_Irecv(message.data, message.bytes, MPI_BYTE, message.peer, 0, message.group->mpi, &request));
-      }
-      check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE));
-    });
+    enqueue_operation(stream, [mine = std::move(mine), hop = std::make_shared<Hop>()] { return drive(mine, *hop); });
   }
 }
 
@@ -204,7 +230,10 @@ ncclResult_t add_collective(std::initializer_list<std::pair<const void*, std::si
       return refuse(ncclInvalidArgument, "a collective of no device memory, or of no floats");
     }
   }
-  enqueue_operation(stream, [group = comm->group, collective] { check(collective(group->mpi)); });
+  enqueue_operation(stream, [group = comm->group, collective] {
+    check(collective(group->mpi));
+    return true;
+  });
   return ncclSuccess;
 }
 
@@ -240,7 +269,11 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
   return ncclSuccess;
 }
 
-ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId id, int rank) {
+ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id, int rank, ncclConfig_t* config) {
+  constexpr int most_ctas = 32;
+  if (config->maxCTAs != NCCL_CONFIG_UNDEF_INT && (config->maxCTAs < 1 || config->maxCTAs > most_ctas)) {
+    return refuse(ncclInvalidArgument, fmt::format("maxCTAs {} is outside 1 to {}", config->maxCTAs, most_ctas));
+  }
   Identity identity;
   std::memcpy(&identity, id.internal, sizeof(identity));
   const std::vector<Member> members = gather_members(identity, describe_this_rank(rank), ranks);

@@ -24,6 +24,14 @@ enum ncclResult_t {
   ncclInProgress = 7,
 };
 
+/// NCCL's has more fields; these are at their places' defaults in the suite.
+struct ncclConfig_t {
+  int minCTAs;
+  int maxCTAs;
+};
+constexpr int NCCL_CONFIG_UNDEF_INT = -2147483647 - 1;
+#define NCCL_CONFIG_INITIALIZER {NCCL_CONFIG_UNDEF_INT, NCCL_CONFIG_UNDEF_INT}
+
 enum ncclRedOp_t { ncclSum = 0, ncclProd = 1, ncclMax = 2, ncclMin = 3 };
 
 enum ncclDataType_t { ncclUint8 = 1, ncclFloat = 7 };
@@ -32,7 +40,7 @@ const char* ncclGetErrorString(ncclResult_t result);
 const char* ncclGetLastError(ncclComm_t comm);
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id);
-ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId id, int rank);
+ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id, int rank, ncclConfig_t* config);
 ncclResult_t ncclCommDestroy(ncclComm_t comm);
 ncclResult_t ncclCommAbort(ncclComm_t comm);
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* error);

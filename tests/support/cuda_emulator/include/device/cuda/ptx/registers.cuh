@@ -1,5 +1,6 @@
 #pragma once
-/// @file  Twin of src/device/cuda/ptx/registers.cuh: nothing to move, but whole warps have to come.
+/// @file  Twin of src/device/cuda/ptx/registers.cuh: nothing to move, but warps count what they have, and wait for what they
+/// do not get.
 
 #include <cuda_runtime.h>
 
@@ -11,6 +12,7 @@ void raise_registers_to(CudaEmulatorLine line = CudaEmulatorLine::current()) {
   const cuda_emulator::Place place{"raise_registers_to", line};
   static_cast<void>(cuda_emulator::warp_in_warpgroup(place));
   static_cast<void>(cuda_emulator::vote(0xffffffffU, true, place));
+  cuda_emulator::take_registers(count, place);
 }
 
 template <int count>
@@ -19,6 +21,7 @@ void lower_registers_to(CudaEmulatorLine line = CudaEmulatorLine::current()) {
   const cuda_emulator::Place place{"lower_registers_to", line};
   static_cast<void>(cuda_emulator::warp_in_warpgroup(place));
   static_cast<void>(cuda_emulator::vote(0xffffffffU, true, place));
+  cuda_emulator::give_registers(count, place);
 }
 
 }  // namespace ringworld::ptx

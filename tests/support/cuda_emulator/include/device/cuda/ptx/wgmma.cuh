@@ -170,6 +170,9 @@ void wait_wgmma(CudaEmulatorLine line = CudaEmulatorLine::current()) {
 template <int count>
 void hold_registers(float (& /*d*/)[count]) {}
 
+template <int count>
+void hold_registers(std::uint32_t (& /*a*/)[count][4]) {}
+
 template <int N>
 inline constexpr bool is_wgmma_width = N % 16 == 0 && N >= 16 && N <= 256 && (N <= 128 || N % 32 == 0 || N == 176);
 
