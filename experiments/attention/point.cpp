@@ -284,20 +284,6 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   }
 }
 
-/// How the point's blocks travel; that of GPUs was decided before.
-std::string_view recorded_transport(const SweepPoint& point) {
-  switch (device_of(point.plan.backend)) {
-    case DeviceKind::cuda:
-      return name_of(point.transport);
-    case DeviceKind::kokkos:
-      return name_of(Transport::staged);
-    case DeviceKind::host:
-    case DeviceKind::pinned:
-      break;
-  }
-  return "mpi";
-}
-
 }  // namespace
 
 AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values) {
@@ -311,7 +297,7 @@ AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values)
   row.ranks = point.ranks;
   row.layout = name_of(plan.layout);
   row.backend = name_of(plan.backend);
-  row.transport = recorded_transport(point);
+  row.transport = transport_name(device_of(plan.backend), point.transport);
   row.dtype = name_of(problem.dtype);
   row.wire_dtype = name_of(problem.wire_dtype);
   row.heads = problem.heads;

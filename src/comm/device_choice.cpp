@@ -34,8 +34,15 @@ Transport transport_of(const Communicator& communicator, DeviceKind memory) {
   return memory == DeviceKind::cuda ? communicator.transport() : Transport::staged;
 }
 
+std::string_view transport_name(DeviceKind memory, Transport of_gpus) {
+  if (memory == DeviceKind::host) {
+    return "mpi";
+  }
+  return name_of(memory == DeviceKind::cuda ? of_gpus : Transport::staged);
+}
+
 std::string_view transport_name(const Communicator& communicator, DeviceKind memory) {
-  return memory == DeviceKind::host ? "mpi" : name_of(transport_of(communicator, memory));
+  return memory == DeviceKind::host ? "mpi" : transport_name(memory, transport_of(communicator, memory));
 }
 
 }  // namespace ringworld

@@ -24,7 +24,10 @@ void take_device(const Communicator& world, DeviceKind memory);
 /// @pre `memory` is not the host's, which travels by MPI alone
 [[nodiscard]] Transport transport_of(const Communicator& communicator, DeviceKind memory);
 
-/// For records: the transport's name, "mpi" for host memory. Collective.
+/// For records: the transport's name, "mpi" for host memory.
+/// @param of_gpus  what was decided for GPUs; does not matter to other memory
+[[nodiscard]] std::string_view transport_name(DeviceKind memory, Transport of_gpus);
+/// The same, decided here. Collective.
 [[nodiscard]] std::string_view transport_name(const Communicator& communicator, DeviceKind memory);
 
 }  // namespace ringworld
