@@ -25,8 +25,9 @@ Checks and measures the CUDA backend on this machine's GPU, and ends with one ta
   --parts LIST      smoke (4 minutes at most): whether every Hopper kernel starts and is right, tests of device and
                     attention
                     speed (8): attention, its kernel alone, matrix product, PyTorch beside them, element-wise kernels
-                    deep (9): rings of 1, 2 and 4 ranks that share the GPU, 1,048,576 tokens, training at 32K tokens,
-                    compute-sanitizer's memcheck and racecheck, tests of the other kernels   (default smoke,speed,deep)
+                    deep (9): both grids of the forward kernel, rings of 1, 2 and 4 ranks that share the GPU, 1,048,576
+                    tokens, training at 32K tokens, compute-sanitizer's memcheck and racecheck, tests of the other
+                    kernels   (default smoke,speed,deep)
   --seconds N       the whole call ends within N seconds   (default: the sum of the steps' limits, which --list shows)
   --build DIR       a build of the preset cuda                        (default build/cuda)
   --bundle DIR      a folder of scripts/bundle.sh in place of a build

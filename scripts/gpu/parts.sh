@@ -29,11 +29,14 @@ other_families=(matmul "${elementwise_families[@]}")
 # Whether the kernels start at all, and are right. A kernel that hangs costs its own step.
 part_smoke() {
   local name
-  device 25
-  step tests test_device 25 --grace 5 "${run[@]}" test_device
+  device 20
+  step tests test_device 20 --grace 5 "${run[@]}" test_device
   for name in "${hopper_cases[@]}"; do
-    step tests "${name##*/cuda_}" 25 --grace 5 "${run[@]}" test_kernels_attention --gtest_filter="$name"
+    step tests "${name##*/cuda_}" 20 --grace 5 "${run[@]}" test_kernels_attention --gtest_filter="$name"
   done
+  # The forward kernel that needs no queue of tiles, should the other one hang.
+  step tests grid_of_tiles 20 --grace 5 env RINGWORLD_HOPPER_GRID=tiles "${run[@]}" test_kernels_attention \
+    --gtest_filter="$(printf '%s:' "${hopper_cases[@]}")"
   step tests hopper_path 10 --grace 5 "${run[@]}" test_kernels_attention --gtest_filter='HopperPath.*'
   step tests test_kernels_attention 40 --grace 5 "${run[@]}" test_kernels_attention --gtest_brief=1 \
     --gtest_filter='*cuda*'
@@ -42,7 +45,7 @@ part_smoke() {
 # bench NAME SECONDS FAMILY FILTER [VARIABLE=VALUE ...]
 bench() {
   step gpu "$1" "$2" --grace 5 env "${@:5}" "${run[@]}" "bench_$3" --benchmark_filter="$4" \
-    --benchmark_out_format=json --benchmark_out="$work/speed.$1.json"
+    --benchmark_out_format=json --benchmark_out="$work/$part.$1.json"
 }
 
 # How fast they are, beside a matrix product and beside PyTorch.
@@ -72,20 +75,24 @@ sanitizer_cases() {
 sanitizer() {
   local checker
   checker=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
-  step tests "$1" 80 "${run[@]}" "$checker" --tool "$1" --error-exitcode 3 "$programs/test_kernels_attention" \
+  step tests "$1" 70 --grace 5 "${run[@]}" "$checker" --tool "$1" --error-exitcode 3 "$programs/test_kernels_attention" \
     --gtest_filter="$(sanitizer_cases)"
 }
 
-# What takes longer: rings, a million tokens, training, memory and races, the other kernels.
+# What takes longer: both grids of the forward kernel, rings, a million tokens, training, memory and races, the other kernels.
 part_deep() {
-  local attention=(ringworld attention --backend cuda --dtype bfloat16 --head-size 128 --heads 8)
-  device 25
+  local grid attention=(ringworld attention --backend cuda --dtype bfloat16 --head-size 128 --heads 8)
+  device 20
+  # Both grids of the forward kernel: the state of a tile moves beside products, or not.
+  for grid in persistent tiles; do
+    bench "grid_$grid" 25 attention '^(forward|accumulate)/cuda/bfloat16/' "RINGWORLD_HOPPER_GRID=$grid"
+  done
   # Several ranks take turns on the GPU: right or wrong shows here, overlap does not.
-  step gpu ring 45 "${run[@]}" mpirun -n 4 "${attention[@]}" --transport staged --ranks 1,2,4 --context-length 16K \
+  step gpu ring 45 --grace 5 "${run[@]}" mpirun -n 4 "${attention[@]}" --transport staged --ranks 1,2,4 --context-length 16K \
     --pass forward_backward --warmup 1 --repeats 2 --output "$work/deep.ring.h5"
-  step gpu million 115 "${run[@]}" "${attention[@]}" --ranks 1 --context-length 1M --pass forward_backward --warmup 0 \
+  step gpu million 110 --grace 5 "${run[@]}" "${attention[@]}" --ranks 1 --context-length 1M --pass forward_backward --warmup 0 \
     --repeats 1 --output "$work/deep.million.h5"
-  step gpu train 60 "${run[@]}" ringworld train --config "$configs/train/config/gpu_200m.toml" --backend cuda \
+  step gpu train 55 --grace 5 "${run[@]}" ringworld train --config "$configs/train/config/gpu_200m.toml" --backend cuda \
     --dtype bfloat16 --checkpoint "$scratch/model.h5" --output "$work/deep.train.h5"
   sanitizer memcheck
   sanitizer racecheck

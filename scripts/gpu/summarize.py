@@ -87,20 +87,37 @@ def attention_table(steps: list[dict[str, Any]]) -> list[str]:
     return lines if len(lines) > count else []
 
 
-def overlap_lines(steps: list[dict[str, Any]]) -> list[str]:
-    """The forward kernel with its softmax under the product before, against the one that takes turns."""
-    times: dict[Shape, dict[str, float]] = {}
-    for variant in ("on", "off"):
-        for row in rows_of(steps, f"overlap_{variant}"):
-            case = shape_of(row["name"])
-            if case:
-                times.setdefault(case[1], {})[variant] = float(row["seconds"])
-    return [
-        f"forward kernel, head {head}, {tokens} tokens in {blocks} blocks: "
-        f"{found['off'] / found['on']:.3f} times as fast with overlap"
-        for (head, tokens, blocks), found in times.items()
-        if len(found) == 2
-    ]
+# Builds of the forward kernel that are measured in turn: the prefix of two steps, what a case of each is called in their
+# names, and the words for it.
+VARIANTS = {
+    "overlap": {"on": "softmax under the product before", "off": "softmax after the product before"},
+    "grid": {"persistent": "persistent grid", "tiles": "a block for each tile"},
+}
+
+
+def is_variant(name: str) -> bool:
+    """Tell whether a step measures a build of the forward kernel."""
+    return name.split("_")[0] in VARIANTS
+
+
+def variant_table(steps: list[dict[str, Any]]) -> list[str]:
+    """Builds of the forward kernel, a line each; the first of each pair is the one that runs by default."""
+    lines = []
+    for prefix, variants in VARIANTS.items():
+        times: dict[tuple[str, Shape], dict[str, float]] = {}
+        for variant in variants:
+            for row in rows_of(steps, f"{prefix}_{variant}"):
+                case = shape_of(row["name"])
+                if case:
+                    times.setdefault(case, {})[variant] = float(row["seconds"])
+        for (name, (head, tokens, blocks)), found in times.items():
+            for variant, seconds in found.items():
+                default = found.get(next(iter(variants)))
+                ratio = f"{seconds / default:.3f}" if default else ""
+                cells = (PASSES[name], head, tokens, blocks, variants[variant], f"{1e3 * seconds:.3f}", ratio)
+                lines.append(f"| {' | '.join(map(str, cells))} |")
+    head_lines = ["| builds of the forward kernel | head | tokens | blocks of keys | build | ms | of the default |"]
+    return [*head_lines, "|---|---|---|---|---|---|---|", *lines] if lines else []
 
 
 def bandwidth_lines(steps: list[dict[str, Any]]) -> list[str]:
@@ -109,7 +126,7 @@ def bandwidth_lines(steps: list[dict[str, Any]]) -> list[str]:
         f"{step['name']}: {row['name']}: {row['of_triad']:.2f} of the bandwidth of a copy"
         for step in steps
         for row in step.get("benchmarks", [])
-        if step["name"] not in ("attention", "matmul") and not step["name"].startswith("overlap_") and "of_triad" in row
+        if step["name"] not in ("attention", "matmul") and not is_variant(step["name"]) and "of_triad" in row
     ]
 
 
@@ -154,7 +171,7 @@ def main() -> int:
         "There is no GPU here: nothing that needs one was measured." if is_without else "The GPU did not say its name."
     )
     print(f"\n{gpus[0] if gpus else nameless}\n")
-    for block in (step_table, attention_table, overlap_lines, bandwidth_lines, record_lines):
+    for block in (step_table, attention_table, variant_table, bandwidth_lines, record_lines):
         lines = block(steps)
         if lines:
             print("\n".join(lines) + "\n")

@@ -10,8 +10,9 @@
 
 namespace ringworld {
 
-/// Blocks of threads of one operation, at most. Attention fills every multiprocessor, so each block of a hop has to
-/// wait until one of attention's ends, and then takes its place. NCCL would take up to 32.
+/// Blocks of threads of one operation, at most. NCCL would take up to 32. The forward pass of attention leaves them as many
+/// multiprocessors while hops are possible (SpareMultiprocessors). Other kernels fill all: each block of a hop waits
+/// until a block of theirs ends, and then takes its place.
 inline constexpr int most_blocks = 8;
 
 /// Throws Error(internal) with NCCL's own text unless `code` is success.

@@ -8,6 +8,7 @@
 #include "comm/shift_impl.hpp"
 #include "core/error.hpp"
 #include "device/cuda/native_stream.hpp"
+#include "device/cuda/spare_multiprocessors.hpp"
 
 namespace ringworld {
 namespace {
@@ -72,6 +73,7 @@ class NcclShift final : public Shift::Impl {
   std::unique_ptr<Event> begin_;
   std::unique_ptr<Event> end_;
   NcclCommunicator communicator_;  // below the stream, which it may still use while it is taken down
+  SpareMultiprocessors spare_{most_blocks};
   bool is_under_way_ = false;
 };
 

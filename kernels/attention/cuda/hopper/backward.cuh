@@ -12,14 +12,19 @@
 
 namespace ringworld::cuda::hopper {
 
+/// An fp32 tensor that is added to: a map for every 64 columns of a head, in boxes as gradient_sum.cuh stages them.
+struct GradientMaps {
+  CUtensorMap columns[2];
+};
+
 struct BackwardArguments {
   CUtensorMap q;     ///< boxes of queries x 64
   CUtensorMap dout;  ///< boxes of queries x 64
   CUtensorMap k;     ///< boxes of consumer_rows x 64
   CUtensorMap v;
-  CUtensorMap dq;  ///< boxes of 64 x 32, as those of dk and dv
-  CUtensorMap dk;
-  CUtensorMap dv;
+  GradientMaps dq;
+  GradientMaps dk;
+  GradientMaps dv;
   RowNumbers<const float> maximum;
   RowNumbers<const float> sum;
   RowNumbers<const float> delta;

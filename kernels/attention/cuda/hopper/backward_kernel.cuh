@@ -11,9 +11,9 @@
 ///
 /// dS is made of dP times the scale less D times the scale, one multiply-add, so that neither dQ nor dK need it after.
 ///
-/// So while a product runs, the numbers of the next are made. The two warpgroups meet once a step, when each has written
-/// its dS of a tile: dQ sums over the keys of both. dS has stages too, and a warpgroup is at most a step ahead, so that
-/// one meeting is enough.
+/// So while a product runs, the numbers of the next are made. The two warpgroups meet once a step, when each has
+/// written its dS of a tile: dQ sums over the keys of both. dS has stages too, and a warpgroup is at most a step ahead,
+/// so that one meeting is enough.
 ///
 /// A step of D = 128, 128 keys and 64 queries is 10.5 MFLOP, 2560 cycles of an SM's tensor cores at peak. In that time
 /// shared memory works for 2944: products read it for 2048, copies, dS and dQ take the rest. Device memory (mostly the
@@ -96,7 +96,7 @@ struct BackwardShared {
   alignas(panel_alignment) std::byte q[stages][Tiles::Queries::bytes];
   alignas(panel_alignment) std::byte dout[stages][Tiles::Queries::bytes];
   alignas(panel_alignment) std::byte ds[stages][Tiles::Scores::bytes];
-  alignas(panel_alignment) std::byte sums[Shape::consumers][GradientSum::bytes];
+  alignas(128) std::byte sums[Shape::consumers][GradientSum::bytes];
   /// As row_softmax makes them, which gives no weight where there is no key.
   alignas(16) RowSoftmax softmax[stages][Shape::queries];
   alignas(16) float scaled_delta[stages][Shape::queries];
@@ -152,8 +152,8 @@ __device__ void produce_tiles(const BackwardArguments& arguments, BackwardShared
   }
 }
 
-/// The second producer warp: brings maximum, sum and delta, which may lie at any address, in the form that the consumers need,
-/// and document ids.
+/// The second producer warp: brings maximum, sum and delta, which may lie at any address, in the form that the
+/// consumers need, and document ids.
 template <int head_size, bool has_documents>
 __device__ void produce_rows(const BackwardArguments& arguments, BackwardShared<head_size>& shared,
                              const BackwardPlace& place, TileWalk<has_documents> walk) {
@@ -192,7 +192,8 @@ __device__ void produce_rows(const BackwardArguments& arguments, BackwardShared<
 /// @param warp_row  the first of the warp's 16 rows
 template <class Tile, int Steps>
 __device__ void store_score_gradients(ptx::SharedAddress tile, const std::uint32_t (&words)[Steps][4], int warp_row) {
-  // Words of a step: rows 0 and 8 of its first eight columns, then of its second. A thread gives the address of one row.
+  // Words of a step: rows 0 and 8 of its first eight columns, then of its second. A thread gives the address of one
+  // row.
   const auto lane = threadIdx.x % 32U;
   const auto row = static_cast<unsigned>(warp_row) + lane % 16U;
   const ptx::SharedAddress row_address = tile + row * Tile::row_bytes + ((lane / 16U) ^ (row % 8U)) * 16U;
@@ -251,8 +252,8 @@ class BackwardConsumer {
     return {shared_.sums[consumer_], meeting_barrier + 1 + GradientSum::barriers * consumer_};
   }
 
-  // Of large heads k's address comes from memory, which keeps the compiler from holding its descriptors, the same in every
-  // step, in registers that it has not got. Those of v it holds in uniform registers.
+  // Of large heads k's address comes from memory, which keeps the compiler from holding its descriptors, the same in
+  // every step, in registers that it has not got. Those of v it holds in uniform registers.
   __device__ typename Tiles::Keys k() const {
     return {head_size > 64 ? shared_.k_address : ptx::shared_address(shared_.k)};
   }
@@ -304,7 +305,8 @@ class BackwardConsumer {
     }
   }
 
-  /// A weight for dS: as it was computed where there are registers for it, else as dV reads it, rounded, in half of them.
+  /// A weight for dS: as it was computed where there are registers for it, else as dV reads it, rounded, in half of
+  /// them.
   template <int Steps>
   __device__ float weight(const std::uint32_t (&rounded)[Steps][4], int at) const {
     if constexpr (queries <= 64) {
@@ -337,8 +339,8 @@ class BackwardConsumer {
   }
 
   __device__ void add_query_gradients() {
-    gradient_sum().start_adding(dq_, arguments_.dq, tile_ * queries + part_row(), part_column(), shared_.place.head,
-                                shared_.place.b);
+    gradient_sum().start_adding(dq_, arguments_.dq.columns[part_column() / dq_columns], tile_ * queries + part_row(),
+                                shared_.place.head, shared_.place.b);
   }
 
   /// Of the block's keys: the first of the warp's 16 rows.
@@ -376,9 +378,9 @@ class BackwardConsumer {
     finish_product<1>(dp);
     differentiate(dp, weights, at.stage);
     round_to_operand(dp, score_gradients);
-    // PTX forbids any use of an A fragment before the wait for its product. These are only read, here and (of 128 queries)
-    // in `differentiate`, as the tensor cores read them: no wait or move of ptxas 13.0 says that it minds, and a wait
-    // would cost the overlap. To be judged by a build that waits, on hardware.
+    // PTX forbids any use of an A fragment before the wait for its product. These are only read, here and (of 128
+    // queries) in `differentiate`, as the tensor cores read them: no wait or move of ptxas 13.0 says that it minds, and
+    // a wait would cost the overlap. To be judged by a build that waits, on hardware.
     start_weighted_sum<head_size>(dk_, score_gradients, q(at.stage));
     store_score_gradients<typename Tiles::Scores>(ds(at.stage).address, score_gradients, warp_row());
     ptx::fence_async_proxy();
@@ -393,7 +395,7 @@ class BackwardConsumer {
   }
 
   /// Adds the warpgroup's 64 keys of dk or dv to memory, or writes them there, 64 columns at a time.
-  __device__ void add(float (&sums)[head_size / 2], const CUtensorMap& to) {
+  __device__ void add(const float (&sums)[head_size / 2], const GradientMaps& to) {
 #pragma unroll
     for (int part = 0; part < head_size / 64; ++part) {
       float columns[GradientSum::columns / 2];
@@ -402,7 +404,7 @@ class BackwardConsumer {
         columns[at] = sums[part * GradientSum::columns / 2 + at];
       }
       gradient_sum().wait_until_free();
-      gradient_sum().start_adding(columns, to, shared_.place.key_begin + consumer_ * warpgroup_rows, part * 64,
+      gradient_sum().start_adding(columns, to.columns[part], shared_.place.key_begin + consumer_ * warpgroup_rows,
                                   shared_.place.kv_head, shared_.place.b, arguments_.overwrites_keys);
     }
   }
@@ -425,7 +427,7 @@ template <int head_size>
 __device__ void clear_keys(const BackwardArguments& arguments, BackwardShared<head_size>& shared,
                            const BackwardPlace& place) {
   auto* zeros = reinterpret_cast<float4*>(shared.sums[0]);
-  constexpr int quads = GradientSum::panel_bytes / static_cast<int>(sizeof(float4));
+  constexpr int quads = GradientSum::bytes / static_cast<int>(sizeof(float4));
   for (int at = static_cast<int>(threadIdx.x); at < quads; at += block_threads<BackwardShape<head_size>>) {
     zeros[at] = {0.0F, 0.0F, 0.0F, 0.0F};
   }
@@ -433,9 +435,10 @@ __device__ void clear_keys(const BackwardArguments& arguments, BackwardShared<he
   __syncthreads();
   if (threadIdx.x == 0) {
     for (int row = 0; row < BackwardTiles<head_size>::keys; row += GradientSum::rows) {
-      for (int column = 0; column < head_size; column += GradientSum::panel_columns) {
-        for (const CUtensorMap* to : {&arguments.dk, &arguments.dv}) {
-          ptx::store_tile(to, ptx::shared_address(zeros), column, place.key_begin + row, place.kv_head, place.b);
+      for (int part = 0; part < head_size / GradientSum::columns; ++part) {
+        for (const GradientMaps* to : {&arguments.dk, &arguments.dv}) {
+          ptx::store_tile(&to->columns[part], ptx::shared_address(zeros), 0, place.key_begin + row, place.kv_head,
+                          place.b);
         }
       }
     }

@@ -46,9 +46,12 @@ struct DocumentSummaries {
   int groups = 0;  ///< of a batch row: ceil(T / summary_tokens)
 
   /// Of `count` tokens from `begin` on; both are multiples of summary_tokens, and the end of the row is heeded.
+  /// @tparam unrolled  summaries that are asked for at once: a thread with few registers asks for one
+  template <int unrolled = 4>
   [[nodiscard]] __device__ DocumentSummary of_tokens(int b, int begin, int count) const {
     DocumentSummary found;
     const int end = min((begin + count) / summary_tokens, groups);
+#pragma unroll unrolled
     for (int group = begin / summary_tokens; group < end; ++group) {
       found.add(data[static_cast<std::int64_t>(b) * groups + group]);
     }
@@ -66,12 +69,15 @@ struct TileRange {
 
 /// The smallest range that holds all tiles of `candidates`, `tile_tokens` long, that `own` is not disjoint from.
 /// Called by a whole warp; every lane gets the same answer.
-__device__ inline TileRange overlapping_tiles(const DocumentSummary& own, const DocumentSummaries& others, int b,
-                                              int tile_tokens, TileRange candidates) {
+/// @tparam unrolled  as for `of_tokens`, and tiles that a lane looks at side by side
+template <int unrolled = 4>
+__device__ TileRange overlapping_tiles(const DocumentSummary& own, const DocumentSummaries& others, int b,
+                                       int tile_tokens, TileRange candidates) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   TileRange found{.begin = candidates.end, .end = candidates.begin};
+#pragma unroll unrolled
   for (int tile = candidates.begin + lane; tile < candidates.end; tile += 32) {
-    if (!own.is_disjoint(others.of_tokens(b, tile * tile_tokens, tile_tokens))) {
+    if (!own.is_disjoint(others.of_tokens<unrolled>(b, tile * tile_tokens, tile_tokens))) {
       found.begin = min(found.begin, tile);
       found.end = max(found.end, tile + 1);
     }

@@ -17,7 +17,8 @@ struct ForwardArguments {
   CUtensorMap q;  ///< boxes of consumer_rows x 64
   CUtensorMap k;  ///< boxes of keys x 64
   CUtensorMap v;
-  CUtensorMap out;  ///< boxes of warpgroup_rows x 64, where results are wanted
+  CUtensorMap out;           ///< boxes of warpgroup_rows x 64, where results are wanted
+  CUtensorMap state_output;  ///< of the state: boxes of warpgroup_rows x 32, for a persistent grid
   TileMask mask;
   DocumentSummaries query_documents;  ///< of mask.queries; empty when there are no documents
   DocumentSummaries key_documents;
@@ -30,12 +31,19 @@ struct ForwardArguments {
   Gate gate;
 };
 
-/// Folds one block of keys and values into the state, or on into the results. Enqueues on `stream`.
-/// @param overlaps  whether the softmax of a tile runs beside the product of the tile before
-template <int head_size>
-void launch_forward(const ForwardArguments& arguments, bool overlaps, cudaStream_t stream);
+/// Builds of the forward kernel, for a GPU to judge.
+struct ForwardVariant {
+  bool overlaps;       ///< whether the softmax of a tile runs beside the product of the tile before
+  bool is_persistent;  ///< whether blocks take one tile after the other; needs `state_output`
+  int most_blocks;     ///< of a persistent grid
+};
 
-extern template void launch_forward<64>(const ForwardArguments&, bool, cudaStream_t);
-extern template void launch_forward<128>(const ForwardArguments&, bool, cudaStream_t);
+/// Folds one block of keys and values into the state, or on into the results. Enqueues on `stream`.
+/// @pre a persistent grid runs on the compute stream (tile_queue.cuh)
+template <int head_size>
+void launch_forward(const ForwardArguments& arguments, const ForwardVariant& variant, cudaStream_t stream);
+
+extern template void launch_forward<64>(const ForwardArguments&, const ForwardVariant&, cudaStream_t);
+extern template void launch_forward<128>(const ForwardArguments&, const ForwardVariant&, cudaStream_t);
 
 }  // namespace ringworld::cuda::hopper

@@ -1,24 +1,36 @@
 /// @file  The Hopper path: which blocks it takes, and how their tensors become tensor maps and kernel arguments.
 ///
-/// RINGWORLD_HOPPER_OVERLAP=off|on (default on) chooses between two builds of the forward kernel (forward_kernel.cuh),
-/// for benchmarks.
+/// Environment variables choose between builds of the forward kernel, for benchmarks and tests:
+///
+///   RINGWORLD_HOPPER_OVERLAP=off|on            default on; see forward_walk.cuh
+///   RINGWORLD_HOPPER_GRID=tiles|persistent     default persistent, but for long blocks beside transfers; see
+///                                              forward_kernel.cuh and persistent_forward_kernel.cuh
+///   RINGWORLD_HOPPER_SPARE_MULTIPROCESSORS=N   that a persistent grid leaves free; default: as many as transfers need
+///                                              (device/cuda/spare_multiprocessors.hpp)
 
 #include <cuda_runtime.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
+#include "core/error.hpp"
 #include "core/spelling.hpp"
 #include "device/buffer.hpp"
 #include "device/cuda/check.hpp"
+#include "device/cuda/spare_multiprocessors.hpp"
 #include "device/cuda/tensor_map.hpp"
 #include "kernels/attention/cuda/hopper/backward.cuh"
 #include "kernels/attention/cuda/hopper/forward.cuh"
+#include "kernels/attention/cuda/hopper/gradient_sum.cuh"
 #include "kernels/attention/cuda/path.hpp"
+#include "kernels/row/cuda/multiprocessors.hpp"
 
 namespace ringworld::cuda {
 namespace {
@@ -77,8 +89,17 @@ CUtensorMap map_of(const ConstActivationView& view, int rows) {
   return map_of(view.data, view.dtype, view.shape, view.strides, rows);
 }
 
-CUtensorMap map_of(const TensorView<float, 4>& view) {
-  return map_of(view.data, DType::float32, view.shape, view.strides, warpgroup_rows);
+GradientMaps gradient_maps_of(const TensorView<float, 4>& view) {
+  GradientMaps maps{};
+  for (std::int64_t part = 0; part < view.shape[3] / GradientSum::columns; ++part) {
+    maps.columns[part] = make_tensor_map({.data = view.data + part * GradientSum::columns,
+                                          .dtype = DType::float32,
+                                          .sizes = {GradientSum::columns, view.shape[1], view.shape[2], view.shape[0]},
+                                          .strides = {1, view.strides[1], view.strides[2], view.strides[0]},
+                                          .box = {GradientSum::box_columns, GradientSum::rows, 1, 1},
+                                          .swizzle = BoxSwizzle::none});
+  }
+  return maps;
 }
 
 int tiles_of(std::int64_t tokens, int tile) { return static_cast<int>((tokens + tile - 1) / tile); }
@@ -89,24 +110,51 @@ bool has_countable_blocks(std::int64_t tokens, std::int64_t heads) {
   return (tokens / warpgroup_rows + 1) * heads < end_of_blocks;
 }
 
-constexpr const char* overlap_variable = "RINGWORLD_HOPPER_OVERLAP";
+/// Of a (B, H, T, D) tensor, as the state's output is.
+CUtensorMap map_by_head(const TensorView<float, 4>& view) {
+  const auto by_token = [](const std::array<std::int64_t, 4>& axes) {
+    return std::array{axes[0], axes[2], axes[1], axes[3]};
+  };
+  return map_of(view.data, DType::float32, by_token(view.shape), by_token(view.strides), warpgroup_rows);
+}
 
-bool overlap_is_asked_for() {
-  constexpr std::array<std::string_view, 2> choices{"off", "on"};
-  const char* asked = std::getenv(overlap_variable);
-  if (asked == nullptr || choices[1] == asked) {
-    return true;
+/// Whether the variable names the second of two choices; nothing if it is not set.
+std::optional<bool> second_is_asked_for(const char* variable, const std::array<std::string_view, 2>& choices) {
+  const char* asked = std::getenv(variable);
+  if (asked == nullptr) {
+    return std::nullopt;
   }
-  if (choices[0] == asked) {
-    return false;
+  if (choices[0] != asked && choices[1] != asked) {
+    throw_unknown_name(variable, asked, choices);
   }
-  throw_unknown_name(overlap_variable, asked, choices);
+  return choices[1] == asked;
+}
+
+constexpr const char* spare_variable = "RINGWORLD_HOPPER_SPARE_MULTIPROCESSORS";
+
+std::optional<int> spare_multiprocessors_asked_for() {
+  const char* asked = std::getenv(spare_variable);
+  if (asked == nullptr) {
+    return std::nullopt;
+  }
+  const std::string_view text = asked;
+  int count = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 0) {
+    throw Error(ErrorKind::bad_input, std::string(spare_variable) + " takes a number from 0 on, not '" + asked + "'");
+  }
+  return count;
 }
 
 template <int head_size>
 class HopperPath final : public AttentionPath {
  public:
-  explicit HopperPath(float scale) : scale_(scale), overlaps_(overlap_is_asked_for()) {}
+  explicit HopperPath(float scale)
+      : scale_(scale),
+        overlaps_(second_is_asked_for("RINGWORLD_HOPPER_OVERLAP", {"off", "on"}).value_or(true)),
+        wants_persistent_(second_is_asked_for("RINGWORLD_HOPPER_GRID", {"tiles", "persistent"})),
+        multiprocessors_(static_cast<int>(row::multiprocessors())),
+        spare_multiprocessors_(spare_multiprocessors_asked_for()) {}
 
   [[nodiscard]] std::string_view name() const override { return "hopper"; }
 
@@ -133,11 +181,13 @@ class HopperPath final : public AttentionPath {
     using Shape = ForwardShape<head_size>;
     constexpr int queries = consumer_rows<Shape>;
     const std::int64_t heads_per_kv_head = block.q.heads() / block.k.heads();
+    const bool is_persistent = wants_persistent_.value_or(is_persistent_by_itself(block)) && is_copyable(state.output);
     ForwardArguments arguments{
         .q = map_of(block.q, queries),
         .k = map_of(block.k, Shape::keys),
         .v = map_of(block.v, Shape::keys),
         .out = out.is_null() ? CUtensorMap{} : map_of(out, warpgroup_rows),
+        .state_output = is_persistent ? map_by_head(state.output) : CUtensorMap{},
         .mask = tile_mask_of(block.mask, block.q.tokens(), block.k.tokens()),
         .query_documents = {},
         .key_documents = {},
@@ -153,7 +203,11 @@ class HopperPath final : public AttentionPath {
         .gate = gate,
     };
     summarize(arguments, block.q.batch(), stream);
-    launch_forward<head_size>(arguments, overlaps_, stream);
+    launch_forward<head_size>(arguments,
+                              {.overlaps = overlaps_,
+                               .is_persistent = is_persistent,
+                               .most_blocks = std::max(1, multiprocessors_ - spare_multiprocessors())},
+                              stream);
   }
 
   void backward(const BackwardBlock& block, const BlockGradients& gradients, const Gate& gate,
@@ -165,9 +219,9 @@ class HopperPath final : public AttentionPath {
         .dout = map_of(block.dout, Shape::queries),
         .k = map_of(block.k, keys),
         .v = map_of(block.v, keys),
-        .dq = map_of(gradients.dq),
-        .dk = map_of(gradients.dk),
-        .dv = map_of(gradients.dv),
+        .dq = gradient_maps_of(gradients.dq),
+        .dk = gradient_maps_of(gradients.dk),
+        .dv = gradient_maps_of(gradients.dv),
         .maximum = numbers_of(block.maximum),
         .sum = numbers_of(block.sum),
         .delta = numbers_of(block.delta),
@@ -215,8 +269,21 @@ class HopperPath final : public AttentionPath {
                         arguments.key_documents, stream);
   }
 
+  /// Of the device: a persistent grid keeps off them.
+  [[nodiscard]] int spare_multiprocessors() const {
+    return spare_multiprocessors_.value_or(SpareMultiprocessors::wanted());
+  }
+
+  /// Beside transfers, long blocks lose more by the multiprocessors left to those than a persistent grid gains.
+  [[nodiscard]] bool is_persistent_by_itself(const ForwardBlock& block) const {
+    return spare_multiprocessors() == 0 || block.k.tokens() <= persistent_keys_beside_transfers;
+  }
+
   float scale_;
   bool overlaps_;  ///< the softmax of a tile and the product of the tile before, in the forward pass
+  std::optional<bool> wants_persistent_;
+  int multiprocessors_;
+  std::optional<int> spare_multiprocessors_;
   Buffer summaries_;
 };
 

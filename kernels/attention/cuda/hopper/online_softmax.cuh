@@ -1,10 +1,10 @@
 #pragma once
 /// @file  The running softmax over score fragments in registers, and its passage from and to the state in memory.
 /// Source: Milakov, Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867; FlashAttention-2,
-/// arXiv:2307.08691, section 3.1. Weights are 2^(log2(e) (scale s - m)): a scaled score is rounded first, then the difference,
-/// then the factor. A multiply-add less a product, c s - fl(c m), would make the largest weight 2^(rounding of c m), 1.0005
-/// at scores of 1e4, which the sum keeps and a weight in bf16 does not; and m must be what the state can hold without
-/// another rounding, for the backward pass subtracts the same.
+/// arXiv:2307.08691, section 3.1. Weights are 2^(log2(e) (scale s - m)): a scaled score is rounded first, then the
+/// difference, then the factor. A multiply-add less a product, c s - fl(c m), would make the largest weight 2^(rounding
+/// of c m), 1.0005 at scores of 1e4, which the sum keeps and a weight in bf16 does not; and m must be what the state
+/// can hold without another rounding, for the backward pass subtracts the same.
 ///
 /// Fragments are those of wgmma (ptx/wgmma.cuh): a thread holds values of two rows, in the order row 0 row 0 row 1
 /// row 1, and shares each with the three other threads of its quad.
@@ -37,8 +37,9 @@ struct RunningSoftmax {
   float sum[thread_rows];      ///< the thread's share: the quad's shares make the sum
 
   /// Turns scores into weights e^(scale s - maximum) under the new maximum.
+  /// @tparam may_be_hidden  whether the mask may hide all of a row
   /// @param factor  what was summed under the old maximum counts this much under the new
-  template <int N>
+  template <bool may_be_hidden, int N>
   __device__ void fold(float (&scores)[N], float scale, float (&factor)[thread_rows]) {
 #pragma unroll
     for (int row = 0; row < thread_rows; ++row) {
@@ -52,7 +53,7 @@ struct RunningSoftmax {
       const float old = maximum[row];
       maximum[row] = fmaxf(old, quad_maximum(largest));
       // A row that has seen nothing: 2^(-inf - 0) = 0, and never -inf - (-inf).
-      const float reference = maximum[row] == minus_infinity ? 0.0F : maximum[row];
+      const float reference = may_be_hidden && maximum[row] == minus_infinity ? 0.0F : maximum[row];
       factor[row] = ptx::exp2_approx((old - reference) * log2_e);
       float total = 0.0F;
 #pragma unroll

@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
+#include <utility>
 
+#include "core/error.hpp"
+#include "device/cuda/spare_multiprocessors.hpp"
 #include "kernels/attention/cuda/path.hpp"
 #include "support/available_device.hpp"
 
@@ -117,6 +122,32 @@ TEST_F(HopperPath, WritesResultsThatTheCopyEngineTakes) {
   EXPECT_TRUE(path_->can_write({Blocks::memory(), DType::bfloat16, Blocks::shape, wider}));
   EXPECT_FALSE(path_->can_write({Blocks::memory(), DType::float32, Blocks::shape}));
   EXPECT_FALSE(path_->can_write({Blocks::memory(), DType::bfloat16, Blocks::shape, {30 * 260, 260, 64, 1}}));
+}
+
+TEST_F(HopperPath, RefusesUnknownVariants) {
+  for (const auto& [variable, value] :
+       {std::pair("RINGWORLD_HOPPER_GRID", "row"), std::pair("RINGWORLD_HOPPER_OVERLAP", "persistent"),
+        std::pair("RINGWORLD_HOPPER_SPARE_MULTIPROCESSORS", "-1"),
+        std::pair("RINGWORLD_HOPPER_SPARE_MULTIPROCESSORS", "8x")}) {
+    setenv(variable, value, 1);  // NOLINT(concurrency-mt-unsafe): the test has one thread
+    EXPECT_THROW(static_cast<void>(cuda::make_hopper_path({.head_size = 64})), Error) << variable << "=" << value;
+    unsetenv(variable);  // NOLINT(concurrency-mt-unsafe)
+  }
+}
+
+TEST(SpareMultiprocessors, AreThoseOfTheLargestTransferAlive) {
+  EXPECT_EQ(SpareMultiprocessors::wanted(), 0);
+  {
+    const SpareMultiprocessors few(4);
+    const SpareMultiprocessors same(4);
+    EXPECT_EQ(SpareMultiprocessors::wanted(), 4);
+    {
+      const SpareMultiprocessors many(8);
+      EXPECT_EQ(SpareMultiprocessors::wanted(), 8);
+    }
+    EXPECT_EQ(SpareMultiprocessors::wanted(), 4);
+  }
+  EXPECT_EQ(SpareMultiprocessors::wanted(), 0);
 }
 
 TEST_F(HopperPath, ExistsForItsHeadSizesAlone) {

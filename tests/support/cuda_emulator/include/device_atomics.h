@@ -39,6 +39,12 @@ T atomicOr(T* at, V value) {
   *at = before | static_cast<T>(value);
   return before;
 }
+/// Counts from 0 to `last`, and then from 0 again.
+inline unsigned atomicInc(unsigned* at, unsigned last) {
+  const unsigned before = *at;
+  *at = before >= last ? 0 : before + 1;
+  return before;
+}
 template <class T, class E, class V>
 T atomicCAS(T* at, E expected, V value) {
   const T before = *at;
