@@ -46,7 +46,9 @@ constexpr std::array<Verb, 9> verbs{{
 }};
 
 std::string usage() {
-  std::string text = "Usage: ringworld VERB [FLAGS]      (ringworld VERB --help shows a verb's flags)\n\n";
+  std::string text =
+      "Usage: ringworld VERB [FLAGS]      (ringworld VERB --help shows a verb's flags)\n"
+      "       ringworld --version\n\n";
   for (const Verb& verb : verbs) {
     text += fmt::format("  {:<10} {}\n", verb.name, verb.summary);
   }
@@ -80,12 +82,26 @@ void require_same_task(const Communicator& world, const std::vector<std::string>
   require_agreement(world, facts);
 }
 
+/// Which program this is, for people and for reports of faults.
+std::string version_text() {
+  const BuildInfo& build = build_info();
+  return fmt::format("ringworld {} ({}{})\nbackends {}\n{} {}\n{}\n", build.version, build.git_revision,
+                     build.git_is_dirty ? ", changed" : "", build.enabled_backends, build.compiler, build.build_type,
+                     build.library_versions);
+}
+
 int dispatch(const Communicator& world, Watchdog& watchdog, const std::vector<std::string>& command_line) {
   require_same_task(world, command_line);
   const std::string verb_name = command_line.size() > 1 ? command_line[1] : "";
   if (verb_name == "--help" || verb_name == "-h") {
     if (world.is_root()) {
       fmt::print("{}", usage());
+    }
+    return 0;
+  }
+  if (verb_name == "--version" || verb_name == "-V") {
+    if (world.is_root()) {
+      fmt::print("{}", version_text());
     }
     return 0;
   }

@@ -116,6 +116,11 @@ copy_programs() {
   cp --dereference "$(command -v orted)" "$output/bin/orted"
   copy_libraries "$output"/bin/*
   cp -R "$root/experiments" "$output/experiments"
+  # The program looks for its texts beside the folder that it lies in.
+  if [[ -d $build/share/ringworld ]]; then
+    mkdir -p "$output/share"
+    cp -R "$build/share/ringworld" "$output/share/"
+  fi
 }
 
 # Plug-ins for other networks and schedulers bring libraries of those: they stay behind.

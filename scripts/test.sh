@@ -19,7 +19,7 @@ summary=()
 # those of the machine code, which want no GPU.
 gpu_tests='^device\.|[Cc]uda|^[a-z_]+_device(_[a-z]+)?_ranks_|_sass$'
 # Those of code that has a path for each generation of GPUs.
-tests_of_gpu_paths='^device\.|^kernels_attention.*[Cc]uda|^ring_device_attention_ranks_2'
+tests_of_gpu_paths='^device\.|^kernels_attention.*[Cc]uda|^sequence_device_attention_ranks_2'
 
 usage() {
   cat <<'HELP'
@@ -34,9 +34,9 @@ Sets Ringworld up with the tools of its developers, and runs every test and chec
   --jobs N   compile jobs and tests side by side      (default: all cores)
 
 Stages: release build and its tests, Python tests, shellcheck, clang-format, the tests of the modules again under
-AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA backend on an emulated H100 and, where its code differs, an
-A100, and the CUDA build where nvcc is found, whose GPU tests skip where there is no GPU, and its archive for machines
-with one. All stages run, whatever fails.
+AddressSanitizer and UndefinedBehaviorSanitizer and, where they have threads, under ThreadSanitizer, the CUDA backend on
+an emulated H100 and, where its code differs, an A100, and the CUDA build where nvcc is found, whose GPU tests skip where
+there is no GPU, and its archive for machines with one. All stages run, whatever fails.
 A stage of tests counts its tests, any other stage counts as one. The last line reads `N passed, N failed`; the exit code
 is 0 when nothing failed. Logs and JUnit files lie in build/logs/test.
 HELP
@@ -217,7 +217,7 @@ stage_sanitizers() {
     return 0
   fi
   export UBSAN_OPTIONS=print_stacktrace=1
-  export LSAN_OPTIONS="suppressions=$root/scripts/leaks_of_others.txt:print_suppressions=0"
+  export LSAN_OPTIONS="suppressions=$root/scripts/lsan_suppressions.txt:print_suppressions=0"
   export ASAN_OPTIONS=detect_leaks=0
   if check "asan: configure and build" configure_and_build asan tests; then
     count "asan: ctest under MPI" ctest_junit asan --label-regex '^mpi$'
@@ -225,6 +225,21 @@ stage_sanitizers() {
     count "asan: ctest with leak check" ctest_junit asan --label-exclude '^(mpi|lint|scripts|python)$'
   fi
   unset ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS
+}
+
+# The code that runs on several threads, alone and under MPI: the other libraries are not built with ThreadSanitizer, and
+# what they do inside is left out.
+stage_threads() {
+  if [[ $is_quick == true ]]; then
+    skip "tsan: ctest" "--quick"
+    return 0
+  fi
+  export TSAN_OPTIONS="ignore_noninstrumented_modules=1 suppressions=$root/scripts/tsan_suppressions.txt"
+  if check "tsan: configure and build" configure_and_build tsan test_core test_device test_comm test_kernels_elementwise \
+    test_kernels_attention; then
+    count "tsan: ctest" ctest_junit tsan --tests-regex '^(core|device|kernels_elementwise)\.|Thread|^comm_ranks_2$'
+  fi
+  unset TSAN_OPTIONS
 }
 
 # What the tests in tests/soak do in a short form on the release build.
@@ -274,6 +289,7 @@ main() {
     stage_python
     stage_lint
     stage_sanitizers
+    stage_threads
     stage_emulated_cuda
     stage_cuda
   fi

@@ -1,4 +1,4 @@
-"""The command line: `report`, `compare` and `roofline`. Exit codes: 0 ok, 1 a check failed, 2 bad usage or input."""
+"""The command line. Exit codes: 0 ok, 1 a check failed, 2 bad usage or input."""
 
 from __future__ import annotations
 
@@ -59,7 +59,17 @@ def _roofline(options: argparse.Namespace) -> int:
     return OK
 
 
-_VERBS = {"report": _report, "compare": _compare, "roofline": _roofline}
+def _fold(options: argparse.Namespace) -> int:
+    from ringworld_analysis import journal
+
+    for path in options.files:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        print(f"{path}: {journal.fold(path)} rows came from its journal")
+    return OK
+
+
+_VERBS = {"report": _report, "compare": _compare, "roofline": _roofline, "fold": _fold}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         "files", nargs="+", type=Path, metavar="BENCH.json", help="written by bench_* with --benchmark_out=BENCH.json"
     )
     roofline.add_argument("-o", "--output", required=True, type=Path, metavar="FILE.png", help="picture to write")
+
+    fold = verbs.add_parser("fold", help="bring what a killed job committed last into the tables of its record")
+    fold.add_argument("files", nargs="+", type=Path, metavar="RUN.h5", help="records that no job writes")
     return parser
 
 

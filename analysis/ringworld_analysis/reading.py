@@ -1,4 +1,4 @@
-"""From HDF5 to tables and provenance trees. The only module that knows h5py."""
+"""From HDF5 to tables and provenance trees. Only this module and `journal` know h5py."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
 
 from ringworld_analysis import roles
 from ringworld_analysis.errors import InputError
-from ringworld_analysis.table import Column, Table
+from ringworld_analysis.journal import open_record
+from ringworld_analysis.table import Column, Table, concatenate
+
+_Value = TypeVar("_Value")
 
 ATTENTION = "/attention"
 PROVENANCE = "/provenance"
 
+#: One row a hop of a rank. Records hold it so until 0.1; now as arrays of a point, which `_read_hops` unfolds.
+HOPS, PROBES = "/overlap/hops", "/overlap/points"
+HOP_FIGURES = ("t_compute", "t_comm", "t_both", "bytes")
+
 #: Tables of `ringworld train` and `ringworld needle`: a record with one of them needs no /attention.
-STEPS, STAGES, CELLS, PERPLEXITY = "/training/steps", "/training/stages", "/needle/cells", "/needle/perplexity"
-LANGUAGE_TABLES = (STEPS, STAGES, CELLS, PERPLEXITY)
+STEPS, TERMS, STAGES = "/training/steps", "/training/terms", "/training/stages"
+CELLS, PERPLEXITY = "/needle/cells", "/needle/perplexity"
+LANGUAGE_TABLES = (STEPS, TERMS, STAGES, CELLS, PERPLEXITY)
 
 #: Columns of /attention without which there is nothing to report.
 REQUIRED_ATTENTION_COLUMNS = (
@@ -76,7 +84,7 @@ class Source:
     def table(self, name: str) -> Table | None:
         """Return another table of the file, or None where the file has none of that name."""
         with _open(self.path) as file:
-            return _read_table(file, name, self.path)
+            return _read_hops(file, self.path) if name == HOPS else _read_table(file, name, self.path)
 
 
 def read_source(path: Path, label: str | None = None, *, needs_attention: bool = True) -> Source:
@@ -117,7 +125,7 @@ def _open(path: Path) -> h5py.File:
     if path.is_dir():
         raise InputError(f"{path}: is a directory, not an HDF5 file")
     try:
-        return h5py.File(path, "r")
+        return open_record(path)
     except OSError as problem:
         kind = "cannot be opened" if h5py.is_hdf5(path) else "not an HDF5 file"
         raise InputError(f"{path}: {kind} ({_first_line(problem)})") from problem
@@ -143,17 +151,73 @@ def _read_table(file: h5py.File, name: str, path: Path) -> Table | None:
     return table
 
 
+def _read_hops(file: h5py.File, path: Path) -> Table | None:
+    """Read the overlap probes as one row a hop of a rank."""
+    rows = _read_table(file, HOPS, path)
+    probes = _read_table(file, PROBES, path)
+    if probes is None:
+        return rows
+    try:
+        unfolded = _unfold(file, probes)
+    except (OSError, RuntimeError, KeyError, ValueError) as problem:
+        raise InputError(f"{path}: {PROBES} cannot be read ({_first_line(problem)})") from problem
+    return unfolded if rows is None else concatenate([rows, unfolded])
+
+
+def _unfold(file: h5py.File, probes: Table) -> Table:
+    arrays = {name: file[f"/overlap/{name}"] for name in HOP_FIGURES}
+    own = [name for name in probes.keys if name not in ("attention_row", "polling")]
+    parts: dict[str, list[Column]] = {
+        name: [] for name in ("attention_row", "rank", "hop", *HOP_FIGURES, "exposed", "overlap", "polling", *own)
+    }
+    for probe in probes.rows():
+        ranks, steps, first = int(probe["ranks"]), int(probe["steps"]), int(probe["first"])
+        figures = {name: array[first : first + ranks * steps] for name, array in arrays.items()}
+        if any(len(numbers) != ranks * steps for numbers in figures.values()):
+            raise ValueError(f"an array ends before the {ranks} x {steps} numbers of a probe")
+        waits = ~np.isnan(figures["t_comm"])  # a step without a transfer is no hop
+        places = np.flatnonzero(waits)
+        hop = {name: numbers[waits].astype(np.float64) for name, numbers in figures.items()}
+        shorter = np.minimum(hop["t_compute"], hop["t_comm"])
+        hidden = hop["t_compute"] + hop["t_comm"] - hop["t_both"]
+        hop["exposed"] = hop["t_both"] - hop["t_compute"]
+        hop["overlap"] = np.divide(hidden, shorter, out=np.zeros_like(hidden), where=shorter > 0)
+        hop |= {"rank": places // steps, "hop": places % steps, "bytes": figures["bytes"][waits]}
+        hop |= {name: np.full(len(places), probe[name]) for name in ("attention_row", "polling", *own)}
+        for name, values in parts.items():
+            values.append(hop[name])
+    columns = {name: np.concatenate(values) if values else np.empty(0) for name, values in parts.items()}
+    keys = dict.fromkeys(("attention_row", "rank", "hop", "polling", *own), roles.KEY)
+    return Table(columns, roles=keys | {name: "measure" for name in columns if name not in keys})
+
+
 def _to_table(dataset: h5py.Dataset) -> Table:
     data = dataset[()]
     columns = {
         str(name): _plain(data[name], h5py.check_enum_dtype(dataset.dtype[name])) for name in dataset.dtype.names
     }
+    old_names = _old_names(columns)
+    columns = _renamed(columns, old_names)
     of_columns = (
-        _described(dataset, "roles")
+        _renamed(_described(dataset, "roles"), old_names)
         if "roles" in dataset.attrs
         else roles.before_roles(str(dataset.name), columns)
     )
-    return Table(columns, _described(dataset, "units"), _described(dataset, "meanings"), of_columns)
+    if "layout" in columns and "schedule" not in columns:  # older than the column: a ring was all there was
+        columns["schedule"] = np.full(len(data), "ring")
+        of_columns["schedule"] = roles.KEY
+    units, meanings = (_renamed(_described(dataset, name), old_names) for name in ("units", "meanings"))
+    return Table(columns, units, meanings, of_columns)
+
+
+def _old_names(columns: Mapping[str, Column]) -> dict[str, str]:
+    """Return the columns that had another name in older records: `schedule` once named the list of stages."""
+    is_old = "stage" in columns and "schedule" in columns and "stages" not in columns
+    return {"schedule": "stages"} if is_old else {}
+
+
+def _renamed(values: Mapping[str, _Value], names: Mapping[str, str]) -> dict[str, _Value]:
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def _described(dataset: h5py.Dataset, attribute: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -47,26 +46,12 @@ def page(run: Run, sections: list[Section], title: str) -> str:
     links = [("summary", "Summary"), *((part.key, part.title) for part in sections)]
     links += [("rows", "All rows")] if _has_attention(run) else []
     links += [("definitions", "Definitions"), ("provenance", "Provenance")]
-    nav = "".join(f'<a href="#{escape(key)}">{escape(name)}</a>' for key, name in links)
-    body = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="soft">{escape(_subtitle(run))}</p>',
-        f"<nav>{nav}</nav>",
-        _summary(run, sections),
-        *(markup.section(part) for part in sections),
-        _rows(run) if _has_attention(run) else "",
-        f'<section id="definitions"><h2>Definitions</h2>{markup.terms(DEFINITIONS)}</section>',
-        _provenance(run),
-        f'<p class="soft">Made by ringworld_analysis {escape(__version__)}.</p>',
-    ]
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{_asset("page.css")}</style></head>'
-        f"<body><main>{''.join(body)}</main><script>{_asset('page.js')}</script></body></html>\n"
-    )
+    return markup.render(
+        title=title, subtitle=_subtitle(run), links=links, scope=_scope(run), found=_findings(run, sections),
+        invalid=_invalid_grid(run) if len(run.invalid) else None, sections=sections, has_rows=_has_attention(run),
+        definitions=DEFINITIONS, sources=run.sources, style=_asset("page.css"), script=_asset("page.js"),
+        version=__version__, **_rows(run),
+    )  # fmt: skip
 
 
 def _has_attention(run: Run) -> bool:
@@ -91,7 +76,7 @@ def _subtitle(run: Run) -> str:
     return " · ".join(parts)
 
 
-def _summary(run: Run, sections: list[Section]) -> str:
+def _findings(run: Run, sections: list[Section]) -> list[Finding]:
     total, invalid = len(run.attention), len(run.invalid)
     counts = f"**{total - invalid}** of {formatting.counted(total, 'row')} {'is' if total == 1 else 'are'} valid"
     if not _has_attention(run):
@@ -115,10 +100,7 @@ def _summary(run: Run, sections: list[Section]) -> str:
     missing = [f"{part.title} ({part.missing})" for part in sections if part.missing]
     if missing:
         found.append(Finding(f"Not in this report: {'; '.join(missing)}", "warn"))
-    html = [f'<section id="summary"><h2>Summary</h2><p>{escape(_scope(run))}</p>', markup.findings(found)]
-    if invalid:
-        html.append(markup.grid(_invalid_grid(run)))
-    return "".join([*html, "</section>"])
+    return found
 
 
 def _language_finding(run: Run) -> Finding:
@@ -188,8 +170,11 @@ def _invalid_grid(run: Run) -> Grid:
     )  # fmt: skip
 
 
-def _rows(run: Run) -> str:
+def _rows(run: Run) -> dict[str, Any]:
+    """Return what is the same in every row, and a grid of the rest; no grid where there are no rows."""
     table = run.attention
+    if not len(table):
+        return {"same": [], "rows": None}
     names = [name for name in table.names if name not in _ADDED]
     if len(run.sources) > 1:
         labels = np.array([source.label for source in run.sources])
@@ -197,28 +182,17 @@ def _rows(run: Run) -> str:
         names.insert(0, "file")
     same = [name for name in names if len(table) > 1 and len(np.unique(table[name])) == 1]
     varying = [name for name in names if name not in same]
-    html = ['<section id="rows"><h2>All rows</h2>']
-    if not len(table):
-        return "".join([*html, '<p class="missing">There are none.</p></section>'])
     first = table.rows()[0]
-    if same:
-        html.append("<h3>The same in every row</h3>")
-        shown = [(name, formatting.plain(first[name], table.units.get(name, "")) or "(empty)") for name in same]
-        html.append(markup.pairs(shown))
-    html.append('<p class="print-only">The table of rows is too wide for paper; it is in attention.csv.</p>')
+    shown = [(name, formatting.plain(first[name], table.units.get(name, "")) or "(empty)") for name in same]
     cells = [[row[name] for name in varying] for row in table.rows()]
     invalid = frozenset(np.flatnonzero(~table["valid"].astype(bool)).tolist())
-    html.append(
-        markup.grid(
-            Grid(
-                "Rows", varying, cells, table.units, table.meanings,
-                "Click a column head to sort; hover over it for its meaning. Rows that are not valid are marked. All "
-                "columns with full digits are in `attention.csv`.",
-                invalid,
-            )
-        )
+    rows = Grid(
+        "Rows", varying, cells, table.units, table.meanings,
+        "Click a column head to sort; hover over it for its meaning. Rows that are not valid are marked. All "
+        "columns with full digits are in `attention.csv`.",
+        invalid,
     )  # fmt: skip
-    return "".join([*html, "</section>"])
+    return {"same": shown, "rows": rows}
 
 
 def _all_rows(run: Run) -> DataSet:
@@ -226,18 +200,3 @@ def _all_rows(run: Run) -> DataSet:
     labels = [source.label for source in run.sources]
     rows = [[labels[row["source"]], *(row[name] for name in names)] for row in run.attention.rows()]
     return DataSet("attention", ["file", *names], rows)
-
-
-def _provenance(run: Run) -> str:
-    html = ['<section id="provenance"><h2>Provenance</h2>']
-    for index, source in enumerate(run.sources):
-        if source.provenance is None:
-            body = '<p class="missing">The file has no group <code>/provenance</code>.</p>'
-        else:
-            body = markup.node(source.provenance) or '<p class="missing">The group is empty.</p>'
-        if len(run.sources) == 1:
-            html.append(body)
-        else:
-            is_open = " open" if index == 0 else ""
-            html.append(f"<details{is_open}><summary>{escape(source.label)}</summary>{body}</details>")
-    return "".join([*html, "</section>"])

@@ -24,18 +24,18 @@ KEYS_BEFORE_ROLES: Mapping[str, tuple[str, ...]] = {
     ),
     "/overlap/hops": ("attention_row", "rank", "hop", "polling"),
     "/samples": ("attention_row", "repeat", "rank"),
-    "/training/steps": ("schedule", "stage", "step", "context_length", "rope_theta", "ranks", "seed"),
+    "/training/steps": ("stages", "stage", "step", "context_length", "rope_theta", "ranks", "seed"),
     "/training/stages": (
-        "schedule", "stage", "context_length", "rope_theta", "steps", "batch", "mesh", "ranks", "layout", "backend",
+        "stages", "stage", "context_length", "rope_theta", "steps", "batch", "mesh", "ranks", "layout", "backend",
         "transport", "dtype", "recompute", "learning_rate", "seed",
     ),
     "/needle/cells": (
-        "schedule", "stage", "context_length", "rope_theta", "theta_mode", "kind", "depth", "needles_planted",
+        "stages", "stage", "context_length", "rope_theta", "theta_mode", "kind", "depth", "needles_planted",
         "needles_asked", "contexts", "ranks", "layout", "backend", "dtype", "decoding", "training_seed", "seed",
         "checkpoint_digest",
     ),
     "/needle/perplexity": (
-        "schedule", "stage", "context_length", "rope_theta", "theta_mode", "position_begin", "position_end", "contexts",
+        "stages", "stage", "context_length", "rope_theta", "theta_mode", "position_begin", "position_end", "contexts",
         "ranks", "layout", "backend", "training_seed", "seed", "checkpoint_digest",
     ),
 }  # fmt: skip

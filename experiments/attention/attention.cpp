@@ -37,10 +37,22 @@ namespace ringworld {
 namespace {
 
 constexpr const char* description =
-    "Sweeps ring attention over the product of the lists given, checks every result against fp64, and records times,\n"
+    "Sweeps attention between ranks over the product of the lists given, checks every result against fp64, and records "
+    "times,\n"
     "bytes, memory and errors. One job serves all ring sizes up to its own.";
 
 constexpr double peak_seconds = 0.25;
+
+/// Brings the figures of a probe to their arrays, and the row that says where they are to its table.
+void add_overlap(RunRecord& record, const OverlapProbe& probe) {
+  const auto [t_compute, t_comm, t_both, bytes] = OverlapRow::arrays();
+  OverlapRow row = probe.row;
+  row.first = record.append_numbers<float>(t_compute, probe.t_compute);
+  record.append_numbers<float>(t_comm, probe.t_comm);
+  record.append_numbers<float>(t_both, probe.t_both);
+  record.append_numbers<std::int64_t>(bytes, probe.bytes);
+  record.append_all(std::span<const OverlapRow>(&row, 1));
+}
 
 /// Brings a point and its samples to the record.
 void add_result(RunRecord& record, PointResult& result) {
@@ -49,22 +61,27 @@ void add_result(RunRecord& record, PointResult& result) {
     for (SampleRow& sample : result.samples) {
       sample.attention_row = index;
     }
-    for (HopRow& hop : result.hops) {
-      hop.attention_row = index;
-    }
     record.append_all(std::span<const SampleRow>(result.samples));
-    record.append_all(std::span<const HopRow>(result.hops));
+    if (result.overlap.has_value()) {
+      result.overlap->row.attention_row = index;
+      add_overlap(record, *result.overlap);
+    }
   });
 }
 
-/// What the ranks compute on, for people.
-std::string describe_device(DeviceKind memory) {
-  return memory == DeviceKind::cuda ? fmt::format("{} {}", describe_gpu().name, cuda_device_identity()) : "host";
+/// Description of the devices on which the ranks compute, for messages.
+std::string describe_devices(const std::set<DeviceKind>& kinds) {
+  std::string text;
+  for (const DeviceKind kind : kinds) {
+    const std::string identity = device(kind).identity();
+    text += (text.empty() ? "" : ", ") + device(kind).name() + (identity.empty() ? "" : " " + identity);
+  }
+  return text.empty() ? "host" : text;
 }
 
 std::string name_of_point(const AttentionRow& row) {
-  return fmt::format("S={} P={} {} {} {} {}", row.context_length, row.ranks, row.layout.view(), row.pass.view(),
-                     row.backend.view(), row.dtype.view());
+  return fmt::format("S={} P={} {} {} {} {} {}", row.context_length, row.ranks, row.schedule.view(), row.layout.view(),
+                     row.pass.view(), row.backend.view(), row.dtype.view());
 }
 
 std::string describe_result(const AttentionRow& row) {
@@ -77,9 +94,9 @@ std::string describe_result(const AttentionRow& row) {
 }
 
 void print_summary(const std::vector<AttentionRow>& rows, const std::string& output) {
-  constexpr std::array<std::string_view, 10> columns{
-      "context_length",    "ranks",      "layout", "pass", "step_time", "flops_per_second_per_rank",
-      "mfu_measured_peak", "peak_bytes", "error",  "valid"};
+  constexpr std::array<std::string_view, 11> columns{
+      "context_length",    "ranks",      "schedule", "layout", "pass", "step_time", "flops_per_second_per_rank",
+      "mfu_measured_peak", "peak_bytes", "error",    "valid"};
   fmt::print("{}", console_table(std::span<const AttentionRow>(rows), columns));
   fmt::print("{} points, {} valid -> {}\n", rows.size(), std::ranges::count_if(rows, &AttentionRow::valid), output);
   std::fflush(stdout);
@@ -97,13 +114,13 @@ MeasuredPeak measure_host_peak(const Communicator& ring, DType dtype, int thread
   return {.flops_per_second = all / ring.size(), .nominal_flops_per_second = nominal_fma_peak(isa, dtype) * threads};
 }
 
-/// What matrix products of one rank reach on its GPU, with all ranks of `ring` at work.
-MeasuredPeak measure_gpu_peak(const Communicator& ring, DType dtype, std::int64_t extent) {
+/// Measured rate of matrix products of one rank on its device, while all ranks of `ring` compute.
+MeasuredPeak measure_device_peak(const Communicator& ring, Backend backend, DType dtype, std::int64_t largest_extent) {
   double mine = 0;
   ring.barrier();
-  on_every_rank(ring, [&] { mine = measure_gemm_peak(Backend::cuda, dtype, extent, peak_seconds); });
+  on_every_rank(ring, [&] { mine = measure_growing_gemm_peak(backend, dtype, largest_extent, peak_seconds); });
   return {.flops_per_second = ring.all_reduce(mine, Reduction::sum) / ring.size(),
-          .nominal_flops_per_second = nominal_gpu_peak(describe_gpu(), dtype)};
+          .nominal_flops_per_second = is_gpu(device_of(backend)) ? nominal_gpu_peak(describe_gpu(), dtype) : 0};
 }
 
 /// The first `ranks` ranks of the job form a ring; the others hold a null communicator.
@@ -131,7 +148,7 @@ class RingSizes {
 /// @throws Error(bad_input), on every rank, when one cannot be had
 void decide_transports(const Communicator& world, RingSizes& rings, std::vector<SweepPoint>& points) {
   for (SweepPoint& point : points) {
-    if (device_of(point.plan.backend) != DeviceKind::cuda) {
+    if (!is_gpu(device_of(point.plan.backend))) {
       continue;
     }
     const Communicator& ring = rings.of(point);
@@ -168,9 +185,10 @@ int run_attention(const Job& job) {
   const Communicator& world = job.world;
   const JobFiles files(job, {}, {{.flag = "--output", .path = values.output}});
   std::vector<SweepPoint> points;
-  DeviceKind memory = DeviceKind::host;
-  on_every_rank(world, [&] { memory = device_of(values); });
-  take_device(world, memory);
+  const std::set<DeviceKind> devices = devices_of(values);
+  for (const DeviceKind kind : devices) {
+    take_device(world, kind);
+  }
   on_every_rank(world, [&] { points = make_points(values, world.size()); });
   warn_of_shared_cpus(world, points);
   RingSizes rings(world);
@@ -180,7 +198,7 @@ int run_attention(const Job& job) {
                          .retries_failed = values.retry_failed,
                          .configuration = options.to_toml(),
                          .seeds = {values.seed},
-                         .device = describe_device(memory)});
+                         .device = describe_devices(devices)});
 
   std::map<std::tuple<std::int64_t, DType, int, DeviceKind>, MeasuredPeak> peaks;
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
@@ -208,8 +226,8 @@ int run_attention(const Job& job) {
       const DeviceKind kind = device_of(point.plan.backend);
       const auto [peak, is_new] = peaks.try_emplace({point.ranks, dtype, point.plan.threads, kind});
       if (is_new) {
-        peak->second = kind == DeviceKind::cuda ? measure_gpu_peak(ring, dtype, values.gemm_extent)
-                                                : measure_host_peak(ring, dtype, point.plan.threads);
+        peak->second = has_own_memory(kind) ? measure_device_peak(ring, point.plan.backend, dtype, values.gemm_extent)
+                                            : measure_host_peak(ring, dtype, point.plan.threads);
       }
       result = run_point(ring, point, values, peak->second);
     }

@@ -11,6 +11,7 @@
 #include "experiments/common/names.hpp"
 #include "experiments/common/run_flags.hpp"
 #include "io/row_keys.hpp"
+#include "sequence/plan_cost.hpp"
 
 namespace ringworld {
 namespace {
@@ -59,14 +60,20 @@ void each(const List& list, Function&& function) {
 
 }  // namespace
 
-DeviceKind device_of(const SweepOptions& values) {
-  const auto needs_gpu = [](Backend backend) { return device_of(backend) == DeviceKind::cuda; };
-  return std::ranges::any_of(values.backend, needs_gpu) ? DeviceKind::cuda : DeviceKind::host;
+std::set<DeviceKind> devices_of(const SweepOptions& values) {
+  std::set<DeviceKind> kinds;
+  for (const Backend backend : values.backend) {
+    if (has_own_memory(device_of(backend))) {
+      kinds.insert(device_of(backend));
+    }
+  }
+  return kinds;
 }
 
 void declare(Options& options, SweepOptions& values) {
   options.add("context-length", values.context_length, "token", "tokens of one sequence, over all ranks");
   options.add("ranks", values.ranks, "rank", "ring sizes, each up to the size of the job; 0 = all");
+  declare(options, RunFlag::schedule, values.schedule);
   declare(options, RunFlag::layout, values.layout);
   options.add("heads", values.heads, "", "query heads");
   options.add("kv-heads", values.kv_heads, "", "key/value heads, a divisor of heads; 0 = as heads");
@@ -80,15 +87,15 @@ void declare(Options& options, SweepOptions& values) {
   declare(options, RunFlag::transport, values.transport);
   declare(options, RunFlag::threads, values.threads);
   options.add("backward-rotation", values.backward_rotation, "",
-              "what travels in backward; auto: the one with fewer bytes");
+              "which operands travel in the backward pass; auto: those with fewer bytes");
   options.add("inputs", values.inputs, "",
-              "what the timed passes work on; of probe the answer is known and every row is looked at");
+              "inputs of the timed passes; the answer of probe is known, and every row is checked");
   options.add("polling", values.polling, "", "drive communication from inside the kernels, between tiles");
   options.add("overlap-probe", values.overlap_probe, "", "also time each hop alone, its compute alone, and both");
   options.add("probe-repeats", values.probe_repeats, "",
               "times that the probe runs the pass in each of its three ways");
   options.add("gemm-extent", values.gemm_extent, "",
-              "extent of the square matrix product that measures a GPU's peak (backend cuda)");
+              "largest extent of the square matrix products that measure the peak of a device with memory of its own");
   options.add("warmup", values.warmup, "", "untimed passes before the timed ones");
   options.add("repeats", values.repeats, "", "timed passes a point");
   options.add(
@@ -127,7 +134,7 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
   each(values.head_size, [&](std::int64_t head_size) { problem.head_size = head_size;
   each(values.backend, [&](Backend backend) { point.plan.backend = backend;
   each(values.transport, [&](Transport wanted) {
-    point.transport = device_of(point.plan.backend) == DeviceKind::cuda ? wanted : Transport::automatic;
+    point.transport = is_gpu(device_of(point.plan.backend)) ? wanted : Transport::automatic;
   each(values.dtype, [&](DType dtype) { problem.dtype = dtype;
   each(values.wire_dtype, [&](WireDType wire) { problem.wire_dtype = dtype_on_wire(wire, problem.dtype);
   each(values.threads, [&](std::int64_t threads) { point.plan.threads = static_cast<int>(threads);
@@ -140,8 +147,9 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
     point.plan.backward_rotation = point.plan.pass == AttentionPass::forward ? BackwardRotation::kv : rotation;
   each(values.context_length, [&](std::int64_t context_length) { problem.context_length = context_length;
   each(values.layout, [&](Layout layout) { point.plan.layout = layout;
+  each(values.schedule, [&](Schedule schedule) { point.plan.schedule = schedule;
   each(values.ranks, add_point);
-  }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); });
+  }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); });
   // clang-format on
   return points;
 }

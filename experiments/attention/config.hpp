@@ -2,13 +2,14 @@
 /// @file  What a sweep of `ringworld attention` is asked to do.
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "experiments/attention/point_data.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/options.hpp"
-#include "ring/ring_attention.hpp"
+#include "experiments/common/point_data.hpp"
+#include "sequence/sequence_attention.hpp"
 
 namespace ringworld {
 
@@ -16,6 +17,7 @@ namespace ringworld {
 struct SweepOptions {
   std::vector<std::int64_t> context_length{4096};
   std::vector<std::int64_t> ranks{0};  // 0: all
+  std::vector<Schedule> schedule{Schedule::ring};
   std::vector<Layout> layout{Layout::zigzag};
   std::vector<std::int64_t> heads{8};
   std::vector<std::int64_t> kv_heads{0};  // 0: as heads
@@ -49,9 +51,9 @@ void declare(Options& options, SweepOptions& values);
 /// One point of the sweep.
 struct SweepPoint {
   std::int64_t ranks = 1;
-  Transport transport = Transport::automatic;  ///< of backend cuda; of the others automatic
+  Transport transport = Transport::automatic;  ///< of GPUs; of other devices automatic
   InputKind inputs = InputKind::random;
-  RingAttentionOptions plan;
+  SequenceAttentionOptions plan;
 };
 
 /// The product of the lists, in the order of running: ring sizes innermost, so that what is compared runs close in
@@ -59,7 +61,7 @@ struct SweepPoint {
 /// @throws Error(bad_input) naming the flag whose value cannot be run, before anything runs.
 [[nodiscard]] std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job_ranks);
 
-/// Where the memory of the sweep lies apart from the host's: cuda when a backend of the list needs it, else host.
-[[nodiscard]] DeviceKind device_of(const SweepOptions& values);
+/// The devices with memory of their own on which backends of the sweep run.
+[[nodiscard]] std::set<DeviceKind> devices_of(const SweepOptions& values);
 
 }  // namespace ringworld

@@ -2,18 +2,21 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <span>
 
 #include "perf/samples.hpp"
+#include "sequence/plan_cost.hpp"
 
 namespace ringworld {
 namespace {
 
-constexpr std::array<RotationMode, 3> modes{RotationMode::compute_only, RotationMode::transfer_only,
-                                            RotationMode::compute_and_transfer};
+constexpr std::array<PassMode, 3> modes{PassMode::compute_only, PassMode::transfer_only,
+                                        PassMode::compute_and_transfer};
 
 bool is_backward(const PointData& data) { return data.options().pass == AttentionPass::backward; }
 
-void run_pass(PointData& data, const RotationOptions& rotation) {
+void run_pass(PointData& data, const PassOptions& rotation) {
   if (is_backward(data)) {
     data.attention().backward(data.backward(), rotation);
   } else {
@@ -21,74 +24,92 @@ void run_pass(PointData& data, const RotationOptions& rotation) {
   }
 }
 
-/// Whether some transfer is waited for at `step`.
-bool waits_at(const PointData& data, int step) {
-  return step + 1 < data.ring().size() || (is_backward(data) && step > 1);
+/// This rank's plan of the pass that is probed.
+Plan plan_of(const PointData& data) {
+  return make_plan(data.options().schedule, is_backward(data) ? AttentionPass::backward : AttentionPass::forward,
+                   data.attention().backward_rotation(), data.ranks().size(), data.ranks().rank());
 }
 
-/// Bytes that this rank sends and must see through before the end of `step`: in a backward pass the gradients of the
-/// step before as well; step P is the last hop home.
-std::int64_t bytes_of_step(const PointData& data, const Partition& partition, int step) {
-  const AttentionProblem& problem = data.options().problem;
-  const auto tokens_at = [&](int hops) { return partition.tokens(data.ring().origin_after(hops)) * problem.batch; };
-  const bool has_operands = step + 1 < data.ring().size();
-  if (!is_backward(data)) {
-    return has_operands ? tokens_at(step) * kv_wire_bytes_per_token(problem) : 0;
+bool is_waited_for_at(const Transfer& transfer, int step) { return transfer.needed_before == step + 1; }
+
+/// Steps up to the last one at whose end some transfer is waited for.
+int waiting_steps(const Plan& plan) {
+  int steps = 0;
+  for (const Transfer& transfer : plan.transfers) {
+    steps = std::max(steps, transfer.needed_before);
   }
-  const BackwardRotation rotation = *data.options().backward_rotation;
-  const std::int64_t operands =
-      rotation == BackwardRotation::kv ? kv_wire_bytes_per_token(problem) : q_wire_bytes_per_token(problem);
-  return (has_operands ? tokens_at(step) * operands : 0) +
-         (step > 1 ? tokens_at(step - 1) * gradient_wire_bytes_per_token(problem, rotation) : 0);
+  return steps;
+}
+
+/// Bytes that this rank sends and must see through before the end of `step`.
+std::int64_t bytes_of_step(const PointData& data, const Plan& plan, int step) {
+  std::int64_t bytes = 0;
+  for (const Transfer& transfer : plan.transfers) {
+    if (is_waited_for_at(transfer, step)) {
+      bytes += traffic_of(transfer, data.options().problem, data.attention().partition(), data.ranks().rank()).bytes;
+    }
+  }
+  return bytes;
+}
+
+/// Appends the numbers of all other ranks, in rank order, to the root's.
+template <class Number>
+void gather_on_root(const Communicator& ring, std::vector<Number>& numbers) {
+  constexpr int tag = 0;
+  const std::size_t mine = numbers.size();
+  if (!ring.is_root()) {
+    ring.send(std::as_bytes(std::span<const Number>(numbers)), 0, tag);
+    return;
+  }
+  numbers.resize(mine * static_cast<std::size_t>(ring.size()));
+  for (int rank = 1; rank < ring.size(); ++rank) {
+    const auto place = std::span(numbers).subspan(mine * static_cast<std::size_t>(rank), mine);
+    ring.receive(std::as_writable_bytes(place), rank, tag);
+  }
 }
 
 }  // namespace
 
-double overlap_of(double t_compute, double t_comm, double t_both) {
-  const double smaller = std::min(t_compute, t_comm);
-  return smaller > 0 ? (t_compute + t_comm - t_both) / smaller : 0;
-}
-
-std::vector<HopRow> probe_overlap(PointData& data, std::int64_t repeats) {
-  const int hops = is_backward(data) ? data.ring().size() + 1 : data.ring().size() - 1;
-  std::array<std::vector<std::vector<double>>, modes.size()> samples;  // [mode][hop][repeat]
+OverlapProbe probe_overlap(PointData& data, std::int64_t repeats) {
+  const Plan plan = plan_of(data);
+  const int steps_of_pass = waiting_steps(plan);
+  std::array<std::vector<std::vector<double>>, modes.size()> samples;  // [mode][step][repeat]
   for (auto& mode_samples : samples) {
-    mode_samples.resize(static_cast<std::size_t>(hops));
+    mode_samples.resize(static_cast<std::size_t>(steps_of_pass));
   }
   // The modes take turns, so that a drift of the machine meets all of them.
   for (std::int64_t repeat = 0; repeat < repeats; ++repeat) {
     for (std::size_t mode = 0; mode < modes.size(); ++mode) {
       std::vector<double> steps;
       run_pass(data, {.mode = modes[mode], .step_seconds = &steps});
-      for (int hop = 0; hop < hops; ++hop) {
-        const auto index = static_cast<std::size_t>(hop);
+      for (int step = 0; step < steps_of_pass; ++step) {
+        const auto index = static_cast<std::size_t>(step);
         samples[mode][index].push_back(steps[index]);
       }
     }
   }
 
-  const Partition& partition = data.attention().partition();
-  std::vector<HopRow> rows;
-  for (int hop = 0; hop < hops; ++hop) {
-    if (!waits_at(data, hop)) {
-      continue;
-    }
+  OverlapProbe probe;
+  probe.row.polling = data.options().is_polling;
+  probe.row.ranks = data.ranks().size();
+  probe.row.steps = steps_of_pass;
+  for (int step = 0; step < steps_of_pass; ++step) {
     const auto median = [&](std::size_t mode) {
-      return summarize(samples[mode][static_cast<std::size_t>(hop)]).median;
+      return static_cast<float>(summarize(samples[mode][static_cast<std::size_t>(step)]).median);
     };
-    HopRow row;
-    row.rank = data.ring().rank();
-    row.hop = hop;
-    row.t_compute = median(0);
-    row.t_comm = median(1);
-    row.t_both = median(2);
-    row.exposed = row.t_both - row.t_compute;
-    row.overlap = overlap_of(row.t_compute, row.t_comm, row.t_both);
-    row.bytes = bytes_of_step(data, partition, hop);
-    row.polling = data.options().is_polling;
-    std::ranges::copy(data.ring().communicator().all_gather(row), std::back_inserter(rows));
+    const bool waits =
+        std::ranges::any_of(plan.transfers, [&](const Transfer& t) { return is_waited_for_at(t, step); });
+    probe.t_compute.push_back(median(0));
+    probe.t_comm.push_back(waits ? median(1) : std::numeric_limits<float>::quiet_NaN());
+    probe.t_both.push_back(median(2));
+    probe.bytes.push_back(waits ? bytes_of_step(data, plan, step) : 0);
   }
-  return rows;
+  const Communicator& ring = data.ranks();
+  gather_on_root(ring, probe.t_compute);
+  gather_on_root(ring, probe.t_comm);
+  gather_on_root(ring, probe.t_both);
+  gather_on_root(ring, probe.bytes);
+  return probe;
 }
 
 }  // namespace ringworld

@@ -13,13 +13,15 @@
 #include "device/buffer.hpp"
 #include "device/gpu.hpp"
 #include "experiments/attention/overlap_probe.hpp"
-#include "experiments/attention/point_data.hpp"
-#include "experiments/attention/sampled_check.hpp"
 #include "experiments/common/names.hpp"
+#include "experiments/common/point_data.hpp"
+#include "experiments/common/sampled_check.hpp"
 #include "io/outcome.hpp"
+#include "kernels/attention/cost.hpp"
 #include "perf/peak.hpp"
 #include "perf/resident_memory.hpp"
 #include "perf/samples.hpp"
+#include "sequence/plan_cost.hpp"
 
 namespace ringworld {
 namespace {
@@ -28,19 +30,20 @@ namespace {
 /// the deadline between tiles, a GPU has two ring steps before it. What takes longer hangs, and cannot be taken back.
 constexpr double patience_past_deadline = 15;  // s
 
-/// What a rank sent in one pass of the plan.
+/// Messages and bytes that a rank sent in one pass of the plan.
 struct PassTraffic {
   std::int64_t hops = 0;
   std::int64_t bytes = 0;
 };
 
-/// Throws out_of_memory when the node, or the GPU, cannot hold the point: host memory is promised freely and taken back by
-/// killing, so that waiting for an allocation to fail would end the job.
+/// Throws out_of_memory when the node, or the GPU, cannot hold the point. Linux overcommits host memory; without this
+/// check the OOM killer would end the job.
 void require_memory(const Communicator& ring, const SweepPoint& point) {
   const AttentionProblem& problem = point.plan.problem;
   const Partition partition(point.plan.layout, problem.context_length, point.ranks);
-  const std::int64_t needed = attention_peak_bytes(problem, point.plan.pass, *point.plan.backward_rotation, point.ranks,
-                                                   partition.tokens_per_rank(), 0);
+  const std::int64_t needed =
+      attention_peak_bytes(point.plan.schedule, problem, point.plan.pass, *point.plan.backward_rotation, point.ranks,
+                           partition.tokens_per_rank(), 0);
   const DeviceKind memory = device_of(point.plan.backend);
   const std::int64_t sharers = ranks_on_device(ring, memory);
   const std::int64_t available = device(memory).available_bytes() / sharers;
@@ -56,7 +59,7 @@ void require_memory(const Communicator& ring, const SweepPoint& point) {
 PassTraffic run_pass(PointData& data) {
   PassTraffic traffic;
   const auto add = [&] {
-    const RingTraffic sent = data.attention().traffic();
+    const SequenceTraffic sent = data.attention().traffic();
     traffic.hops += sent.operands.hops;
     traffic.bytes += sent.bytes();
   };
@@ -79,20 +82,20 @@ struct Timings {
   bool has_timed_out = false;
 };
 
-/// What a rank's GPU does beside its samples.
-class GpuWitness {
+/// Samples the clocks, power and temperature of a rank's GPU.
+class GpuSampler {
  public:
-  explicit GpuWitness(DeviceKind memory) {
-    if (memory == DeviceKind::cuda) {
-      monitor_.emplace(cuda_device_identity());
+  explicit GpuSampler(DeviceKind memory) {
+    if (is_gpu(memory)) {
+      monitor_.emplace(device(memory).identity());
     }
   }
 
   /// Now; only the GPU's columns are filled.
-  [[nodiscard]] SampleRow look() const {
+  [[nodiscard]] SampleRow sample() const {
     SampleRow row;
     if (monitor_.has_value()) {
-      const GpuState state = monitor_->look();
+      const GpuState state = monitor_->sample();
       row.clock = state.clock;
       row.memory_clock = state.memory_clock;
       row.power = state.power;
@@ -108,7 +111,7 @@ class GpuWitness {
 
 Timings time_passes(const Communicator& ring, PointData& data, const SweepOptions& values) {
   Timings timings;
-  const GpuWitness witness(data.memory());
+  const GpuSampler sampler(data.memory());
   Stream& compute = device(data.memory()).compute_stream();
   const auto has_missed = [&] { return !ring.all_agree(!data.attention().has_missed_deadline()); };
   if (data.options().pass == AttentionPass::backward) {
@@ -121,7 +124,7 @@ Timings time_passes(const Communicator& ring, PointData& data, const SweepOption
     timings.traffic = run_pass(data);
     compute.synchronize();
     const double seconds = now_seconds() - start;
-    SampleRow mine = witness.look();
+    SampleRow mine = sampler.sample();
     mine.repeat = repeat;
     mine.rank = ring.rank();
     mine.seconds = seconds;
@@ -181,12 +184,11 @@ void judge(PointResult& result, bool has_even_hops) {
   if (row.lse_error > row.lse_error_tolerance) {
     fail(fmt::format("error {:.3g} of lse is above the tolerance {:.3g}", row.lse_error, row.lse_error_tolerance));
   }
-  const std::int64_t passes = row.pass == FixedString<24>("forward_backward") ? 2 : 1;
-  if (row.hops != passes * (row.ranks - 1)) {
-    fail(fmt::format("{} hops were made, {} expected", row.hops, passes * (row.ranks - 1)));
+  if (row.hops != row.hops_model) {
+    fail(fmt::format("{} transfers were made, {} expected", row.hops, row.hops_model));
   }
   if (!has_even_hops) {
-    fail("ranks made different numbers of hops");
+    fail("ranks made different numbers of transfers");
   }
   if (row.wire_bytes != row.wire_bytes_model) {
     fail(fmt::format("{} bytes were sent, {} expected", row.wire_bytes, row.wire_bytes_model));
@@ -219,7 +221,7 @@ void run_probe(PointData& data, const SweepOptions& values, AttentionRow& row) {
     }
     device(data.memory()).compute_stream().synchronize();
   }
-  if (data.ring().communicator().all_agree(!data.attention().has_missed_deadline())) {
+  if (data.ranks().all_agree(!data.attention().has_missed_deadline())) {
     look_at_probe(data, row);
   }
 }
@@ -237,7 +239,7 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   std::optional<PointData> data;
   const bool has_probe = Probe::reaches(point.plan.problem);
   on_every_rank(ring, [&] {
-    data.emplace(Ring(ring), point.plan, static_cast<std::uint64_t>(values.seed),
+    data.emplace(ring, point.plan, static_cast<std::uint64_t>(values.seed),
                  has_probe ? InputKind::probe : InputKind::random);
   });
   data->attention().set_deadline(deadline);
@@ -255,8 +257,9 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   result.samples = timings.samples;
   fill_timings(row, timings, peak);
   row.peak_bytes = ring.all_reduce(memory_account(memory).high_water, Reduction::max);
-  row.peak_bytes_model = attention_peak_bytes(point.plan.problem, point.plan.pass, *point.plan.backward_rotation,
-                                              point.ranks, row.tokens_per_rank, data->attention().workspace_bytes());
+  row.peak_bytes_model =
+      attention_peak_bytes(point.plan.schedule, point.plan.problem, point.plan.pass, *point.plan.backward_rotation,
+                           point.ranks, row.tokens_per_rank, data->attention().workspace_bytes());
   row.peak_resident_bytes = ring.all_reduce(resident.peak_bytes(), Reduction::max);
   row.hops = ring.all_reduce(timings.traffic.hops, Reduction::max);
   const bool is_even = ring.all_reduce(timings.traffic.hops, Reduction::min) == row.hops;
@@ -277,17 +280,29 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   }
   judge(result, is_even);
   if (values.overlap_probe && row.valid && point.ranks > 1) {
-    result.hops = probe_overlap(*data, values.probe_repeats);
+    result.overlap = probe_overlap(*data, values.probe_repeats);
     if (!ring.all_agree(!data->attention().has_missed_deadline())) {
-      result.hops.clear();  // the timed passes stand; the probe was cut short
+      result.overlap.reset();  // the timed passes stand; the probe was cut short
     }
   }
+}
+
+/// FLOP of a pass over all ranks.
+double flop_of(const AttentionProblem& problem, AttentionPass pass, bool is_causal) {
+  const SequenceExtents extents{.context_length = problem.context_length,
+                                .batch = problem.batch,
+                                .heads = problem.heads,
+                                .kv_heads = problem.kv_heads,
+                                .head_size = problem.head_size};
+  const double forward = pass == AttentionPass::backward ? 0 : cost_of_forward(extents, is_causal).flop;
+  const double backward = pass == AttentionPass::forward ? 0 : cost_of_backward(extents, is_causal).flop;
+  return forward + backward;
 }
 
 }  // namespace
 
 AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values) {
-  const RingAttentionOptions& plan = point.plan;
+  const SequenceAttentionOptions& plan = point.plan;
   const AttentionProblem& problem = plan.problem;
   const Partition partition(plan.layout, problem.context_length, point.ranks);
   const bool has_backward = plan.pass != AttentionPass::forward;
@@ -295,6 +310,7 @@ AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values)
   row.context_length = problem.context_length;
   row.tokens_per_rank = partition.tokens_per_rank();
   row.ranks = point.ranks;
+  row.schedule = name_of(plan.schedule);
   row.layout = name_of(plan.layout);
   row.backend = name_of(plan.backend);
   row.transport = transport_name(device_of(plan.backend), point.transport);
@@ -309,10 +325,13 @@ AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values)
   row.backward_rotation = has_backward ? name_of(*plan.backward_rotation) : "none";
   row.threads = plan.threads;
   row.polling = plan.is_polling;
-  row.flop_causal = attention_flop(problem, plan.pass, true);
-  row.flop_full = attention_flop(problem, plan.pass, false);
-  row.layout_efficiency_bound = layout_efficiency_bound(partition, plan.is_causal);
-  row.wire_bytes_model = ring_wire_bytes(problem, plan.pass, *plan.backward_rotation, point.ranks);
+  row.flop_causal = flop_of(problem, plan.pass, true);
+  row.flop_full = flop_of(problem, plan.pass, false);
+  row.layout_efficiency_bound = layout_efficiency_bound(plan.schedule, partition, plan.is_causal);
+  const SequenceTraffic planned =
+      planned_traffic(plan.schedule, problem, partition, plan.pass, *plan.backward_rotation);
+  row.hops_model = planned.operands.hops / point.ranks;
+  row.wire_bytes_model = planned.bytes();
   row.inputs = name_of(point.inputs);
   row.error_tolerance = sampled_tolerance(problem).largest;
   row.lse_error_tolerance = sampled_tolerance(problem).lse;

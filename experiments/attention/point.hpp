@@ -1,9 +1,11 @@
 #pragma once
-/// @file  Runs one point of a sweep: warm-up, timed repeats, check, counts. What fails becomes a row with a reason.
+/// @file  Runs one point of a sweep: warm-up, timed repeats, check, counts. A failed point becomes a row with a reason.
 
+#include <optional>
 #include <vector>
 
 #include "experiments/attention/config.hpp"
+#include "experiments/attention/overlap_probe.hpp"
 #include "experiments/attention/rows.hpp"
 
 namespace ringworld {
@@ -11,7 +13,7 @@ namespace ringworld {
 struct PointResult {
   AttentionRow row;
   std::vector<SampleRow> samples;
-  std::vector<HopRow> hops;
+  std::optional<OverlapProbe> overlap;
 };
 
 /// The columns that are known before the point runs, all its keys among them.

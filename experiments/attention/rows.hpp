@@ -1,8 +1,10 @@
 #pragma once
 /// @file  The rows that `ringworld attention` records.
 
+#include <array>
 #include <cstdint>
 
+#include "io/record_array.hpp"
 #include "io/row.hpp"
 
 namespace ringworld {
@@ -11,11 +13,12 @@ namespace ringworld {
 struct AttentionRow {
   static constexpr std::string_view path = "/attention";
   static constexpr std::string_view meaning =
-      "one point of the ring attention sweep; times are medians over repeats of the slowest rank";
+      "one point of the attention sweep; times are medians over repeats of the slowest rank";
 
   std::int64_t context_length = 0;
   std::int64_t tokens_per_rank = 0;
   std::int64_t ranks = 0;
+  FixedString<24> schedule = "ring";  // what records from before this column were measured with
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> transport;
@@ -46,6 +49,7 @@ struct AttentionRow {
   double tokens_per_second = 0;
   double layout_efficiency_bound = 0;
   std::int64_t hops = 0;
+  std::int64_t hops_model = 0;
   std::int64_t wire_bytes = 0;
   std::int64_t wire_bytes_model = 0;
   std::int64_t peak_bytes = 0;
@@ -73,10 +77,11 @@ struct AttentionRow {
         Field{"context_length", &R::context_length, Role::key, "token", "tokens of one sequence, over all ranks (S)"},
         Field{"tokens_per_rank", &R::tokens_per_rank, Role::model, "token", "tokens of the rank that holds most (T)"},
         Field{"ranks", &R::ranks, Role::key, "rank", "ring size (P)"},
+        Field{"schedule", &R::schedule, Role::key, "", "how attention moves blocks between ranks: ring or all_gather"},
         Field{"layout", &R::layout, Role::key, "", "which tokens a rank holds: contiguous, striped or zigzag"},
-        Field{"backend", &R::backend, Role::key, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"backend", &R::backend, Role::key, "", "backend whose kernels computed, by name"},
         Field{"transport", &R::transport, Role::key, "",
-              "how blocks travel: mpi from host memory; from a GPU's nccl, cuda_aware_mpi or staged"},
+              "how blocks travel: mpi from host memory, else the name of the transport of device memory"},
         Field{"dtype", &R::dtype, Role::key, "", "type of q, k, v and dout in memory"},
         Field{"wire_dtype", &R::wire_dtype, Role::key, "", "type of activations while they travel round the ring"},
         Field{"heads", &R::heads, Role::key, "", "query heads (H)"},
@@ -112,21 +117,26 @@ struct AttentionRow {
               "flops_per_second_per_rank / peak_flops_per_second"},
         Field{"nominal_flops_per_second", &R::nominal_flops_per_second, Role::model, "FLOP/s",
               "peak by the rated clock for this dtype: of FMA and the rank's instruction set, or of the GPU's matrix "
-              "products, whole even where ranks share it; 0 where the clock or the GPU is unknown"},
+              "products, not divided among ranks that share the GPU; 0 where the clock or the GPU is unknown"},
         Field{"mfu_nominal_peak", &R::mfu_nominal_peak, Role::measure, "1",
               "flops_per_second_per_rank / nominal_flops_per_second; 0 where the latter is"},
         Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s",
               "batch * context_length / step_time"},
-        Field{"layout_efficiency_bound", &R::layout_efficiency_bound, Role::model, "1",
-              "largest possible share of busy ranks for this layout and mask, ring steps in lockstep"},
-        Field{"hops", &R::hops, Role::measure, "", "neighbour transfers of activations that a rank made in one pass"},
+        Field{
+            "layout_efficiency_bound", &R::layout_efficiency_bound, Role::model, "1",
+            "upper bound of the share of busy ranks for this schedule, layout and mask, if all ranks run in lockstep"},
+        Field{"hops", &R::hops, Role::measure, "",
+              "transfers of activations by one rank in one pass: hops of a ring, or collectives"},
+        Field{"hops_model", &R::hops_model, Role::model, "",
+              "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
         Field{"wire_bytes", &R::wire_bytes, Role::measure, "B",
-              "bytes that all ranks together sent round the ring in one pass, counted"},
+              "bytes that all ranks together sent to others in one pass, counted"},
         Field{"wire_bytes_model", &R::wire_bytes_model, Role::model, "B",
-              "the same by the byte model; a difference makes the row invalid"},
+              "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
         Field{"peak_bytes", &R::peak_bytes, Role::measure, "B",
-              "largest over ranks of the memory held in buffers at once: host memory, or the GPU's for backend cuda"},
-        Field{"peak_bytes_model", &R::peak_bytes_model, Role::model, "B", "the same by the memory formula of src/perf"},
+              "largest over ranks of the memory held in buffers at once, of the memory that the backend's kernels use"},
+        Field{"peak_bytes_model", &R::peak_bytes_model, Role::model, "B",
+              "the same number, computed from the plan of the schedule"},
         Field{"peak_resident_bytes", &R::peak_resident_bytes, Role::measure, "B",
               "largest over ranks of the growth of the process's resident memory, libraries included"},
         Field{"error", &R::error, Role::measure, "1",
@@ -143,7 +153,8 @@ struct AttentionRow {
             "probe_rows", &R::probe_rows, Role::measure, "",
             "rows of out, log-sum-exp, dq, dk and dv of all ranks that the retrieval probe looked at, in a pass of its "
             "own before the timed ones; 0: not run, as heads of this size have no probe of this length"},
-        Field{"probe_wrong_rows", &R::probe_wrong_rows, Role::verdict, "", "those that differ from the known answer"},
+        Field{"probe_wrong_rows", &R::probe_wrong_rows, Role::verdict, "",
+              "probed rows that differ from the known answer"},
         Field{
             "probe_first_wrong", &R::probe_first_wrong, Role::verdict, "",
             "the first of them: rank, token, the other token concerned, its origin rank and hop, and what happened to "
@@ -185,54 +196,56 @@ struct SampleRow {
         Field{"rank", &R::rank, Role::key, "", "rank in its ring"},
         Field{"seconds", &R::seconds, Role::measure, "s", "wall time of the pass on this rank"},
         Field{"clock", &R::clock, Role::measure, "Hz",
-              "of the GPU's multiprocessors right after the pass, by NVML; 0: host, or not available"},
-        Field{"memory_clock", &R::memory_clock, Role::measure, "Hz", "of the GPU's memory; 0 likewise"},
-        Field{"power", &R::power, Role::measure, "W", "that the GPU draws; 0 likewise"},
-        Field{"temperature", &R::temperature, Role::measure, "degC", "of the GPU; 0 likewise"},
+              "clock of the GPU's multiprocessors right after the pass, read by NVML; 0: host, or not available"},
+        Field{"memory_clock", &R::memory_clock, Role::measure, "Hz",
+              "memory clock of the GPU; 0: host, or not available"},
+        Field{"power", &R::power, Role::measure, "W", "power that the GPU draws; 0: host, or not available"},
+        Field{"temperature", &R::temperature, Role::measure, "degC",
+              "temperature of the GPU; 0: host, or not available"},
         Field{"throttle_reasons", &R::throttle_reasons, Role::measure, "",
               "why the GPU's clock was not higher: none, or reasons; not available without NVML; empty on "
               "the host"}};
   }
 };
 
-/// One hop of one rank, measured three ways.
-struct HopRow {
-  static constexpr std::string_view path = "/overlap/hops";
+/// The overlap probe of one point: every hop of every rank, measured three ways. The figures lie in arrays, in the
+/// order (rank, step).
+struct OverlapRow {
+  static constexpr std::string_view path = "/overlap/points";
   static constexpr std::string_view meaning =
-      "compute only, communication only and both, for each hop of each rank; medians over repeats";
+      "one overlap probe of a point; its figures are the numbers from first on of the arrays below, in the order "
+      "(rank, "
+      "step), ranks * steps of each: medians over repeats";
 
   std::int64_t attention_row = 0;
-  std::int64_t rank = 0;
-  std::int64_t hop = 0;
-  double t_compute = 0;
-  double t_comm = 0;
-  double t_both = 0;
-  double exposed = 0;
-  double overlap = 0;
-  std::int64_t bytes = 0;
   bool polling = true;
+  std::int64_t ranks = 0;
+  std::int64_t steps = 0;
+  std::int64_t first = 0;
+
+  [[nodiscard]] std::int64_t count() const { return ranks * steps; }
 
   static constexpr auto fields() {
-    using R = HopRow;
+    using R = OverlapRow;
     return std::tuple{
         Field{"attention_row", &R::attention_row, Role::key, "",
               "index of the row of /attention that this probe belongs to"},
-        Field{"rank", &R::rank, Role::key, "", "rank in its ring"},
-        Field{"hop", &R::hop, Role::key, "",
-              "ring step whose transfers are waited for, counted from 0: 0 to P-2 in a forward pass (also probed for "
-              "forward_backward); in a backward pass 0 to P, as gradients are waited for a step later and come home "
-              "last"},
-        Field{"t_compute", &R::t_compute, Role::measure, "s",
+        Field{"polling", &R::polling, Role::key, "", "whether kernels drove communication between tiles"},
+        Field{"ranks", &R::ranks, Role::measure, "rank", "ring size (P)"},
+        Field{"steps", &R::steps, Role::measure, "",
+              "number of plan steps in the arrays, counted from 0. Ring: P-1 in a forward pass (also for "
+              "forward_backward); P+1 in a backward pass, because gradients trail by one step and need a final hop"},
+        Field{"first", &R::first, Role::measure, "", "index of the point's first number in each array"}};
+  }
+
+  static constexpr std::array<RecordArray, 4> arrays() {
+    return {{{"/overlap/t_compute", ColumnKind::float32, "s",
               "time of the ring step without its transfer; on a GPU all three are times between events of its compute "
               "stream"},
-        Field{"t_comm", &R::t_comm, Role::measure, "s", "time of the transfer without compute"},
-        Field{"t_both", &R::t_both, Role::measure, "s", "time of the ring step with its transfer"},
-        Field{"exposed", &R::exposed, Role::measure, "s",
-              "t_both - t_compute: communication that compute did not hide"},
-        Field{"overlap", &R::overlap, Role::measure, "1",
-              "(t_compute + t_comm - t_both) / min(t_compute, t_comm): 1 = all hidden, 0 = none"},
-        Field{"bytes", &R::bytes, Role::measure, "B", "bytes that this rank sent in these transfers"},
-        Field{"polling", &R::polling, Role::key, "", "whether kernels drove communication between tiles"}};
+             {"/overlap/t_comm", ColumnKind::float32, "s",
+              "time of the transfer without compute; NaN where the step waits for no transfer"},
+             {"/overlap/t_both", ColumnKind::float32, "s", "time of the ring step with its transfer"},
+             {"/overlap/bytes", ColumnKind::int64, "B", "bytes that this rank sent in these transfers"}}};
   }
 };
 

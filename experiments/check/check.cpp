@@ -14,7 +14,7 @@
 #include "experiments/check/link_check.hpp"
 #include "experiments/check/probe_check.hpp"
 #include "experiments/common/job.hpp"
-#include "experiments/info/ring_link.hpp"
+#include "experiments/common/ring_link.hpp"
 #include "io/console_table.hpp"
 #include "kernels/attention/attention.hpp"
 
@@ -32,18 +32,12 @@ constexpr const char* description =
 
 constexpr std::int64_t head_size = 64;
 
-/// The portable backends are given shorter contexts, so that all take about as long.
+/// Backends that are not tuned are given shorter contexts, so that all take about as long.
 std::int64_t shortening_of(Backend backend) {
-  switch (backend) {
-    case Backend::reference:
-      return 4;
-    case Backend::kokkos:
-      return 2;
-    case Backend::host:
-    case Backend::cuda:
-      break;
+  if (traits_of(backend).is_tuned) {
+    return 1;
   }
-  return 1;
+  return has_own_memory(device_of(backend)) ? 2 : 4;
 }
 
 struct CheckOptions {
@@ -81,7 +75,7 @@ class Report {
     }
   }
 
-  /// What is known when the checks are ended early.
+  /// The result when the checks end early.
   [[nodiscard]] std::string progress() const {
     return fmt::format("{} of {} checks right so far, and what is left is not checked", checks_ - failed_, checks_);
   }
@@ -120,17 +114,16 @@ bool can_run(const Communicator& world, Backend backend, const Report& report) {
 
 std::vector<Place> places_of(const Communicator& world, const Report& report) {
   std::vector<Place> places;
-  for (std::size_t index = 0; index < backend_names.size(); ++index) {
-    const auto backend = static_cast<Backend>(index);
+  for (const Backend backend : all_backends) {
     if (!can_run(world, backend, report)) {
       continue;
     }
-    if (device_of(backend) != DeviceKind::cuda) {
+    if (!is_gpu(device_of(backend))) {
       const std::string_view transport = transport_name(world, device_of(backend));
       places.push_back({.backend = backend, .ranks = world, .name = fmt::format("{} {}", name_of(backend), transport)});
       continue;
     }
-    for (const Transport transport : {Transport::nccl, Transport::cuda_aware_mpi, Transport::staged}) {
+    for (const Transport transport : decided_transports) {
       const std::string name = fmt::format("{} {}", name_of(backend), name_of(transport));
       try {
         const Communicator ranks = world.with_transport(transport);
@@ -215,16 +208,24 @@ bool check_attention(const Communicator& world, const Place& place, const CheckO
     problem.heads = variant.heads;
     problem.kv_heads = variant.kv_heads;
     plan.options.is_causal = variant.is_causal;
-    for (std::size_t layout = 0; layout < layout_names.size(); ++layout) {
-      plan.options.layout = static_cast<Layout>(layout);
-      if (is_stop_wanted(world)) {
-        return false;
-      }
-      if (!values.is_quick || plan.options.layout == Layout::zigzag) {
-        check_by_probe(place.ranks, plan, add);
+    for (std::size_t schedule = 0; schedule < schedule_names.size(); ++schedule) {
+      for (std::size_t layout = 0; layout < layout_names.size(); ++layout) {
+        plan.options.schedule = static_cast<Schedule>(schedule);
+        plan.options.layout = static_cast<Layout>(layout);
+        if (is_stop_wanted(world)) {
+          return false;
+        }
+        // Layouts, masks and heads decide what is computed with a block, whatever brought it: the ring shows them all.
+        const bool is_ring = plan.options.schedule == Schedule::ring;
+        const bool is_zigzag = plan.options.layout == Layout::zigzag;
+        const bool has_groups = problem.kv_heads < problem.heads;
+        if (is_ring ? is_zigzag || !values.is_quick : is_zigzag && has_groups) {
+          check_by_probe(place.ranks, plan, add);
+        }
       }
     }
   }
+  plan.options.schedule = Schedule::ring;
   plan.options.layout = Layout::zigzag;
   plan.options.is_causal = true;
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
@@ -244,7 +245,7 @@ int run_check(const Job& job) {
   CheckOptions values;
   Options options("check", description);
   options.add("context-length", values.context_length, "token",
-              "tokens of the sequence, over all ranks; a quarter for backend reference, half for kokkos");
+              "tokens of the sequence, over all ranks; half or a quarter for backends that are not tuned");
   options.add("link-bytes", values.link_bytes, "B", "longest block that the link check sends");
   options.add("seed", values.seed, "", "seed of the inputs: of the probe's groups, values and gradients");
   options.add("quick", values.is_quick, "", "layout zigzag, grouped heads and two types only");

@@ -6,9 +6,9 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
-#include "experiments/attention/point_data.hpp"
-#include "experiments/attention/sampled_check.hpp"
 #include "experiments/common/names.hpp"
+#include "experiments/common/point_data.hpp"
+#include "experiments/common/sampled_check.hpp"
 
 namespace ringworld {
 namespace {
@@ -21,8 +21,8 @@ std::string name_of_types(const AttentionProblem& problem) {
 
 std::string name_of_check(std::string_view kind, const CheckedPlan& plan, std::string_view pass) {
   const AttentionProblem& problem = plan.options.problem;
-  return fmt::format("{} {} {} {} {}/{} heads{} {}", kind, plan.where, name_of(plan.options.layout),
-                     name_of_types(problem), problem.heads, problem.kv_heads,
+  return fmt::format("{} {} {} {} {} {}/{} heads{} {}", kind, plan.where, name_of(plan.options.schedule),
+                     name_of(plan.options.layout), name_of_types(problem), problem.heads, problem.kv_heads,
                      plan.options.is_causal ? "" : " not causal", pass);
 }
 
@@ -55,11 +55,11 @@ CheckOutcome timed_check(const Communicator& ranks, const std::string& name,
 
 void check_by_probe(const Communicator& ranks, const CheckedPlan& plan, const ReportCheck& report) {
   for (const BackwardRotation rotation : {BackwardRotation::kv, BackwardRotation::q}) {
-    RingAttentionOptions options = plan.options;
+    SequenceAttentionOptions options = plan.options;
     options.backward_rotation = rotation;
     std::optional<PointData> data;
     const CheckOutcome forward = timed_check(ranks, name_of_check("probe", plan, "forward"), [&] {
-      on_every_rank(ranks, [&] { data.emplace(Ring(ranks), options, plan.seed, InputKind::probe); });
+      on_every_rank(ranks, [&] { data.emplace(ranks, options, plan.seed, InputKind::probe); });
       data->attention().forward(data->forward());
       return outcome_of(data->check_probe_forward());
     });
@@ -79,7 +79,7 @@ void check_by_probe(const Communicator& ranks, const CheckedPlan& plan, const Re
 void check_by_samples(const Communicator& ranks, const CheckedPlan& plan, const ReportCheck& report) {
   report(timed_check(ranks, name_of_check("fp64", plan, "forward and backward"), [&] {
     std::optional<PointData> data;
-    on_every_rank(ranks, [&] { data.emplace(Ring(ranks), plan.options, plan.seed); });
+    on_every_rank(ranks, [&] { data.emplace(ranks, plan.options, plan.seed); });
     data->attention().forward(data->forward());
     data->attention().backward(data->backward());
     const SampledError error = check_samples(*data, plan.seed);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
-#include "ring/ring_attention.hpp"
+#include "sequence/sequence_attention.hpp"
 
 namespace ringworld {
 
@@ -22,7 +22,7 @@ using ReportCheck = std::function<void(const CheckOutcome&)>;
 
 /// What to run attention with.
 struct CheckedPlan {
-  RingAttentionOptions options;
+  SequenceAttentionOptions options;
   std::string where;  ///< backend and transport, for the names of its checks
   std::uint64_t seed = 1;
 };

@@ -7,7 +7,7 @@
 
 namespace ringworld {
 
-/// Of texts one after another, each told apart from the next.
+/// Digest of a list of texts; the boundaries between texts count.
 [[nodiscard]] std::string content_digest(std::span<const std::string> texts);
 
 /// The bytes of a file. @throws Error(bad_input) naming a file that cannot be read.

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <array>
 
-#include "core/cpu_set.hpp"
 #include "core/log.hpp"
+#include "core/topology.hpp"
 #include "io/rank_row.hpp"
 
 namespace ringworld {

@@ -11,7 +11,7 @@
 
 namespace ringworld {
 
-/// What a rank of a node brings, and where the launcher lets it run.
+/// The threads of a rank of a node, and the CPUs to which the launcher binds it.
 struct RankCpus {
   int rank = 0;
   std::int64_t threads = 1;

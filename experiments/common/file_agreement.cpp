@@ -12,7 +12,7 @@
 namespace ringworld {
 namespace {
 
-/// What a rank knows of a file without reading it.
+/// Facts about a file that a rank knows without reading it.
 struct Sight {
   FileIdentity identity;
   std::int64_t is_there = 0;
@@ -20,7 +20,7 @@ struct Sight {
   bool operator==(const Sight&) const = default;
 };
 
-/// What it holds.
+/// Digest of the file's content, and whether it can be read.
 struct Content {
   std::uint64_t digest = 0;
   std::int64_t is_readable = 0;

@@ -8,8 +8,8 @@
 #include "core/random.hpp"
 #include "core/stop_request.hpp"
 #include "device/buffer.hpp"
+#include "kernels/matmul/cost.hpp"
 #include "kernels/matmul/matmul.hpp"
-#include "perf/matmul_model.hpp"
 
 namespace ringworld {
 namespace {
@@ -72,7 +72,7 @@ double measure_gemm_peak(Backend backend, DType dtype, std::int64_t extent, doub
 
 double measure_growing_gemm_peak(Backend backend, DType dtype, std::int64_t largest_extent, double seconds) {
   double best = 0;
-  for (std::int64_t extent = 256; extent <= largest_extent; extent *= 2) {
+  for (std::int64_t extent = std::min(std::int64_t{256}, largest_extent); extent <= largest_extent; extent *= 2) {
     if (best > 0 && matmul_flop(extent, extent, extent) / best > seconds) {
       break;
     }

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What `main` hands to a verb.
+/// @file  The input of a verb, passed by `main`.
 
 #include <optional>
 #include <string>

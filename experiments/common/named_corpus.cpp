@@ -4,13 +4,32 @@
 
 #include <filesystem>
 
-#include "data/word_tokenizer.hpp"
+#include "core/error.hpp"
+#include "tokens/word_tokenizer.hpp"
 
 namespace ringworld {
+namespace {
+
+Corpus read_kjv() {
+  const std::filesystem::path file = kjv_text_file();
+  require_input(
+      std::filesystem::exists(file),
+      fmt::format("the KJV haystack needs '{}'; scripts/make_kjv_text.sh writes it (apt-get install bible-kjv). "
+                  "Without it, name text files or choose the synthetic haystack",
+                  file.string()));
+  return read_document_corpus(file, "King James Bible");
+}
+
+}  // namespace
+
+std::filesystem::path kjv_text_file() {
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe");
+  return program.parent_path().parent_path() / "share" / "ringworld" / "kjv.txt";
+}
 
 Corpus read_named_corpus(const std::vector<std::string>& words, std::int64_t seed) {
   if (words.size() == 1 && words.front() == "kjv") {
-    return read_kjv_corpus();
+    return read_kjv();
   }
   if (words.size() == 1 && words.front() == "synthetic") {
     return make_synthetic_corpus({.seed = static_cast<std::uint64_t>(seed)});

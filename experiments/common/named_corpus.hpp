@@ -2,17 +2,21 @@
 /// @file  Text by the names that configurations give it.
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "data/corpus.hpp"
-#include "data/tokenizer.hpp"
+#include "tokens/tokenizer.hpp"
 
 namespace ringworld {
 
-/// @param words  "kjv", "synthetic" (made from `seed`), or text files
-/// @throws Error(bad_input) naming the file that cannot be read, or the package that brings the KJV.
+/// Where the build puts the text of the King James Bible: ../share/ringworld/kjv.txt, seen from the program.
+[[nodiscard]] std::filesystem::path kjv_text_file();
+
+/// @param words  "kjv" (the King James Bible, a document a chapter), "synthetic" (made from `seed`), or text files
+/// @throws Error(bad_input) naming the file that cannot be read; of the KJV, also how it is made.
 [[nodiscard]] Corpus read_named_corpus(const std::vector<std::string>& words, std::int64_t seed);
 
 /// What a person should know of `text` before it is cut into words: that much of it is in none. Empty when there is

@@ -10,9 +10,10 @@
 #include "core/dtype.hpp"
 #include "core/enumerators.hpp"
 #include "device/backend.hpp"
+#include "kernels/attention/attention_problem.hpp"
 #include "model/model.hpp"
-#include "perf/attention_model.hpp"
-#include "ring/partition.hpp"
+#include "sequence/partition.hpp"
+#include "sequence/schedule.hpp"
 
 namespace ringworld {
 
@@ -20,6 +21,11 @@ template <>
 struct Enumerators<DType> {
   static constexpr std::string_view what = "dtype";
   static constexpr std::array<std::string_view, 2> names{"float32", "bfloat16"};
+};
+template <>
+struct Enumerators<Schedule> {
+  static constexpr std::string_view what = "schedule";
+  static constexpr auto& names = schedule_names;
 };
 template <>
 struct Enumerators<Layout> {

@@ -39,7 +39,7 @@ void read_value(const std::string& source, const std::string& word, Enumeration&
   value = *found;
 }
 
-/// What was given for an option.
+/// The value given for an option.
 struct OptionWords {
   std::vector<std::string> words;
   bool are_whole = false;  ///< each word is one item of a list; else words are split at commas

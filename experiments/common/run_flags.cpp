@@ -6,16 +6,18 @@ namespace ringworld {
 
 FlagText text_of(RunFlag flag) {
   switch (flag) {
+    case RunFlag::schedule:
+      return {"schedule", "", "how attention moves blocks between the ranks of a sequence"};
     case RunFlag::layout:
-      return {"layout", "", "which tokens a rank of the ring holds"};
+      return {"layout", "", "which tokens of a sequence a rank holds"};
     case RunFlag::backend:
       return {"backend", "", "kernels that compute"};
     case RunFlag::transport:
-      return {"transport", "", "how device memory travels between ranks (backend cuda)"};
+      return {"transport", "", "how the memory of GPUs travels between ranks; other memory has one way"};
     case RunFlag::dtype:
       return {"dtype", "", "type of activations in memory"};
     case RunFlag::wire_dtype:
-      return {"wire-dtype", "", "type of activations while they travel round the ring; same: as --dtype"};
+      return {"wire-dtype", "", "type of activations while they travel between ranks; same: as --dtype"};
     case RunFlag::threads:
       return {"threads", "", "threads of a rank"};
     case RunFlag::mesh:
@@ -34,6 +36,9 @@ FlagText text_of(RunFlag flag) {
 void declare(Options& options, RunFlags& flags, std::initializer_list<RunFlag> wanted) {
   for (const RunFlag flag : wanted) {
     switch (flag) {
+      case RunFlag::schedule:
+        declare(options, flag, flags.schedule);
+        break;
       case RunFlag::layout:
         declare(options, flag, flags.layout);
         break;

@@ -12,6 +12,7 @@
 namespace ringworld {
 
 enum class RunFlag : std::uint8_t {
+  schedule,
   layout,
   backend,
   transport,
@@ -24,7 +25,7 @@ enum class RunFlag : std::uint8_t {
   retry_failed,
 };
 
-/// What --help says of a flag.
+/// The help text of a flag.
 struct FlagText {
   std::string_view name;
   std::string_view unit;
@@ -34,6 +35,7 @@ struct FlagText {
 
 /// One value of each; a verb takes those that it declares. `mesh` and `output` get their defaults from the verb.
 struct RunFlags {
+  Schedule schedule = Schedule::ring;
   Layout layout = Layout::zigzag;
   Backend backend = Backend::host;
   Transport transport = Transport::automatic;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+
 #include "comm/environment.hpp"
 #include "core/clock.hpp"
 #include "core/log.hpp"
@@ -41,8 +43,21 @@ void RunRecord::commit() {
 void RunRecord::finish() {
   on_root(world_, [&] {
     end_provenance(*file_, group_);
-    commit_on_root();
+    file_->fold();
+    is_finished_ = true;
   });
+}
+
+RunRecord::~RunRecord() {
+  if (!file_.has_value() || is_finished_ || file_->has_uncommitted()) {
+    return;
+  }
+  try {
+    file_->fold();
+  } catch (const std::exception& error) {
+    // What was committed is safe in the journal.
+    log_warning(fmt::format("the record keeps its journal: {}", error.what()));
+  }
 }
 
 void RunRecord::commit_on_root() {

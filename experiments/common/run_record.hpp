@@ -1,6 +1,6 @@
 #pragma once
-/// @file  The record of one run of a verb: created or resumed, with its provenance; rows are added to it, and it is asked
-/// which points it holds.
+/// @file  The record of one run of a verb: created or resumed, with its provenance; rows are added to it, and it is
+/// asked which points it holds.
 ///
 ///   RunRecord record(job, {.output = ..., .is_resumed = ...});
 ///   for each point:  if (!record.holds(keys)) record.add(measure(point));
@@ -36,12 +36,12 @@ struct RunRecordOptions {
   std::string configuration{};  ///< TOML of the values in force
   std::vector<std::int64_t> seeds{};
   std::string device = "host";         ///< what this rank computes on
-  double seconds_between_commits = 0;  ///< 0: whatever is added is in the file at once
+  double seconds_between_commits = 0;  ///< 0: every added row is committed at once
 };
 
 /// Whether a point that a record holds is to be tried again. What was measured or refused stands, unless points that
-/// failed are to be retried: whatever a point depends on is a key, so that it would fail again. What a limit (memory, time)
-/// stopped is tried again under another limit, what a signal stopped always.
+/// failed are to be retried: whatever a point depends on is a key, so that it would fail again. A point that a limit
+/// (memory, time) stopped is tried again under another limit; a point that a signal stopped is always tried again.
 template <RecordRow Row>
 [[nodiscard]] bool is_tried_again(const Row& held, const Row& wanted, bool retries_failed) {
   const Outcome outcome = outcome_of(held);
@@ -129,6 +129,18 @@ class RunRecord {
     file_->append_all(rows);
   }
 
+  /// On the root, inside `write`: adds numbers to an array; returns the index of the first. The arrays of a row type
+  /// grow together.
+  template <class Number>
+  std::int64_t append_numbers(const RecordArray& array, std::span<const Number> numbers) {
+    return file_->append_numbers(array, numbers);
+  }
+
+  /// The same with numbers of another record.
+  std::int64_t append_from(const RecordFile& other, const RecordArray& array, std::int64_t first, std::int64_t count) {
+    return file_->append_from(other, array, first, count);
+  }
+
   /// What a watchdog says of a point that came to a standstill: adds the row and commits, without a word to the other
   /// ranks. On another rank than the root, for a root that stands still itself: to the file as the root left it, unless
   /// another rank was faster. Not collective.
@@ -136,7 +148,7 @@ class RunRecord {
   void add_last_words(Row row) {
     if (file_.has_value()) {
       append(row);
-      commit_on_root();
+      file_->fold();  // the process is about to end
       return;
     }
     RecordFile file = RecordFile::stand_in(options_.output);
@@ -144,7 +156,7 @@ class RunRecord {
     const auto is_same = [&](const Row& other) { return other.run == run_ && key_of(other) == key_of(row); };
     if (std::ranges::none_of(file.read<Row>(), is_same)) {
       file.append(row);
-      file.commit();
+      file.fold();
     }
   }
 
@@ -168,8 +180,14 @@ class RunRecord {
   /// Brings everything to the file now.
   void commit();
 
-  /// Marks the run as ended, and commits.
+  /// Marks the run as ended, and makes plain HDF5 of the file.
   void finish();
+
+  RunRecord(const RunRecord&) = delete;
+  RunRecord& operator=(const RunRecord&) = delete;
+  /// Makes plain HDF5 of the file also when the run ends early, unless it cannot be written, or holds half of
+  /// something.
+  ~RunRecord();
 
  private:
   /// The rows of a table, and where the latest of each point stands among them.
@@ -194,6 +212,7 @@ class RunRecord {
 
   void commit_on_root();
   void commit_when_due();
+  bool is_finished_ = false;
 
   Communicator world_;
   RunRecordOptions options_;

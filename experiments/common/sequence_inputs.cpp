@@ -33,7 +33,7 @@ void SequenceInputs::fill(InputTensor tensor, const Partition& partition, std::i
     using T = decltype(type);
     const auto typed = values.as<T>();
     for (std::int64_t b = 0; b < values.batch(); ++b) {
-      for (const Segment& run : partition.segments(rank)) {
+      for (const TokenRun& run : partition.runs(rank)) {
         run_team(threads, [&](TeamMember member) {
           for (std::int64_t i = member.index; i < run.count; i += member.size) {
             T* target = &typed(b, run.token_local + i, 0, 0);

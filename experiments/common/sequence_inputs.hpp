@@ -6,7 +6,7 @@
 #include <span>
 
 #include "core/tensor_view.hpp"
-#include "ring/partition.hpp"
+#include "sequence/partition.hpp"
 
 namespace ringworld {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "comm/mesh.hpp"
-#include "data/tokenizer.hpp"
 #include "model/parameters.hpp"
+#include "tokens/tokenizer.hpp"
 #include "train/model_checkpoint.hpp"
 
 namespace ringworld {
@@ -15,15 +15,16 @@ class TrainedModel {
  public:
   /// Collective over `world`, whose ranks form `mesh`, which must outlive this. The parameters lie where `backend`
   /// computes.
-  /// @throws Error(bad_input, collective) when the file is no checkpoint of a training run, or its tokenizer cannot be
-  /// made; Error(out_of_memory, collective).
+  /// Weights of another program take their tokenizer from a `tokenizer.model` beside them.
+  /// @throws Error(bad_input, collective) when nothing says what the tokenizer is, or it cannot be made;
+  /// Error(out_of_memory, collective).
   TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint, Backend backend);
 
   [[nodiscard]] ShardedParameters& parameters() const { return *parameters_; }
   [[nodiscard]] const Tokenizer& tokenizer() const { return *tokenizer_; }
   /// `rope_theta` and `context_length` are those of the stage that trained it last.
   [[nodiscard]] const CheckpointDescription& description() const { return description_; }
-  /// Of the parameters and the tokenizer: the same for the same model, whatever the mesh. 16 hexadecimal digits.
+  /// Digest of the parameters and the tokenizer: the same for the same model on any mesh. 16 hexadecimal digits.
   [[nodiscard]] const std::string& digest() const { return digest_; }
 
  private:

@@ -14,7 +14,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "data/text_file.hpp"
+#include "core/text_file.hpp"
 #include "eval/greedy_decoder.hpp"
 #include "experiments/common/content_digest.hpp"
 #include "experiments/common/cpu_sharing.hpp"
@@ -50,16 +50,19 @@ constexpr const char* description =
     "Prints the text, records prompt and token times.";
 
 void declare(Options& options, GenerateOptions& values) {
-  options.add("checkpoint", values.checkpoint, "", "HDF5 file that `ringworld train` wrote");
+  options.add("checkpoint", values.checkpoint, "",
+              "HDF5 file that `ringworld train` wrote, or safetensors or a Hugging Face folder with a tokenizer.model");
   options.add("prompt", values.prompt, "", "text to continue");
   options.add("prompt-file", values.prompt_file, "", "file that holds it, in place of --prompt");
   options.add("new-tokens", values.new_tokens, "token", "most that are generated; an end of document ends it earlier");
   options.add("rope-theta", values.rope_theta, "",
               "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
-  options.add("gather-weights", values.gather_weights, "",
-              "gather the weights for every token from the ranks that share them, in place of holding all of them");
+  options.add(
+      "gather-weights", values.gather_weights, "",
+      "gather the weights from the ranks that share them for every token, instead of holding all weights on each rank");
   declare(options, values,
-          {RunFlag::mesh, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads, RunFlag::output});
+          {RunFlag::mesh, RunFlag::schedule, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads,
+           RunFlag::output});
   options.allow_config_file();
 }
 
@@ -123,14 +126,15 @@ int run_generate(const Job& job) {
     return 0;
   }
   const Communicator& world = job.world;
-  const JobFiles files(
-      job, {{.flag = "--checkpoint", .path = values.checkpoint}, {.flag = "--prompt-file", .path = values.prompt_file}},
-      {{.flag = "--output", .path = values.output}});
+  std::vector<JobFile> reads = job_files("--checkpoint", files_of_weights(values.checkpoint));
+  reads.push_back({.flag = "--prompt-file", .path = values.prompt_file});
+  const JobFiles files(job, std::move(reads), {{.flag = "--output", .path = values.output}});
   static_cast<void>(warn_of_shared_cpus(world, values.threads));
   MeshShape shape;
   std::string text;
   on_every_rank(world, [&] {
-    require_input(!values.checkpoint.empty(), "--checkpoint is missing: the file that ringworld train wrote");
+    require_input(!values.checkpoint.empty(),
+                  "--checkpoint is missing: the file that ringworld train wrote, or a Hugging Face folder");
     require_input(!values.output.empty(), "--output is empty");
     require_input(values.new_tokens >= 1, fmt::format("--new-tokens {}: at least 1", values.new_tokens));
     text = read_prompt(values);
@@ -153,6 +157,7 @@ int run_generate(const Job& job) {
     decoder.emplace(trained.parameters(), DecoderOptions{.batch = 1,
                                                          .prompt_length = std::ssize(prompt),
                                                          .new_tokens = values.new_tokens,
+                                                         .schedule = values.schedule,
                                                          .layout = values.layout,
                                                          .dtype = values.dtype,
                                                          .rope_theta = row.rope_theta,
@@ -177,6 +182,7 @@ int run_generate(const Job& job) {
   row.new_tokens = std::ssize(result.tokens);
   row.ranks = world.size();
   row.mesh = std::string_view(shape.to_string());
+  row.schedule = name_of(values.schedule);
   row.layout = name_of(values.layout);
   row.dtype = name_of(values.dtype);
   row.weights = std::string_view(values.gather_weights ? "gathered" : "held");

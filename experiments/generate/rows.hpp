@@ -11,13 +11,14 @@ namespace ringworld {
 struct GenerationRow {
   static constexpr std::string_view path = "/generation/prompts";
   static constexpr std::string_view meaning =
-      "one prompt read by ring attention and continued greedily from a sharded key/value cache";
+      "one prompt read by attention over ranks and continued greedily from a sharded key/value cache";
 
   std::int64_t prompt_tokens = 0;
   std::int64_t new_tokens_limit = 0;
   std::int64_t new_tokens = 0;
   std::int64_t ranks = 0;
   FixedString<48> mesh;
+  FixedString<24> schedule = "ring";  // what records from before this column were measured with
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> dtype;
@@ -44,14 +45,16 @@ struct GenerationRow {
     using R = GenerationRow;
     return std::tuple{
         Field{"prompt_tokens", &R::prompt_tokens, Role::key, "token", "tokens of the prompt, over all ranks (S)"},
-        Field{"new_tokens_limit", &R::new_tokens_limit, Role::key, "token", "most tokens that were asked for"},
+        Field{"new_tokens_limit", &R::new_tokens_limit, Role::key, "token",
+              "largest number of new tokens, as requested"},
         Field{"new_tokens", &R::new_tokens, Role::measure, "token",
               "tokens generated, an end-of-document token included"},
         Field{"ranks", &R::ranks, Role::key, "rank", "ranks of the job (P)"},
         Field{"mesh", &R::mesh, Role::key, "", "ranks along dp,fsdp,tp,sp; sp is the ring"},
+        Field{"schedule", &R::schedule, Role::key, "", "how attention moves blocks between ranks: ring or all_gather"},
         Field{"layout", &R::layout, Role::key, "",
               "which tokens of the prompt a rank holds: contiguous, striped or zigzag"},
-        Field{"backend", &R::backend, Role::key, "", "kernels used: reference, kokkos, host or cuda"},
+        Field{"backend", &R::backend, Role::key, "", "backend whose kernels computed, by name"},
         Field{"dtype", &R::dtype, Role::key, "", "type of activations, of weights in products, and of the cache"},
         Field{"weights", &R::weights, Role::key, "",
               "held: every rank holds all weights of its tp part; gathered: they are gathered for every token"},
@@ -65,9 +68,11 @@ struct GenerationRow {
         Field{"prefill_tokens_per_second", &R::prefill_tokens_per_second, Role::measure, "token/s",
               "prompt_tokens / prefill_time"},
         Field{"token_time", &R::token_time, Role::measure, "s",
-              "median time of a further token, slowest rank; 0: there was none"},
-        Field{"token_time_min", &R::token_time_min, Role::measure, "s", "the fastest of them"},
-        Field{"token_time_max", &R::token_time_max, Role::measure, "s", "the slowest of them"},
+              "median time of a further token, slowest rank; 0: no further token"},
+        Field{"token_time_min", &R::token_time_min, Role::measure, "s",
+              "shortest time of a further token, slowest rank"},
+        Field{"token_time_max", &R::token_time_max, Role::measure, "s",
+              "longest time of a further token, slowest rank"},
         Field{"cache_bytes", &R::cache_bytes, Role::measure, "B",
               "keys and values that a rank holds, the largest of all ranks"},
         Field{"checkpoint", &R::checkpoint, Role::origin, "", "file of the model, as it was given"},

@@ -12,7 +12,7 @@
 #include "device/buffer.hpp"
 #include "device/gpu.hpp"
 #include "experiments/common/gemm_peak.hpp"
-#include "experiments/info/ring_link.hpp"
+#include "experiments/common/ring_link.hpp"
 #include "io/console_table.hpp"
 #include "kernels/attention/gpu_path.hpp"
 
@@ -20,10 +20,10 @@ namespace ringworld {
 namespace {
 
 /// Bytes read and written a second by copies of `bytes` within the GPU's memory: the best of `seconds`.
-double measure_copy(std::int64_t bytes, double seconds) {
-  Device& gpu = device(DeviceKind::cuda);
-  const Buffer from(bytes, DeviceKind::cuda);
-  const Buffer to(bytes, DeviceKind::cuda);
+double measure_copy(DeviceKind memory, std::int64_t bytes, double seconds) {
+  Device& gpu = device(memory);
+  const Buffer from(bytes, memory);
+  const Buffer to(bytes, memory);
   Stream& compute = gpu.compute_stream();
   gpu.fill_zero(from.data(), bytes, compute);
   const auto begin = gpu.make_timing_event();
@@ -59,11 +59,12 @@ void print_gpu(const GpuDescription& gpu, const GpuState& state) {
 
 bool show_gpus(const Communicator& world, RankRow mine, const GpuMeasurement& measurement) {
   const Transport transport = world.transport();
+  const DeviceKind memory = device_of(measurement.backend);
   const GpuDescription gpu = describe_gpu();
   mine.device = std::string_view(fmt::format("{} {}", gpu.name, gpu.identity));
   const std::vector<RankRow> ranks = world.all_gather(mine);
-  const bool is_sharing = !world.all_agree(ranks_on_device(world, DeviceKind::cuda) == 1);
-  // What a rank cannot allocate ends the job with one message. After a signal nothing more is measured.
+  const bool is_sharing = !world.all_agree(ranks_on_device(world, memory) == 1);
+  // A failed allocation on one rank ends the job with one message. After a signal nothing more is measured.
   bool is_stopped = false;
   const auto mean_of = [&](auto&& measure) {
     double mine_alone = 0;
@@ -78,21 +79,22 @@ bool show_gpus(const Communicator& world, RankRow mine, const GpuMeasurement& me
   constexpr std::array dtypes{DType::bfloat16, DType::float32};
   std::array<double, dtypes.size()> gemm{};
   for (std::size_t index = 0; index < dtypes.size(); ++index) {
-    gemm[index] = mean_of(
-        [&] { return measure_gemm_peak(Backend::cuda, dtypes[index], measurement.gemm_extent, measurement.seconds); });
+    gemm[index] = mean_of([&] {
+      return measure_gemm_peak(measurement.backend, dtypes[index], measurement.gemm_extent, measurement.seconds);
+    });
   }
-  const double copy = mean_of([&] { return measure_copy(measurement.copy_bytes, measurement.seconds); });
+  const double copy = mean_of([&] { return measure_copy(memory, measurement.copy_bytes, measurement.seconds); });
   if (is_stopped || is_stop_wanted(world)) {
     return false;
   }
-  const RingLink link = measure_ring_link(Ring(world), measurement.hop_bytes, DeviceKind::cuda);
+  const RingLink link = measure_ring_link(Ring(world), measurement.hop_bytes, memory);
   if (!world.is_root()) {
     return true;
   }
 
   constexpr std::array<std::string_view, 4> columns{"rank", "host", "device", "binding"};
   fmt::print("Ranks\n{}", console_table(std::span<const RankRow>(ranks), columns));
-  print_gpu(gpu, GpuMonitor(gpu.identity).look());
+  print_gpu(gpu, GpuMonitor(gpu.identity).sample());
   fmt::print("Measured peaks, a rank, all {} ranks at work{}\n", world.size(), is_sharing ? ", GPUs shared" : "");
   for (std::size_t index = 0; index < dtypes.size(); ++index) {
     const double nominal = nominal_gpu_peak(gpu, dtypes[index]);

@@ -4,15 +4,17 @@
 #include <cstdint>
 
 #include "comm/communicator.hpp"
+#include "device/backend.hpp"
 #include "io/rank_row.hpp"
 
 namespace ringworld {
 
 struct GpuMeasurement {
-  double seconds = 0;            ///< how long to measure each peak
-  std::int64_t gemm_extent = 0;  ///< rows, columns and depth of the matrix product
-  std::int64_t copy_bytes = 0;   ///< of each of the two arrays of a copy
-  std::int64_t hop_bytes = 0;    ///< of a hop of the ring
+  Backend backend = Backend::host;  ///< whose kernels and whose GPUs
+  double seconds = 0;               ///< how long to measure each peak
+  std::int64_t gemm_extent = 0;     ///< rows, columns and depth of the matrix product
+  std::int64_t copy_bytes = 0;      ///< of each of the two arrays of a copy
+  std::int64_t hop_bytes = 0;       ///< of a hop of the ring
 };
 
 /// Measures the GPUs of all ranks at once and prints on the root: each rank's GPU, memory, copy bandwidth, matrix products,

@@ -1,4 +1,4 @@
-/// @file  `ringworld info`: what this build is, and what this machine can do.
+/// @file  `ringworld info`: the build, and the measured peaks of this machine.
 
 #include <fmt/format.h>
 
@@ -15,10 +15,10 @@
 #include "device/device.hpp"
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
-#include "experiments/common/record_tables.hpp"
+#include "experiments/common/ring_link.hpp"
 #include "experiments/common/run_flags.hpp"
 #include "experiments/info/gpu_info.hpp"
-#include "experiments/info/ring_link.hpp"
+#include "experiments/record_tables.hpp"
 #include "io/console_table.hpp"
 #include "io/rank_row.hpp"
 #include "io/schema.hpp"
@@ -52,15 +52,15 @@ std::string schema_page() {
       "One HDF5 file a run. Every table is a compound dataset; its attributes `columns`, `roles`, `units` and "
       "`meanings` "
       "say the same as\nthis page, which `ringworld info --schema` prints from the row types (`--schema json`: the "
-      "same "
-      "for programs). Provenance is in the\nattributes of `/provenance`.\n\n"
+      "same for programs). An array is a dataset of\nplain numbers that rows of its table point into. Provenance is in "
+      "the attributes of `/provenance`.\n\n"
       "Roles: `key` columns say which point a row is of, and rows that agree in all of them measured the same; "
       "`measure` "
       "was measured;\n`model` follows from the keys by a formula; `verdict` says whether to believe the row; `origin` "
       "where it comes from.\n";
-  for (const RowLayout& layout : record_layouts()) {
+  for (const TableSchema& table : record_schemas()) {
     page += '\n';
-    page += schema_section(layout);
+    page += schema_section(table);
   }
   return page;
 }
@@ -85,9 +85,25 @@ void print_build() {
   fmt::print("  libraries   {}\n", build.library_versions);
   fmt::print("  MPI         {}\n", Environment::library_version());
   fmt::print("Backends\n");
-  for (std::size_t index = 0; index < backend_names.size(); ++index) {
-    fmt::print("  {:<10}  {}\n", backend_names[index], availability(static_cast<Backend>(index)));
+  for (const Backend backend : all_backends) {
+    fmt::print("  {:<10}  {}\n", name_of(backend), availability(backend));
   }
+}
+
+/// The host, and GPUs that can be described.
+bool is_measured(Backend backend) {
+  return traits_of(backend).is_tuned && (device_of(backend) == DeviceKind::host || is_gpu(device_of(backend)));
+}
+
+/// Their names, for people.
+std::string measured_backends() {
+  std::string names;
+  for (const Backend backend : all_backends) {
+    if (is_measured(backend)) {
+      names += (names.empty() ? "" : " and ") + std::string(name_of(backend));
+    }
+  }
+  return names;
 }
 
 }  // namespace
@@ -97,7 +113,7 @@ int run_info(const Job& job) {
   Options options("info", "Shows the build, its backends, the ranks' devices and measured peaks.");
   options.add_with_bare("schema", values.schema, SchemaFormat::markdown,
                         "print the record schema and nothing else, as Markdown unless it says json");
-  options.add("backend", values.backend, "", "what to measure: host, or cuda for the ranks' GPUs; no other");
+  options.add("backend", values.backend, "", fmt::format("whose device to measure: {}", measured_backends()));
   declare(options, RunFlag::transport, values.transport);
   options.add("seconds", values.seconds, "s", "how long to measure each peak");
   options.add("gemm-extent", values.gemm_extent, "",
@@ -114,42 +130,41 @@ int run_info(const Job& job) {
     require_input(values.seconds > 0, "--seconds must be positive");
     require_input(values.gemm_extent >= 0, "--gemm-extent must be positive, or 0 for the backend's own");
     backend = values.backend;
-    require_input(backend == Backend::host || backend == Backend::cuda,
-                  fmt::format("--backend {}: only host and cuda are measured", name_of(values.backend)));
+    require_input(is_measured(backend),
+                  fmt::format("--backend {}: only {} are measured", name_of(backend), measured_backends()));
     wanted = values.transport;
     require_input(values.hop_bytes > 0 && values.triad_bytes >= 1024,
                   "--hop-bytes must be positive and --triad-bytes at least 1K");
   });
   if (values.schema != SchemaFormat::none) {
     if (job.world.is_root()) {
-      fmt::print("{}", values.schema == SchemaFormat::json ? schema_json(record_layouts()) : schema_page());
+      fmt::print("{}", values.schema == SchemaFormat::json ? schema_json(record_schemas()) : schema_page());
     }
     return 0;
   }
 
   if (values.gemm_extent == 0) {
-    values.gemm_extent = backend == Backend::cuda ? 8192 : 1024;
+    values.gemm_extent = is_gpu(device_of(backend)) ? 8192 : 1024;
   }
-  if (backend == Backend::cuda) {
-    take_device(job.world, DeviceKind::cuda);
-  }
+  take_device(job.world, device_of(backend));
   RankRow mine;
   on_every_rank(job.world, [&] { mine = describe_this_process(job.world.rank()); });
-  if (backend == Backend::cuda) {
+  if (is_gpu(device_of(backend))) {
     const Communicator world = job.world.with_transport(wanted);
     static_cast<void>(world.transport());  // one that cannot be had ends the job before anything is printed
     if (world.is_root()) {
       print_build();
     }
     const bool is_whole = show_gpus(world, mine,
-                                    {.seconds = values.seconds,
+                                    {.backend = backend,
+                                     .seconds = values.seconds,
                                      .gemm_extent = values.gemm_extent,
                                      .copy_bytes = values.triad_bytes,
                                      .hop_bytes = values.hop_bytes});
     return is_whole ? 0 : stopped_early(job, std::string(nothing_shown));
   }
   const std::vector<RankRow> ranks = job.world.all_gather(mine);
-  // What a rank cannot allocate ends the job with one message. After a signal nothing more is measured.
+  // A failed allocation on one rank ends the job with one message. After a signal nothing more is measured.
   bool is_stopped = false;
   const auto sum_of = [&](auto&& measure) {
     double mine_alone = 0;

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/spelling.hpp"
+#include "experiments/common/configuration_files.hpp"
 #include "experiments/common/option_values.hpp"
 #include "experiments/common/theta_choice.hpp"
 
@@ -20,7 +21,8 @@ bool is_count(const std::string& word) {
 }  // namespace
 
 void declare(Options& options, NeedleOptions& values) {
-  options.add("checkpoint", values.checkpoint, "", "HDF5 file that `ringworld train` wrote");
+  options.add("checkpoint", values.checkpoint, "",
+              "HDF5 file that `ringworld train` wrote, or safetensors or a Hugging Face folder with a tokenizer.model");
   options.add("context-length", values.context_length, "token",
               "tokens of a trial, question and answers included; 0 = the longest that was trained");
   options.add(
@@ -32,10 +34,11 @@ void declare(Options& options, NeedleOptions& values) {
   options.add("rope-theta", values.rope_theta, "",
               "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
   options.add("haystack", values.haystack, "",
-              "what the model was trained on, whose held-out part is used: kjv, synthetic, or text files");
+              "text that the model was trained on: kjv, synthetic, or text files; its held-out part is used");
   options.add("needle-template", values.needle_template, "",
               "short1, long1, or checkpoint (that of the model's last stage); word tokenizers only");
-  declare(options, values, {RunFlag::mesh, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads});
+  declare(options, values,
+          {RunFlag::mesh, RunFlag::schedule, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads});
   options.add(
       "decoding", values.decoding, "",
       "one_pass: one pass over a trial with its right answers filled in scores them all; greedy: the answers are "
@@ -118,6 +121,16 @@ std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const T
     }
   }
   return points;
+}
+
+std::vector<std::string> files_of_needle(const std::string& configuration) {
+  NeedleOptions values;
+  Options options("needle", "");
+  declare(options, values);
+  static_cast<void>(options.parse({"--config", configuration}));
+  std::vector<std::string> files{configuration};
+  files.insert(files.end(), values.haystack.begin(), values.haystack.end());
+  return files;
 }
 
 }  // namespace ringworld

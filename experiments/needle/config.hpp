@@ -8,13 +8,13 @@
 #include <string_view>
 #include <vector>
 
-#include "data/needle_trial.hpp"
 #include "experiments/common/options.hpp"
 #include "experiments/common/run_flags.hpp"
+#include "tasks/needle/trial.hpp"
 
 namespace ringworld {
 
-/// How answers come about.
+/// How answers are produced.
 enum class Decoding : std::uint8_t {
   one_pass,  ///< one pass over the right answers: greedy answers are right iff each token is the likeliest
   greedy,    ///< generated token by token from a sharded cache
@@ -73,7 +73,7 @@ struct TrainedFor {
 
 /// The product of the lists; cells that share a model (length and theta) stand together. A single needle (1/1) has a
 /// cell for each depth, several needles one.
-/// @throws Error(bad_input) naming the flag whose value cannot be.
+/// @throws Error(bad_input) naming the flag whose value is invalid.
 [[nodiscard]] std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const TrainedFor& trained);
 
 }  // namespace ringworld

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <limits>
 #include <optional>
 
@@ -15,9 +16,8 @@
 #include "core/clock.hpp"
 #include "core/last_words.hpp"
 #include "core/log.hpp"
-#include "eval/needle_generation.hpp"
-#include "eval/next_token_model.hpp"
 #include "eval/perplexity.hpp"
+#include "eval/ring_predictor.hpp"
 #include "eval/wilson_interval.hpp"
 #include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/job.hpp"
@@ -27,9 +27,10 @@
 #include "experiments/common/progress.hpp"
 #include "experiments/common/run_record.hpp"
 #include "experiments/needle/config.hpp"
-#include "experiments/needle/needle_source.hpp"
+#include "experiments/needle/trial_source.hpp"
 #include "io/console_table.hpp"
-#include "io/evaluation_rows.hpp"
+#include "tasks/needle/generation.hpp"
+#include "tasks/needle/rows.hpp"
 
 namespace ringworld {
 namespace {
@@ -76,7 +77,7 @@ class ModelOfLength {
   }
 
   /// Collective over the job. @throws Error(out_of_memory), Error(bad_input), on every rank.
-  NextTokenModel get(const Communicator& world, std::int64_t context_length, double theta, std::int64_t contexts) {
+  NextTokenPredictor get(const Communicator& world, std::int64_t context_length, double theta, std::int64_t contexts) {
     const std::int64_t batch = contexts_per_pass(context_length, contexts);
     const PromptShape shape{.batch = batch, .prompt_length = context_length, .new_tokens = 0};
     if (!model_ || shape != shape_ || theta != theta_) {
@@ -85,6 +86,7 @@ class ModelOfLength {
         model_.emplace(trained_.parameters(),
                        ModelOptions{.batch = batch,
                                     .context_length = context_length,
+                                    .schedule = values_.schedule,
                                     .layout = values_.layout,
                                     .dtype = values_.dtype,
                                     .wire_dtype = values_.dtype,
@@ -107,6 +109,7 @@ class ModelOfLength {
         decoder_.emplace(trained_.parameters(), DecoderOptions{.batch = shape.batch,
                                                                .prompt_length = shape.prompt_length,
                                                                .new_tokens = shape.new_tokens,
+                                                               .schedule = values_.schedule,
                                                                .layout = values_.layout,
                                                                .dtype = values_.dtype,
                                                                .rope_theta = theta,
@@ -127,18 +130,19 @@ class ModelOfLength {
 
   const NeedleOptions& values_;
   const TrainedModel& trained_;
-  std::optional<RingNextTokenModel> model_;
+  std::optional<RingPredictor> model_;
   std::optional<GreedyDecoder> decoder_;
   PromptShape shape_;
   double theta_ = 0;
 };
 
-/// Passes a model on, and remembers whether what it said was a number.
-NextTokenModel watched(NextTokenModel model, bool& is_finite) {
+/// Wraps a model, and records whether its outputs were finite.
+NextTokenPredictor watched(NextTokenPredictor model, bool& is_finite) {
   return [model = std::move(model), &is_finite](std::span<const Token> tokens, std::span<const TokenPlace> places) {
-    std::vector<NextToken> said = model(tokens, places);
-    is_finite = is_finite && std::ranges::all_of(said, [](const NextToken& next) { return std::isfinite(next.nll); });
-    return said;
+    std::vector<NextToken> predictions = model(tokens, places);
+    is_finite =
+        is_finite && std::ranges::all_of(predictions, [](const NextToken& next) { return std::isfinite(next.nll); });
+    return predictions;
   };
 }
 
@@ -152,11 +156,11 @@ void conclude_finite(Row& row, bool is_finite) {
 }
 
 NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& values, const TrainedModel& trained,
-                            const Mesh& mesh, const NeedleSource& source) {
+                            const Mesh& mesh, const NeedleTrials& source) {
   const Communicator& ring = mesh.along(MeshAxis::sp);
   const CheckpointDescription& of_model = trained.description();
   NeedleCellRow row;
-  row.schedule = std::string_view(of_model.schedule);
+  row.stages = std::string_view(of_model.stages);
   row.stage = of_model.stage;
   row.context_length = point.cell.context_length;
   row.trained_context_length = of_model.context_length;
@@ -169,6 +173,7 @@ NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& value
   row.contexts = values.trials;
   row.ranks = ring.size();
   row.mesh = std::string_view(mesh.shape().to_string());
+  row.schedule = name_of(values.schedule);
   row.layout = name_of(values.layout);
   row.backend = name_of(values.backend);
   row.dtype = name_of(values.dtype);
@@ -186,7 +191,7 @@ NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& value
 
 /// Scores a cell into `row`. Memory that does not suffice and numbers that are none make an invalid row.
 void score_cell(const Communicator& world, const NeedlePoint& point, const Decoding decoding, ModelOfLength& models,
-                const Tokenizer& tokenizer, const NeedleSource& source, NeedleCellRow& row) {
+                const Tokenizer& tokenizer, const NeedleTrials& source, NeedleCellRow& row) {
   const double start = now_seconds();
   bool is_finite = true;
   const NeedleCellPlan plan{.cell = point.cell,
@@ -223,7 +228,7 @@ void score_cell(const Communicator& world, const NeedlePoint& point, const Decod
 std::vector<PerplexityRow> measure_text(const Communicator& world, const PerplexityRow& wanted, ModelOfLength& models,
                                         const Tokenizer& tokenizer, const Haystack& haystack) {
   bool is_finite = true;
-  const NextTokenModel model = models.get(world, wanted.context_length, wanted.rope_theta, wanted.contexts);
+  const NextTokenPredictor model = models.get(world, wanted.context_length, wanted.rope_theta, wanted.contexts);
   std::vector<PerplexityRow> rows;
   for (const PositionRange& range :
        measure_perplexity({.context_length = wanted.context_length,
@@ -247,7 +252,7 @@ std::vector<PerplexityRow> measure_text(const Communicator& world, const Perplex
 
 PerplexityRow describe_text(const NeedleCellRow& cell, const NeedleOptions& values) {
   PerplexityRow row;
-  row.schedule = cell.schedule;
+  row.stages = cell.stages;
   row.stage = cell.stage;
   row.context_length = cell.context_length;
   row.trained_context_length = cell.trained_context_length;
@@ -255,6 +260,7 @@ PerplexityRow describe_text(const NeedleCellRow& cell, const NeedleOptions& valu
   row.theta_mode = cell.theta_mode;
   row.contexts = values.perplexity_windows;
   row.ranks = cell.ranks;
+  row.schedule = cell.schedule;
   row.layout = cell.layout;
   row.mesh = cell.mesh;
   row.backend = cell.backend;
@@ -300,7 +306,7 @@ void print_summary(RunRecord& record, const std::string& output) {
 }
 
 /// Everything that can be known to be wrong before the first pass.
-void check_points(const NeedleOptions& values, const NeedleSource& source, const Mesh& mesh,
+void check_points(const NeedleOptions& values, const NeedleTrials& source, const Mesh& mesh,
                   const std::vector<NeedlePoint>& points) {
   if (values.decoding == Decoding::greedy) {
     require_input(values.perplexity_windows == 0,
@@ -326,17 +332,18 @@ int run_needle(const Job& job) {
   }
   const Communicator& world = job.world;
   std::vector<JobFile> reads = job_files("--haystack", values.haystack);
-  reads.push_back({.flag = "--checkpoint", .path = values.checkpoint});
+  std::ranges::move(job_files("--checkpoint", files_of_weights(values.checkpoint)), std::back_inserter(reads));
   const JobFiles files(job, std::move(reads), {{.flag = "--output", .path = values.output}});
   static_cast<void>(warn_of_shared_cpus(world, values.threads));
   MeshShape shape;
   on_every_rank(world, [&] {
-    require_input(!values.checkpoint.empty(), "--checkpoint is missing: the file that ringworld train wrote");
+    require_input(!values.checkpoint.empty(),
+                  "--checkpoint is missing: the file that ringworld train wrote, or a Hugging Face folder");
     shape = parse_mesh(values.mesh, world.size());
   });
   const Mesh mesh(world, shape);
   const TrainedModel trained(world, mesh, values.checkpoint, values.backend);
-  std::optional<NeedleSource> source;
+  std::optional<NeedleTrials> source;
   std::vector<NeedlePoint> points;
   on_every_rank(world, [&] {
     source.emplace(values, trained);

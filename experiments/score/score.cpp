@@ -47,12 +47,13 @@ constexpr const char* description =
     "mean nll, weighted by the mask, under /gradients/<parameter name>, where asked for. All float32.";
 
 void declare(Options& options, ScoreOptions& values) {
-  options.add("checkpoint", values.checkpoint, "", "HDF5 file with the parameters");
+  options.add("checkpoint", values.checkpoint, "", "parameters: an HDF5 file, safetensors, or a Hugging Face folder");
   options.add("input", values.input, "", "HDF5 file to read");
   options.add("output", values.output, "", "HDF5 file to write; replaced if it exists");
   options.add("gradients", values.gradients, "", "whether to write gradients");
   options.add("logits", values.logits, "", "whether to write logits");
-  declare(options, values, {RunFlag::mesh, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads});
+  declare(options, values,
+          {RunFlag::mesh, RunFlag::schedule, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads});
   options.add("recomputation", values.recomputation, "", "what backward computes again");
   options.add("allow-non-finite", values.allow_non_finite, "", "whether NaN and infinite numbers are no error");
   options.allow_config_file();
@@ -63,24 +64,24 @@ struct ScoreInput {
   std::int64_t batch = 0;
   std::int64_t context_length = 0;
   std::vector<std::int32_t> tokens;
-  std::vector<std::int32_t> segments;  // empty without
-  std::vector<float> mask;             // 1 without
-  double mask_sum = 0;                 // over tokens that are predicted
+  std::vector<std::int32_t> document_ids;  // empty without
+  std::vector<float> mask;                 // 1 without
+  double mask_sum = 0;                     // over tokens that are predicted
 };
 
 ScoreInput read_input(const TensorReader& file, bool allow_non_finite) {
   const std::vector<std::int64_t> shape = file.describe("tokens").shape;
   require_input(shape.size() == 2 && shape[0] > 0 && shape[1] > 1,
                 fmt::format("'{}': /tokens must be (B, S) with S of 2 or more", file.path().string()));
-  ScoreInput input{.batch = shape[0], .context_length = shape[1], .tokens = {}, .segments = {}, .mask = {}};
+  ScoreInput input{.batch = shape[0], .context_length = shape[1], .tokens = {}, .document_ids = {}, .mask = {}};
   const auto count = static_cast<std::size_t>(shape[0] * shape[1]);
   const Hyperslab whole{.start = {0, 0}, .count = shape};
   input.tokens.resize(count);
   file.read("tokens", whole, std::span<std::int32_t>(input.tokens));
   if (file.has("segment_ids")) {
     file.require_shape("segment_ids", shape);
-    input.segments.resize(count);
-    file.read("segment_ids", whole, std::span<std::int32_t>(input.segments));
+    input.document_ids.resize(count);
+    file.read("segment_ids", whole, std::span<std::int32_t>(input.document_ids));
   }
   input.mask.assign(count, 1.0F);
   if (file.has("loss_mask")) {
@@ -109,7 +110,7 @@ ScoreInput read_input(const TensorReader& file, bool allow_non_finite) {
 /// One sequence's tokens of this rank. A row behind the last sequence is one that asks for nothing: passes are collective,
 /// and not every group of ranks has a sequence in the last of them.
 struct LocalRow {
-  std::vector<std::int32_t> tokens, targets, segments;
+  std::vector<std::int32_t> tokens, targets, document_ids;
   std::vector<float> weights, nll;
 
   LocalRow(const ScoreInput& input, std::int64_t row, const std::vector<std::int64_t>& positions)
@@ -121,8 +122,8 @@ struct LocalRow {
       tokens.push_back(input.tokens[at]);
       targets.push_back(has_next ? input.tokens[at + 1] : -1);
       weights.push_back(has_next ? static_cast<float>(static_cast<double>(input.mask[at + 1]) / input.mask_sum) : 0.0F);
-      if (!input.segments.empty()) {
-        segments.push_back(input.segments[at]);
+      if (!input.document_ids.empty()) {
+        document_ids.push_back(input.document_ids[at]);
       }
     }
   }
@@ -132,9 +133,9 @@ struct LocalRow {
     ModelBatch result{.tokens = {tokens.data(), shape},
                       .targets = {targets.data(), shape},
                       .weights = {weights.data(), shape},
-                      .segments = {}};
-    if (!segments.empty()) {
-      result.segments = {segments.data(), shape};
+                      .document_ids = {}};
+    if (!document_ids.empty()) {
+      result.document_ids = {document_ids.data(), shape};
     }
     return result;
   }
@@ -150,19 +151,21 @@ int run_score(const Job& job) {
   if (!parse_options(job, options)) {
     return 0;
   }
-  const JobFiles files(job,
-                       {{.flag = "--checkpoint", .path = values.checkpoint}, {.flag = "--input", .path = values.input}},
-                       {{.flag = "--output", .path = values.output}});
+  std::vector<JobFile> read = job_files("--checkpoint", files_of_weights(values.checkpoint));
+  read.push_back({.flag = "--input", .path = values.input});
+  const JobFiles files(job, read, {{.flag = "--output", .path = values.output}});
   static_cast<void>(warn_of_shared_cpus(job.world, values.threads));
 
   ModelOptions plan;
   MeshShape shape;
   on_every_rank(job.world, [&] {
-    require_input(!values.checkpoint.empty(), "--checkpoint is missing: the HDF5 file with the parameters");
+    require_input(!values.checkpoint.empty(),
+                  "--checkpoint is missing: the parameters, as an HDF5 file, safetensors or a Hugging Face folder");
     require_input(!values.input.empty(), "--input is missing: the HDF5 file to read");
     require_input(!values.output.empty(), "--output is missing: the HDF5 file to write");
     shape = parse_mesh(values.mesh, job.world.size());
-    plan = {.layout = values.layout,
+    plan = {.schedule = values.schedule,
+            .layout = values.layout,
             .dtype = values.dtype,
             .wire_dtype = values.dtype,
             .backend = values.backend,
@@ -170,28 +173,29 @@ int run_score(const Job& job) {
             .recomputation = values.recomputation,
             .is_forward_only = !values.gradients};
   });
-  const CheckpointReader checkpoint(job.world, values.checkpoint);
-  const ModelConfig config = read_model_config(checkpoint);
+  const auto weights = open_tensor_source(job.world, values.checkpoint);
+  const ModelConfig config = read_model_config(*weights);
   ScoreInput input;
   on_every_rank(job.world, [&] {
     input = read_input(TensorReader::open(values.input), values.allow_non_finite);
     const auto unknown =
-        std::ranges::find_if(input.tokens, [&](std::int32_t token) { return token < 0 || token >= config.vocab_size; });
+        std::ranges::find_if(input.tokens, [&](std::int32_t token) { return !config.vocabulary.contains(token); });
     if (unknown != input.tokens.end()) {
       const std::int64_t place = unknown - input.tokens.begin();
-      throw Error(ErrorKind::bad_input,
-                  fmt::format("'{}': /tokens holds {} at ({}, {}), which is not in the vocabulary of {}", values.input,
-                              *unknown, place / input.context_length, place % input.context_length, config.vocab_size));
+      throw Error(
+          ErrorKind::bad_input,
+          fmt::format("'{}': /tokens holds {} at ({}, {}), which is not in the vocabulary of {}", values.input,
+                      *unknown, place / input.context_length, place % input.context_length, config.vocabulary.size()));
     }
   });
   plan.context_length = input.context_length;
-  plan.has_segments = !input.segments.empty();
+  plan.has_documents = !input.document_ids.empty();
 
   const Mesh mesh(job.world, shape);
   std::optional<ShardedParameters> parameters;
   std::optional<Model> model;
   on_every_rank(job.world, [&] { parameters.emplace(config, mesh, plan.backend); });
-  read_parameters(checkpoint, *parameters, values.allow_non_finite ? NonFinite::allowed : NonFinite::refused);
+  read_parameters(*weights, *parameters, values.allow_non_finite ? NonFinite::allowed : NonFinite::refused);
   on_every_rank(job.world, [&] { model.emplace(*parameters, plan); });
   ScoreOutput output(values.output,
                      {.batch = input.batch,

@@ -19,7 +19,7 @@ std::string gradient_name(const TensorLayout& tensor) { return "gradients/" + te
 ScoreOutput::ScoreOutput(const std::string& path, const ScoreOutputs& outputs, const ParameterLayout& layout,
                          const Mesh& mesh)
     : outputs_(outputs),
-      vocab_size_(layout.config().vocab_size),
+      vocab_size_(layout.config().vocabulary.size()),
       mesh_(mesh),
       groups_(mesh.across({MeshAxis::dp, MeshAxis::fsdp})) {
   on_root(mesh.all(), [&] {

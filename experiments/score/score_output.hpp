@@ -1,6 +1,6 @@
 #pragma once
 /// @file  What `score` writes, brought to one rank.
-/// Shapes: B sequences, S tokens, V vocab_size.
+/// Shapes: B sequences, S tokens, V tokens of the vocabulary.
 
 #include <optional>
 #include <span>
@@ -32,7 +32,7 @@ class ScoreOutput {
   /// Writes /gradients. Collective over the mesh.
   void write_gradients(const ShardedParameters& parameters);
   void finish();
-  /// Of what was written. On the root.
+  /// NaN and infinite values among the numbers that were written. On the root.
   [[nodiscard]] const NonFiniteNumbers& non_finite() const { return non_finite_; }
 
  private:

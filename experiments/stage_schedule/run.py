@@ -30,7 +30,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
@@ -38,6 +37,7 @@ REPOSITORY = HERE.parents[1]
 sys.path.insert(0, str(REPOSITORY / "analysis"))
 
 from ringworld_analysis import formatting, wilson  # noqa: E402
+from ringworld_analysis.journal import open_record  # noqa: E402
 
 MPI_ENVIRONMENT = REPOSITORY / "scripts" / "lib" / "mpi_environment.sh"
 
@@ -78,10 +78,10 @@ def fix_theta(text: str) -> str:
 
 
 def pack(text: str, *, is_masked: bool) -> str:
-    """Return a schedule with four documents a row from the second stage on."""
-    head, first, *later = text.split("[[stage]]\n")
-    keys = f"documents_per_row = 4\nattends_within_documents = {str(is_masked).lower()}\n"
-    return "[[stage]]\n".join([head, first, *(keys + stage for stage in later)])
+    """Return a schedule with four documents a sequence from the second stage on."""
+    head, first, *later = text.split("[stage.data]\n")
+    keys = f"documents_per_sequence = 4\nattends_within_documents = {str(is_masked).lower()}\n"
+    return "[stage.data]\n".join([head, first, *(keys + stage for stage in later)])
 
 
 #: What is compared with progressive training, and how the table calls it.
@@ -158,7 +158,7 @@ class Study:
         if is_finished(record):
             return True
         code = self.program_run(
-            f"train {name}, seed {seed}", "train", "--config", configuration, "--schedule", schedule, "--seed", seed,
+            f"train {name}, seed {seed}", "train", "--config", configuration, "--stages", schedule, "--seed", seed,
             "--checkpoint", model, "--output", record, "--resume",
         )  # fmt: skip
         if code not in (0, 1):
@@ -243,7 +243,7 @@ class Study:
 
     def table(self) -> Iterator[str]:
         """Yield the lines of the table: a row a schedule, right answers with their intervals, all seeds added up."""
-        with h5py.File(self.output / "needles.h5", "r") as file:
+        with open_record(self.output / "needles.h5") as file:
             cells = file["/needle/cells"][:]
         cells = cells[cells["valid"].astype(bool)]
         longest = self.plan.lengths[-1]
@@ -260,7 +260,7 @@ class Study:
             spent = [totals(self.record(name, seed)) for seed in self.seeds if is_finished(self.record(name, seed))]
             if not spent:
                 continue
-            rows = cells[cells["schedule"] == schedule.encode()]
+            rows = cells[cells["stages"] == schedule.encode()]
             entries = [share(rows, *column) for column in columns]
             mean = Totals(*(float(np.mean([getattr(one, key) for one in spent]))
                             for key in ("tokens", "flop", "seconds", "answer_loss")))  # fmt: skip
@@ -285,7 +285,7 @@ def is_finished(record: Path) -> bool:
     """Tell whether the last run that wrote to a record came to its end."""
     if not record.exists():
         return False
-    with h5py.File(record, "r") as file:
+    with open_record(record) as file:
         if "provenance" not in file:
             return False
         group = file["provenance"]
@@ -296,20 +296,25 @@ def is_finished(record: Path) -> bool:
 
 def totals(record: Path) -> Totals:
     """Add up a training run."""
-    with h5py.File(record, "r") as file:
-        stages, steps = file["/training/stages"][:], file["/training/steps"][:]
+    with open_record(record) as file:
+        stages, steps, terms = (file[f"/training/{name}"][:] for name in ("stages", "steps", "terms"))
+    last = stages[-1]
+    answers = terms[(terms["term"] == b"answer") & (terms["stage"] == last["stage"])]
+    tail = answers["step"] >= last["steps"] - max(1, last["steps"] // 10)
     return Totals(
         float(stages["tokens"].sum()), float(stages["flop_causal"].sum()), float(steps["step_time"].sum()),
-        float(stages["final_answer_loss"][-1]),
+        float(np.nanmean(answers["loss"][tail])),
     )  # fmt: skip
 
 
 def last_steps(record: Path) -> Totals:
     """Return what one step of the last stage takes; the time is the median."""
-    with h5py.File(record, "r") as file:
-        steps = file["/training/steps"][:]
+    with open_record(record) as file:
+        steps, terms = file["/training/steps"][:], file["/training/terms"][:]
     last = steps[steps["stage"] == steps["stage"].max()]
-    return Totals(*(float(np.median(last[key])) for key in ("tokens", "flop_causal", "step_time", "answer_loss")))
+    answers = terms[(terms["term"] == b"answer") & (terms["stage"] == steps["stage"].max())]
+    work = (float(np.median(last[key])) for key in ("tokens", "flop_causal", "step_time"))
+    return Totals(*work, float(np.median(answers["loss"])))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,10 +17,10 @@ void require_file(const char* flag, const std::string& path) {
 }
 
 void check(const SweepGridOptions& values, std::int64_t job_ranks) {
-  require_input(!values.attention_config.empty() || !values.schedule.empty(),
-                "nothing to sweep: give --attention-config, --schedule or both");
-  require_input(values.needle_config.empty() || !values.schedule.empty(),
-                "--needle-config needs a model: give --schedule too");
+  require_input(!values.attention_config.empty() || !values.stages.empty(),
+                "nothing to sweep: give --attention-config, --stages or both");
+  require_input(values.needle_config.empty() || !values.stages.empty(),
+                "--needle-config needs a model: give --stages too");
   require_input(!values.output.empty(), "--output is empty");
   for (const std::int64_t ranks : values.ranks) {
     require_input(ranks >= 0 && ranks <= job_ranks,
@@ -36,11 +36,11 @@ void check(const SweepGridOptions& values, std::int64_t job_ranks) {
     require_file("--needle-config", values.needle_config);
   }
   std::set<std::string> names;
-  for (const std::string& schedule : values.schedule) {
-    require_file("--schedule", schedule);
-    const std::string name = std::filesystem::path(schedule).stem().string();
+  for (const std::string& stages : values.stages) {
+    require_file("--stages", stages);
+    const std::string name = std::filesystem::path(stages).stem().string();
     require_input(names.insert(name).second,
-                  fmt::format("--schedule: two files are called {}; their parts would overwrite each other", name));
+                  fmt::format("--stages: two files are called {}; their parts would overwrite each other", name));
   }
 }
 
@@ -49,15 +49,15 @@ void check(const SweepGridOptions& values, std::int64_t job_ranks) {
 void declare(Options& options, SweepGridOptions& values) {
   options.add("ranks", values.ranks, "rank", "ring sizes, each up to the size of the job; 0 = all");
   options.add("context-length", values.context_length, "token",
-              "context lengths of attention and of the needles. Those of training are the schedules' own");
+              "context lengths of attention and of the needles. Those of training are the files' own");
   options.add("attention-config", values.attention_config, "", "TOML of `ringworld attention`; empty: leave it out");
-  options.add("schedule", values.schedule, "", "TOML files of `ringworld train`, each trained on every ring size");
+  options.add("stages", values.stages, "", "TOML files of `ringworld train`, each trained on every ring size");
   options.add("needle-config", values.needle_config, "",
               "TOML of `ringworld needle`, for each trained model; empty: do not ask for needles");
-  options.add("resume", values.resume, "",
-              "continue the record at --output: skip what it holds, resume what it does not");
-  options.add("retry-failed", values.retry_failed, "",
-              "with --resume: also run again what failed a check, or ran out of memory or time under the same limits");
+  options.add("resume", values.resume, "", "continue the record at --output: skip finished points, run the others");
+  options.add(
+      "retry-failed", values.retry_failed, "",
+      "with --resume: also repeat points that failed a check, or ran out of memory or time under the same limits");
   options.add("output", values.output, "", "HDF5 record of all; checkpoints and parts go to OUTPUT.parts/");
   options.allow_config_file();
 }
@@ -98,10 +98,10 @@ std::vector<VerbRun> make_verb_runs(const SweepGridOptions& values, std::int64_t
       add("attention", std::filesystem::path(values.attention_config).stem().string(), values.attention_config,
           {"--context-length", lengths, "--ranks", fmt::format("{}", ranks)});
     }
-    for (const std::string& schedule : values.schedule) {
-      const std::string name = std::filesystem::path(schedule).stem().string();
+    for (const std::string& stages : values.stages) {
+      const std::string name = std::filesystem::path(stages).stem().string();
       const std::string checkpoint = (parts / fmt::format("model-{}-ranks-{}.h5", name, ranks)).string();
-      add("train", name, schedule, {"--checkpoint", checkpoint});
+      add("train", name, stages, {"--checkpoint", checkpoint});
       if (!values.needle_config.empty()) {
         add("needle", name, values.needle_config, {"--checkpoint", checkpoint, "--context-length", lengths});
       }

@@ -14,7 +14,7 @@ struct SweepGridOptions {
   std::vector<std::int64_t> ranks{0};  // 0: all
   std::vector<std::int64_t> context_length{4096};
   std::string attention_config;
-  std::vector<std::string> schedule;  // configurations of train
+  std::vector<std::string> stages;  // configurations of train
   std::string needle_config;
   bool resume = false;
   bool retry_failed = false;
@@ -33,9 +33,9 @@ struct VerbRun {
   std::string question;                ///< digest of the arguments and of all files that they name
 };
 
-/// The product, a ring size after the other: attention over all context lengths, then each schedule trained and its
-/// model asked for needles over all context lengths.
-/// @throws Error(bad_input) naming the flag whose value cannot be, a missing file included.
+/// The product, a ring size after the other: attention over all context lengths, then each list of stages trained and
+/// its model asked for needles over all context lengths.
+/// @throws Error(bad_input) naming the flag whose value is invalid; a missing file is an invalid value.
 [[nodiscard]] std::vector<VerbRun> make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks);
 
 }  // namespace ringworld

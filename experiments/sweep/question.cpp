@@ -3,14 +3,13 @@
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "experiments/common/configuration_files.hpp"
 #include "experiments/common/content_digest.hpp"
-#include "experiments/needle/config.hpp"
-#include "experiments/train/config.hpp"
 
 namespace ringworld {
 namespace {
 
-/// Of words that may be names known to the program or files, the files.
+/// Keeps the words that are existing files; other words may be names known to the program.
 std::vector<std::string> files_among(std::vector<std::string> words) {
   std::erase_if(words, [](const std::string& word) { return !std::filesystem::is_regular_file(word); });
   return words;
@@ -21,22 +20,14 @@ std::vector<std::string> files_read(const std::string& verb, const std::string& 
   if (configuration.empty()) {
     return {};
   }
-  std::vector<std::string> files{configuration};
-  std::vector<std::string> inputs;
+  std::vector<std::string> files;
   if (verb == "train") {
-    const TrainOptions values = read_train_config(configuration);
-    files = values.files;
-    inputs = values.data.haystack;
-    inputs.push_back(values.data.tokenizer);
+    files = files_among(files_of_train(configuration));
   } else if (verb == "needle") {
-    NeedleOptions values;
-    Options options(verb, "");
-    declare(options, values);
-    static_cast<void>(options.parse({"--config", configuration}));
-    inputs = values.haystack;
+    files = files_among(files_of_needle(configuration));
+  } else {
+    files = {configuration};
   }
-  const std::vector<std::string> named = files_among(std::move(inputs));
-  files.insert(files.end(), named.begin(), named.end());
   return files;
 }
 
@@ -51,7 +42,7 @@ std::string question_digest(const std::string& verb, const std::string& configur
       texts.push_back(read_file(file));
     }
   } catch (const Error& error) {
-    // What is wrong with it is for the verb to say: the run becomes a row with that reason.
+    // The verb itself reports the error: the run becomes a row with that reason.
     texts.emplace_back(error.what());
     texts.push_back(read_file(configuration));
   }

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "experiments/common/record_tables.hpp"
+#include "experiments/record_tables.hpp"
 
 namespace ringworld {
 namespace {
@@ -20,7 +20,7 @@ concept PointRow = requires(Row row) { row.outcome; };
 template <class Row>
 concept AttentionDetail = requires(Row row) { row.attention_row; };
 
-/// Where each row of a part's table went; `not_taken` for those that the record had.
+/// New index of each row of a part's table; `not_taken` for rows that the record already had.
 template <PointRow Row>
 std::vector<std::int64_t> merge_points(RunRecord& record, const RecordFile& part) {
   std::vector<std::int64_t> places;
@@ -30,6 +30,16 @@ std::vector<std::int64_t> merge_points(RunRecord& record, const RecordFile& part
     places.push_back(is_news ? record.append(row) : not_taken);
   }
   return places;
+}
+
+/// Brings the numbers of a row over; the row then says where they are.
+template <RowWithArrays Row>
+void take_arrays(RunRecord& record, const RecordFile& part, Row& row) {
+  std::int64_t place = 0;
+  for (const RecordArray& array : Row::arrays()) {
+    place = record.append_from(part, array, row.first, row.count());
+  }
+  row.first = place;
 }
 
 }  // namespace
@@ -52,6 +62,9 @@ std::int64_t merge_record(RunRecord& record, const RecordFile& part) {
       for (Row row : part.read<Row>()) {
         row.attention_row = attention_places.at(static_cast<std::size_t>(row.attention_row));
         if (row.attention_row != not_taken) {
+          if constexpr (RowWithArrays<Row>) {
+            take_arrays(record, part, row);
+          }
           taken.push_back(row);
         }
       }

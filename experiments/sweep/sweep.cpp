@@ -1,4 +1,4 @@
-/// @file  `ringworld sweep`: a grid of ring sizes, context lengths and stage schedules over the other verbs, in one
+/// @file  `ringworld sweep`: a grid of ring sizes, context lengths and lists of stages over the other verbs, in one
 /// record.
 
 #include <fmt/format.h>
@@ -27,7 +27,7 @@ namespace ringworld {
 namespace {
 
 constexpr const char* description =
-    "Runs the other verbs over ring sizes, context lengths and stage schedules, and brings their rows into one "
+    "Runs the other verbs over ring sizes, context lengths and lists of stages, and brings their rows into one "
     "record.\n"
     "Each run has a record of its own below OUTPUT.parts/ and resumes it: a sweep that was killed loses nothing.";
 
@@ -113,7 +113,7 @@ int run_sweep(const Job& job) {
     return 0;
   }
   const Communicator& world = job.world;
-  std::vector<JobFile> reads = job_files("--schedule", values.schedule);
+  std::vector<JobFile> reads = job_files("--stages", values.stages);
   reads.push_back({.flag = "--attention-config", .path = values.attention_config});
   reads.push_back({.flag = "--needle-config", .path = values.needle_config});
   const JobFiles files(job, std::move(reads), {{.flag = "--output", .path = values.output}});

@@ -62,17 +62,19 @@ rope_pairing = "half_split"
 [data]
 haystack = "kjv"
 tokenizer = "word"
-text_share = {self.text_share}
-max_needles = 1
 
 [[stage]]
 context_length = {self.context}
 rope_theta = {8 * self.context}
-needle_template = "long1"
-text_weight = 0.1
 steps = {self.steps}
 batch = {self.batch}
 learning_rate = 1e-4
+[stage.data]
+kind = "needle"
+template = "long1"
+text_weight = 0.1
+text_share = {self.text_share}
+max_needles = 1
 """
 
 

@@ -8,9 +8,10 @@
 
 #include "core/error.hpp"
 #include "core/spelling.hpp"
-#include "data/needle_format.hpp"
+#include "experiments/common/configuration_files.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/toml_table.hpp"
+#include "tasks/tasks.hpp"
 
 namespace ringworld {
 namespace {
@@ -44,7 +45,18 @@ void read_model(TomlTable table, TrainOptions& values) {
   if (!has_head_size && model.heads > 0) {
     model.head_size = model.hidden_size / model.heads;
   }
-  values.has_vocab_size = table.read("vocab_size", model.vocab_size);
+  std::int64_t vocab_size = 0;
+  std::string vocabulary;
+  values.has_vocab_size = table.read("vocab_size", vocab_size);
+  if (values.has_vocab_size) {
+    model.vocabulary = vocab_size;
+  }
+  if (table.read("vocabulary", vocabulary)) {
+    require_input(!values.has_vocab_size,
+                  fmt::format("{}: give vocab_size or vocabulary, one of them", table.source()));
+    model.vocabulary = Vocabulary::parse(vocabulary);
+    values.has_vocab_size = true;
+  }
   table.read("rms_norm_eps", model.rms_norm_eps);
   table.read("is_head_tied", model.is_head_tied);
   table.read("has_attention_bias", model.has_attention_bias);
@@ -65,11 +77,7 @@ void read_model(TomlTable table, TrainOptions& values) {
 void read_data(TomlTable table, DataOptions& data) {
   table.read("haystack", data.haystack);
   table.read("tokenizer", data.tokenizer);
-  table.read("keys", data.keys);
   table.read("frequent_words", data.frequent_words);
-  table.read("text_share", data.text_share);
-  table.read("last_depth_probability", data.last_depth_probability);
-  table.read("max_needles", data.max_needles);
   table.require_all_known();
 }
 
@@ -83,12 +91,43 @@ void read_optimizer(TomlTable table, AdamWSettings& settings) {
   table.require_all_known();
 }
 
+/// Reads a task's keys from its table.
+class TaskKeyReader final : public TaskKeys {
+ public:
+  explicit TaskKeyReader(TomlTable& table) : table_(table) {}
+
+  void visit(std::string_view key, bool& value) override { table_.read(std::string(key), value); }
+  void visit(std::string_view key, std::int64_t& value) override { table_.read(std::string(key), value); }
+  void visit(std::string_view key, double& value) override { table_.read(std::string(key), value); }
+  void visit(std::string_view key, std::string& value) override { table_.read(std::string(key), value); }
+
+ private:
+  TomlTable& table_;
+};
+
+std::shared_ptr<Task> read_task(TomlTable table) {
+  std::string kind = "text";
+  table.read("kind", kind);
+  try {
+    std::shared_ptr<Task> task = make_task(kind);
+    TaskKeyReader reader(table);
+    task->visit_keys(reader);
+    table.require_all_known();
+    return task;
+  } catch (const Error& error) {
+    const std::string_view message = error.what();
+    throw Error(
+        error.kind(),
+        message.starts_with(table.source()) ? std::string(message) : fmt::format("{}: {}", table.source(), message),
+        error.where());
+  }
+}
+
 StageOptions read_stage(TomlTable table) {
   StageOptions options;
   Stage& stage = options.stage;
   LearningRateSchedule& rate = stage.learning_rate;
   std::string shape = "constant";
-  std::string mean = "tokens";
   std::string optimizer_state = "fresh";
   const bool has_context_length = table.read("context_length", stage.context_length);
   const bool has_theta = table.read("rope_theta", stage.rope_theta);
@@ -100,16 +139,11 @@ StageOptions read_stage(TomlTable table) {
   const bool has_rate = table.read("learning_rate", rate.peak);
   table.read("min_learning_rate", rate.minimum);
   table.read("warmup", options.warmup);
-  table.read("schedule", shape);
+  table.read("decay", shape);
   table.read("hold", rate.hold);
-  table.read("text_weight", stage.text_weight);
-  table.read("loss_mean", mean);
-  table.read("needle_template", stage.needle_template);
-  table.read("dense_probability", stage.dense_probability);
-  table.read("documents_per_row", stage.documents_per_row);
-  table.read("attends_within_documents", stage.attends_within_documents);
   table.read("optimizer_state", optimizer_state);
-  table.read("stop_when_answer_accuracy", stage.stop_when_answer_accuracy);
+  table.read("stop_when_accuracy", stage.stop_when_accuracy);
+  const auto* const data = table.table("data");
   table.require_all_known();  // first: a key that seems to be missing may be misspelt
   const auto require_key = [&](bool is_there, std::string_view key) {
     require_input(is_there, fmt::format("{}: {} is missing", table.source(), key));
@@ -119,14 +153,10 @@ StageOptions read_stage(TomlTable table) {
   require_key(has_rate, "learning_rate");
   require_input(has_steps != has_tokens, fmt::format("{}: give steps or tokens, one of them", table.source()));
 
-  constexpr std::array<std::string_view, 2> means{"tokens", "rows"};
   constexpr std::array<std::string_view, 2> states{"fresh", "carried"};
   rate.shape = parse_decay_shape(shape);
-  stage.loss_mean = parse_name<LossMean>("loss_mean", mean, means);
   stage.carries_optimizer = parse_name<int>("optimizer_state", optimizer_state, states) == 1;
-  if (!stage.needle_template.empty()) {
-    static_cast<void>(parse_needle_template(stage.needle_template));
-  }
+  stage.task = data == nullptr ? make_task("text") : read_task({*data, table.source() + ": [stage.data]"});
   return options;
 }
 
@@ -156,7 +186,7 @@ std::int64_t warmup_steps_of(double warmup, std::int64_t steps) {
 
 void declare(Options& options, TrainOptions& values) {
   options.add("config", values.config, "", "TOML file with [model], [data], [optimizer] and [[stage]] tables");
-  options.add("schedule", values.schedule, "", "name of the stage schedule in the record");
+  options.add("stages", values.stages_name, "", "name of the list of stages in the record");
   options.add("seed", values.seed, "", "seed of the weights and of the data");
   options.add("checkpoint", values.checkpoint, "", "HDF5 file of parameters, moments and progress");
   options.add("checkpoint-steps", values.checkpoint_steps, "step", "also write it every so many steps; 0 = no");
@@ -164,9 +194,9 @@ void declare(Options& options, TrainOptions& values) {
   options.add("keep-stages", values.keep_stages, "", "keep the checkpoint of each stage, as <checkpoint>-stage-<n>");
   declare(options, values, {RunFlag::output});
   options.add("resume", values.resume, "", "go on from --checkpoint, if it is there");
-  declare(
-      options, values,
-      {RunFlag::layout, RunFlag::dtype, RunFlag::wire_dtype, RunFlag::backend, RunFlag::transport, RunFlag::threads});
+  declare(options, values,
+          {RunFlag::schedule, RunFlag::layout, RunFlag::dtype, RunFlag::wire_dtype, RunFlag::backend,
+           RunFlag::transport, RunFlag::threads});
   options.add("recomputation", values.recomputation, "", "what backward computes again");
   options.add("dry-run", values.dry_run, "", "print parameters, memory per rank and FLOP per step; train nothing");
   options.add("ranks", values.ranks, "rank", "plan for so many ranks (with --dry-run); 0 = those of the job");
@@ -189,13 +219,18 @@ TrainOptions read_train_config(const std::string& path, std::int64_t depth) {
     values = read_train_config((std::filesystem::path(path).parent_path() / base).string(), depth + 1);
   }
   values.config = path;
-  table.read("schedule", values.schedule);
+  table.read("stages", values.stages_name);
   table.read("seed", values.seed);
   table.read("checkpoint", values.checkpoint);
   table.read("checkpoint_steps", values.checkpoint_steps);
   table.read("checkpoint_seconds", values.checkpoint_seconds);
   table.read("keep_stages", values.keep_stages);
   table.read("output", values.output);
+  try {
+    table.read("schedule", values.schedule);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("{} (the name of the list of stages is the key 'stages')", error.what()));
+  }
   table.read("layout", values.layout);
   table.read("dtype", values.dtype);
   table.read("wire_dtype", values.wire_dtype);
@@ -225,10 +260,11 @@ TrainOptions read_train_config(const std::string& path, std::int64_t depth) {
 TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
   TrainingPlan plan{.model = values.preset.empty() ? values.model : model_preset(values.preset),
                     .initialization = values.initialization,
-                    .schedule = values.schedule,
+                    .stages_name = values.stages_name,
                     .seed = values.seed,
                     .optimizer = values.optimizer,
                     .stages = {},
+                    .schedule = values.schedule,
                     .layout = values.layout,
                     .dtype = values.dtype,
                     .wire_dtype = dtype_on_wire(values.wire_dtype, values.dtype),
@@ -242,6 +278,7 @@ TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
     StageOptions& only = stages.emplace_back();
     only.stage.rope_theta = plan.model.rope_theta;
     only.stage.steps = 1;
+    only.stage.task = make_task("text");
   }
   require_input(values.stage_count >= 0, fmt::format("--stage-count {}: give 0 (all) or more", values.stage_count));
   if (values.stage_count > 0) {
@@ -254,9 +291,17 @@ TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
       throw Error(error.kind(), fmt::format("stage {}: {}", index, error.what()), error.where());
     }
   }
-  // Where an initialisation depends on theta, it is that of the first stage.
+  // An initialisation that depends on theta uses the theta of the first stage.
   plan.model.rope_theta = plan.stages.front().rope_theta;
   return plan;
+}
+
+std::vector<std::string> files_of_train(const std::string& configuration) {
+  const TrainOptions values = read_train_config(configuration);
+  std::vector<std::string> files = values.files;
+  files.insert(files.end(), values.data.haystack.begin(), values.data.haystack.end());
+  files.push_back(values.data.tokenizer);
+  return files;
 }
 
 }  // namespace ringworld

@@ -14,11 +14,7 @@ namespace ringworld {
 struct DataOptions {
   std::vector<std::string> haystack{"kjv"};  ///< kjv, synthetic, or files
   std::string tokenizer = "word";            ///< word, byte, or a file
-  std::int64_t keys = 128;                   ///< needle keys of a word vocabulary
   std::int64_t frequent_words = 1500;        ///< words that a word vocabulary is made from
-  double text_share = 0.25;
-  double last_depth_probability = 0.1;
-  std::int64_t max_needles = 64;
 };
 
 /// One [[stage]] as written; what depends on the number of ranks is not worked out yet.
@@ -37,7 +33,7 @@ struct TrainOptions : RunFlags {
   }
 
   std::string config;
-  std::string schedule = "stages";
+  std::string stages_name = "stages";
   std::int64_t seed = 1;
   std::string checkpoint = "ringworld-model.h5";
   std::int64_t checkpoint_steps = 0;
@@ -67,14 +63,14 @@ struct TrainOptions : RunFlags {
 /// Declares the flags; their defaults are what `values` holds.
 void declare(Options& options, TrainOptions& values);
 
-/// A file that says `extends = "other.toml"` (beside it) starts with what that one says: its own keys win, its own stages
-/// come after.
+/// A file that says `extends = "other.toml"` (beside it) starts with what that one says: its own keys win, its own
+/// stages come after.
 /// @param depth  of the chain of files that extend each other
 /// @throws Error(bad_input) naming file, table, key and what would be right.
 [[nodiscard]] TrainOptions read_train_config(const std::string& path, std::int64_t depth = 0);
 
 /// The plan for a job of `ranks`.
-/// @throws Error(bad_input) naming the stage whose mesh does not multiply to the ranks, or the value that cannot be.
+/// @throws Error(bad_input) naming the stage whose mesh does not multiply to the ranks, or the invalid value.
 [[nodiscard]] TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks);
 
 }  // namespace ringworld

@@ -7,28 +7,13 @@
 
 #include "core/error.hpp"
 #include "model/flop.hpp"
-#include "ring/partition.hpp"
-#include "train/memory_model.hpp"
+#include "sequence/partition.hpp"
+#include "train/memory_plan.hpp"
 
 namespace ringworld {
 namespace {
 
 constexpr double gibibyte = 1024.0 * 1024.0 * 1024.0;
-
-struct NamedBytes {
-  std::string_view name;
-  std::int64_t bytes;
-};
-
-std::array<NamedBytes, 7> kinds_of(const TrainingMemory& memory) {
-  return {{{"parameters", memory.model.parameters},
-           {"gradients", memory.model.gradients},
-           {"moments", memory.moments},
-           {"gathered units", memory.model.gathered},
-           {"activations", memory.model.activations},
-           {"layer and logits scratch", memory.model.scratch},
-           {"attention workspace", memory.model.attention}}};
-}
 
 std::string bytes_text(std::int64_t bytes) {
   const auto value = static_cast<double>(bytes);
@@ -44,14 +29,14 @@ std::string describe_cost(const TrainingPlan& plan, std::int64_t ranks) {
                   parameter_count(plan.model), ranks, name_of(plan.recomputation));
   for (std::size_t index = 0; index < plan.stages.size(); ++index) {
     const Stage& stage = plan.stages[index];
-    const TrainingMemory memory = training_memory(plan, stage);
+    const MemoryByUse memory = plan_largest_memory(plan, stage);
     const auto tokens = static_cast<double>(stage.tokens_per_step());
     text += fmt::format("\nstage {}: context_length {} mesh {} batch {} rope_theta {:g} steps {}\n", index,
                         stage.context_length, stage.mesh.to_string(), stage.batch, stage.rope_theta, stage.steps);
     text += fmt::format("  tokens per rank          {}\n",
                         Partition(plan.layout, stage.context_length, stage.mesh[MeshAxis::sp]).tokens_per_rank());
-    for (const NamedBytes& kind : kinds_of(memory)) {
-      text += fmt::format("  {:<24} {}\n", kind.name, bytes_text(kind.bytes));
+    for (std::size_t use = 0; use < memory_use_names.size(); ++use) {
+      text += fmt::format("  {:<24} {}\n", memory_use_names[use], bytes_text(memory.bytes[use]));
     }
     text += fmt::format("  {:<24} {}\n", "memory per rank", bytes_text(memory.total()));
     for (const bool is_causal : {true, false}) {
@@ -69,14 +54,13 @@ void require_fits(const TrainingPlan& plan, std::int64_t memory_per_rank) {
     return;
   }
   for (std::size_t index = 0; index < plan.stages.size(); ++index) {
-    const TrainingMemory memory = training_memory(plan, plan.stages[index]);
-    const auto kinds = kinds_of(memory);
-    const auto* const largest = std::ranges::max_element(kinds, {}, &NamedBytes::bytes);
+    const MemoryByUse memory = plan_largest_memory(plan, plan.stages[index]);
+    const auto largest = static_cast<std::size_t>(std::ranges::max_element(memory.bytes) - memory.bytes.begin());
     require_input(memory.total() <= memory_per_rank,
                   fmt::format("stage {}: a rank needs {}, most of it {} for {}, and --memory-per-rank is {}; use more "
                               "ranks, a smaller micro_batch or --recomputation full",
-                              index, bytes_text(memory.total()), bytes_text(largest->bytes), largest->name,
-                              bytes_text(memory_per_rank)));
+                              index, bytes_text(memory.total()), bytes_text(memory.bytes[largest]),
+                              memory_use_names[largest], bytes_text(memory_per_rank)));
   }
 }
 

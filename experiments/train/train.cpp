@@ -45,13 +45,14 @@ class Observer final : public TrainingObserver {
  public:
   Observer(RunRecord& record, TrainingDisplay& display) : record_(record), display_(display) {}
 
-  void on_step(const TrainingStepRow& row) override {
-    display_.step(row);
+  void on_step(const TrainingStepRow& row, std::span<const TrainingTermRow> terms) override {
+    display_.step(row, terms);
     add(row);
+    std::ranges::for_each(terms, [&](const TrainingTermRow& term) { add(term); });
   }
   void on_stage(const TrainingStageRow& taken) override {
     TrainingStageRow row = taken;
-    record_.write([&] { summarise_steps(record_.rows<TrainingStepRow>(), row); });
+    record_.write([&] { summarise_steps(record_.rows<TrainingStepRow>(), record_.rows<TrainingTermRow>(), row); });
     display_.stage(row);
     add(row);
     record_.commit();
@@ -137,15 +138,15 @@ std::vector<JobFile> files_written(const TrainOptions& values) {
   return files;
 }
 
-/// What all ranks reach together: of CPUs the FMA peak, one thread's times the threads; of a GPU its matrix product, of
-/// which ranks that share one each have their part.
+/// What all ranks reach together: of CPUs the FMA peak, one thread's times the threads; of a device with memory of its
+/// own its matrix product, of which ranks that share one device each have their part.
 double measure_peak(const Communicator& world, const TrainingPlan& plan) {
   double mine = 0;
   on_every_rank(world, [&] {
     world.barrier();
-    mine = device_of(plan.backend) != DeviceKind::cuda
-               ? measure_fma_peak(selected_isa(), plan.dtype, peak_seconds) * static_cast<double>(plan.threads)
-               : measure_growing_gemm_peak(plan.backend, plan.dtype, largest_gemm_extent, peak_seconds);
+    mine = has_own_memory(device_of(plan.backend))
+               ? measure_growing_gemm_peak(plan.backend, plan.dtype, largest_gemm_extent, peak_seconds)
+               : measure_fma_peak(selected_isa(), plan.dtype, peak_seconds) * static_cast<double>(plan.threads);
   });
   return world.all_reduce(mine, Reduction::sum);
 }
@@ -153,10 +154,10 @@ double measure_peak(const Communicator& world, const TrainingPlan& plan) {
 /// Holds the training against the one that wrote the checkpoint; the root says what may differ and does. Collective.
 void check_resumed(const Communicator& world, const TrainOptions& values, const TrainingPlan& plan,
                    const std::vector<TrainingSetting>& settings) {
-  const CheckpointReader reader(world, values.checkpoint);
-  require_same_model(reader, plan.model);
-  const std::string before = read_description(reader).settings;
-  const TrainingProgress progress = read_progress(reader);
+  const auto source = open_tensor_source(world, values.checkpoint);
+  require_same_model(*source, plan.model);
+  const std::string before = read_description(*source).settings;
+  const TrainingProgress progress = read_progress(*source);
   ResumedTraining resumed;
   on_every_rank(world, [&] {
     require_input(progress.stage < std::ssize(plan.stages),
@@ -186,14 +187,14 @@ int run_train(const Job& job) {
                   fmt::format("--ranks {}: the job has {} ranks; it is for --dry-run", values.ranks, world.size()));
     run.plan = make_plan(values, values.ranks > 0 ? values.ranks : world.size());
     if (!values.dry_run) {
-      data.emplace(values.data, values.seed);
+      data.emplace(values.data, values.seed, run.plan.stages);
       const std::int64_t tokens = data->tokenizer().vocab_size();
+      ModelConfig& model = run.plan.model;
       if (!values.has_vocab_size) {
-        run.plan.model.vocab_size = tokens;
+        model.vocabulary = tokens;
       }
-      require_input(
-          run.plan.model.vocab_size >= tokens,
-          fmt::format("model: vocab_size {} is less than the tokenizer's {}", run.plan.model.vocab_size, tokens));
+      const std::int64_t text = model.vocabulary.parts().front().size;
+      require_input(text >= tokens, fmt::format("model: vocab_size {} is less than the tokenizer's {}", text, tokens));
       run.tokenizer = data->tokenizer().to_text();
     }
     validate(run.plan);
@@ -205,6 +206,10 @@ int run_train(const Job& job) {
   if (values.dry_run) {
     if (world.is_root()) {
       fmt::print("{}", describe_cost(run.plan, values.ranks > 0 ? values.ranks : world.size()));
+      if (!values.has_vocab_size) {
+        fmt::print("\nThe vocabulary is the preset's {}; a run without vocab_size takes the tokenizer's.\n",
+                   run.plan.model.vocabulary.size());
+      }
     }
     return 0;
   }
@@ -254,8 +259,8 @@ int run_train(const Job& job) {
   record.finish();
   on_root(world, [&] {
     constexpr std::array<std::string_view, 10> columns{
-        "stage",      "context_length",        "rope_theta",     "steps", "tokens", "seconds", "tokens_per_second",
-        "final_loss", "final_answer_accuracy", "reshard_seconds"};
+        "stage",   "context_length",    "rope_theta", "steps",          "tokens",
+        "seconds", "tokens_per_second", "final_loss", "final_accuracy", "reshard_seconds"};
     const std::vector<TrainingStageRow>& stages = record.rows<TrainingStageRow>();
     fmt::print("{}", console_table(std::span<const TrainingStageRow>(stages), columns));
     fmt::print("{} stages -> {}, {}\n", stages.size(), values.checkpoint, values.output);

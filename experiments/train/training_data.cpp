@@ -2,17 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
 
 #include "core/error.hpp"
-#include "data/byte_tokenizer.hpp"
-#include "data/needle_rows.hpp"
-#include "data/packed_rows.hpp"
-#include "data/sentencepiece_tokenizer.hpp"
-#include "data/text_file.hpp"
+#include "core/text_file.hpp"
 #include "experiments/common/content_digest.hpp"
 #include "experiments/common/named_corpus.hpp"
+#include "tokens/byte_tokenizer.hpp"
+#include "tokens/sentencepiece_tokenizer.hpp"
+#include "tokens/word_tokenizer.hpp"
 
 namespace ringworld {
 namespace {
@@ -37,14 +37,27 @@ std::unique_ptr<Tokenizer> read_tokenizer_file(const std::string& path) {
   }
 }
 
+/// Words that some stage's task needs a token for, each once.
+std::vector<std::string> words_of(std::span<const Stage> stages) {
+  std::vector<std::string> words;
+  for (const Stage& stage : stages) {
+    for (const std::string& word : stage.task->words()) {
+      if (std::ranges::find(words, word) == words.end()) {
+        words.push_back(word);
+      }
+    }
+  }
+  return words;
+}
+
 }  // namespace
 
-TrainingData::TrainingData(const DataOptions& options, std::int64_t seed) : options_(options), seed_(seed) {
+TrainingData::TrainingData(const DataOptions& options, std::int64_t seed, std::span<const Stage> stages) : seed_(seed) {
   const Corpus corpus = read_named_corpus(options.haystack, seed);
   text_digest_ = content_digest(corpus.documents);
   if (options.tokenizer == "word") {
     tokenizer_ = std::make_unique<WordTokenizer>(
-        corpus.documents, WordVocabularyOptions{.frequent_words = options.frequent_words, .keys = options.keys});
+        corpus.documents, WordVocabularyOptions{.frequent_words = options.frequent_words, .keys = words_of(stages)});
   } else if (options.tokenizer == "byte") {
     tokenizer_ = std::make_unique<ByteTokenizer>();
   } else {
@@ -55,28 +68,13 @@ TrainingData::TrainingData(const DataOptions& options, std::int64_t seed) : opti
 }
 
 std::unique_ptr<BatchSource> TrainingData::make_source(const Stage& stage, std::int64_t index) const {
-  const BatchOptions batch{.context_length = stage.context_length,
-                           .rows_per_step = stage.batch,
-                           .text_weight = stage.text_weight,
-                           .mean = stage.loss_mean,
-                           .attends_within_documents = stage.has_segments()};
-  if (stage.needle_template.empty()) {
-    return std::make_unique<PackedRows>(
-        batch, PackedRowOptions{.seed = static_cast<std::uint64_t>(seed_), .stage = static_cast<std::uint64_t>(index)},
-        documents_of(*haystack_, HaystackPart::training, *tokenizer_));
+  try {
+    return stage.task->source(
+        {.haystack = *haystack_, .tokenizer = *tokenizer_, .seed = static_cast<std::uint64_t>(seed_)},
+        {.index = index, .context_length = stage.context_length, .sequences_per_step = stage.batch});
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("stage {}: {}", index, error.what()), error.where());
   }
-  const auto* const words = dynamic_cast<const WordTokenizer*>(tokenizer_.get());
-  require_input(words != nullptr, fmt::format("stage {}: needle_template {} needs tokenizer = \"word\", not {}", index,
-                                              stage.needle_template, tokenizer_->kind()));
-  return std::make_unique<NeedleRows>(batch,
-                                      NeedleRowOptions{.seed = static_cast<std::uint64_t>(seed_),
-                                                       .stage = static_cast<std::uint64_t>(index),
-                                                       .dense_probability = stage.dense_probability,
-                                                       .max_needles = options_.max_needles,
-                                                       .last_depth_probability = options_.last_depth_probability,
-                                                       .text_share = options_.text_share,
-                                                       .documents_per_row = stage.documents_per_row},
-                                      NeedleFormat(*words, parse_needle_template(stage.needle_template)), *haystack_);
 }
 
 }  // namespace ringworld

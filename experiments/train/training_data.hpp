@@ -1,7 +1,8 @@
 #pragma once
-/// @file  The text that a run trains on, and the rows that each stage makes of it.
+/// @file  The text that a run trains on, in tokens, and the training data that each stage makes from it.
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "data/haystack.hpp"
@@ -12,7 +13,8 @@ namespace ringworld {
 class TrainingData {
  public:
   /// @throws Error(bad_input) when a haystack or tokenizer cannot be read, naming it.
-  TrainingData(const DataOptions& options, std::int64_t seed);
+  /// @param stages  whose tasks say which words need a token
+  TrainingData(const DataOptions& options, std::int64_t seed, std::span<const Stage> stages);
 
   /// Of all text, the held-out part included. 16 hexadecimal digits.
   [[nodiscard]] const std::string& text_digest() const { return text_digest_; }
@@ -20,11 +22,10 @@ class TrainingData {
   /// What a person should know of the haystack; empty when there is nothing to say.
   [[nodiscard]] const std::string& warning() const { return warning_; }
 
-  /// @throws Error(bad_input) when the haystack or the context is too short, or needles need the word tokenizer.
+  /// @throws Error(bad_input) naming the stage when the data do not suffice for it.
   [[nodiscard]] std::unique_ptr<BatchSource> make_source(const Stage& stage, std::int64_t index) const;
 
  private:
-  DataOptions options_;
   std::int64_t seed_;
   std::string text_digest_;
   std::unique_ptr<Tokenizer> tokenizer_;

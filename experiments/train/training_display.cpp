@@ -21,11 +21,12 @@ std::string minutes_and_seconds(double seconds) {
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-std::string accuracy_text(double accuracy) {
-  return std::isnan(accuracy) ? std::string() : fmt::format(" answers {:.3f}", accuracy);
+/// @param term  whose accuracy it is
+std::string accuracy_text(std::string_view term, double accuracy) {
+  return std::isnan(accuracy) ? std::string() : fmt::format(" {} accuracy {:.3f}", term, accuracy);
 }
 
-/// Where the time of the steps went.
+/// The time of the steps by kind of work.
 std::string shares_text(const TrainingStageRow& row) {
   return fmt::format(
       "attention {:.0f} %, products {:.0f} %, element-wise {:.0f} %, communication {:.0f} %, idle {:.0f} %",
@@ -44,17 +45,18 @@ TrainingDisplay::~TrainingDisplay() {
   }
 }
 
-void TrainingDisplay::step(const TrainingStepRow& row) {
+void TrainingDisplay::step(const TrainingStepRow& row, std::span<const TrainingTermRow> terms) {
   const double now = now_seconds();
   if (!is_speaking_ || now - last_line_ < (is_terminal_ ? seconds_between_redraws : seconds_between_lines)) {
     return;
   }
   last_line_ = now;
   const std::int64_t steps = stages_[static_cast<std::size_t>(row.stage)].steps;
-  const std::string line = fmt::format(
-      "stage {}/{} S={} step {}/{} loss {:.4f}{} {:.0f} token/s, at most {} left in this stage", row.stage + 1,
-      stages_.size(), row.context_length, row.step + 1, steps, row.loss, accuracy_text(row.answer_accuracy),
-      row.tokens_per_second, minutes_and_seconds(static_cast<double>(steps - row.step - 1) * row.step_time));
+  const std::string line =
+      fmt::format("stage {}/{} S={} step {}/{} loss {:.4f}{} {:.0f} token/s, at most {} left in this stage",
+                  row.stage + 1, stages_.size(), row.context_length, row.step + 1, steps, row.loss,
+                  accuracy_text(terms.front().term.view(), terms.front().accuracy), row.tokens_per_second,
+                  minutes_and_seconds(static_cast<double>(steps - row.step - 1) * row.step_time));
   if (is_terminal_) {
     const auto filled = static_cast<std::size_t>(bar_width * (row.step + 1) / steps);
     fmt::print(stderr, "{}{:#<{}}{:.<{}} {}", clear_line, "", filled, "", static_cast<std::size_t>(bar_width) - filled,
@@ -75,7 +77,8 @@ void TrainingDisplay::stage(const TrainingStageRow& row) {
       "of peak: {}), loss {:.4f}{}\n",
       is_terminal_ ? clear_line : "", row.stage + 1, stages_.size(), row.context_length, row.rope_theta,
       row.mesh.view(), row.steps, row.tokens, minutes_and_seconds(row.seconds), row.tokens_per_second,
-      100 * row.mfu_measured_peak, shares_text(row), row.final_loss, accuracy_text(row.final_answer_accuracy));
+      100 * row.mfu_measured_peak, shares_text(row), row.final_loss,
+      accuracy_text(row.first_term.view(), row.final_accuracy));
 }
 
 }  // namespace ringworld

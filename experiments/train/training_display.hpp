@@ -2,9 +2,10 @@
 /// @file  Progress of training on stderr: a bar on a terminal, a line now and then in a log.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
-#include "io/training_rows.hpp"
+#include "train/rows.hpp"
 #include "train/stage.hpp"
 
 namespace ringworld {
@@ -17,7 +18,7 @@ class TrainingDisplay {
   TrainingDisplay(const TrainingDisplay&) = delete;
   TrainingDisplay& operator=(const TrainingDisplay&) = delete;
 
-  void step(const TrainingStepRow& row);
+  void step(const TrainingStepRow& row, std::span<const TrainingTermRow> terms);
   void stage(const TrainingStageRow& row);
 
  private:

@@ -10,6 +10,7 @@
 #include "experiments/common/content_digest.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/option_values.hpp"
+#include "tasks/tasks.hpp"
 
 namespace ringworld {
 namespace {
@@ -42,7 +43,7 @@ void add_model(SettingWriter out, const ModelConfig& model) {
   out.add("heads", model.heads);
   out.add("kv_heads", model.kv_heads);
   out.add("head_size", model.head_size);
-  out.add("vocab_size", model.vocab_size);
+  out.add("vocabulary", model.vocabulary.to_text());
   out.add("rms_norm_eps", model.rms_norm_eps);
   out.add("rope_pairing", name_of(model.rope_pairing));
   out.add("rope_precision", model.rope_precision == AnglePrecision::float32 ? "float32" : "float64");
@@ -51,13 +52,10 @@ void add_model(SettingWriter out, const ModelConfig& model) {
   out.add("initializer_range", model.initializer_range);
 }
 
-void add_data(SettingWriter out, const DataOptions& values, const TrainingData& data) {
+void add_data(SettingWriter out, const TrainingData& data) {
   const std::string tokenizer = data.tokenizer().to_text();
   out.add("text", data.text_digest());
   out.add("tokenizer", content_digest(std::span(&tokenizer, 1)));
-  out.add("text_share", values.text_share);
-  out.add("last_depth_probability", values.last_depth_probability);
-  out.add("max_needles", values.max_needles);
 }
 
 void add_optimizer(SettingWriter out, const AdamWSettings& settings) {
@@ -78,16 +76,13 @@ void add_stage(SettingWriter out, const Stage& stage, double warmup) {
   out.add("learning_rate", rate.peak);
   out.add("min_learning_rate", rate.minimum);
   out.add("warmup", warmup);
-  out.add("schedule", name_of(rate.shape));
+  out.add("decay", name_of(rate.shape));
   out.add("hold", rate.hold);
-  out.add("text_weight", stage.text_weight);
-  out.add("loss_mean", stage.loss_mean == LossMean::tokens ? "tokens" : "rows");
-  out.add("needle_template", stage.needle_template);
-  out.add("dense_probability", stage.dense_probability);
-  out.add("documents_per_row", stage.documents_per_row);
-  out.add("attends_within_documents", stage.attends_within_documents);
   out.add("optimizer_state", stage.carries_optimizer ? "carried" : "fresh");
-  out.add("stop_when_answer_accuracy", stage.stop_when_answer_accuracy);
+  out.add("stop_when_accuracy", stage.stop_when_accuracy);
+  for (const TrainingSetting& key : parse_settings(describe_task(*stage.task))) {
+    out.add("data: " + key.key, key.value);
+  }
 }
 
 std::string stage_prefix(std::int64_t stage) { return fmt::format("stage {}: ", stage); }
@@ -134,13 +129,14 @@ std::vector<TrainingSetting> settings_of(const TrainOptions& values, const Train
   all.add("wire_dtype", name_of(plan.wire_dtype));
   all.add("initialization", name_of(plan.initialization));
   add_model(SettingWriter(settings, "model: "), plan.model);
-  add_data(SettingWriter(settings, "data: "), values.data, data);
+  add_data(SettingWriter(settings, "data: "), data);
   add_optimizer(SettingWriter(settings, "optimizer: "), plan.optimizer);
   for (std::size_t index = 0; index < plan.stages.size(); ++index) {
     add_stage(SettingWriter(settings, stage_prefix(static_cast<std::int64_t>(index))), plan.stages[index],
               values.stages[index].warmup);
   }
   SettingWriter machine(settings, std::string(machine_prefix));
+  machine.add("schedule", name_of(plan.schedule));
   machine.add("layout", name_of(plan.layout));
   machine.add("backend", name_of(plan.backend));
   machine.add("transport", name_of(values.transport));

@@ -11,7 +11,7 @@ namespace ringworld {
 namespace {
 
 /// The tokens of `run` in a dataset of which the run's own values have this shape.
-Hyperslab slab_of(const Segment& run, std::size_t token_axis, std::span<const std::int64_t> shape) {
+Hyperslab slab_of(const TokenRun& run, std::size_t token_axis, std::span<const std::int64_t> shape) {
   Hyperslab slab{.start = std::vector<std::int64_t>(shape.size(), 0),
                  .count = {shape.begin(), shape.end()},
                  .stride = std::vector<std::int64_t>(shape.size(), 1)};
@@ -28,7 +28,7 @@ std::int64_t product(std::span<const std::int64_t> extents) {
 /// Calls `function(run, shard, offset, length)` for each stretch that is dense both in a run's own values and in the
 /// shard of all runs; `shard` and `run` offsets in elements.
 template <class Function>
-void for_each_stretch(const Segment& run, std::size_t token_axis, std::span<const std::int64_t> shard_shape,
+void for_each_stretch(const TokenRun& run, std::size_t token_axis, std::span<const std::int64_t> shard_shape,
                       Function&& function) {
   const std::int64_t outer = product(shard_shape.first(token_axis));
   const std::int64_t inner = product(shard_shape.subspan(token_axis + 1));
@@ -44,7 +44,7 @@ ActivationView SequenceReader::read(const std::string& dataset, const std::array
   memory = Buffer(element_count(shape) * size_of(dtype));
   const ActivationView view(memory.data(), dtype, shape);
   std::vector<float> values;
-  for (const Segment& run : runs_) {
+  for (const TokenRun& run : runs_) {
     std::array<std::int64_t, 4> run_shape = shape;
     run_shape[1] = run.count;
     values.resize(static_cast<std::size_t>(element_count(run_shape)));
@@ -62,7 +62,7 @@ ActivationView SequenceReader::read(const std::string& dataset, const std::array
 }
 
 void SequenceReader::count_non_finite(const std::string& dataset, std::int64_t context_length,
-                                      const ActivationView& shard, const TensorView<std::int32_t, 2>& segments,
+                                      const ActivationView& shard, const TensorView<std::int32_t, 2>& document_ids,
                                       NonFiniteNumbers& found) const {
   const std::array whole{shard.batch(), context_length, shard.heads(), shard.head_size()};
   const std::int64_t token_size = shard.heads() * shard.head_size();
@@ -72,9 +72,9 @@ void SequenceReader::count_non_finite(const std::string& dataset, std::int64_t c
     using T = decltype(type);
     const auto typed = shard.as<T>();
     for (std::int64_t b = 0; b < shard.batch(); ++b) {
-      for (const Segment& run : runs_) {
+      for (const TokenRun& run : runs_) {
         for (std::int64_t i = 0; i < run.count; ++i) {
-          if (segments.data != nullptr && segments(b, run.token_local + i) < 0) {
+          if (document_ids.data != nullptr && document_ids(b, run.token_local + i) < 0) {
             continue;
           }
           const T* const token = &typed(b, run.token_local + i, 0, 0);
@@ -86,15 +86,15 @@ void SequenceReader::count_non_finite(const std::string& dataset, std::int64_t c
   });
 }
 
-TensorView<std::int32_t, 2> SequenceReader::read_segments(const std::string& dataset, std::int64_t batch,
-                                                          Buffer& memory) const {
+TensorView<std::int32_t, 2> SequenceReader::read_document_ids(const std::string& dataset, std::int64_t batch,
+                                                              Buffer& memory) const {
   std::int64_t tokens = 0;
-  for (const Segment& run : runs_) {
+  for (const TokenRun& run : runs_) {
     tokens += run.count;
   }
   const auto view = make_tensor<std::int32_t, 2>({batch, tokens}, memory);
   std::vector<std::int32_t> values;
-  for (const Segment& run : runs_) {
+  for (const TokenRun& run : runs_) {
     values.resize(static_cast<std::size_t>(batch * run.count));
     file_.read(dataset, slab_of(run, 1, std::array{batch, run.count}), std::span<std::int32_t>(values));
     for_each_stretch(run, 1, view.shape, [&](std::int64_t from, std::int64_t to, std::int64_t length) {
@@ -123,7 +123,7 @@ void SequenceWriter::add(const std::string& dataset, std::span<const std::int64_
   shapes_.emplace_back(dataset, std::vector<std::int64_t>(shape.begin(), shape.end()));
 }
 
-void SequenceWriter::write(const std::string& dataset, std::size_t token_axis, const Segment& run,
+void SequenceWriter::write(const std::string& dataset, std::size_t token_axis, const TokenRun& run,
                            std::span<const std::int64_t> shape, std::span<const float> values) {
   const Hyperslab slab = slab_of(run, token_axis, shape);
   file_.write(dataset, slab, values);
@@ -143,7 +143,7 @@ void SequenceGather::write_shard(const std::string& dataset, std::size_t token_a
   constexpr int tag = 1;
   std::vector<float> run_values;
   for (int rank = 0; rank < communicator_.size(); ++rank) {
-    for (const Segment& run : partition_.segments(rank)) {
+    for (const TokenRun& run : partition_.runs(rank)) {
       std::vector<std::int64_t> run_shape(shape.begin(), shape.end());
       run_shape[token_axis] = run.count;
       const bool is_mine = rank == communicator_.rank();

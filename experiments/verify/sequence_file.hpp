@@ -14,8 +14,8 @@
 #include "device/buffer.hpp"
 #include "io/non_finite.hpp"
 #include "io/tensor_file.hpp"
-#include "perf/attention_model.hpp"
-#include "ring/partition.hpp"
+#include "kernels/attention/attention_problem.hpp"
+#include "sequence/partition.hpp"
 
 namespace ringworld {
 
@@ -31,23 +31,23 @@ template <class T, std::size_t N>
 class SequenceReader {
  public:
   SequenceReader(const TensorReader& file, const Partition& partition, std::int64_t rank)
-      : file_(file), runs_(partition.segments(rank)) {}
+      : file_(file), runs_(partition.runs(rank)) {}
 
   /// A (B, T, heads, D) shard of a (B, S, heads, D) dataset, rounded to `dtype`.
   [[nodiscard]] ActivationView read(const std::string& dataset, const std::array<std::int64_t, 4>& shape, DType dtype,
                                     Buffer& memory) const;
   /// Counts the values of a shard that are not finite, those of padding (a negative id) left out: what it holds has no
   /// meaning.
-  /// @param context_length  S     @param segments  (B, T); no data where there is no padding
+  /// @param context_length  S     @param document_ids  (B, T); no data where there is no padding
   void count_non_finite(const std::string& dataset, std::int64_t context_length, const ActivationView& shard,
-                        const TensorView<std::int32_t, 2>& segments, NonFiniteNumbers& found) const;
+                        const TensorView<std::int32_t, 2>& document_ids, NonFiniteNumbers& found) const;
   /// A (B, T) shard of a (B, S) dataset.
-  [[nodiscard]] TensorView<std::int32_t, 2> read_segments(const std::string& dataset, std::int64_t batch,
-                                                          Buffer& memory) const;
+  [[nodiscard]] TensorView<std::int32_t, 2> read_document_ids(const std::string& dataset, std::int64_t batch,
+                                                              Buffer& memory) const;
 
  private:
   const TensorReader& file_;
-  std::vector<Segment> runs_;
+  std::vector<TokenRun> runs_;
 };
 
 /// The output file, held by one rank.
@@ -57,10 +57,11 @@ class SequenceWriter {
   SequenceWriter(const std::string& path, const AttentionProblem& problem, bool has_backward);
 
   /// Writes the tokens of a run. `token_axis` is that of the dataset; `shape` that of the dense values.
-  void write(const std::string& dataset, std::size_t token_axis, const Segment& run,
+  void write(const std::string& dataset, std::size_t token_axis, const TokenRun& run,
              std::span<const std::int64_t> shape, std::span<const float> values);
   void finish() { file_.finish(); }
-  /// Of what was written. The logarithm of a sum of nothing, -infinity, is a result as any other.
+  /// NaN and infinite values among the numbers that were written. The log-sum-exp of an empty row, -infinity, is a
+  /// valid result.
   [[nodiscard]] const NonFiniteNumbers& non_finite() const { return non_finite_; }
 
  private:

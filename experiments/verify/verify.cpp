@@ -1,4 +1,4 @@
-/// @file  `ringworld verify`: ring attention on tensors that another program wrote.
+/// @file  `ringworld verify`: attention over ranks on tensors that another program wrote.
 
 #include <fmt/format.h>
 
@@ -15,7 +15,7 @@
 #include "experiments/common/job_files.hpp"
 #include "experiments/common/run_flags.hpp"
 #include "experiments/verify/sequence_file.hpp"
-#include "ring/ring_attention.hpp"
+#include "sequence/sequence_attention.hpp"
 
 namespace ringworld {
 namespace {
@@ -28,7 +28,7 @@ struct VerifyOptions : RunFlags {
 };
 
 constexpr const char* description =
-    "Runs ring attention on tensors of yours, in global token order.\n"
+    "Runs attention over ranks on tensors of yours, in global token order.\n"
     "Reads /q (B,S,H,D), /k, /v (B,S,Hkv,D), float16, bfloat16, float32 or float64; /dout (B,S,H,D) for gradients and\n"
     "/segment_ids (B,S), integers, for documents are optional. A query sees keys of its own document only; a negative "
     "id\n"
@@ -39,11 +39,12 @@ constexpr const char* description =
 void declare(Options& options, VerifyOptions& values) {
   options.add("input", values.input, "", "HDF5 file to read");
   options.add("output", values.output, "", "HDF5 file to write; replaced if it exists");
-  declare(options, values,
-          {RunFlag::layout, RunFlag::backend, RunFlag::transport, RunFlag::dtype, RunFlag::wire_dtype});
+  declare(
+      options, values,
+      {RunFlag::schedule, RunFlag::layout, RunFlag::backend, RunFlag::transport, RunFlag::dtype, RunFlag::wire_dtype});
   options.add("causal", values.is_causal, "", "whether a query sees earlier tokens and itself only");
   options.add("backward-rotation", values.backward_rotation, "",
-              "what travels in backward; auto: the one with fewer bytes");
+              "which operands travel in the backward pass; auto: those with fewer bytes");
   options.add("allow-non-finite", values.allow_non_finite, "", "whether NaN and infinite numbers are no error");
   options.allow_config_file();
 }
@@ -76,11 +77,11 @@ AttentionProblem problem_of(const TensorReader& reader, DType dtype, DType wire_
           .head_size = q[3],
           .dtype = dtype,
           .wire_dtype = wire_dtype,
-          .has_segments = reader.has("segment_ids")};
+          .has_documents = reader.has("segment_ids")};
 }
 
 /// The log-sum-exp of every row, from the two numbers that the passes keep of it.
-void write_log_sum_exp(const SequenceGather& gather, const RingForward& forward, DeviceKind memory,
+void write_log_sum_exp(const SequenceGather& gather, const SequenceForward& forward, DeviceKind memory,
                        std::optional<SequenceWriter>& writer) {
   Buffer maximum_copy;
   Buffer sum_copy;
@@ -110,7 +111,7 @@ void judge(const NonFiniteNumbers& found, const std::string& file, ErrorKind kin
 
 /// One rank's tensors.
 struct Shard {
-  Buffer q, k, v, dout, segments, out, maximum, sum, delta, dq, dk, dv;
+  Buffer q, k, v, dout, document_ids, out, maximum, sum, delta, dq, dk, dv;
 };
 
 }  // namespace
@@ -124,12 +125,13 @@ int run_verify(const Job& job) {
   }
   const JobFiles files(job, {{.flag = "--input", .path = values.input}}, {{.flag = "--output", .path = values.output}});
   static_cast<void>(warn_of_shared_cpus(job.world, 1));
-  RingAttentionOptions plan;
+  SequenceAttentionOptions plan;
   std::optional<TensorReader> reader;
   Transport wanted = Transport::automatic;
   on_every_rank(job.world, [&] {
     require_input(!values.input.empty(), "--input is missing: the HDF5 file to read");
     require_input(!values.output.empty(), "--output is missing: the HDF5 file to write");
+    plan.schedule = values.schedule;
     plan.layout = values.layout;
     plan.backend = values.backend;
     wanted = values.transport;
@@ -145,42 +147,42 @@ int run_verify(const Job& job) {
   const AttentionProblem& problem = plan.problem;
   const DeviceKind memory = device_of(plan.backend);
   take_device(job.world, memory);
-  const Ring ring(memory == DeviceKind::host ? job.world : job.world.with_transport(wanted));
+  const Communicator ranks = memory == DeviceKind::host ? job.world : job.world.with_transport(wanted);
   if (memory != DeviceKind::host) {
-    static_cast<void>(transport_of(ring.communicator(), memory));  // one that cannot be had ends the job here
+    static_cast<void>(transport_of(ranks, memory));  // one that cannot be had ends the job here
   }
 
   std::optional<SequenceWriter> writer;
   on_root(job.world, [&] { writer.emplace(values.output, problem, has_backward); });
 
-  std::optional<RingAttention> attention;
-  on_every_rank(job.world, [&] { attention.emplace(ring, plan); });
+  std::unique_ptr<SequenceAttention> attention;
+  on_every_rank(job.world, [&] { attention = make_sequence_attention(ranks, plan); });
   const Partition& partition = attention->partition();
-  const std::int64_t tokens = partition.tokens(ring.rank());
+  const std::int64_t tokens = partition.tokens(ranks.rank());
   const std::array q_shape{problem.batch, tokens, problem.heads, problem.head_size};
   const std::array kv_shape{problem.batch, tokens, problem.kv_heads, problem.head_size};
   const std::array row_shape{problem.batch, problem.heads, tokens};
 
   Shard shard;
-  RingForward forward;
-  RingBackward backward;
+  SequenceForward forward;
+  SequenceBackward backward;
   NonFiniteNumbers in_input;
   on_every_rank(job.world, [&] {
-    const SequenceReader shard_reader(*reader, partition, ring.rank());
-    TensorView<std::int32_t, 2> segments;
-    if (problem.has_segments) {
-      segments = shard_reader.read_segments("segment_ids", problem.batch, shard.segments);
+    const SequenceReader shard_reader(*reader, partition, ranks.rank());
+    TensorView<std::int32_t, 2> document_ids;
+    if (problem.has_documents) {
+      document_ids = shard_reader.read_document_ids("segment_ids", problem.batch, shard.document_ids);
     }
     const auto read = [&](const char* dataset, const std::array<std::int64_t, 4>& shape, Buffer& buffer) {
       const ActivationView host = shard_reader.read(dataset, shape, problem.dtype, buffer);
-      shard_reader.count_non_finite(dataset, problem.context_length, host, segments, in_input);
+      shard_reader.count_non_finite(dataset, problem.context_length, host, document_ids, in_input);
       return move_to_device(host, buffer, memory);
     };
     forward.q = read("q", q_shape, shard.q);
     forward.k = read("k", kv_shape, shard.k);
     forward.v = read("v", kv_shape, shard.v);
     const ActivationView dout = has_backward ? read("dout", q_shape, shard.dout) : ActivationView();
-    forward.segments = move_to_device(segments, shard.segments, memory);  // last: the host's copy ends here
+    forward.document_ids = move_to_device(document_ids, shard.document_ids, memory);  // last: the host's copy ends here
     forward.out = make_tensor<float, 4>(q_shape, shard.out, memory);
     forward.maximum = make_tensor<float, 3>(row_shape, shard.maximum, memory);
     forward.sum = make_tensor<float, 3>(row_shape, shard.sum, memory);
@@ -188,7 +190,7 @@ int run_verify(const Job& job) {
       backward = {.q = forward.q,
                   .k = forward.k,
                   .v = forward.v,
-                  .segments = forward.segments,
+                  .document_ids = forward.document_ids,
                   .out = forward.out,
                   .maximum = forward.maximum,
                   .sum = forward.sum,

@@ -18,11 +18,11 @@
 /// legal state (m = -inf, l = 0) and ends as out = 0, with zero gradients and no NaN. Its o is not read and need not be
 /// written: memory of any content will do.
 ///
-/// The backward pass takes m and l as the forward pass left them, not their log-sum-exp m + log l: rounded to fp32, that
-/// number loses l where scores are large, and the weights of a row would no longer add up to one. Both passes compute a
-/// score by the same sequence of roundings, so that s - m is the same number in both. Where it is not, because an operand
-/// was rounded on its way between the passes, a score may come out above m; one that does by more than
-/// `largest_score_excess` is refused: its weight is NaN, and with it the gradients of its query and key.
+/// The backward pass takes m and l as the forward pass left them, not their log-sum-exp m + log l: rounded to fp32,
+/// that number loses l where scores are large, and the weights of a row would no longer add up to one. Both passes
+/// compute a score by the same sequence of roundings, so that s - m is the same number in both. Where it is not,
+/// because an operand was rounded on its way between the passes, a score may come out above m; one that does by more
+/// than `largest_score_excess` is refused: its weight is NaN, and with it the gradients of its query and key.
 ///
 /// What a mask hides is absent: no bit of a hidden token reaches a sum of another token, NaN and infinity included. A
 /// token that is seen and not finite makes the results of the tokens that see it NaN or infinite.
@@ -35,11 +35,12 @@
 
 #include "core/tensor_view.hpp"
 #include "device/backend.hpp"
+#include "kernels/contract/kernel.hpp"
 
 namespace ringworld {
 
-/// The head sizes that kernels are compiled for. Any multiple of `head_size_step` up to the largest runs on every backend,
-/// on the next larger of these where a backend has one kernel a size, with columns of zeros.
+/// The head sizes that kernels are compiled for. Any multiple of `head_size_step` up to the largest runs on every
+/// backend, on the next larger of these where a backend has one kernel a size, with columns of zeros.
 inline constexpr std::array<std::int64_t, 8> compiled_head_sizes{16, 32, 64, 80, 96, 100, 128, 256};
 inline constexpr std::int64_t head_size_step = 8;
 
@@ -58,10 +59,10 @@ struct BlockMask {
   std::int64_t diagonal = 0;
   /// Document of each query (B, Tq) and key (B, Tk); both null when there are no documents. A query sees the keys
   /// of its own document only. A negative id is padding: it sees nothing and nothing sees it.
-  TensorView<const std::int32_t, 2> query_segments;
-  TensorView<const std::int32_t, 2> key_segments;
+  TensorView<const std::int32_t, 2> query_document_ids;
+  TensorView<const std::int32_t, 2> key_document_ids;
 
-  [[nodiscard]] bool has_segments() const { return !query_segments.is_null(); }
+  [[nodiscard]] bool has_documents() const { return !query_document_ids.is_null(); }
 };
 
 /// One block of the forward pass.
@@ -76,7 +77,7 @@ struct ForwardBlock {
 struct AttentionState {
   TensorView<float, 3> maximum;  ///< (B, H, Tq), of the scaled scores; -inf before the first visible key
   TensorView<float, 3> sum;      ///< (B, H, Tq), of exp(score - maximum)
-  TensorView<float, 4> output;   ///< (B, H, Tq, D), not yet divided by the sum; no one's where the maximum is -inf
+  TensorView<float, 4> output;   ///< (B, H, Tq, D), not yet divided by the sum; unspecified where the maximum is -inf
 
   /// The state of queries `begin <= i < begin + count`.
   [[nodiscard]] AttentionState token_range(std::int64_t begin, std::int64_t count) const {
@@ -101,8 +102,8 @@ struct BlockGradients {
   TensorView<float, 4> dq;  ///< (B, Tq, H, D)
   TensorView<float, 4> dk;  ///< (B, Tk, Hkv, D)
   TensorView<float, 4> dv;  ///< (B, Tk, Hkv, D)
-  /// dk and dv hold nothing yet, whatever their bits are: the block's share is written and not added, zeros for keys that no
-  /// query sees. Saves whoever would clear them a pass over memory.
+  /// dk and dv are uninitialised: the block's share is written, not added, with zeros for keys that no query sees. The
+  /// caller need not clear them first.
   bool overwrites_keys = false;
 };
 
@@ -117,22 +118,23 @@ struct BlockAttentionOptions {
 
 /// Attention of one block of queries with one block of keys.
 ///
-/// An object owns its scratch memory and serves one caller at a time.
-class BlockAttention {
+/// An object owns its scratch memory and serves one caller at a time. Every call checks that the shapes of its operands
+/// fit each other and the head size (@throws Error naming the operand that does not fit), and charges its cost
+/// (cost.hpp).
+class BlockAttention : public Kernel {
  public:
-  virtual ~BlockAttention() = default;
+  [[nodiscard]] std::int64_t head_size() const noexcept { return head_size_; }
 
-  /// Makes `state` that of queries which have seen no key. Does not touch its output.
-  virtual void reset(const AttentionState& state) = 0;
+  /// Initialises `state` for queries that have seen no key. Does not write its output.
+  void reset(const AttentionState& state);
 
   /// Folds one block of keys and values into `state`.
   /// @param out  (B, Tq, H, D), overwritten: given with the last block of these queries, as `finalize` would write it.
-  ///        The state's output is then worthless. Null with every other block
-  /// @return false when `progress` stopped it, and `state` and `out` are then worthless.
-  /// @throws Error when a shape contradicts another.
-  /// Cost: 4 D FLOP a visible (query, key, head).
-  virtual bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
-                          const Progress& progress) = 0;
+  ///        The state's output is then unspecified. Null with every other block
+  /// @return false when `progress` stopped it, and `state` and `out` are then unspecified.
+  /// Cost: 4 D FLOP a visible (query, key, head), charged whole before the first tile.
+  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                  const Progress& progress);
   /// A block that is not the last.
   bool accumulate(const ForwardBlock& block, const AttentionState& state, const Progress& progress) {
     return accumulate(block, state, ActivationView(), progress);
@@ -140,20 +142,35 @@ class BlockAttention {
 
   /// Divides, and writes the result of queries whose last block did not.
   /// @param out (B, Tq, H, D), overwritten
-  virtual void finalize(const AttentionState& state, const ActivationView& out) = 0;
+  void finalize(const AttentionState& state, const ActivationView& out);
 
   /// delta = sum over D of out * dout, (B, H, Tq), overwritten.
-  virtual void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
-                                   const TensorView<float, 3>& delta) = 0;
+  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                           const TensorView<float, 3>& delta);
 
   /// Adds this block's share to the gradients, or writes that of the keys.
-  /// @return false when `progress` stopped it, and the gradients are then worthless.
-  /// Cost: 10 D FLOP a visible (query, key, head), the recomputed scores included.
-  virtual bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) = 0;
+  /// @return false when `progress` stopped it, and the gradients are then unspecified.
+  /// Cost: 10 D FLOP a visible (query, key, head), the recomputed scores included, charged whole before the first tile.
+  bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress);
 
   /// Scratch memory that the object holds, in bytes; does not depend on the number of tokens (four bytes a token for a
   /// copy of the document ids aside).
   [[nodiscard]] virtual std::int64_t workspace_bytes() const = 0;
+
+ protected:
+  explicit BlockAttention(std::int64_t head_size) : head_size_(head_size) {}
+
+ private:
+  // The computation of a backend; operands are checked and the cost is charged before these calls.
+  virtual void run_reset(const AttentionState& state) = 0;
+  virtual bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                              const Progress& progress) = 0;
+  virtual void run_finalize(const AttentionState& state, const ActivationView& out) = 0;
+  virtual void run_output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                                       const TensorView<float, 3>& delta) = 0;
+  virtual bool run_backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) = 0;
+
+  std::int64_t head_size_;
 };
 
 /// The log-sum-exp of a row's scores, natural logarithm; -inf where it has seen no key.
@@ -161,21 +178,12 @@ class BlockAttention {
   return static_cast<double>(maximum) + std::log(static_cast<double>(sum));
 }
 
-/// Of Backend::cuda, documents aside: a flag.
-inline constexpr std::int64_t cuda_attention_workspace_bytes = 4;
-
 /// @throws Error(bad_input) when the backend does not take the head size, or was not built.
 [[nodiscard]] std::unique_ptr<BlockAttention> make_block_attention(Backend backend,
                                                                    const BlockAttentionOptions& options);
 
 /// @throws Error(bad_input) naming the option that a backend does not take.
 void check_options(Backend backend, const BlockAttentionOptions& options);
-
-/// Checks that the shapes of a block fit each other and `head_size`; every backend calls these first.
-/// @throws Error(internal) naming the operand that does not fit.
-void check_block(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
-                 std::int64_t head_size);
-void check_block(const BackwardBlock& block, const BlockGradients& gradients, std::int64_t head_size);
 
 /// Sets dk and dv, in memory of the host, to zero if they are to be overwritten: for a backend that only adds.
 void clear_overwritten_keys(const BlockGradients& gradients);

@@ -1,78 +1,66 @@
-/// @file  The one list of backends. A new one is a row here, a file of makers beside this, and a folder a family.
+/// @file  Makes the kernels of a family on a backend. The list of backends is src/device/backend.hpp, those of this
+/// build are RINGWORLD_BACKENDS in scripts/cmake/RingworldDependencies.cmake.
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <string>
 
 #include "core/error.hpp"
 #include "core/thread_team.hpp"
+#include "device/counting/counting_devices.hpp"
 #include "kernels/backends/makers.hpp"
+#include "kernels/backends/simulated/simulated.hpp"
 
 namespace ringworld {
 namespace {
 
-constexpr bool has_kokkos = RINGWORLD_HAS_KOKKOS;
-constexpr bool has_cuda = RINGWORLD_HAS_CUDA;
-
-struct Entry {
-  Backend backend;
-  std::string_view option;   ///< the build option that brings it; empty: every build has it
-  KernelMakers (*makers)();  ///< null when this build has none
-};
-
-// The lambdas leave out, with their branch, the only mention of what this build does not link.
-constexpr std::array<Entry, backend_names.size()> entries{{
-    {Backend::reference, "", reference_kernels},
-    {Backend::kokkos, "RINGWORLD_ENABLE_KOKKOS",
-     []() -> KernelMakers (*)() {
-       if constexpr (has_kokkos) {
-         return kokkos_kernels;
-       }
-       return nullptr;
-     }()},
-    {Backend::host, "", host_kernels},
-    {Backend::cuda, "RINGWORLD_ENABLE_CUDA",
-     []() -> KernelMakers (*)() {
-       if constexpr (has_cuda) {
-         return cuda_kernels;
-       }
-       return nullptr;
-     }()},
-}};
-
-const Entry& entry_of(Backend backend) { return entries[static_cast<std::size_t>(backend)]; }
-
-std::string built_backends() {
+std::string names_of_built() {
   std::string names;
-  for (const Entry& entry : entries) {
-    if (entry.makers != nullptr) {
-      names += (names.empty() ? "" : ", ") + std::string(name_of(entry.backend));
-    }
+  for (const BuiltBackend& built : built_backends()) {
+    names += (names.empty() ? "" : ", ") + std::string(name_of(built.backend));
   }
   return names;
 }
 
-KernelMakers makers_of(Backend backend) {
-  const Entry& entry = entry_of(backend);
-  require_input(entry.makers != nullptr,
+KernelMakers makers_of_build(Backend backend) {
+  const auto built = std::ranges::find(built_backends(), backend, &BuiltBackend::backend);
+  require_input(built != built_backends().end(),
                 fmt::format("backend '{}' is not in this build: configure with -D{}=ON, or choose one of {}",
-                            name_of(backend), entry.option, built_backends()));
-  return entry.makers();
+                            name_of(backend), traits_of(backend).build_option, names_of_built()));
+  return built->makers();
 }
 
-template <class Kernel>
-std::unique_ptr<Kernel> make(Backend backend, std::unique_ptr<Kernel> (*KernelMakers::*maker)(const KernelOptions&),
+/// No real kernel runs on a device that only counts.
+KernelMakers makers_of(Backend backend) {
+  if (CountingDevices::current() == nullptr) {
+    return makers_of_build(backend);
+  }
+  KernelMakers makers = simulated_kernels(backend);
+  if (makers.attention == nullptr) {
+    makers.attention = makers_of_build(backend).attention;
+  }
+  return makers;
+}
+
+template <class Family>
+std::unique_ptr<Family> charging(std::unique_ptr<Family> kernel, Backend backend) {
+  kernel->charge_to(device(device_of(backend)));
+  return kernel;
+}
+
+template <class Family>
+std::unique_ptr<Family> make(Backend backend, std::unique_ptr<Family> (*KernelMakers::*maker)(const KernelOptions&),
                              const KernelOptions& options) {
   require_team(options.threads, "threads");
-  return (makers_of(backend).*maker)(options);
+  return charging((makers_of(backend).*maker)(options), backend);
 }
 
 }  // namespace
 
 std::unique_ptr<BlockAttention> make_block_attention(Backend backend, const BlockAttentionOptions& options) {
   check_options(backend, options);
-  return makers_of(backend).attention(options);
+  return charging(makers_of(backend).attention(options), backend);
 }
 
 std::unique_ptr<Matmul> make_matmul(Backend backend, const KernelOptions& options) {

@@ -1,17 +1,18 @@
 #pragma once
-/// @file  What a backend brings: one maker a family. Each backend has a file here that fills the table in.
+/// @file  The factories of a backend, one per family of kernels. Each backend has a file here that fills the table in.
 
 #include <memory>
+#include <span>
 
 #include "kernels/attention/attention.hpp"
+#include "kernels/contract/kernel_options.hpp"
 #include "kernels/embedding/embedding.hpp"
 #include "kernels/loss/loss.hpp"
 #include "kernels/matmul/matmul.hpp"
-#include "kernels/mlp/mlp.hpp"
 #include "kernels/norm/norm.hpp"
 #include "kernels/optimizer/optimizer.hpp"
 #include "kernels/rope/rope.hpp"
-#include "kernels/row/kernel_options.hpp"
+#include "kernels/swiglu/swiglu.hpp"
 #include "kernels/tensor/tensor.hpp"
 
 namespace ringworld {
@@ -28,9 +29,13 @@ struct KernelMakers {
   std::unique_ptr<Optimizer> (*optimizer)(const KernelOptions&);
 };
 
-[[nodiscard]] KernelMakers reference_kernels();
-[[nodiscard]] KernelMakers host_kernels();
-[[nodiscard]] KernelMakers kokkos_kernels();
-[[nodiscard]] KernelMakers cuda_kernels();
+/// A backend of this build.
+struct BuiltBackend {
+  Backend backend;
+  KernelMakers (*makers)();  ///< <backend>_kernels, defined in the file of that name
+};
+
+/// Generated from RINGWORLD_BACKENDS by CMakeLists.txt.
+[[nodiscard]] std::span<const BuiltBackend> built_backends();
 
 }  // namespace ringworld

@@ -1,8 +1,7 @@
 /// @file  Block attention, causal FLOPs counted.
 ///
 ///   bench_attention --benchmark_filter='forward/host/.*'
-///   RINGWORLD_CUDA_ATTENTION=mma bench_attention --benchmark_filter='/cuda/bfloat16/S:16384/'
-///   RINGWORLD_HOPPER_OVERLAP=off bench_attention --benchmark_filter='forward/cuda/bfloat16/S:16384/'
+/// Environment variables that choose among the kernels of a backend stand in kernels/attention/README.md.
 
 #include "kernels/attention/attention.hpp"
 
@@ -12,9 +11,10 @@
 #include <memory>
 #include <string_view>
 
+#include "kernels/attention/attention_problem.hpp"
+#include "kernels/attention/cost.hpp"
 #include "kernels/bench/common/random_values.hpp"
 #include "kernels/bench/common/suite.hpp"
-#include "perf/attention_model.hpp"
 
 namespace ringworld::bench {
 namespace {
@@ -43,14 +43,16 @@ std::string_view name_of(AttentionPass pass) {
   return {};
 }
 
-AttentionProblem problem_of(const Point& point) {
-  return {.context_length = point.tokens,
-          .batch = 1,
-          .heads = point.heads,
-          .kv_heads = point.heads,
-          .head_size = point.head_size,
-          .dtype = point.dtype,
-          .wire_dtype = point.dtype};
+/// The least that the pass over the whole sequence costs, however it is cut into blocks.
+Cost cost_of_pass(const Point& point) {
+  const SequenceExtents extents{.context_length = point.tokens,
+                                .heads = point.heads,
+                                .kv_heads = point.heads,
+                                .head_size = point.head_size,
+                                .dtype = point.dtype};
+  const Cost forward = point.pass == AttentionPass::backward ? Cost{} : cost_of_forward(extents, true);
+  const Cost backward = point.pass == AttentionPass::forward ? Cost{} : cost_of_backward(extents, true);
+  return forward + backward;
 }
 
 /// One whole causal sequence as a single block, with everything that a pass reads and writes.
@@ -121,9 +123,9 @@ class Sequence {
     return make_normals(dtype, element_count(shape), stream, kind_);
   }
 
-  /// Of the block that starts at key `key`.
+  /// Mask of the block that starts at key `key`.
   static BlockMask mask_of(std::int64_t key) {
-    return {.is_causal = true, .diagonal = -key, .query_segments = {}, .key_segments = {}};
+    return {.is_causal = true, .diagonal = -key, .query_document_ids = {}, .key_document_ids = {}};
   }
 
   [[nodiscard]] AttentionState state() const {
@@ -148,11 +150,13 @@ class Sequence {
 Operation set_up(const Point& point) {
   const auto sequence = std::make_shared<Sequence>(point);
   if (point.is_kernel_alone) {
-    return {[sequence] { sequence->reset(); }, [sequence] { sequence->accumulate(); }};
+    return {.run = [sequence] { sequence->accumulate(); },
+            .cost = cost_of_pass(point),
+            .prepare = [sequence] { sequence->reset(); }};
   }
   sequence->forward();
   sequence->output_dot_gradient();
-  return Operation([sequence, pass = point.pass] {
+  const auto run = [sequence, pass = point.pass] {
     if (pass != AttentionPass::backward) {
       sequence->forward();
     }
@@ -162,11 +166,11 @@ Operation set_up(const Point& point) {
     if (pass != AttentionPass::forward) {
       sequence->backward();
     }
-  });
+  };
+  return {.run = run, .cost = cost_of_pass(point), .prepare = {}};
 }
 
 void add(Suite& suite, const Point& point) {
-  const AttentionProblem problem = problem_of(point);
   const std::string steps = point.ring_steps == 1 ? "" : fmt::format("/ring_steps:{}", point.ring_steps);
   const std::string_view pass = point.is_kernel_alone ? "accumulate" : name_of(point.pass);
   suite.add(
@@ -175,28 +179,26 @@ void add(Suite& suite, const Point& point) {
        .family = "attention",
        .backend = point.backend,
        .dtype = point.dtype,
-       .threads = point.threads,
-       .flop = attention_flop(problem, point.pass, true),
-       .bytes = attention_memory_bytes(problem, point.pass)},
+       .threads = point.threads},
       [point] { return set_up(point); });
 }
 
 /// What GPUs are compared by: 32 heads, and the fp32 path on less. Other libraries' forward kernels have no state:
 /// beside them stand the whole pass and its kernel alone.
-void add_cuda_cases(Suite& suite) {
+void add_device_cases(Suite& suite, Backend backend) {
   for (const std::int64_t head_size : {64, 128}) {
     for (const std::int64_t tokens : {4096, 16384}) {
-      add(suite, {Backend::cuda, AttentionPass::forward, DType::bfloat16, tokens, 32, head_size, 1, 1, true});
+      add(suite, {backend, AttentionPass::forward, DType::bfloat16, tokens, 32, head_size, 1, 1, true});
     }
-    add(suite, {Backend::cuda, AttentionPass::forward, DType::bfloat16, 16384, 32, head_size, 1, 8, true});
+    add(suite, {backend, AttentionPass::forward, DType::bfloat16, 16384, 32, head_size, 1, 8, true});
   }
   for (const AttentionPass pass : {AttentionPass::forward, AttentionPass::backward, AttentionPass::forward_backward}) {
     for (const std::int64_t head_size : {64, 128}) {
       for (const std::int64_t tokens : {4096, 16384}) {
-        add(suite, {Backend::cuda, pass, DType::bfloat16, tokens, 32, head_size, 1});
+        add(suite, {backend, pass, DType::bfloat16, tokens, 32, head_size, 1});
       }
-      add(suite, {Backend::cuda, pass, DType::bfloat16, 16384, 32, head_size, 1, 8});
-      add(suite, {Backend::cuda, pass, DType::float32, 4096, 8, head_size, 1});
+      add(suite, {backend, pass, DType::bfloat16, 16384, 32, head_size, 1, 8});
+      add(suite, {backend, pass, DType::float32, 4096, 8, head_size, 1});
     }
   }
 }
@@ -204,8 +206,10 @@ void add_cuda_cases(Suite& suite) {
 }  // namespace
 
 void register_cases(Suite& suite) {
-  if (tuned_backends().back() == Backend::cuda) {
-    add_cuda_cases(suite);
+  for (const Backend backend : tuned_backends()) {
+    if (is_on_device(backend)) {
+      add_device_cases(suite, backend);
+    }
   }
   for (const Backend backend : {Backend::host, Backend::kokkos, Backend::reference}) {
     for (const AttentionPass pass :

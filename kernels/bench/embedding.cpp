@@ -13,7 +13,7 @@
 #include "core/random.hpp"
 #include "kernels/bench/common/random_values.hpp"
 #include "kernels/bench/common/suite.hpp"
-#include "perf/elementwise_model.hpp"
+#include "kernels/embedding/cost.hpp"
 
 namespace ringworld::bench {
 namespace {
@@ -51,8 +51,8 @@ struct Operands {
     return {token_memory.as<std::int32_t>(), static_cast<std::size_t>(point.tokens)};
   }
 
-  void forward() { kernel->forward({.tokens = tokens(), .table = rows(), .y = view()}); }
-  void backward() { kernel->backward({.tokens = tokens(), .dy = view(), .dtable = rows()}); }
+  [[nodiscard]] EmbeddingForward forward() const { return {.tokens = tokens(), .table = rows(), .y = view()}; }
+  [[nodiscard]] EmbeddingBackward backward() const { return {.tokens = tokens(), .dy = view(), .dtable = rows()}; }
 
   Point point;
   Buffer token_memory, table, y;
@@ -64,20 +64,18 @@ void add(Suite& suite, const Point& point) {
                                         point.tokens, point.vocab_size, point.columns);
   const std::vector<std::int32_t> tokens = draw_tokens(point);
   const std::int64_t distinct = std::ssize(std::set<std::int32_t>(tokens.begin(), tokens.end()));
-  suite.add(
-      {.name = "forward/" + where,
-       .family = "embedding",
-       .backend = point.backend,
-       .dtype = point.dtype,
-       .bytes = static_cast<double>(embedding_forward_bytes(point.tokens, point.columns, DType::float32, point.dtype))},
-      [point] { return [operands = std::make_shared<Operands>(point)] { operands->forward(); }; });
-  suite.add(
-      {.name = "backward/" + where,
-       .family = "embedding",
-       .backend = point.backend,
-       .dtype = point.dtype,
-       .bytes = static_cast<double>(embedding_backward_bytes(point.tokens, distinct, point.columns, point.dtype))},
-      [point] { return [operands = std::make_shared<Operands>(point)] { operands->backward(); }; });
+  suite.add({.name = "forward/" + where, .family = "embedding", .backend = point.backend, .dtype = point.dtype},
+            [point] {
+              const auto operands = std::make_shared<Operands>(point);
+              return Operation{.run = [operands] { operands->kernel->forward(operands->forward()); },
+                               .cost = cost_of(operands->forward())};
+            });
+  suite.add({.name = "backward/" + where, .family = "embedding", .backend = point.backend, .dtype = point.dtype},
+            [point, distinct] {
+              const auto operands = std::make_shared<Operands>(point);
+              return Operation{.run = [operands] { operands->kernel->backward(operands->backward()); },
+                               .cost = cost_of(operands->backward(), distinct)};
+            });
 }
 
 }  // namespace

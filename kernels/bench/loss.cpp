@@ -11,7 +11,7 @@
 
 #include "kernels/bench/common/random_values.hpp"
 #include "kernels/bench/common/suite.hpp"
-#include "perf/elementwise_model.hpp"
+#include "kernels/loss/cost.hpp"
 
 namespace ringworld::bench {
 namespace {
@@ -41,15 +41,15 @@ struct Operands {
     return {buffer.as<T>(), static_cast<std::size_t>(point.tokens)};
   }
 
-  void forward() {
-    kernel->forward({.logits = view(), .targets = of_tokens<std::int32_t>(targets), .nll = of_tokens<float>(nll)});
+  [[nodiscard]] CrossEntropyForward forward() const {
+    return {.logits = view(), .targets = of_tokens<std::int32_t>(targets), .nll = of_tokens<float>(nll)};
   }
   /// From the second iteration on the logits are gradients: other numbers, the same work.
-  void backward() {
-    kernel->backward({.logits = view(),
-                      .targets = of_tokens<std::int32_t>(targets),
-                      .weights = of_tokens<float>(weights),
-                      .nll = of_tokens<float>(nll)});
+  [[nodiscard]] CrossEntropyBackward backward() const {
+    return {.logits = view(),
+            .targets = of_tokens<std::int32_t>(targets),
+            .weights = of_tokens<float>(weights),
+            .nll = of_tokens<float>(nll)};
   }
 
   Point point;
@@ -59,23 +59,23 @@ struct Operands {
 
 void add(Suite& suite, const Point& point) {
   const std::string where = fmt::format("{}/float32/T:{}/V:{}", name_of(point.backend), point.tokens, point.vocab_size);
-  suite.add({.name = "forward/" + where,
-             .family = "loss",
-             .backend = point.backend,
-             .bytes = static_cast<double>(cross_entropy_forward_bytes(point.tokens, point.vocab_size))},
-            [point] { return [operands = std::make_shared<Operands>(point)] { operands->forward(); }; });
-  suite.add({.name = "backward/" + where,
-             .family = "loss",
-             .backend = point.backend,
-             .bytes = static_cast<double>(cross_entropy_backward_bytes(point.tokens, point.vocab_size))},
-            [point] { return [operands = std::make_shared<Operands>(point)] { operands->backward(); }; });
+  suite.add({.name = "forward/" + where, .family = "loss", .backend = point.backend}, [point] {
+    const auto operands = std::make_shared<Operands>(point);
+    return Operation{.run = [operands] { operands->kernel->forward(operands->forward()); },
+                     .cost = cost_of(operands->forward())};
+  });
+  suite.add({.name = "backward/" + where, .family = "loss", .backend = point.backend}, [point] {
+    const auto operands = std::make_shared<Operands>(point);
+    return Operation{.run = [operands] { operands->kernel->backward(operands->backward()); },
+                     .cost = cost_of(operands->backward())};
+  });
 }
 
 }  // namespace
 
 void register_cases(Suite& suite) {
   for (const Backend backend : tuned_backends()) {
-    const std::int64_t factor = backend == Backend::cuda ? 4 : 1;  // several times what the last cache holds
+    const std::int64_t factor = is_on_device(backend) ? 4 : 1;  // several times what the last cache holds
     add(suite, {backend, factor * 1024, 32000});
     add(suite, {backend, factor * 65536, 512});
   }

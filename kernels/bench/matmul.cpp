@@ -14,8 +14,8 @@
 
 #include "kernels/bench/common/random_values.hpp"
 #include "kernels/bench/common/suite.hpp"
+#include "kernels/matmul/cost.hpp"
 #include "kernels/matmul/host/libraries.hpp"
-#include "perf/matmul_model.hpp"
 
 namespace ringworld::bench {
 namespace {
@@ -105,25 +105,27 @@ void add(Suite& suite, const Implementation& implementation, const Shape& shape,
              .family = "matmul",
              .backend = implementation.backend,
              .dtype = dtype,
-             .threads = threads,
-             .flop = matmul_flop(shape.m, shape.n, shape.k),
-             .bytes = matmul_memory_bytes(shape.m, shape.n, shape.k, dtype, c_dtype, shape.is_accumulating)},
-            [=, make = implementation.make, kind = device_of(implementation.backend)]() -> std::function<void()> {
+             .threads = threads},
+            [=, make = implementation.make, kind = device_of(implementation.backend)] {
               const auto product =
                   std::make_shared<Product>(shape, dtype, c_dtype, make({.threads = static_cast<int>(threads)}), kind);
               product->matmul->multiply(product->problem);
-              return [product] { product->matmul->multiply(product->problem); };
+              return Operation{.run = [product] { product->matmul->multiply(product->problem); },
+                               .cost = cost_of(product->problem)};
             });
 }
 
 }  // namespace
 
 void register_cases(Suite& suite) {
-  if (tuned_backends().back() == Backend::cuda) {
-    const Implementation cublas{"cuda", Backend::cuda, made_on(Backend::cuda)};
+  for (const Backend backend : tuned_backends()) {
+    if (!is_on_device(backend)) {
+      continue;
+    }
+    const Implementation implementation{name_of(backend), backend, made_on(backend)};
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
       for (const Shape& shape : device_shapes) {
-        add(suite, cublas, shape, dtype, 1);
+        add(suite, implementation, shape, dtype, 1);
       }
     }
   }

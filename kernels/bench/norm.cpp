@@ -10,7 +10,7 @@
 
 #include "kernels/bench/common/random_values.hpp"
 #include "kernels/bench/common/suite.hpp"
-#include "perf/elementwise_model.hpp"
+#include "kernels/norm/cost.hpp"
 
 namespace ringworld::bench {
 namespace {
@@ -47,22 +47,22 @@ struct Operands {
     return {buffer.as<float>(), static_cast<std::size_t>(point.tokens)};
   }
 
-  void forward() const {
-    kernel->forward({.x = view(stream),
-                     .branch = point.has_branch ? view(branch) : RowsView(),
-                     .sum = point.has_branch ? view(stream) : RowsView(),
-                     .weight = of_columns(weight),
-                     .y = view(y),
-                     .inverse_rms = of_tokens(inverse_rms)});
+  [[nodiscard]] RmsNormForward forward() const {
+    return {.x = view(stream),
+            .branch = point.has_branch ? view(branch) : RowsView(),
+            .sum = point.has_branch ? view(stream) : RowsView(),
+            .weight = of_columns(weight),
+            .y = view(y),
+            .inverse_rms = of_tokens(inverse_rms)};
   }
-  void backward() const {
-    kernel->backward({.dy = view(y),
-                      .x = view(stream),
-                      .weight = of_columns(weight),
-                      .inverse_rms = of_tokens(inverse_rms),
-                      .residual_gradient = point.has_branch ? view(gradient) : RowsView(),
-                      .dx = view(gradient),
-                      .dweight = of_columns(dweight)});
+  [[nodiscard]] RmsNormBackward backward() const {
+    return {.dy = view(y),
+            .x = view(stream),
+            .weight = of_columns(weight),
+            .inverse_rms = of_tokens(inverse_rms),
+            .residual_gradient = point.has_branch ? view(gradient) : RowsView(),
+            .dx = view(gradient),
+            .dweight = of_columns(dweight)};
   }
 
   Point point;
@@ -73,21 +73,24 @@ struct Operands {
 void add(Suite& suite, const Point& point) {
   const std::string where =
       fmt::format("{}/{}/T:{}/C:{}", name_of(point.backend), name_of(point.dtype), point.tokens, point.columns);
-  const auto bytes = [&](auto model) {
-    return static_cast<double>(model(point.tokens, point.columns, point.dtype, point.has_branch));
-  };
   suite.add({.name = fmt::format("{}/{}", point.has_branch ? "add_forward" : "forward", where),
              .family = "norm",
              .backend = point.backend,
-             .dtype = point.dtype,
-             .bytes = bytes(rms_norm_forward_bytes)},
-            [point] { return [operands = std::make_shared<Operands>(point)] { operands->forward(); }; });
+             .dtype = point.dtype},
+            [point] {
+              const auto operands = std::make_shared<Operands>(point);
+              return Operation{.run = [operands] { operands->kernel->forward(operands->forward()); },
+                               .cost = cost_of(operands->forward())};
+            });
   suite.add({.name = fmt::format("{}/{}", point.has_branch ? "add_backward" : "backward", where),
              .family = "norm",
              .backend = point.backend,
-             .dtype = point.dtype,
-             .bytes = bytes(rms_norm_backward_bytes)},
-            [point] { return [operands = std::make_shared<Operands>(point)] { operands->backward(); }; });
+             .dtype = point.dtype},
+            [point] {
+              const auto operands = std::make_shared<Operands>(point);
+              return Operation{.run = [operands] { operands->kernel->backward(operands->backward()); },
+                               .cost = cost_of(operands->backward())};
+            });
 }
 
 }  // namespace
@@ -97,7 +100,7 @@ void register_cases(Suite& suite) {
     for (const bool has_branch : {false, true}) {
       for (const Backend backend : tuned_backends()) {
         // Several times what the last cache holds.
-        const std::int64_t factor = backend == Backend::cuda ? 4 : 1;
+        const std::int64_t factor = is_on_device(backend) ? 4 : 1;
         add(suite, {backend, dtype, factor * 4096, 4096, has_branch});
         add(suite, {backend, dtype, factor * 65536, 256, has_branch});
       }

@@ -10,7 +10,7 @@
 
 #include "kernels/bench/common/random_values.hpp"
 #include "kernels/bench/common/suite.hpp"
-#include "perf/elementwise_model.hpp"
+#include "kernels/optimizer/cost.hpp"
 
 namespace ringworld::bench {
 namespace {
@@ -44,15 +44,15 @@ struct Operands {
     return {buffer.as<float>(), static_cast<std::size_t>(point.parameters)};
   }
 
-  void adamw() const {
+  [[nodiscard]] AdamWRange range() const {
     const std::span copies(copy.as<bf16>(), static_cast<std::size_t>(point.parameters));
-    kernel->adamw({.parameter = floats(parameter),
-                   .gradient = floats(gradient),
-                   .first_moment = floats(first_moment),
-                   .second_moment = floats(second_moment),
-                   .bfloat16_copy = point.has_copy ? copies : std::span<bf16>()},
-                  {.learning_rate = 1e-4, .step = 10});
+    return {.parameter = floats(parameter),
+            .gradient = floats(gradient),
+            .first_moment = floats(first_moment),
+            .second_moment = floats(second_moment),
+            .bfloat16_copy = point.has_copy ? copies : std::span<bf16>()};
   }
+  void adamw() const { kernel->adamw(range(), {.learning_rate = 1e-4, .step = 10}); }
   void sum_of_squares() { sum = kernel->sum_of_squares(floats(gradient)); }
 
   Point point;
@@ -65,17 +65,23 @@ void add_adamw(Suite& suite, const Point& point) {
   suite.add({.name = fmt::format("{}/{}/float32/N:{}", point.has_copy ? "adamw_copy" : "adamw", name_of(point.backend),
                                  point.parameters),
              .family = "optimizer",
-             .backend = point.backend,
-             .bytes = static_cast<double>(adamw_bytes(point.parameters, point.has_copy))},
-            [point] { return [operands = std::make_shared<Operands>(point)] { operands->adamw(); }; });
+             .backend = point.backend},
+            [point] {
+              const auto operands = std::make_shared<Operands>(point);
+              return Operation{.run = [operands] { operands->adamw(); }, .cost = cost_of(operands->range())};
+            });
 }
 
 void add_sum_of_squares(Suite& suite, const Point& point) {
   suite.add({.name = fmt::format("sum_of_squares/{}/float32/N:{}", name_of(point.backend), point.parameters),
              .family = "optimizer",
-             .backend = point.backend,
-             .bytes = static_cast<double>(sum_of_squares_bytes(point.parameters))},
-            [point] { return [operands = std::make_shared<Operands>(point)] { operands->sum_of_squares(); }; });
+             .backend = point.backend},
+            [point] {
+              const auto operands = std::make_shared<Operands>(point);
+              const std::span<const float> values = operands->floats(operands->gradient);
+              return Operation{.run = [operands] { operands->sum_of_squares(); },
+                               .cost = cost_of(std::span(&values, 1))};
+            });
 }
 
 }  // namespace
@@ -83,7 +89,7 @@ void add_sum_of_squares(Suite& suite, const Point& point) {
 void register_cases(Suite& suite) {
   constexpr std::int64_t parameters = std::int64_t{16} << 20;
   for (const Backend backend : tuned_backends()) {
-    const std::int64_t count = backend == Backend::cuda ? 8 * parameters : parameters;
+    const std::int64_t count = is_on_device(backend) ? 8 * parameters : parameters;
     add_adamw(suite, {backend, count, false});
     add_adamw(suite, {backend, count, true});
     add_sum_of_squares(suite, {backend, count, false});

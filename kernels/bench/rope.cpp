@@ -12,7 +12,7 @@
 
 #include "kernels/bench/common/random_values.hpp"
 #include "kernels/bench/common/suite.hpp"
-#include "perf/elementwise_model.hpp"
+#include "kernels/rope/cost.hpp"
 
 namespace ringworld::bench {
 namespace {
@@ -43,11 +43,11 @@ struct Operands {
     return {table.as<float>() + point.tokens * point.head_size / 2, {point.tokens, point.head_size / 2}};
   }
 
-  void rotate() {
-    kernel->rotate({.x = ActivationView(x.data(), point.dtype, {1, point.tokens, point.heads, point.head_size}),
-                    .cosine = cosine(),
-                    .sine = sine(),
-                    .pairing = point.pairing});
+  [[nodiscard]] RopeRotation rotate() const {
+    return {.x = ActivationView(x.data(), point.dtype, {1, point.tokens, point.heads, point.head_size}),
+            .cosine = cosine(),
+            .sine = sine(),
+            .pairing = point.pairing};
   }
 
   Point point;
@@ -60,9 +60,12 @@ void add(Suite& suite, const Point& point) {
                                  name_of(point.dtype), point.tokens, point.heads, point.head_size),
              .family = "rope",
              .backend = point.backend,
-             .dtype = point.dtype,
-             .bytes = static_cast<double>(rope_bytes(point.tokens, point.heads, point.head_size, point.dtype))},
-            [point] { return [operands = std::make_shared<Operands>(point)] { operands->rotate(); }; });
+             .dtype = point.dtype},
+            [point] {
+              const auto operands = std::make_shared<Operands>(point);
+              return Operation{.run = [operands] { operands->kernel->rotate(operands->rotate()); },
+                               .cost = cost_of(operands->rotate())};
+            });
 }
 
 }  // namespace
@@ -71,7 +74,7 @@ void register_cases(Suite& suite) {
   for (const RopePairing pairing : {RopePairing::interleaved, RopePairing::half_split}) {
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
       for (const Backend backend : tuned_backends()) {
-        const std::int64_t factor = backend == Backend::cuda ? 8 : 1;  // several times what the last cache holds
+        const std::int64_t factor = is_on_device(backend) ? 8 : 1;  // several times what the last cache holds
         add(suite, {backend, dtype, pairing, factor * 4096, 32, 128});
         add(suite, {backend, dtype, pairing, factor * 32768, 8, 64});
       }

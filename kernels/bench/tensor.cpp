@@ -1,6 +1,6 @@
 /// @file  The copies and sums between kernels: packing of keys for the ring, gradients added up, weights rounded.
 ///
-///   bench_tensor --benchmark_filter='copy_activations/cuda/.*'
+///   bench_tensor --benchmark_filter='copy_activations/host/.*'
 
 #include "kernels/tensor/tensor.hpp"
 
@@ -12,6 +12,7 @@
 
 #include "kernels/bench/common/random_values.hpp"
 #include "kernels/bench/common/suite.hpp"
+#include "kernels/tensor/cost.hpp"
 
 namespace ringworld::bench {
 namespace {
@@ -51,31 +52,37 @@ struct Operands {
   std::unique_ptr<TensorOps> ops;
 };
 
-/// @param bytes  an element of (T, C) that is read and written
-void add(Suite& suite, const Point& point, std::string_view name, double bytes,
+/// @param work  per element of (T, C)
+void add(Suite& suite, const Point& point, std::string_view name, const TensorWork& work,
          const std::function<void(Operands&)>& operation) {
   suite.add({.name = fmt::format("{}/{}/T:{}/C:{}", name, name_of(point.backend), point.tokens, point.columns),
              .family = "tensor",
-             .backend = point.backend,
-             .bytes = bytes * static_cast<double>(point.tokens * point.columns)},
+             .backend = point.backend},
             [=] {
               const auto operands = std::make_shared<Operands>(point);
-              return [=] { operation(*operands); };
+              const std::int64_t elements = point.tokens * point.columns;
+              return Operation{.run = [=] { operation(*operands); },
+                               .cost = cost_of(TensorWork{.operation = work.operation,
+                                                          .elements = elements,
+                                                          .from_bytes = elements * work.from_bytes,
+                                                          .to_bytes = elements * work.to_bytes})};
             });
 }
 
 void add_all(Suite& suite, const Point& point) {
-  add(suite, point, "fill_zero", 4, [](Operands& all) { all.ops->fill_zero(all.values(all.sums)); });
-  add(suite, point, "add", 12, [](Operands& all) { all.ops->add(all.values(all.floats), all.values(all.sums)); });
-  add(suite, point, "copy_rows_to_bfloat16", 6, [](Operands& all) {
+  add(suite, point, "fill_zero", {TensorOperation::fill_zero, 1, 0, 4},
+      [](Operands& all) { all.ops->fill_zero(all.values(all.sums)); });
+  add(suite, point, "add", {TensorOperation::add, 1, 4, 4},
+      [](Operands& all) { all.ops->add(all.values(all.floats), all.values(all.sums)); });
+  add(suite, point, "copy_rows_to_bfloat16", {TensorOperation::copy, 1, 4, 2}, [](Operands& all) {
     all.ops->copy_rows(all.rows(all.floats, DType::float32), all.rows(all.halves, DType::bfloat16));
   });
-  add(suite, point, "copy_activations", 4, [](Operands& all) {
+  add(suite, point, "copy_activations", {TensorOperation::copy, 1, 2, 2}, [](Operands& all) {
     const std::int64_t columns = all.point.columns;
     all.ops->copy_activations(all.heads(all.halves.as<bf16>(), columns),
                               all.heads(all.halves.as<bf16>() + all.point.tokens * columns, columns));
   });
-  add(suite, point, "add_column_sums", 2, [](Operands& all) {
+  add(suite, point, "add_column_sums", {TensorOperation::add_column_sums, 1, 2, 0}, [](Operands& all) {
     all.ops->add_column_sums(all.rows(all.halves, DType::bfloat16),
                              all.values(all.sums).first(static_cast<std::size_t>(all.point.columns)));
   });
@@ -85,7 +92,7 @@ void add_all(Suite& suite, const Point& point) {
 
 void register_cases(Suite& suite) {
   for (const Backend backend : tuned_backends()) {
-    add_all(suite, {backend, backend == Backend::cuda ? 32768 : 4096, 4096});
+    add_all(suite, {backend, is_on_device(backend) ? 32768 : 4096, 4096});
   }
 }
 

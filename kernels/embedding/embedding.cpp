@@ -1,6 +1,7 @@
 #include "kernels/embedding/embedding.hpp"
 
 #include "core/error.hpp"
+#include "kernels/embedding/cost.hpp"
 
 namespace ringworld {
 namespace {
@@ -20,11 +21,13 @@ void check(const EmbeddingBackward& pass) {
 
 void Embedding::forward(const EmbeddingForward& pass) {
   check(pass);
+  charge(cost_of(pass));
   run_forward(pass);
 }
 
 void Embedding::backward(const EmbeddingBackward& pass) {
   check(pass);
+  charge(cost_of(pass));
   run_backward(pass);
 }
 

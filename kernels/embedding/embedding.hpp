@@ -10,8 +10,9 @@
 #include <span>
 
 #include "device/backend.hpp"
-#include "kernels/row/kernel_options.hpp"
-#include "kernels/row/rows_view.hpp"
+#include "kernels/contract/kernel.hpp"
+#include "kernels/contract/kernel_options.hpp"
+#include "kernels/elementwise/rows_view.hpp"
 
 namespace ringworld {
 
@@ -31,9 +32,8 @@ struct EmbeddingBackward {
 };
 
 /// An object owns its scratch memory and serves one thread at a time.
-class Embedding {
+class Embedding : public Kernel {
  public:
-  virtual ~Embedding() = default;
   /// @throws Error when a shape contradicts another.
   /// Cost: one pass over the rows that are read and over y.
   void forward(const EmbeddingForward& pass);
@@ -41,7 +41,7 @@ class Embedding {
   void backward(const EmbeddingBackward& pass);
 
  private:
-  // What a backend does, after the operands were checked.
+  // The computation of a backend; operands are checked and the cost is charged before these calls.
   virtual void run_forward(const EmbeddingForward& pass) = 0;
   virtual void run_backward(const EmbeddingBackward& pass) = 0;
 };

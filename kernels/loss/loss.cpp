@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "core/error.hpp"
+#include "kernels/loss/cost.hpp"
 
 namespace ringworld {
 namespace {
@@ -36,6 +37,7 @@ void CrossEntropy::forward(const CrossEntropyForward& pass) {
   if (can_host_read_operands()) {
     check_targets(pass.targets, pass.logits.shape[1]);
   }
+  charge(cost_of(pass));
   run_forward(pass);
 }
 
@@ -44,23 +46,27 @@ void CrossEntropy::backward(const CrossEntropyBackward& pass) {
   if (can_host_read_operands()) {
     check_targets(pass.targets, pass.logits.shape[1]);
   }
+  charge(cost_of(pass));
   run_backward(pass);
 }
 
 void CrossEntropy::shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum) {
   check_shapes(shard.logits, shard.targets, {maximum});
+  charge(cost_of(shard, ShardStep::maximum));
   run_shard_maximum(shard, maximum);
 }
 
 void CrossEntropy::shard_exponentials(const CrossEntropyShard& shard, std::span<const float> maximum,
                                       std::span<float> sum, std::span<float> target_logit) {
   check_shapes(shard.logits, shard.targets, {maximum, sum, target_logit});
+  charge(cost_of(shard, ShardStep::exponentials));
   run_shard_exponentials(shard, maximum, sum, target_logit);
 }
 
 void CrossEntropy::shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum,
                                   std::span<const float> weights) {
   check_shapes(shard.logits, shard.targets, {sum, weights});
+  charge(cost_of(shard, ShardStep::gradient));
   run_shard_gradient(shard, sum, weights);
 }
 

@@ -19,7 +19,8 @@
 
 #include "core/tensor_view.hpp"
 #include "device/backend.hpp"
-#include "kernels/row/kernel_options.hpp"
+#include "kernels/contract/kernel.hpp"
+#include "kernels/contract/kernel_options.hpp"
 
 namespace ringworld {
 
@@ -43,12 +44,10 @@ struct CrossEntropyShard {
   std::int64_t vocab_begin = 0;
 };
 
-class CrossEntropy {
+class CrossEntropy : public Kernel {
  public:
-  virtual ~CrossEntropy() = default;
-
-  /// @throws Error(bad_input) naming the first target that is not below V (where the operands are memory of a device, the
-  /// nll of that token is NaN instead); Error when a shape contradicts another.
+  /// @throws Error(bad_input) naming the first target that is not below V (where the operands are memory of a device,
+  /// the nll of that token is NaN instead); Error when a shape contradicts another.
   /// Cost: one pass over the logits.
   void forward(const CrossEntropyForward& pass);
 
@@ -70,10 +69,10 @@ class CrossEntropy {
   void shard_gradient(const CrossEntropyShard& shard, std::span<const float> sum, std::span<const float> weights);
 
  private:
-  /// Whether host code may look at the operands, and so at the targets before a kernel meets them.
+  /// Whether host code can read the operands, and so check the targets before a kernel uses them.
   [[nodiscard]] virtual bool can_host_read_operands() const { return true; }
 
-  // What a backend does, after the operands were checked.
+  // The computation of a backend; operands are checked and the cost is charged before these calls.
   virtual void run_forward(const CrossEntropyForward& pass) = 0;
   virtual void run_backward(const CrossEntropyBackward& pass) = 0;
   virtual void run_shard_maximum(const CrossEntropyShard& shard, std::span<float> maximum) = 0;

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "kernels/matmul/cost.hpp"
 
 namespace ringworld {
 namespace {
@@ -25,6 +26,7 @@ void check(const MatmulProblem& problem) {
 
 void Matmul::multiply(const MatmulProblem& problem) {
   check(problem);
+  charge(cost_of(problem));
   run_multiply(problem);
 }
 

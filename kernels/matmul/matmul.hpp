@@ -7,7 +7,8 @@
 
 #include "core/dtype.hpp"
 #include "device/backend.hpp"
-#include "kernels/row/kernel_options.hpp"
+#include "kernels/contract/kernel.hpp"
+#include "kernels/contract/kernel_options.hpp"
 
 namespace ringworld {
 
@@ -29,23 +30,18 @@ struct MatmulProblem {
   bool is_accumulating = false;
 };
 
-/// An object owns its scratch memory and serves one thread at a time. What a shape needs is prepared at its first product
-/// and kept: later products of that shape start at once.
-class Matmul {
+/// An object owns its scratch memory and serves one thread at a time. The first product of a shape prepares and caches
+/// what that shape needs; later products of the shape start at once.
+class Matmul : public Kernel {
  public:
-  virtual ~Matmul() = default;
   /// Cost: 2 m n k FLOP. With k = 0 the product is 0.
-  /// @throws Error when an extent, a leading dimension or the pair of dtypes cannot be
+  /// @throws Error when an extent, a leading dimension or the pair of dtypes is invalid
   void multiply(const MatmulProblem& problem);
 
  private:
-  // What a backend does, after the operands were checked.
+  // The computation of a backend; operands are checked and the cost is charged before these calls.
   virtual void run_multiply(const MatmulProblem& problem) = 0;
 };
-
-/// Bytes of scratch memory that a product object of the backend `cuda` holds on the GPU: what cuBLAS recommends for Hopper,
-/// the largest that it asks for. (Its own workspace would be in no account.)
-inline constexpr std::int64_t cuda_matmul_workspace_bytes = std::int64_t{32} << 20;
 
 /// @throws Error(bad_input) when the backend has no matrix product in this build, or threads is not positive.
 [[nodiscard]] std::unique_ptr<Matmul> make_matmul(Backend backend, const KernelOptions& options = {});

@@ -1,6 +1,7 @@
 #include "kernels/norm/norm.hpp"
 
 #include "core/error.hpp"
+#include "kernels/norm/cost.hpp"
 
 namespace ringworld {
 namespace {
@@ -29,11 +30,13 @@ void check(const RmsNormBackward& pass) {
 
 void RmsNorm::forward(const RmsNormForward& pass) {
   check(pass);
+  charge(cost_of(pass));
   run_forward(pass);
 }
 
 void RmsNorm::backward(const RmsNormBackward& pass) {
   check(pass);
+  charge(cost_of(pass));
   run_backward(pass);
 }
 

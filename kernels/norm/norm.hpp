@@ -11,8 +11,9 @@
 #include <span>
 
 #include "device/backend.hpp"
-#include "kernels/row/kernel_options.hpp"
-#include "kernels/row/rows_view.hpp"
+#include "kernels/contract/kernel.hpp"
+#include "kernels/contract/kernel_options.hpp"
+#include "kernels/elementwise/rows_view.hpp"
 
 namespace ringworld {
 
@@ -37,10 +38,8 @@ struct RmsNormBackward {
 };
 
 /// An object owns its scratch memory and serves one thread at a time. Activations are all of one type.
-class RmsNorm {
+class RmsNorm : public Kernel {
  public:
-  virtual ~RmsNorm() = default;
-
   /// @throws Error when a shape or type contradicts another.
   /// Cost: one pass over x, y and, where there is a branch, branch and sum.
   void forward(const RmsNormForward& pass);
@@ -49,7 +48,7 @@ class RmsNorm {
   void backward(const RmsNormBackward& pass);
 
  private:
-  // What a backend does, after the operands were checked.
+  // The computation of a backend; operands are checked and the cost is charged before these calls.
   virtual void run_forward(const RmsNormForward& pass) = 0;
   virtual void run_backward(const RmsNormBackward& pass) = 0;
 };

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "kernels/optimizer/cost.hpp"
 
 namespace ringworld {
 namespace {
@@ -41,12 +42,16 @@ row::AdamWFactors factors_of(const AdamWOptions& options) {
 
 void Optimizer::adamw(const AdamWRange& range, const AdamWOptions& options) {
   check(range, options);
+  charge(cost_of(range));
   run_adamw(range, options);
 }
 
-double Optimizer::sum_of_squares(std::span<const float> values) { return run_sum_of_squares(std::span(&values, 1)); }
+double Optimizer::sum_of_squares(std::span<const float> values) {
+  return sum_of_squares_of_ranges(std::span(&values, 1));
+}
 
 double Optimizer::sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges) {
+  charge(cost_of(ranges));
   return run_sum_of_squares(ranges);
 }
 

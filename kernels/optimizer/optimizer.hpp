@@ -13,8 +13,9 @@
 
 #include "core/bf16.hpp"
 #include "device/backend.hpp"
-#include "kernels/row/adamw_factors.hpp"
-#include "kernels/row/kernel_options.hpp"
+#include "kernels/contract/kernel.hpp"
+#include "kernels/contract/kernel_options.hpp"
+#include "kernels/elementwise/adamw_factors.hpp"
 
 namespace ringworld {
 
@@ -40,13 +41,11 @@ struct AdamWRange {
   std::span<bf16> bfloat16_copy;    ///< receives the new parameter, rounded; empty: not wanted
 };
 
-class Optimizer {
+class Optimizer : public Kernel {
  public:
-  virtual ~Optimizer() = default;
-
   /// Element by element: the result does not depend on how the parameters are cut into ranges, bit for bit on one
   /// instruction set.
-  /// @throws Error when lengths contradict each other, Error(bad_input) when an option cannot be.
+  /// @throws Error when lengths contradict each other, Error(bad_input) when an option is invalid.
   /// Cost: one pass: 28 bytes a parameter, 30 with a copy.
   void adamw(const AdamWRange& range, const AdamWOptions& options);
 
@@ -58,7 +57,7 @@ class Optimizer {
   [[nodiscard]] double sum_of_squares_of_ranges(std::span<const std::span<const float>> ranges);
 
  private:
-  // What a backend does, after the operands were checked.
+  // The computation of a backend; operands are checked and the cost is charged before these calls.
   virtual void run_adamw(const AdamWRange& range, const AdamWOptions& options) = 0;
   [[nodiscard]] virtual double run_sum_of_squares(std::span<const std::span<const float>> ranges) = 0;
 };

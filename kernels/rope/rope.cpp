@@ -1,6 +1,7 @@
 #include "kernels/rope/rope.hpp"
 
 #include "core/error.hpp"
+#include "kernels/rope/cost.hpp"
 
 namespace ringworld {
 namespace {
@@ -20,6 +21,7 @@ void check(const RopeRotation& rotation) {
 
 void Rope::rotate(const RopeRotation& rotation) {
   check(rotation);
+  charge(cost_of(rotation));
   run_rotate(rotation);
 }
 

@@ -15,14 +15,15 @@
 
 #include "core/tensor_view.hpp"
 #include "device/backend.hpp"
-#include "kernels/row/kernel_options.hpp"
+#include "kernels/contract/kernel.hpp"
+#include "kernels/contract/kernel_options.hpp"
 
 namespace ringworld {
 
 enum class RopePairing : std::uint8_t { interleaved, half_split };
 inline constexpr std::array<std::string_view, 2> rope_pairing_names{"interleaved", "half_split"};
 
-/// What frequencies and angles are computed in. LWM's fp32 angles are off by up to 0.048 rad at theta 5e7 and position
+/// The precision of frequencies and angles. LWM's fp32 angles are off by up to 0.048 rad at theta 5e7 and position
 /// 1,048,575.
 enum class AnglePrecision : std::uint8_t { float32, float64 };
 
@@ -50,23 +51,22 @@ enum class RopeDirection : std::uint8_t {
 
 struct RopeRotation {
   ActivationView x;  ///< (B, T, H, D), rotated in place
-  /// (T, D / 2) for all of the batch, or (B * T, D / 2) where each row of the batch has positions of its own; rows dense.
+  /// (T, D / 2) for all of the batch, or (B * T, D / 2) where each row of the batch has positions of its own; rows
+  /// dense.
   TensorView<const float, 2> cosine;
   TensorView<const float, 2> sine;  ///< as cosine
   RopePairing pairing = RopePairing::interleaved;
   RopeDirection direction = RopeDirection::forward;
 };
 
-class Rope {
+class Rope : public Kernel {
  public:
-  virtual ~Rope() = default;
-
   /// @throws Error when the table does not fit x.
   /// Cost: reads and writes x once.
   void rotate(const RopeRotation& rotation);
 
  private:
-  // What a backend does, after the operands were checked.
+  // The computation of a backend; operands are checked and the cost is charged before these calls.
   virtual void run_rotate(const RopeRotation& rotation) = 0;
 };
 

@@ -1,11 +1,11 @@
 #pragma once
-/// @file  What the ring, the model and the trainer do with buffers between the kernels of the other families: clear, copy,
-/// add, pick rows. One object for one backend, so that none of them asks where its memory is.
+/// @file  What the ring, the model and the trainer do with buffers between the kernels of the other families: clear,
+/// copy, add, pick rows. One object for one backend, so that none of them asks where its memory is.
 /// Shapes: R rows, C columns; B batch, T tokens, H heads, D head size.
 ///
-/// Operands are memory of device_of(backend) and must not overlap unless a comment says so. Everything is enqueued on the
-/// device's compute stream, in the order of the calls; on the host it has happened when a call returns. Arithmetic is
-/// fp32; results are rounded to nearest and are the same in every run.
+/// Operands are memory of device_of(backend) and must not overlap unless a comment says so. Everything is enqueued on
+/// the device's compute stream, in the order of the calls; on the host it has happened when a call returns. Arithmetic
+/// is fp32; results are rounded to nearest and are the same in every run.
 
 #include <array>
 #include <cstdint>
@@ -15,8 +15,9 @@
 
 #include "core/tensor_view.hpp"
 #include "device/backend.hpp"
-#include "kernels/row/kernel_options.hpp"
-#include "kernels/row/rows_view.hpp"
+#include "kernels/contract/kernel.hpp"
+#include "kernels/contract/kernel_options.hpp"
+#include "kernels/elementwise/rows_view.hpp"
 
 namespace ringworld {
 
@@ -36,13 +37,11 @@ struct RowMaxima {
 };
 
 /// An object owns its scratch memory and serves one thread at a time.
-class TensorOps {
+class TensorOps : public Kernel {
  public:
-  virtual ~TensorOps() = default;
-
   template <class T>
   void fill_zero(std::span<T> values) {
-    run_fill_zero(values.data(), static_cast<std::int64_t>(values.size_bytes()));
+    fill_zero_bytes(values.data(), static_cast<std::int64_t>(values.size_bytes()));
   }
   /// Clears the rows, not what lies between them.
   void fill_zero(const RowsView& rows);
@@ -50,7 +49,7 @@ class TensorOps {
   /// Copies as many elements as `from` has. To and from host memory: Device::copy.
   template <class T>
   void copy(std::span<const T> from, T* to) {
-    run_copy(from.data(), to, static_cast<std::int64_t>(from.size_bytes()));
+    copy_bytes(from.data(), to, static_cast<std::int64_t>(from.size_bytes()));
   }
 
   /// Copies (R, C) and converts.
@@ -94,9 +93,11 @@ class TensorOps {
   void scatter_rows(const ConstRowsView& from, std::span<const std::int32_t> index, const RowsView& to);
 
  private:
+  void fill_zero_bytes(void* to, std::int64_t bytes);
+  void copy_bytes(const void* from, void* to, std::int64_t bytes);
   void copy_strided(const StridedCopy& copy, const std::array<std::int64_t, 3>& to_shape);
 
-  // What a backend does, after the shapes were checked and where there is something to do.
+  // The computation of a backend, called for non-empty operands after shapes were checked and the cost was charged.
   virtual void run_fill_zero(void* to, std::int64_t bytes) = 0;
   virtual void run_fill_zero_rows(const RowsView& rows) = 0;
   virtual void run_copy(const void* from, void* to, std::int64_t bytes) = 0;

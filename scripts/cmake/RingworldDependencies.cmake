@@ -7,15 +7,17 @@ find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(MPI REQUIRED COMPONENTS C)
 set(HDF5_PREFER_PARALLEL ON)
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 
-# System headers are not ours to warn about.
+# System headers are not ours to warn about. Imported targets are not exported: who uses an installed Ringworld finds them
+# anew, by this file.
 function(ringworld_external name)
   cmake_parse_arguments(arg "" "" "INCLUDES;LIBRARIES;DEFINITIONS" ${ARGN})
-  add_library(${name} INTERFACE)
+  add_library(${name} INTERFACE IMPORTED GLOBAL)
   target_include_directories(${name} SYSTEM INTERFACE ${arg_INCLUDES})
   target_link_libraries(${name} INTERFACE ${arg_LIBRARIES})
   target_compile_definitions(${name} INTERFACE ${arg_DEFINITIONS})
@@ -27,7 +29,7 @@ ringworld_external(ringworld_mpi LIBRARIES MPI::MPI_C DEFINITIONS OMPI_SKIP_MPIC
 ringworld_external(ringworld_hdf5 INCLUDES ${HDF5_C_INCLUDE_DIRS} LIBRARIES ${HDF5_C_LIBRARIES} ringworld_mpi)
 
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET GLOBAL openblas)
 add_library(ringworld_blas ALIAS PkgConfig::OPENBLAS)
 
 # Not by its CMake package: that one asks for OpenCL's headers where the library has a GPU half, which we do not use.
@@ -45,7 +47,8 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 ringworld_external(ringworld_onednn INCLUDES ${ONEDNN_INCLUDE_DIR} LIBRARIES ${ONEDNN_LIBRARY} OpenMP::OpenMP_CXX)
 
 set(RINGWORLD_LIBRARY_VERSIONS "MPI ${MPI_C_VERSION}, HDF5 ${HDF5_VERSION}, fmt ${fmt_VERSION}, OpenBLAS ${OPENBLAS_VERSION}, oneDNN ${ONEDNN_VERSION}")
-set(RINGWORLD_BACKENDS "reference,host")
+# The backends of this build (kernels/backends/README.md), and what the kernels of each link.
+set(RINGWORLD_BACKENDS reference host)
 
 if(RINGWORLD_ENABLE_KOKKOS)
   find_package(Kokkos REQUIRED)
@@ -75,7 +78,8 @@ if(RINGWORLD_ENABLE_KOKKOS)
     set(kokkos_libraries ${Kokkos_LIBRARIES})
   endif()
   ringworld_external(ringworld_kokkos INCLUDES ${KOKKOS_INCLUDE_DIR} LIBRARIES ${kokkos_libraries})
-  string(APPEND RINGWORLD_BACKENDS ",kokkos")
+  list(APPEND RINGWORLD_BACKENDS kokkos)
+  set(RINGWORLD_LIBRARIES_OF_kokkos ringworld_kokkos)
   string(APPEND RINGWORLD_LIBRARY_VERSIONS ", Kokkos ${Kokkos_VERSION}")
 endif()
 
@@ -85,14 +89,22 @@ if(RINGWORLD_ENABLE_SENTENCEPIECE)
   ringworld_external(ringworld_sentencepiece INCLUDES ${SENTENCEPIECE_INCLUDE_DIR} LIBRARIES ${SENTENCEPIECE_LIBRARY})
 endif()
 
+if(RINGWORLD_ENABLE_HWLOC)
+  pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET GLOBAL hwloc>=2.0)
+  string(APPEND RINGWORLD_LIBRARY_VERSIONS ", hwloc ${HWLOC_VERSION}")
+endif()
+
 if(RINGWORLD_EMULATE_CUDA)
   find_package(boost_context REQUIRED)
 elseif(RINGWORLD_ENABLE_CUDA)
   find_package(CUDAToolkit REQUIRED)
+  ringworld_external(ringworld_cuda_runtime LIBRARIES CUDA::cudart)
+  ringworld_external(ringworld_cublas LIBRARIES CUDA::cublas CUDA::cudart)
   string(APPEND RINGWORLD_LIBRARY_VERSIONS ", CUDA ${CUDAToolkit_VERSION}")
 endif()
 if(RINGWORLD_ENABLE_CUDA)
-  string(APPEND RINGWORLD_BACKENDS ",cuda")
+  list(APPEND RINGWORLD_BACKENDS cuda)
+  set(RINGWORLD_LIBRARIES_OF_cuda ringworld_cuda_runtime)
 endif()
 
 if(RINGWORLD_ENABLE_NCCL AND NOT RINGWORLD_ENABLE_CUDA)

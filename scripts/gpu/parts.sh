@@ -23,7 +23,7 @@ hopper_cases=(
   DocumentsOfLargeHeads/BlockAttentionCase.EqualsDenseAttention/cuda_sevens_causal_d128
 )
 
-elementwise_families=(norm rope mlp embedding loss optimizer tensor)
+elementwise_families=(norm rope swiglu embedding loss optimizer tensor)
 other_families=(matmul "${elementwise_families[@]}")
 
 # Whether the kernels start at all, and are right. A kernel that hangs costs its own step.

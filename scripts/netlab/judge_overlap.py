@@ -11,6 +11,7 @@ import dataclasses
 import sys
 
 import h5py
+import numpy as np
 
 # What Open MPI's TCP delivers of a link's nominal speed: Ethernet, IP, TCP and its own headers.
 LINK_EFFICIENCY = 0.955
@@ -45,10 +46,11 @@ class Hop:
 
 def read_hop(path: str) -> Hop:
     with h5py.File(path, "r") as record:
-        rows = record["/overlap/hops"][:]
-    if len(rows) == 0:
-        raise SystemExit(f"netlab check: {path} holds no row of /overlap/hops")
-    return Hop(**{field.name: float(rows[field.name].mean()) for field in dataclasses.fields(Hop)})
+        if "overlap" not in record:
+            raise SystemExit(f"netlab check: {path} holds no overlap probe")
+        figures = {field.name: record[f"/overlap/{field.name}"][:] for field in dataclasses.fields(Hop)}
+    is_hop = ~np.isnan(figures["t_comm"])
+    return Hop(**{name: float(numbers[is_hop].mean()) for name, numbers in figures.items()})
 
 
 def print_rate(path: str, fraction: float) -> int:

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  Collectives on floats that do not block: what sharded parameters need.
+/// @file  Collectives that do not block: of floats, which sharded parameters need, and of blocks of any length.
 ///
 ///   all_gather       rank r gives shard r, all receive every shard        [0|1|2|3]   on every rank
 ///   reduce_scatter   all give whole vectors, rank r receives shard r of their sum
@@ -8,19 +8,20 @@
 /// arXiv:1910.02054, section 5.
 ///
 /// `memory` says where the floats lie. Collectives of device memory are work in the order of the compute stream, like
-/// kernels: they read what the work enqueued before the start left, and the work enqueued after the wait sees the result.
-/// They travel as the communicator's transport says (comm/transport.hpp).
+/// kernels: they read what the work enqueued before the start left, and the work enqueued after the wait sees the
+/// result. They travel as the communicator's transport says (comm/transport.hpp).
 
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "comm/communicator.hpp"
 #include "device/device.hpp"
 
 namespace ringworld {
 
-/// A collective under way. Its spans must stay as they are until it has ended; the destructor waits.
+/// A pending collective. Its spans must not change until it has ended; the destructor waits.
 class PendingCollective {
  public:
   class Impl;
@@ -52,6 +53,25 @@ class PendingCollective {
 /// @throws as start_all_gather
 [[nodiscard]] PendingCollective start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
                                                      std::span<float> mine, DeviceKind memory = DeviceKind::host);
+
+/// One block of every rank in one stretch of memory, at equal distances: that of rank r begins at `r * distance`. All
+/// ranks have the same lengths.
+struct RankBlocks {
+  std::byte* memory = nullptr;
+  std::int64_t distance = 0;        ///< bytes
+  std::vector<std::int64_t> bytes;  ///< of each rank's block, at most `distance`; may be 0
+};
+
+/// All-gathers the blocks: a rank's own block is already in its place, the others are overwritten.
+/// Collective over `communicator`, and driven like the others.
+[[nodiscard]] PendingCollective start_all_gather(const Communicator& communicator, const RankBlocks& blocks,
+                                                 DeviceKind memory = DeviceKind::host);
+
+/// Adds up the floats of each block over all ranks: a rank's own block becomes the sum, the other blocks hold nothing
+/// then.
+/// @throws Error when a block is not whole floats. Collective over `communicator`.
+[[nodiscard]] PendingCollective start_reduce_scatter(const Communicator& communicator, const RankBlocks& blocks,
+                                                     DeviceKind memory = DeviceKind::host);
 
 /// Replaces `values` by their sum or extreme over all ranks, of any length. Host memory: blocks.
 void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction,

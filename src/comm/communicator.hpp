@@ -20,13 +20,21 @@ enum class Reduction : std::uint8_t { sum, min, max };
 /// A handle that copies share; the last one frees it.
 class Communicator {
  public:
-  /// No communicator: what ranks outside a split hold.
+  /// What carries the messages; one class for MPI, one for ranks that are not there.
+  class Impl;
+
+  /// The null communicator, held by ranks outside a split.
   Communicator() = default;
 
   /// All ranks of the job. Needs an Environment.
   [[nodiscard]] static Communicator world();
+  /// Rank `rank` of `size` ranks that are not there: nothing moves, and every other rank counts as having given the
+  /// same values as this one. For plans of jobs larger than the one at hand. `split`, which only all ranks together
+  /// could answer, throws Error(internal): `part` is the way to groups.
+  [[nodiscard]] static Communicator pretended(int rank, int size);
 
   [[nodiscard]] bool is_null() const { return impl_ == nullptr; }
+  [[nodiscard]] bool is_pretended() const;
   [[nodiscard]] int rank() const;
   [[nodiscard]] int size() const;
   [[nodiscard]] bool is_root() const { return rank() == 0; }
@@ -35,6 +43,9 @@ class Communicator {
 
   /// Ranks with equal `color` form a new communicator, ordered by `key`. A negative color gets a null one.
   [[nodiscard]] Communicator split(int color, int key) const;
+  /// The ranks that `members` lists, in that order; this rank is one of them. Collective: every rank names the group
+  /// that it is in.
+  [[nodiscard]] Communicator part(std::span<const int> members) const;
   /// The same ranks with message matching of their own.
   [[nodiscard]] Communicator duplicate() const;
   /// The ranks that share this rank's memory.
@@ -46,7 +57,7 @@ class Communicator {
   /// @throws Error(bad_input), on every rank, when the wanted transport cannot work here.
   [[nodiscard]] Transport transport() const;
 
-  /// Blocks until every rank has come here.
+  /// Barrier: blocks until every rank has called it.
   void barrier() const;
   /// A barrier that sleeps instead of spinning: for ranks that wait for others to compute on the same cores.
   void barrier_asleep() const;
@@ -83,8 +94,7 @@ class Communicator {
   void receive(std::span<std::byte> bytes, int source, int tag) const;
 
  private:
-  friend struct MpiAccess;
-  struct Impl;
+  friend struct CommunicatorAccess;
   explicit Communicator(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   void all_gather_bytes(std::span<const std::byte> mine, std::span<std::byte> all) const;
 

@@ -32,7 +32,7 @@ constexpr std::size_t text_bytes = 400;
 
 /// A datagram as it travels: between processes of one program, so that its bytes need no translation.
 struct Datagram {
-  std::uint64_t job = 0;  ///< keeps strangers and other jobs apart
+  std::uint64_t job = 0;  ///< identifies this job, so that datagrams of other programs and jobs are ignored
   std::uint64_t progress = 0;
   double patience = 0;
   std::int32_t rank = 0;
@@ -43,7 +43,7 @@ struct Datagram {
 
 constexpr std::size_t most_addresses = 8;
 
-/// Where rank 0 listens.
+/// The identity of the job, and the addresses on which rank 0 listens.
 struct Meeting {
   std::uint64_t job = 0;
   std::array<std::uint32_t, most_addresses> addresses{};  ///< IPv4, network byte order; 0: none
@@ -126,7 +126,7 @@ struct HeartbeatChannel::State {
   std::vector<sockaddr_in> peers;  // rank 0: of each rank, port 0 until it is heard of; others: where rank 0 may listen
 
   void send_to(const sockaddr_in& address, const Datagram& datagram) const {
-    // What cannot be sent now is made good by the next.
+    // A datagram that cannot be sent now is replaced by the next one.
     static_cast<void>(::sendto(socket.get(), &datagram, sizeof(datagram), MSG_DONTWAIT | MSG_NOSIGNAL,
                                reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
   }

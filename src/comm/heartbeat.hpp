@@ -1,14 +1,14 @@
 #pragma once
-/// @file  A side channel between the ranks of a job, for what has to be said while MPI is stuck: datagrams to and from
-/// rank 0, sent and taken on a thread of their own.
+/// @file  A side channel between the ranks of a job, for messages that must get through while MPI is blocked: datagrams
+/// to and from rank 0, sent and taken on a thread of their own.
 ///
 ///   rank 1 --beat-->            --pulse, verdict--> rank 1
 ///   rank 2 --beat-->  rank 0    --pulse, verdict--> rank 2      a lost datagram is made good by the next
 ///   rank 3 --beat-->            --pulse, verdict--> rank 3
 ///
 /// MPI does not serve here: a rank that waits in it cannot speak, and this program's MPI calls belong to one thread.
-/// Ranks of one node use its loopback device; over several nodes, IPv4 addresses of rank 0's node are tried all together.
-/// Where none of them can be reached (a firewall), nothing is heard, and who listens has to make do without.
+/// Ranks of one node use its loopback device; over several nodes, IPv4 addresses of rank 0's node are tried all
+/// together. Where none of them can be reached (a firewall), nothing is heard, and who listens has to make do without.
 
 #include <array>
 #include <cstdint>
@@ -25,7 +25,7 @@ enum class HeartbeatKind : std::uint8_t {
   beat,     ///< to rank 0: what a rank is doing
   pulse,    ///< from rank 0: it is alive
   verdict,  ///< from rank 0: the job ends; the text says why
-  farewell  ///< a rank has come to its end in order
+  farewell  ///< a rank has ended normally
 };
 
 struct Heartbeat {

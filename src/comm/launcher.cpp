@@ -50,12 +50,13 @@ std::optional<LauncherMismatch> mismatch_of(const LauncherVariables& names, std:
   if (!counts_several && !is_a_later_one) {
     return std::nullopt;
   }
-  const std::string said = counts_several ? fmt::format("{} processes ({}={})", *processes, names.processes, *processes)
-                                          : fmt::format("process number {} ({})", *process, names.process);
+  const std::string counted = counts_several
+                                  ? fmt::format("{} processes ({}={})", *processes, names.processes, *processes)
+                                  : fmt::format("process number {} ({})", *process, names.process);
   const char* const decisive = counts_several ? names.processes : names.process;
   return LauncherMismatch{.message = fmt::format("{} started {}, but this program's MPI library sees one rank. "
                                                  "Start it with the launcher of {}, or unset {} for a job of one rank",
-                                                 names.launcher, said, mpi_library, decisive),
+                                                 names.launcher, counted, mpi_library, decisive),
                           .speaks = process.value_or(0) == 0 || is_a_later_one};
 }
 

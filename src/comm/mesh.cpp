@@ -67,28 +67,35 @@ MeshShape parse_mesh(std::string_view text, std::int64_t ranks) {
 Mesh::Mesh(const Communicator& communicator, const MeshShape& shape) : shape_(shape), all_(communicator) {
   require(element_count(shape.sizes) == communicator.size(),
           "the mesh does not have as many ranks as the communicator");
-  std::int64_t rest = communicator.rank();
-  for (std::size_t axis = 4; axis-- > 0;) {
-    coordinates_[axis] = rest % shape.sizes[axis];
-    rest /= shape.sizes[axis];
-  }
+  coordinates_ = coordinates_of(communicator.rank());
   for (std::size_t axis = 0; axis < 4; ++axis) {
-    std::int64_t color = 0;  // the position on the other axes
-    for (std::size_t other = 0; other < 4; ++other) {
-      color = color * shape.sizes[other] + (other == axis ? 0 : coordinates_[other]);
-    }
-    axes_[axis] = communicator.split(static_cast<int>(color), static_cast<int>(coordinates_[axis]));
+    axes_[axis] = across({static_cast<MeshAxis>(axis)});
   }
 }
 
-Communicator Mesh::across(std::initializer_list<MeshAxis> axes) const {
-  std::int64_t color = 0;  // the position on the other axes
-  std::int64_t key = 0;    // the position on these
-  for (std::size_t axis = 0; axis < 4; ++axis) {
-    const bool is_spanned = std::ranges::find(axes, static_cast<MeshAxis>(axis)) != axes.end();
-    (is_spanned ? key : color) = (is_spanned ? key : color) * shape_.sizes[axis] + coordinates_[axis];
+std::array<std::int64_t, 4> Mesh::coordinates_of(std::int64_t rank) const {
+  std::array<std::int64_t, 4> coordinates{};
+  for (std::size_t axis = 4; axis-- > 0;) {
+    coordinates[axis] = rank % shape_.sizes[axis];
+    rank /= shape_.sizes[axis];
   }
-  return all_.split(static_cast<int>(color), static_cast<int>(key));
+  return coordinates;
+}
+
+Communicator Mesh::across(std::initializer_list<MeshAxis> axes) const {
+  std::vector<int> members;
+  for (int rank = 0; rank < all_.size(); ++rank) {
+    const std::array<std::int64_t, 4> coordinates = coordinates_of(rank);
+    bool is_member = true;
+    for (std::size_t axis = 0; axis < 4; ++axis) {
+      const bool is_spanned = std::ranges::find(axes, static_cast<MeshAxis>(axis)) != axes.end();
+      is_member = is_member && (is_spanned || coordinates[axis] == coordinates_[axis]);
+    }
+    if (is_member) {
+      members.push_back(rank);
+    }
+  }
+  return all_.part(members);
 }
 
 }  // namespace ringworld

@@ -36,7 +36,7 @@ struct MeshShape {
 /// One communicator an axis: the ranks that differ from this one on that axis only.
 class Mesh {
  public:
-  /// Collective over `communicator`, whose size is the product of `shape`.
+  /// Collective over `communicator`, whose size is the product of `shape`. It may be a pretended one.
   Mesh(const Communicator& communicator, const MeshShape& shape);
 
   [[nodiscard]] const MeshShape& shape() const { return shape_; }
@@ -48,6 +48,8 @@ class Mesh {
   [[nodiscard]] Communicator across(std::initializer_list<MeshAxis> axes) const;
 
  private:
+  [[nodiscard]] std::array<std::int64_t, 4> coordinates_of(std::int64_t rank) const;
+
   MeshShape shape_;
   Communicator all_;
   std::array<std::int64_t, 4> coordinates_{};

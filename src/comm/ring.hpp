@@ -16,7 +16,7 @@
 
 namespace ringworld {
 
-/// What a rank sent through a Shift since it was made or reset.
+/// What a rank sent. A hop is one transfer, its messages as many as the blocks that it sends to others have.
 struct Traffic {
   std::int64_t hops = 0;
   std::int64_t bytes = 0;
@@ -28,6 +28,7 @@ struct Traffic {
     messages += more.messages;
     return *this;
   }
+  friend bool operator==(const Traffic&, const Traffic&) = default;
 };
 
 /// Neighbours in a ring.
@@ -56,7 +57,7 @@ inline constexpr std::int64_t default_chunk_bytes = std::int64_t{4} << 20;
 
 struct ShiftOptions {
   DeviceKind memory =
-      DeviceKind::host;  ///< where the blocks lie; cuda: they travel as the communicator's transport says
+      DeviceKind::host;  ///< where the blocks lie; of a GPU they travel as the communicator's transport says
   std::int64_t message_limit = default_message_limit;  ///< bytes of a message of MPI; at most the default
   std::int64_t chunk_bytes = default_chunk_bytes;      ///< of the staged transport, where a chunk is a message
 };

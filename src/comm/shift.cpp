@@ -1,4 +1,5 @@
 #include "comm/device_choice.hpp"
+#include "comm/pretended/pretended.hpp"
 #include "comm/ring.hpp"
 #include "comm/shift_impl.hpp"
 #include "core/error.hpp"
@@ -10,6 +11,9 @@ std::unique_ptr<Shift::Impl> make_shift(const Ring& ring, const ShiftOptions& op
   require(options.message_limit > 0 && options.message_limit <= default_message_limit,
           "a message holds 1 byte to 1 GiB");
   require(options.chunk_bytes > 0 && options.chunk_bytes <= default_message_limit, "a chunk holds 1 byte to 1 GiB");
+  if (ring.communicator().is_pretended()) {
+    return make_pretended_shift(options);
+  }
   if (options.memory == DeviceKind::host) {
     return make_mpi_shift(ring, options);
   }
@@ -17,8 +21,8 @@ std::unique_ptr<Shift::Impl> make_shift(const Ring& ring, const ShiftOptions& op
   switch (transport_of(ring.communicator(), options.memory)) {
     case Transport::nccl:
       return make_nccl_shift(ring, options);
-    case Transport::cuda_aware_mpi:
-      return make_cuda_aware_shift(ring, options);
+    case Transport::device_aware_mpi:
+      return make_device_aware_shift(ring, options);
     case Transport::staged:
       return make_staged_shift(ring, options);
     case Transport::automatic:

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What the transports of a Shift implement. Included by src/comm only.
+/// @file  The interface that each transport of a Shift implements. Included by src/comm only.
 
 #include <memory>
 
@@ -22,7 +22,7 @@ class Shift::Impl {
 /// Each is collective over the ring. Host memory, or device memory that MPI takes and nobody else works on:
 [[nodiscard]] std::unique_ptr<Shift::Impl> make_mpi_shift(const Ring& ring, const ShiftOptions& options);
 /// Device memory; one a transport.
-[[nodiscard]] std::unique_ptr<Shift::Impl> make_cuda_aware_shift(const Ring& ring, const ShiftOptions& options);
+[[nodiscard]] std::unique_ptr<Shift::Impl> make_device_aware_shift(const Ring& ring, const ShiftOptions& options);
 [[nodiscard]] std::unique_ptr<Shift::Impl> make_staged_shift(const Ring& ring, const ShiftOptions& options);
 /// @throws Error(bad_input) naming the build option when NCCL was not built.
 [[nodiscard]] std::unique_ptr<Shift::Impl> make_nccl_shift(const Ring& ring, const ShiftOptions& options);

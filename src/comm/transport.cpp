@@ -1,5 +1,7 @@
 #include "comm/transport.hpp"
 
+#include <fmt/format.h>
+
 #include "core/error.hpp"
 #include "core/spelling.hpp"
 
@@ -20,18 +22,19 @@ Transport decide_transport(Transport wanted, const TransportFacts& facts) {
       if (facts.is_nccl_built && facts.has_own_gpus) {
         return Transport::nccl;
       }
-      return facts.is_mpi_cuda_aware ? Transport::cuda_aware_mpi : Transport::staged;
+      return facts.is_mpi_device_aware ? Transport::device_aware_mpi : Transport::staged;
     case Transport::nccl:
       require_input(facts.is_nccl_built,
                     "transport nccl: this build has no NCCL; configure with -DRINGWORLD_ENABLE_NCCL=ON");
       require_input(facts.has_own_gpus,
                     "transport nccl: NCCL wants a GPU for every rank alone, but ranks share one here; use staged");
       break;
-    case Transport::cuda_aware_mpi:
+    case Transport::device_aware_mpi:
       require_input(
-          facts.is_mpi_cuda_aware,
-          "transport cuda_aware_mpi: the MPI library does not say that it takes device memory; use staged, or "
-          "set RINGWORLD_CUDA_AWARE_MPI=1 if you know that it does");
+          facts.is_mpi_device_aware,
+          fmt::format("transport {}: the MPI library does not say that it takes device memory; use staged, or set {}=1 "
+                      "if you know that it does",
+                      name_of(wanted), mpi_claim_variable));
       break;
     case Transport::staged:
       break;

@@ -6,8 +6,8 @@ namespace ringworld {
 
 TransportFacts transport_facts(const Communicator& communicator) {
   return {.is_nccl_built = is_nccl_built(),
-          .is_mpi_cuda_aware = communicator.all_agree(is_mpi_cuda_aware()),
-          .has_own_gpus = communicator.all_agree(ranks_on_device(communicator, DeviceKind::cuda) == 1)};
+          .is_mpi_device_aware = communicator.all_agree(is_mpi_device_aware()),
+          .has_own_gpus = communicator.all_agree(ranks_on_device(communicator, gpu_kind) == 1)};
 }
 
 }  // namespace ringworld

@@ -8,9 +8,9 @@ namespace ringworld {
 
 [[nodiscard]] bool is_nccl_built() noexcept;
 
-/// Whether MPI takes pointers to device memory: by its own word (MPIX_Query_cuda_support, where the library has it), or by
-/// that of RINGWORLD_CUDA_AWARE_MPI=1 in the environment.
-[[nodiscard]] bool is_mpi_cuda_aware();
+/// Whether MPI takes pointers to device memory: by its own word, where the library can be asked, or by
+/// that of `mpi_claim_variable` in the environment.
+[[nodiscard]] bool is_mpi_device_aware();
 
 /// The same on every rank. Collective over `communicator`, whose ranks have taken their devices.
 /// @throws as ranks_on_device

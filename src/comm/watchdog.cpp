@@ -43,7 +43,7 @@ double period_of(double limit) {
   return limit > 0 ? std::clamp(limit / looks_a_limit, shortest_period, longest_period) : longest_period;
 }
 
-/// What has been too long: the limit of the job, or that of the work at hand.
+/// The limit that was exceeded: that of the job, or that of the current work.
 struct PassedLimit {
   double seconds;
   std::string_view origin;
@@ -97,7 +97,7 @@ void Watchdog::run() {
     const double period = period_of(limit);
     next_look = std::min(next_look, awake + period);
     if (awake >= next_look) {
-      look(awake, limit, period);
+      check(awake, limit, period);
       next_look = awake + period;
     }
     const std::optional<Heartbeat> heartbeat = channel_->receive(next_look - awake);
@@ -110,7 +110,7 @@ void Watchdog::run() {
   }
 }
 
-void Watchdog::look(double now, double limit, double period) {
+void Watchdog::check(double now, double limit, double period) {
   const int rank = world_.rank();
   const Activity mine = current_activity();
   board_.hear(rank, mine, now);

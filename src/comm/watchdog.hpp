@@ -1,11 +1,11 @@
 #pragma once
-/// @file  Ends a job that makes no progress: a rank stopped or dead, a kernel or a file system that hangs, ranks that wait
-/// for each other.
+/// @file  Ends a job that makes no progress: a rank stopped or dead, a kernel or a file system that hangs, ranks that
+/// wait for each other.
 ///
 /// A thread of each rank looks at what its process is doing (core/activity.hpp) and tells rank 0 (comm/heartbeat.hpp),
-/// which judges all of them together (comm/progress_board.hpp). When the limit has passed, every rank that can prints what
-/// it was doing, rank 0 says its last words (core/last_words.hpp), and the job ends. Rank 0 itself is watched by the
-/// others; the first of them that can says the last words in its place.
+/// which judges all of them together (comm/progress_board.hpp). When the limit has passed, every rank that can prints
+/// what it was doing, rank 0 says its last words (core/last_words.hpp), and the job ends. Rank 0 itself is watched by
+/// the others; the first of them that can says the last words in its place.
 ///
 /// A process may set itself a shorter limit for the work at hand (Patience in core/activity.hpp).
 ///
@@ -45,7 +45,7 @@ class Watchdog {
  private:
   void run();
   /// Sends what this rank does, and judges. @param now  s in which this process was awake
-  void look(double now, double limit, double period);
+  void check(double now, double limit, double period);
   void hear(const Heartbeat& heartbeat, double now, double limit);
   /// Whose last words are waited for.
   enum class Speaker : std::uint8_t {

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What this process is doing: told by the thread that does it, read by a watchdog (comm/watchdog.hpp).
+/// @file  The current activity of this process: set by the working thread, read by a watchdog (comm/watchdog.hpp).
 ///
 ///   {                                                       training stage 0 step 17
 ///     Phase step("training stage {} step {}", 0, 17);       training stage 0 step 17, forward
@@ -19,7 +19,8 @@
 
 namespace ringworld {
 
-/// One more piece of work has been done. Cheap enough for a tile of a kernel; never called while nothing but time passes.
+/// One more piece of work has been done. Cheap enough for a tile of a kernel; never called while nothing but time
+/// passes.
 void note_progress() noexcept;
 
 /// The name of a phase that is known only at run time.
@@ -28,7 +29,7 @@ struct PhaseName {
   bool is_waiting = false;  ///< for other ranks
 };
 
-/// What the process is doing, for its length. To enter and to leave a phase is progress.
+/// Sets the activity during its lifetime. Entering and leaving a phase counts as progress.
 class Phase {
  public:
   /// `format` takes up to three whole numbers, which are put in only when someone asks.
@@ -56,7 +57,8 @@ class WaitPhase : public Phase {
       : Phase(format, {first, second, third}, true) {}
 };
 
-/// For its length, so many seconds without progress are too long, whatever the watchdog's limit is. One at a time.
+/// During its lifetime, this many seconds without progress are too long, independent of the watchdog's limit. One at a
+/// time.
 class Patience {
  public:
   explicit Patience(double seconds);
@@ -65,7 +67,7 @@ class Patience {
   ~Patience();
 };
 
-/// What the process is doing at one moment.
+/// The activity of the process at one moment.
 struct Activity {
   std::uint64_t progress = 0;  ///< pieces of work done so far
   bool is_waiting = false;     ///< for other ranks, in the innermost phase

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What this binary was built from and with: the constant half of a record's provenance.
+/// @file  Sources and tools of this build: the constant half of a record's provenance.
 
 #include <string_view>
 

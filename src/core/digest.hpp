@@ -16,7 +16,7 @@ class Digest {
   void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
   void add(std::int64_t number);
 
-  /// Of everything that was added.
+  /// Digest of all data that were added.
   [[nodiscard]] std::uint64_t value() const;
 
  private:

@@ -8,7 +8,7 @@
 
 namespace ringworld {
 
-/// What went wrong, as far as the caller has to act differently on it.
+/// The kind of an error, as far as the caller must handle it differently.
 enum class ErrorKind : std::uint8_t {
   bad_input,      ///< a flag, key, file or shape that the user can mend: exit code 2
   check_failed,   ///< a result that contradicts its model or reference: exit code 1

@@ -9,7 +9,7 @@ namespace ringworld {
 
 /// In rising order of capability.
 enum class Isa : std::uint8_t {
-  portable,  ///< whatever the compiler's baseline gives: any CPU
+  portable,  ///< the compiler's baseline: runs on any CPU
   avx2,      ///< AVX2 and FMA
   avx512,    ///< AVX-512 F, BW, DQ, VL
 };
@@ -25,8 +25,8 @@ inline constexpr std::array<std::string_view, 3> isa_names{"portable", "avx2", "
 /// @throws Error(bad_input) when it names no set, or one that this CPU lacks.
 [[nodiscard]] Isa selected_isa();
 
-/// Whether code for `isa` may use this CPU's dot products of bf16 pairs (`vdpbf16ps`): the set is AVX-512 and the CPU has
-/// AVX512_BF16.
+/// Whether code for `isa` may use this CPU's dot products of bf16 pairs (`vdpbf16ps`): the set is AVX-512 and the CPU
+/// has AVX512_BF16.
 [[nodiscard]] bool has_bf16_dot_product(Isa isa);
 
 /// The same for `selected_isa()`, so that RINGWORLD_ISA=avx2 or portable turns them off.

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What is still to be written when a watchdog ends the process while its main thread is stuck.
+/// @file  Output that must still be written when a watchdog ends the process while its main thread is blocked.
 ///
 ///   main thread       { LastWords words(write the row);   run the point, stuck in MPI ...
 ///   watchdog                                                    say_last_words("timeout: ...")  --> the row, then the end
@@ -9,7 +9,7 @@
 
 namespace ringworld {
 
-/// For its length, the main thread touches nothing that `words` touches, and `words` may run on another thread.
+/// During its lifetime, `words` may run on another thread, and the main thread must not use the data that `words` uses.
 /// The innermost scope speaks. A scope that is opened or closed while words are being said waits, for the process ends
 /// with them.
 class LastWords {

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  Lines for people on stderr. Results go to stdout and to the record, never through here.
+/// @file  Log messages on stderr. Results go to stdout and to the record, never through here.
 
 #include <string_view>
 

@@ -13,7 +13,7 @@
 namespace ringworld {
 namespace {
 
-/// Where a standard stream's bytes go.
+/// The destination of a standard stream.
 struct Sink {
   int descriptor = -1;
   int error = 0;  ///< of the first write that failed

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  Move-only ownership of a C library's handle (MPI, HDF5, CUDA, NCCL, cuBLAS).
+/// @file  Move-only ownership of a C library's handle.
 
 #include <utility>
 

@@ -9,7 +9,7 @@
 
 namespace ringworld {
 
-/// Documents in a fixed order, and a name for people.
+/// Documents in a fixed order, and a name for messages.
 struct Corpus {
   std::string name;
   std::vector<std::string> documents;
@@ -20,13 +20,9 @@ struct Corpus {
 /// is none.
 [[nodiscard]] Corpus read_text_corpus(std::span<const std::filesystem::path> files);
 
-/// Where Debian's package bible-kjv-text puts its text.
-inline constexpr const char* kjv_data_file = "/usr/lib/bible.data";
-
-/// The King James Bible: one document a chapter, one verse a line, without verse numbers.
-/// @param data_file  the package's own compressed file; no program is run to read it
-/// @throws ringworld::Error (bad_input) that names the file, and the package when it is missing.
-[[nodiscard]] Corpus read_kjv_corpus(const std::filesystem::path& data_file = kjv_data_file);
+/// Documents of one file, which stand apart by an empty line; each ends with a line feed.
+/// @throws ringworld::Error (bad_input) as read_text_corpus.
+[[nodiscard]] Corpus read_document_corpus(const std::filesystem::path& file, std::string name);
 
 /// Nonsense text for machines without any: pronounceable words whose frequencies follow Zipf's law, in sentences and
 /// documents of varying length.

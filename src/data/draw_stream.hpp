@@ -1,16 +1,17 @@
 #pragma once
-/// @file  Random draws in order, from a stream named by numbers: the same row is drawn the same way by any rank.
+/// @file  Random draws in order, from a stream named by numbers: the same sequence is drawn the same way by any rank.
 
 #include <cstdint>
 #include <initializer_list>
+#include <vector>
 
 #include "core/random.hpp"
 
 namespace ringworld {
 
-/// What a stream of draws is for. Part of its name, so that one use never shifts the draws of another.
+/// The use of a random stream. It is part of the stream's name, so that one use never shifts the draws of another.
 enum class DrawPurpose : std::uint64_t {
-  needle_row = 1,
+  needle_sequence = 1,
   text_targets,
   needle_trial,
   document_order,
@@ -21,7 +22,7 @@ enum class DrawPurpose : std::uint64_t {
 /// Draws one after another. Two streams of different names are independent.
 class DrawStream {
  public:
-  /// @param names  what the draws belong to: stage, global row, ... Names of unequal number are unequal.
+  /// @param names  what the draws belong to: stage, sequence, ... Names of unequal number are unequal.
   DrawStream(std::uint64_t seed, DrawPurpose purpose, std::initializer_list<std::uint64_t> names)
       : rng_(fold(seed, purpose, names), static_cast<std::uint64_t>(purpose)) {}
 
@@ -47,5 +48,9 @@ class DrawStream {
   CounterRng rng_;
   std::uint64_t next_ = 0;
 };
+
+/// `count` distinct integers in [0, bound), in random order.
+/// @pre 0 <= count <= bound
+[[nodiscard]] std::vector<std::int64_t> draw_distinct(std::int64_t count, std::int64_t bound, DrawStream& draws);
 
 }  // namespace ringworld

@@ -46,4 +46,10 @@ std::vector<std::int64_t> Haystack::document_begins(HaystackPart part) const {
   return begins;
 }
 
+std::span<const Token> draw_window(std::span<const Token> haystack, std::int64_t count, DrawStream& draws) {
+  const auto size = static_cast<std::int64_t>(haystack.size());
+  require(count >= 0 && count <= size, "a window longer than the haystack");
+  return haystack.subspan(static_cast<std::size_t>(draws.below(size - count + 1)), static_cast<std::size_t>(count));
+}
+
 }  // namespace ringworld

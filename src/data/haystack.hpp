@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "data/corpus.hpp"
-#include "data/tokenizer.hpp"
+#include "data/draw_stream.hpp"
+#include "tokens/tokenizer.hpp"
 
 namespace ringworld {
 
@@ -36,6 +37,11 @@ class Haystack {
   std::vector<std::int64_t> begins_;
   std::int64_t training_tokens_ = 0;
 };
+
+/// A contiguous window of `count` tokens that starts anywhere.
+/// @pre 0 <= count <= haystack.size()
+[[nodiscard]] std::span<const Token> draw_window(std::span<const Token> haystack, std::int64_t count,
+                                                 DrawStream& draws);
 
 /// "training" or "evaluation".
 [[nodiscard]] constexpr std::string_view name_of(HaystackPart part) noexcept {

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  Owning memory of a device, with an account of how much is held.
+/// @file  Owned memory of a device, counted in that device's memory account.
 
 #include <cstdint>
 #include <utility>
@@ -8,25 +8,24 @@
 
 namespace ringworld {
 
-/// Bytes that live Buffers of one device kind hold in this process.
-struct MemoryAccount {
-  std::int64_t current = 0;
-  std::int64_t high_water = 0;  ///< largest `current` since the last reset
-  std::int64_t limit = 0;       ///< allocations beyond it fail; 0 = no limit but the device's own
-};
-
-[[nodiscard]] MemoryAccount memory_account(DeviceKind kind = DeviceKind::host);
-/// Sets the high-water mark back to what is held now.
-void reset_high_water(DeviceKind kind = DeviceKind::host);
-/// Makes allocations that would hold more than `bytes` fail, as on a smaller device; 0 lifts the limit.
-void set_memory_limit(std::int64_t bytes, DeviceKind kind = DeviceKind::host);
+/// The account of the process's device of this kind.
+[[nodiscard]] inline MemoryAccount memory_account(DeviceKind kind = DeviceKind::host) {
+  return device(kind).memory().account();
+}
+inline void reset_high_water(DeviceKind kind = DeviceKind::host) { device(kind).memory().reset_high_water(); }
+inline void set_memory_limit(std::int64_t bytes, DeviceKind kind = DeviceKind::host) {
+  device(kind).memory().set_limit(bytes);
+}
 
 /// A move-only block of device memory, aligned to at least 64 bytes, contents unspecified.
 class Buffer {
  public:
   Buffer() = default;
+  /// @param place  must outlive this
   /// @throws Error(out_of_memory) with the size asked for and what is available.
-  explicit Buffer(std::int64_t bytes, DeviceKind kind = DeviceKind::host);
+  Buffer(std::int64_t bytes, Device& place, MemoryUse use = MemoryUse::scratch);
+  explicit Buffer(std::int64_t bytes, DeviceKind kind = DeviceKind::host, MemoryUse use = MemoryUse::scratch)
+      : Buffer(bytes, device(kind), use) {}
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   Buffer(Buffer&& other) noexcept { swap(other); }
@@ -47,13 +46,15 @@ class Buffer {
   void swap(Buffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
-    std::swap(kind_, other.kind_);
+    std::swap(place_, other.place_);
+    std::swap(use_, other.use_);
   }
 
  private:
   void* data_ = nullptr;
   std::int64_t bytes_ = 0;
-  DeviceKind kind_ = DeviceKind::host;
+  Device* place_ = nullptr;
+  MemoryUse use_ = MemoryUse::scratch;
 };
 
 }  // namespace ringworld

@@ -5,42 +5,15 @@
 ///                                                |
 ///   another stream   ----[ hop 0 ]---------------+ wait_for(event)--[ hop 1 ]------->
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "device/backend.hpp"
+#include "device/cost.hpp"
+#include "device/memory_ledger.hpp"
 
 namespace ringworld {
-
-enum class DeviceKind : std::uint8_t {
-  host,    ///< ordinary host memory; work runs in the call that asks for it
-  kokkos,  ///< memory of Kokkos's default execution space; work runs on its one queue
-  cuda,    ///< memory of the GPU; work runs on its streams
-  pinned,  ///< page-locked host memory, which the GPU copies from and to by itself; its streams are the GPU's
-};
-
-inline constexpr std::array<std::string_view, 4> device_kind_names{"host", "kokkos", "cuda", "pinned"};
-
-[[nodiscard]] constexpr std::string_view name_of(DeviceKind kind) noexcept {
-  return device_kind_names[static_cast<std::size_t>(kind)];
-}
-
-/// Where the kernels of a backend run, and so where their buffers live.
-[[nodiscard]] constexpr DeviceKind device_of(Backend backend) noexcept {
-  switch (backend) {
-    case Backend::kokkos:
-      return DeviceKind::kokkos;
-    case Backend::cuda:
-      return DeviceKind::cuda;
-    case Backend::reference:
-    case Backend::host:
-      break;
-  }
-  return DeviceKind::host;
-}
 
 class Event;
 
@@ -50,7 +23,7 @@ class Stream {
   virtual ~Stream() = default;
   /// Blocks until all work enqueued so far has ended.
   virtual void synchronize() = 0;
-  /// Holds back the work enqueued from now on until `event`, as it was last recorded, has happened. Does not block.
+  /// Makes the work enqueued from now on wait until `event`, as it was last recorded, has happened. Does not block.
   virtual void wait_for(const Event& event) = 0;
 };
 
@@ -68,7 +41,7 @@ class Event {
   [[nodiscard]] virtual double seconds_since(const Event& earlier) const = 0;
 };
 
-/// What Buffer, Stream and Event need from a device.
+/// The interface that Buffer, Stream and Event need from a device.
 class Device {
  public:
   virtual ~Device() = default;
@@ -77,14 +50,20 @@ class Device {
   [[nodiscard]] virtual DeviceKind staging() const = 0;
   /// For people: the processor's name.
   [[nodiscard]] virtual std::string name() const = 0;
+  /// Tells the devices of all nodes apart, and the parts of one that is shared out: the UUID of this process's, as in
+  /// "GPU-01234567-89ab-cdef-0123-456789abcdef". Empty for a device that all processes of a node share.
+  [[nodiscard]] virtual std::string identity() const { return {}; }
   /// Bytes that can be allocated now, over all processes that share the device.
   [[nodiscard]] virtual std::int64_t available_bytes() const = 0;
-  /// Aligned to at least 64 bytes, contents unspecified. Returns nullptr when memory is out. May block on running work.
+  /// Aligned to at least 64 bytes, contents unspecified. Returns nullptr when there is not enough memory. May block on
+  /// running work.
   [[nodiscard]] virtual void* allocate(std::int64_t bytes) = 0;
   virtual void release(void* data, std::int64_t bytes) noexcept = 0;
+  /// The account of its Buffers.
+  [[nodiscard]] MemoryLedger& memory() { return memory_; }
   [[nodiscard]] virtual std::unique_ptr<Stream> make_stream() = 0;
-  /// A stream whose work goes first where units of the device become free: for transfers, which fill few of them and which
-  /// a kernel that fills all would otherwise hold back to its end.
+  /// A stream whose work goes first where units of the device become free: for transfers, which fill few of them and
+  /// which a kernel that fills all would otherwise hold back to its end.
   [[nodiscard]] virtual std::unique_ptr<Stream> make_urgent_stream() { return make_stream(); }
   [[nodiscard]] virtual std::unique_ptr<Event> make_event() = 0;
   /// An event that also knows its time (`seconds_since`), which costs a GPU more.
@@ -98,9 +77,16 @@ class Device {
   virtual void copy(void* to, const void* from, std::int64_t bytes, Stream& stream) = 0;
   /// Enqueues the setting of `bytes` of this device's memory to zero.
   virtual void fill_zero(void* to, std::int64_t bytes, Stream& stream) = 0;
+
+  /// Told by each call of a kernel, before its work is enqueued on the compute stream, what the call costs. A real
+  /// device ignores it; a simulated one advances its clock.
+  virtual void charge(const Cost& /*cost*/) {}
+
+ private:
+  MemoryLedger memory_;
 };
 
-/// The process's device of this kind.
+/// The process's device of this kind; while CountingDevices live, theirs (device/counting/counting_devices.hpp).
 /// @throws Error(bad_input) naming the build option when that kind was not built.
 [[nodiscard]] Device& device(DeviceKind kind);
 
@@ -110,13 +96,12 @@ class Device {
 [[nodiscard]] Device& cuda_device();
 [[nodiscard]] Device& pinned_device();
 
-/// Spreads the processes of a node over its GPUs: this process takes number `rank_on_node` modulo their count. To be
-/// called before the first use of the device, from the thread that will use it; without a GPU it does nothing.
-void choose_cuda_device(int rank_on_node);
+/// Makes the processes of a node share its devices of this kind evenly: this process takes number `rank_on_node` modulo
+/// their count. To be called before the first use of the device, from the thread that will use it; does nothing where
+/// all processes of a node share one device, or where there is none.
+void choose_device(DeviceKind kind, int rank_on_node);
 
-/// Tells the GPUs of all nodes apart, and the parts of a GPU that is shared out: the UUID of this process's, as in
-/// "GPU-01234567-89ab-cdef-0123-456789abcdef".
-/// @throws as device(DeviceKind::cuda)
-[[nodiscard]] std::string cuda_device_identity();
+/// `choose_device` for that kind.
+void choose_cuda_device(int rank_on_node);
 
 }  // namespace ringworld

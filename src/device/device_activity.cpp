@@ -60,7 +60,7 @@ void mark_device_work(Device& device, PhaseName name) {
   mark.passed->record(device.compute_stream());
 }
 
-void DeviceActivity::look() {
+void DeviceActivity::sample() {
   marks().forget_passed();
   if (mark_ == marks().first) {
     return;
@@ -79,7 +79,7 @@ void wait_for_device(const std::function<bool()>& has_ended) {
   const Phase waiting("waiting for the GPU");
   DeviceActivity activity;
   for (const Clock::time_point begin = Clock::now(); !has_ended(); pause(begin)) {
-    activity.look();
+    activity.sample();
   }
 }
 

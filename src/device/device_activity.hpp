@@ -1,5 +1,6 @@
 #pragma once
-/// @file  What this process's GPU has still to do, told to the watchdog (core/activity.hpp) by whoever waits for it.
+/// @file  The pending work of this process's GPU, reported to the watchdog (core/activity.hpp) by the code that waits
+/// for it.
 ///
 ///   compute stream  --[ ring step 1 ]--o--( hop 1 is here )--o--[ ring step 2 ]--o--[ ring step 3 ...
 ///                                      |                     |                  |
@@ -22,11 +23,13 @@ namespace ringworld {
 /// work has ended when its call returns.
 void mark_device_work(Device& device, PhaseName name);
 
-/// A phase for what the device is at, none where it has no marked work: for loops that wait for it and for other things.
+/// A phase for what the device is at, none where it has no marked work: for loops that wait for it and for other
+/// things.
 class DeviceActivity {
  public:
-  /// Forgets the marks that have been passed, and turns to the first that has not. Does not block.
-  void look();
+  /// Drops the marks that the stream has passed; the phase becomes that of the first mark that it has not passed. Does
+  /// not block.
+  void sample();
 
  private:
   std::optional<Phase> phase_;

@@ -20,11 +20,11 @@ class DualBuffer {
   /// @param memory  where kernels read it     @throws Error(out_of_memory)
   DualBuffer(std::int64_t bytes, DeviceKind memory);
 
-  /// What kernels read and write.
+  /// The copy that kernels read and write.
   [[nodiscard]] void* device_data() const { return device_.data(); }
-  /// What host code reads, once the last download has ended.
+  /// The copy that host code reads; waits for the last download.
   [[nodiscard]] const void* readable() const;
-  /// What host code writes, once the last transfers have ended.
+  /// The copy that host code writes; waits for the last transfers.
   [[nodiscard]] void* editable();
   void upload(std::int64_t bytes);
   void download(std::int64_t bytes);
@@ -54,7 +54,7 @@ class DualArray {
   [[nodiscard]] std::span<T> edit(std::int64_t count) {
     return {static_cast<T*>(buffer_.editable()), static_cast<std::size_t>(count)};
   }
-  /// Enqueues their way to the kernels. @return where kernels read them
+  /// Enqueues the upload. @return where kernels read them
   std::span<const T> upload(std::int64_t count) {
     buffer_.upload(count * static_cast<std::int64_t>(sizeof(T)));
     return device(count);
@@ -63,9 +63,9 @@ class DualArray {
   [[nodiscard]] std::span<T> device(std::int64_t count) const {
     return {static_cast<T*>(buffer_.device_data()), static_cast<std::size_t>(count)};
   }
-  /// Enqueues their way back.
+  /// Enqueues the download.
   void download(std::int64_t count) { buffer_.download(count * static_cast<std::int64_t>(sizeof(T))); }
-  /// What host code wrote or the last `download` brought. Waits for that, and for nothing that was enqueued after it.
+  /// The values that host code wrote or that the last `download` copied. Waits for that download only.
   [[nodiscard]] std::span<const T> read(std::int64_t count) const {
     return {static_cast<const T*>(buffer_.readable()), static_cast<std::size_t>(count)};
   }

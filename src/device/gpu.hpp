@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What this process's GPU is, and how it is doing: for people and records.
+/// @file  Identity and state of this process's GPU, for messages and records.
 
 #include <cstdint>
 #include <string>
@@ -10,7 +10,7 @@ namespace ringworld {
 
 struct GpuDescription {
   std::string name;
-  std::string identity;        ///< as cuda_device_identity
+  std::string identity;        ///< as Device::identity
   int compute_capability = 0;  ///< 10 major + minor: 80, 90, ...
   int multiprocessors = 0;
   std::int64_t memory_bytes = 0;
@@ -20,11 +20,11 @@ struct GpuDescription {
 /// @throws Error(bad_input) when there is no GPU, or the build has none.
 [[nodiscard]] GpuDescription describe_gpu();
 
-/// FLOP/s of a GPU in dense matrix products at its highest clock: multiprocessors x clock x what the tensor cores (bfloat16)
-/// or the FMA units (float32) of one do in a clock. 0 for architectures that are not in the table.
+/// FLOP/s of a GPU in dense matrix products at its highest clock: multiprocessors x clock x what the tensor cores
+/// (bfloat16) or the FMA units (float32) of one do in a clock. 0 for architectures that are not in the table.
 [[nodiscard]] double nominal_gpu_peak(const GpuDescription& gpu, DType dtype);
 
-/// A look at the GPU at one moment.
+/// State of the GPU at one moment.
 struct GpuState {
   bool is_available = false;     ///< false: NVML is not on this node, or does not know the GPU
   double clock = 0;              ///< of the multiprocessors, Hz
@@ -38,13 +38,13 @@ struct GpuState {
 /// Source: NVIDIA, "NVML API reference", nvmlDeviceGetClockInfo, nvmlDeviceGetCurrentClocksEventReasons.
 class GpuMonitor {
  public:
-  /// @param identity  of the GPU to look at
+  /// @param identity  UUID of the GPU to sample
   explicit GpuMonitor(const std::string& identity);
   GpuMonitor(const GpuMonitor&) = delete;
   GpuMonitor& operator=(const GpuMonitor&) = delete;
   ~GpuMonitor();
 
-  [[nodiscard]] GpuState look() const;
+  [[nodiscard]] GpuState sample() const;
 
  private:
   void* library_ = nullptr;  // of dlopen

@@ -8,7 +8,8 @@
 namespace ringworld {
 namespace {
 
-// NVML's numbers, from nvml.h: its header comes with the toolkit, its library with the driver, and a node may have either.
+// NVML's numbers, from nvml.h: its header comes with the toolkit, its library with the driver, and a node may have
+// either.
 constexpr int nvml_success = 0;
 constexpr int clock_of_multiprocessors = 1;
 constexpr int clock_of_memory = 2;
@@ -79,7 +80,7 @@ GpuMonitor::~GpuMonitor() {
   dlclose(library_);
 }
 
-GpuState GpuMonitor::look() const {
+GpuState GpuMonitor::sample() const {
   GpuState state;
   state.throttle_reasons = "not available";
   if (device_ == nullptr) {

@@ -1,12 +1,12 @@
 #pragma once
-/// @file  Where the time of a device goes: events at the edges of scopes that the passes of a model mark.
+/// @file  The time of a device by kind of work, from events at the edges of scopes that the passes of a model open.
 ///
 ///   compute stream   [ product ][ element-wise ]      [ attention ]   [ product ]
 ///                    ^         ^               ^      ^           ^   ^         ^      one event an edge
 ///                                              +-idle-+           +---+
 ///
-/// The clock is the device's: a scope takes as long as what was enqueued in it, however far ahead the host is. On the host,
-/// where a call ends with its work, the same events read the wall clock.
+/// The clock is the device's: a scope takes as long as what was enqueued in it, however far ahead the host is. On the
+/// host, where a call ends with its work, the same events read the wall clock.
 
 #include <array>
 #include <cstdint>
@@ -23,7 +23,7 @@ enum class Work : std::uint8_t {
   attention,      ///< with the hops of its ring
   product,        ///< of matrices
   elementwise,    ///< everything else that kernels do
-  communication,  ///< waited for: shards, sums over tensor-parallel ranks
+  communication,  ///< time spent waiting for shards and for sums over tensor-parallel ranks
 };
 
 inline constexpr std::array<std::string_view, 4> work_names{"attention", "product", "elementwise", "communication"};
@@ -40,7 +40,7 @@ struct WorkSeconds {
 /// Off until `start`: scopes then cost nothing.
 class Profile {
  public:
-  /// Opens a scope, or with another profile's null one does nothing. Scopes nest: the inner one's time is its own.
+  /// Opens a scope. A null profile makes the scope a no-op. Scopes nest: the inner one's time is its own.
   class Scope {
    public:
     Scope(Profile* profile, Work work);
@@ -56,7 +56,7 @@ class Profile {
   /// `device` must outlive this.
   explicit Profile(Device& device) : device_(device) {}
 
-  /// From here on scopes count.
+  /// Starts to measure scopes.
   void start();
   /// Seconds since `start` or the last `collect`. Waits until all that was enqueued has ended. @pre no scope is open
   [[nodiscard]] WorkSeconds collect();

@@ -1,12 +1,12 @@
 #pragma once
 /// @file  Greedy generation: always the likeliest token.
-/// Shapes: B sequences, S tokens of each prompt, V vocab_size. Calls are collective as those of Decoder.
+/// Shapes: B sequences, S tokens of each prompt, V tokens of the vocabulary. Calls are collective as those of Decoder.
 
 #include <span>
 #include <vector>
 
-#include "data/tokenizer.hpp"
 #include "model/decoder.hpp"
+#include "tokens/tokenizer.hpp"
 
 namespace ringworld {
 
@@ -28,7 +28,7 @@ class GreedyDecoder {
 
   /// (B, V) of the last `read` or `add`, in host memory until the next of them. Blocks.
   [[nodiscard]] TensorView<const float, 2> logits() { return decoder_.logits(); }
-  /// Of this rank's keys and values.
+  /// Bytes of this rank's keys and values.
   [[nodiscard]] std::int64_t cache_bytes() const { return decoder_.cache_bytes(); }
 
  private:

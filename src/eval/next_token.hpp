@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What an evaluation asks of a model: which token it expects at some places of a sequence.
+/// @file  The model interface of an evaluation: the predicted next token at given places of a sequence.
 /// Shapes: B sequences, S context_length; row major.
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "data/tokenizer.hpp"
+#include "tokens/tokenizer.hpp"
 
 namespace ringworld {
 
@@ -18,7 +18,7 @@ struct TokenPlace {
   bool operator==(const TokenPlace&) const = default;
 };
 
-/// What a model says of a place.
+/// The prediction of a model at one place.
 struct NextToken {
   Token likeliest = 0;  ///< the first of equals
   double nll = 0;       ///< -log p of the token that does stand there
@@ -26,7 +26,7 @@ struct NextToken {
 
 /// One pass over `tokens` (B, S); an answer a place, in order. Collective over the model's ranks: all give the same
 /// arguments and get the same answers.
-using NextTokenModel =
+using NextTokenPredictor =
     std::function<std::vector<NextToken>(std::span<const Token> tokens, std::span<const TokenPlace> places)>;
 
 }  // namespace ringworld

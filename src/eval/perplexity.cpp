@@ -7,7 +7,6 @@
 
 #include "core/error.hpp"
 #include "data/draw_stream.hpp"
-#include "data/needle_format.hpp"
 
 namespace ringworld {
 namespace {
@@ -37,7 +36,7 @@ std::vector<PositionRange> doubling_ranges(std::int64_t context_length) {
 }
 
 std::vector<PositionRange> measure_perplexity(const PerplexityPlan& plan, const Tokenizer& tokenizer,
-                                              const Haystack& haystack, const NextTokenModel& model) {
+                                              const Haystack& haystack, const NextTokenPredictor& model) {
   require_input(plan.context_length >= 2, fmt::format("context length {}: at least 2", plan.context_length));
   require_input(plan.windows >= 1 && plan.windows_per_pass >= 1,
                 fmt::format("{} windows of text, {} a pass: at least 1", plan.windows, plan.windows_per_pass));
@@ -57,11 +56,11 @@ std::vector<PositionRange> measure_perplexity(const PerplexityPlan& plan, const 
         places.push_back({.row = row, .position = position});
       }
     }
-    const std::vector<NextToken> said = model(tokens, places);
+    const std::vector<NextToken> predictions = model(tokens, places);
     for (std::size_t index = 0; index < places.size(); ++index) {
       // Position p lies in range floor(log2 p).
       const auto range = std::bit_width(static_cast<std::uint64_t>(places[index].position)) - 1;
-      ranges[static_cast<std::size_t>(range)].nll_sum += said[index].nll;
+      ranges[static_cast<std::size_t>(range)].nll_sum += predictions[index].nll;
       ++ranges[static_cast<std::size_t>(range)].tokens;
     }
   }

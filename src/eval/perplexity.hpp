@@ -31,6 +31,6 @@ struct PerplexityPlan {
 /// Collective over the model's ranks. A window depends on the seed, the length and its number only.
 /// @throws ringworld::Error (bad_input) when a number of the plan makes no sense or the haystack is too short.
 [[nodiscard]] std::vector<PositionRange> measure_perplexity(const PerplexityPlan& plan, const Tokenizer& tokenizer,
-                                                            const Haystack& haystack, const NextTokenModel& model);
+                                                            const Haystack& haystack, const NextTokenPredictor& model);
 
 }  // namespace ringworld

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What an attribute of a file may hold, and its value as the one that a reader wants.
+/// @file  The types of an attribute of a file, and conversion of its value to the type that a reader needs.
 
 #include <cstdint>
 #include <optional>

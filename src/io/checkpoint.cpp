@@ -86,35 +86,6 @@ struct Selection {
 
 }  // namespace
 
-// The slice is a matrix of its own. Its elements `begin .. end` are the end of one row, whole rows, the start of one.
-std::vector<TensorBox> boxes_of(const TensorRange& range) {
-  const auto dimensions = static_cast<int>(range.shape.size());
-  require(dimensions == 1 || dimensions == 2, "a checkpoint's tensors have one or two dimensions");
-  require(range.axis >= TensorRange::whole && range.axis < dimensions,
-          "a slice is cut along a dimension of its tensor");
-  TensorBox slice{.rows = range.shape[0], .columns = dimensions == 2 ? range.shape[1] : 1};
-  if (range.axis != TensorRange::whole) {
-    const std::int64_t extent = range.shape[static_cast<std::size_t>(range.axis)];
-    require(range.slice_begin >= 0 && range.slice_count >= 0 && range.slice_begin + range.slice_count <= extent,
-            "a slice lies inside its tensor");
-    (range.axis == 0 ? slice.row : slice.column) = range.slice_begin;
-    (range.axis == 0 ? slice.rows : slice.columns) = range.slice_count;
-  }
-  require(range.begin >= 0 && range.begin <= range.end && range.end <= slice.rows * slice.columns,
-          "a range lies inside its slice");
-  std::vector<TensorBox> boxes;
-  for (std::int64_t at = range.begin; at < range.end;) {
-    const std::int64_t column = at % slice.columns;
-    const bool is_at_row_start = column == 0 && range.end - at >= slice.columns;
-    const std::int64_t rows = is_at_row_start ? (range.end - at) / slice.columns : 1;
-    const std::int64_t columns = is_at_row_start ? slice.columns : std::min(slice.columns - column, range.end - at);
-    boxes.push_back(
-        {.row = slice.row + at / slice.columns, .column = slice.column + column, .rows = rows, .columns = columns});
-    at += rows * columns;
-  }
-  return boxes;
-}
-
 namespace {
 
 /// Writes all of it at a place of the file.
@@ -328,14 +299,10 @@ struct TensorDataset {
   hdf5::Dataset handle;
   ElementType type;
   hdf5::Dataspace space;
+  std::vector<std::int64_t> shape;
 
-  TensorDataset(hid_t file, const fs::path& path, const std::string& name, std::span<const std::int64_t> shape)
+  TensorDataset(hid_t file, const fs::path& path, const std::string& name)
       : label(fmt::format("dataset '{}' of '{}'", name, path.string())) {
-    const auto require_file = [](bool condition, const std::string& message) {
-      if (!condition) {
-        throw Error(ErrorKind::bad_input, message).as_collective();
-      }
-    };
     require_file(exists_in(path, file, name), fmt::format("'{}' has no dataset '{}'", path.string(), name));
     handle = hdf5::Dataset(H5Dopen2(file, name.c_str(), H5P_DEFAULT));
     require_file(static_cast<bool>(handle), fmt::format("{} cannot be opened: {}", label, hdf5::last_message()));
@@ -348,9 +315,19 @@ struct TensorDataset {
     space = hdf5::Dataspace(hdf5::check(H5Dget_space(handle.get()), label));
     std::vector<hsize_t> found(static_cast<std::size_t>(hdf5::check(H5Sget_simple_extent_ndims(space.get()), label)));
     hdf5::check(H5Sget_simple_extent_dims(space.get(), found.data(), nullptr), label);
-    require_file(std::ranges::equal(found, to_hsize(shape)),
-                 fmt::format("{} has shape {}, where {} is expected", label,
-                             text_of(std::vector<std::int64_t>(found.begin(), found.end())), text_of(shape)));
+    shape.assign(found.begin(), found.end());
+  }
+
+  void require_shape(std::span<const std::int64_t> expected) const {
+    require_file(std::ranges::equal(shape, expected),
+                 fmt::format("{} has shape {}, where {} is expected", label, text_of(shape), text_of(expected)));
+  }
+
+ private:
+  static void require_file(bool condition, const std::string& message) {
+    if (!condition) {
+      throw Error(ErrorKind::bad_input, message).as_collective();
+    }
   }
 };
 
@@ -359,15 +336,21 @@ struct TensorDataset {
 bool CheckpointReader::has(const std::string& name) const { return exists_in(state_->path, state_->file.get(), name); }
 
 void CheckpointReader::require_tensor(const std::string& name, std::span<const std::int64_t> shape) const {
-  static_cast<void>(TensorDataset(state_->file.get(), state_->path, name, shape));
+  TensorDataset(state_->file.get(), state_->path, name).require_shape(shape);
+}
+
+TensorInfo CheckpointReader::describe(const std::string& name) const {
+  TensorDataset dataset(state_->file.get(), state_->path, name);
+  return {.shape = std::move(dataset.shape), .type = std::move(dataset.type)};
 }
 
 void CheckpointReader::read(const std::string& name, const TensorRange& range, std::span<float> values) const {
   const Phase phase = Phase::named(fmt::format("reading {}", name));
   require(static_cast<std::int64_t>(values.size()) == range.size(), "as many values as the range has elements");
-  // What one rank cannot read ends the run on all, with one error.
+  // A read error on one rank ends the run on all ranks, with one error.
   on_every_rank(state_->communicator, [&] {
-    TensorDataset dataset(state_->file.get(), state_->path, name, range.shape);
+    TensorDataset dataset(state_->file.get(), state_->path, name);
+    dataset.require_shape(range.shape);
     const Selection selection(std::move(dataset.space), range, dataset.label);
     const auto status = hdf5::read_floats(
         dataset.handle, dataset.type,
@@ -399,15 +382,6 @@ std::optional<AttributeValue> CheckpointReader::attribute(const std::string& nam
   } catch (const Error& error) {
     throw Error(ErrorKind::bad_input, fmt::format("'{}': {}", state_->path.string(), error.what())).as_collective();
   }
-}
-
-void CheckpointReader::throw_attribute(const std::string& name, const std::optional<AttributeValue>& found,
-                                       std::string_view expected) const {
-  throw Error(ErrorKind::bad_input, found.has_value()
-                                        ? fmt::format("attribute '{}' of '{}' is '{}', where {} is expected", name,
-                                                      state_->path.string(), describe(*found), expected)
-                                        : fmt::format("'{}' has no attribute '{}'", state_->path.string(), name))
-      .as_collective();
 }
 
 }  // namespace ringworld

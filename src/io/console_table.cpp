@@ -55,6 +55,8 @@ std::string cell(const std::byte* row, const Column& column) {
       return integer_cell(value_at<std::int32_t>(place), column);
     case ColumnKind::int64:
       return integer_cell(value_at<std::int64_t>(place), column);
+    case ColumnKind::float32:
+      return real_cell(static_cast<double>(value_at<float>(place)), column);
     case ColumnKind::float64:
       return real_cell(value_at<double>(place), column);
     case ColumnKind::boolean:

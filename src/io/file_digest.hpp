@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What a file holds, in short, to tell the files of different nodes apart before they are read in earnest.
+/// @file  A short digest of a file's content, to detect that nodes see different files before the files are read.
 
 #include <cstdint>
 #include <filesystem>

@@ -17,7 +17,7 @@ enum class Outcome : std::uint8_t {
   out_of_memory,  ///< not measured for want of memory
   timeout,        ///< not measured within its time
   interrupted,    ///< not measured to the end: a signal or a standstill ended the run
-  bad_input,      ///< not measured: what was asked for cannot be
+  bad_input,      ///< not measured: the request is invalid
 };
 
 template <>

@@ -170,7 +170,7 @@ Descriptor take_file_lock(const fs::path& path, const fs::path& lock) {
     if (!holder || !is_dead(*holder)) {
       throw_held(path, lock, LockKind::file, content);
     }
-    // Of several that find a dead holder, the one whose rename succeeds removes it.
+    // If several processes find a dead holder, the one whose rename succeeds removes its lock.
     auto aside = lock;
     aside += fmt::format(".{}", ::getpid());
     if (::rename(lock.c_str(), aside.c_str()) == 0) {

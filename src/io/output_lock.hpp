@@ -41,7 +41,7 @@ enum class LockKind : std::uint8_t {
 /// A lock that lives as long as its last copy in this process.
 class OutputLock {
  public:
-  OutputLock() = default;  ///< of nothing
+  OutputLock() = default;  ///< holds no lock
   /// Takes the lock of an output, which need not exist. Writers of one file in one process share its lock.
   ///
   /// A lock of a process of this host that is dead, or of an earlier run of the same job of the batch system, is taken

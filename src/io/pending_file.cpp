@@ -99,7 +99,7 @@ void PendingFile::reserve(std::int64_t bytes) const {
   if (error != 0 && !cannot_reserve) {
     throw_cannot_write(target_, error);
   }
-  // Where nothing can be reserved, what is free now is the best that can be known.
+  // If the file system cannot reserve space, the space that is free now is the best estimate.
   struct stat file{};
   struct statvfs system{};
   if (cannot_reserve && ::fstat(descriptor.get(), &file) == 0 && ::fstatvfs(descriptor.get(), &system) == 0) {

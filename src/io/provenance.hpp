@@ -16,7 +16,7 @@
 
 namespace ringworld {
 
-/// What a run knows of itself.
+/// Description of a run.
 struct RunDescription {
   std::vector<std::string> arguments;  ///< argv, the program first
   std::string configuration;           ///< text of the configuration in force, defaults included

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/cpu_set.hpp"
 #include "core/isa.hpp"
+#include "core/topology.hpp"
 
 namespace ringworld {
 
@@ -100,6 +100,12 @@ RankRow describe_this_process(std::int64_t rank) {
   row.isa = name_of(selected_isa());
   row.cpu_features = std::string_view(cpu.features);
   row.binding = std::string_view(format_cpu_list(allowed_cpus()));
+  const NodeTopology node = node_topology();
+  row.packages = node.packages;
+  row.cores = node.cores;
+  row.numa_nodes = node.numa_nodes;
+  row.numa_binding = std::string_view(format_cpu_list(allowed_numa_nodes()));
+  row.caches = std::string_view(node.caches);
   row.device = "host";
   row.pid = ::getpid();
   return row;

@@ -22,6 +22,11 @@ struct RankRow {
   FixedString<16> isa;
   FixedString<128> cpu_features;
   FixedString<128> binding;
+  std::int64_t packages = 0;
+  std::int64_t cores = 0;
+  std::int64_t numa_nodes = 0;
+  FixedString<64> numa_binding;
+  FixedString<96> caches;
   FixedString<96> device;
   std::int64_t pid = 0;
 
@@ -35,7 +40,13 @@ struct RankRow {
         Field{"isa", &R::isa, Role::origin, "", "instruction set that the kernels ran on: portable, avx2 or avx512"},
         Field{"cpu_features", &R::cpu_features, Role::origin, "", "vector instruction sets of the processor"},
         Field{"binding", &R::binding, Role::origin, "",
-              "logical CPUs that the rank may run on, as in 0-3,8; all when not bound"},
+              "logical CPUs that the rank may run on, as in 0-3,8; all when not bound, empty when not known"},
+        Field{"packages", &R::packages, Role::origin, "", "processors in sockets of the node; 0: not known"},
+        Field{"cores", &R::cores, Role::origin, "", "physical cores of the node; 0: not known"},
+        Field{"numa_nodes", &R::numa_nodes, Role::origin, "", "NUMA nodes of the node; 0: not known"},
+        Field{"numa_binding", &R::numa_binding, Role::origin, "",
+              "NUMA nodes that are near the CPUs of binding, as in 0-1"},
+        Field{"caches", &R::caches, Role::origin, "", "caches of a core, the nearest first"},
         Field{"device", &R::device, Role::origin, "", "what computes: host, or the model of the accelerator"},
         Field{"pid", &R::pid, Role::origin, "", "process number on its node"}};
   }

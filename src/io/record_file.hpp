@@ -1,11 +1,30 @@
 #pragma once
 /// @file  The record of a run: tables of rows, and attributes, in one HDF5 file that a kill cannot damage.
 ///
-///   append, set_attribute         commit
-///   ----------------------> memory ------> <path>.tmp-<pid> --fsync, rename--> <path>
+///   append, set_attribute         commit: only what is new                 <path>
+///   ----------------------> memory ------------------------------> [ HDF5 image | commit | commit | ...
+///                             |     fold: all of it                ^
+///                             +--> <path>.tmp-<pid> --fsync, rename+
 ///
-/// The file lives in memory; a commit writes all of it under another name and renames it, so that what lies at `path`
-/// is a whole file at any moment. One rank writes the record, and holds its lock as long as it is open. Cost of a commit: the size of the file, and one fsync.
+/// The tables live in memory. A commit appends the rows that are new behind the HDF5 image, in the same file, and waits
+/// until they are on disk (record_journal.hpp says how they are framed). HDF5 does not look behind its own end, so the
+/// file opens at any moment, and whatever a killed writer leaves is a whole image, whole commits, and at most one that
+/// is not whole and does not count. A fold writes all tables under another name and renames it: then the file is plain
+/// HDF5.
+///
+/// Why the journal is in the record and not beside it: the two cannot be parted by a copy, a backup or a rename, and
+/// the rename that replaces the image empties the journal in the same instant, so that no commit is applied twice. Why
+/// not HDF5's own SWMR: a killed SWMR writer leaves a file marked as open, which has to be cleared by a tool, and no
+/// new table may appear.
+///
+/// Who reads the file of a killed job: `--resume` folds it, `ringworld_analysis` reads through the journal, and
+/// `python -m ringworld_analysis fold FILE` makes plain HDF5 of it. As long as there may be commits that the tables
+/// lack, the root has the attribute `journal_begin`; a record without it is complete.
+///
+/// Cost of a commit: its own bytes and one fsync, whatever the record holds. When the journal has outgrown the image,
+/// and when a table, a group or an attribute is new, the commit is a fold, which costs the size of the file; so the
+/// bytes that are written are at most three times those that are recorded. One rank writes the record, and holds its
+/// lock as long as it is open.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +36,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/error.hpp"
 #include "io/attribute.hpp"
+#include "io/record_array.hpp"
 #include "io/row_layout.hpp"
 
 namespace ringworld {
@@ -32,13 +53,14 @@ class RecordFile {
   /// writes it.
   [[nodiscard]] static RecordFile create(const std::filesystem::path& path);
 
-  /// Loads a record to append to it; the file does not change before the next commit.
+  /// Loads a record to append to it; the file does not change before the next commit, which folds it. Warns of a commit
+  /// at the end of the file that was not ended.
   /// @throws ringworld::Error (bad_input) when the file is missing, not HDF5, truncated, not a record of this
   /// program, written by another job, or cannot be replaced.
   [[nodiscard]] static RecordFile resume(const std::filesystem::path& path);
 
-  /// Loads the record that another process of the same job has open, and holds the lock of, but can bring no more rows to:
-  /// it stands still. What that process has not committed is not in it.
+  /// Loads the record that another process of the same job has open, and holds the lock of, but can bring no more rows
+  /// to: it stands still. What that process has not committed is not in it.
   /// @throws as resume, but for the other process
   [[nodiscard]] static RecordFile stand_in(const std::filesystem::path& path);
 
@@ -76,6 +98,27 @@ class RecordFile {
     return rows;
   }
 
+  /// Appends numbers to an array, which appears with its first ones; returns the index of the first.
+  template <class Number>
+  std::int64_t append_numbers(const RecordArray& array, std::span<const Number> numbers) {
+    require(ColumnKindOf<Number>::value == array.kind, "an array holds numbers of its own kind");
+    return append_elements(array, std::ssize(numbers), std::as_bytes(numbers));
+  }
+
+  /// The numbers of an array from `first` on.
+  /// @throws ringworld::Error (bad_input) when the array is missing, or has fewer.
+  template <class Number>
+  [[nodiscard]] std::vector<Number> read_numbers(const RecordArray& array, std::int64_t first,
+                                                 std::int64_t count) const {
+    require(ColumnKindOf<Number>::value == array.kind, "an array holds numbers of its own kind");
+    std::vector<Number> numbers(static_cast<std::size_t>(count));
+    read_elements(array, first, std::as_writable_bytes(std::span(numbers)));
+    return numbers;
+  }
+
+  /// Appends the numbers from `first` on of an array of another record; returns the index of the first here.
+  std::int64_t append_from(const RecordFile& other, const RecordArray& array, std::int64_t first, std::int64_t count);
+
   template <RecordRow Row>
   [[nodiscard]] bool has_table() const {
     return has(Row::path);
@@ -93,9 +136,16 @@ class RecordFile {
   /// An attribute of a group or table; nothing when the object or the attribute is missing.
   [[nodiscard]] std::optional<AttributeValue> attribute(const std::string& object, const std::string& name) const;
 
-  /// Brings everything to the file.
-  /// @throws ringworld::Error (bad_input) when it cannot be written; the last committed file stays.
+  /// Writes all pending data to the file; it is durable even if this process is killed afterwards.
+  /// @throws ringworld::Error (bad_input) when it cannot be written; what was committed before stays.
   void commit();
+
+  /// Brings everything to the file, and all of it to its tables: the file is plain HDF5 then, until the next commit.
+  /// @throws as commit
+  void fold();
+
+  /// Whether something was added that is not committed.
+  [[nodiscard]] bool has_uncommitted() const noexcept;
 
  private:
   struct State;
@@ -103,8 +153,17 @@ class RecordFile {
   [[nodiscard]] static RecordFile load(std::unique_ptr<State> state);
 
   std::int64_t append_bytes(const RowLayout& layout, std::span<const std::byte> rows);
+  std::int64_t append_elements(const RecordArray& array, std::int64_t count, std::span<const std::byte> elements);
+  void read_elements(const RecordArray& array, std::int64_t first, std::span<std::byte> elements) const;
   [[nodiscard]] std::int64_t row_count(const RowLayout& layout) const;
   void read_bytes(const RowLayout& layout, std::span<std::byte> rows) const;
+
+  struct ImageOptions {
+    bool goes_on = false;   ///< whether commits are to follow
+    bool backs_up = false;  ///< whether a file that was there is kept under another name
+  };
+  void write_image(ImageOptions options);
+  [[nodiscard]] bool append_commit();
 
   std::unique_ptr<State> state_;
 };

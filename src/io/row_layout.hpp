@@ -16,12 +16,12 @@
 
 namespace ringworld {
 
-enum class ColumnKind : std::uint8_t { int32, int64, float64, boolean, text };
+enum class ColumnKind : std::uint8_t { int32, int64, float32, float64, boolean, text };
 
 template <>
 struct Enumerators<ColumnKind> {
   static constexpr std::string_view what = "column type";
-  static constexpr std::array<std::string_view, 5> names{"int32", "int64", "float64", "bool", "text"};
+  static constexpr std::array<std::string_view, 6> names{"int32", "int64", "float32", "float64", "bool", "text"};
 };
 
 /// One column and where its value lies in a row.
@@ -50,6 +50,8 @@ template <>
 struct ColumnKindOf<std::int32_t> : std::integral_constant<ColumnKind, ColumnKind::int32> {};
 template <>
 struct ColumnKindOf<std::int64_t> : std::integral_constant<ColumnKind, ColumnKind::int64> {};
+template <>
+struct ColumnKindOf<float> : std::integral_constant<ColumnKind, ColumnKind::float32> {};
 template <>
 struct ColumnKindOf<double> : std::integral_constant<ColumnKind, ColumnKind::float64> {};
 template <>

@@ -26,20 +26,28 @@ std::string type_cell(const Column& column) {
 
 }  // namespace
 
-std::string schema_section(const RowLayout& layout) {
+std::string schema_section(const TableSchema& table) {
+  const RowLayout& layout = table.layout;
   auto section = fmt::format("## `{}`\n\n{}\n\n| column | role | unit | type | meaning |\n|---|---|---|---|---|\n",
                              layout.path, layout.meaning);
   for (const auto& column : layout.columns) {
     section += fmt::format("| `{}` | {} | {} | {} | {} |\n", column.name, name_of(column.role), escaped(column.unit),
                            type_cell(column), escaped(column.meaning));
   }
+  if (!table.arrays.empty()) {
+    section += "\n| array | unit | type | meaning |\n|---|---|---|---|\n";
+  }
+  for (const RecordArray& array : table.arrays) {
+    section += fmt::format("| `{}` | {} | {} | {} |\n", array.path, escaped(array.unit), name_of(array.kind),
+                           escaped(array.meaning));
+  }
   return section;
 }
 
-std::string schema_json(std::span<const RowLayout> layouts) {
+std::string schema_json(std::span<const TableSchema> schemas) {
   using Json = nlohmann::ordered_json;
   Json tables = Json::array();
-  for (const RowLayout& layout : layouts) {
+  for (const auto& [layout, its_arrays] : schemas) {
     Json columns = Json::array();
     for (const Column& column : layout.columns) {
       columns.push_back({{"name", column.name},
@@ -48,7 +56,12 @@ std::string schema_json(std::span<const RowLayout> layouts) {
                          {"role", name_of(column.role)},
                          {"meaning", column.meaning}});
     }
-    tables.push_back({{"path", layout.path}, {"meaning", layout.meaning}, {"columns", columns}});
+    Json arrays = Json::array();
+    for (const RecordArray& array : its_arrays) {
+      arrays.push_back(
+          {{"path", array.path}, {"type", name_of(array.kind)}, {"unit", array.unit}, {"meaning", array.meaning}});
+    }
+    tables.push_back({{"path", layout.path}, {"meaning", layout.meaning}, {"columns", columns}, {"arrays", arrays}});
   }
   return Json{{"tables", tables}}.dump(2) + "\n";
 }

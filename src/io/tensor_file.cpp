@@ -119,7 +119,7 @@ void require_read(const NamedDataset& dataset, herr_t status) {
   require_input(status >= 0, fmt::format("{} cannot be read: {}", dataset.name, hdf5::last_message()));
 }
 
-/// Where element `place` of a dense slab lies in its dataset.
+/// Index in the dataset of element `place` of a dense slab.
 std::vector<std::int64_t> index_in_dataset(const Hyperslab& slab, std::size_t place) {
   std::vector<std::int64_t> index(slab.count.size());
   auto rest = static_cast<std::int64_t>(place);

@@ -10,7 +10,8 @@ class Allocator {
       : shape_(shape), memory_(memory), buffers_(buffers) {}
 
   RowsView rows(std::int64_t columns) {
-    Buffer& buffer = buffers_.emplace_back(shape_.rows() * columns * size_of(shape_.dtype), memory_);
+    Buffer& buffer =
+        buffers_.emplace_back(shape_.rows() * columns * size_of(shape_.dtype), memory_, MemoryUse::activations);
     return {buffer.data(), shape_.dtype, {shape_.rows(), columns}};
   }
   float* floats(std::int64_t count) {
@@ -50,7 +51,7 @@ ActivationStore::ActivationStore(const LocalShape& shape, std::int64_t layers, R
   LayerActivations layer;
   for (std::int64_t index = 0; index < layers; ++index) {
     const bool is_first = index == 0;
-    // What is not made anew stays that of the layer before: shared.
+    // Buffers that are not allocated here are shared with the layer before.
     if (is_first || !is_forward_only) {
       allocator.make_input(layer);
     }

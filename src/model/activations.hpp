@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What a forward pass leaves for the backward pass, by recomputation policy.
+/// @file  The activations that a forward pass keeps for the backward pass, by recomputation policy.
 ///
 ///                       x    attention, maximum, sum    normed, qkv, middle, ...
 ///   none                own             own                     own               own: one a layer
@@ -10,29 +10,29 @@
 #include <vector>
 
 #include "device/buffer.hpp"
-#include "kernels/row/rows_view.hpp"
+#include "kernels/elementwise/rows_view.hpp"
 #include "model/model.hpp"
 #include "model/shape.hpp"
 
 namespace ringworld {
 
-/// Of one layer; rows are B * T.
+/// Activations of one layer; rows are B * T.
 struct LayerActivations {
   RowsView x;                           ///< (rows, C), input of the layer
   RowsView normed;                      ///< (rows, C), after the first norm
-  std::span<float> inverse_rms;         ///< (rows), of the first norm
+  std::span<float> inverse_rms;         ///< (rows), inverse RMS of the first norm's input
   RowsView qkv;                         ///< (rows, (H + 2 Hkv) D), q and k rotated
-  RowsView attention;                   ///< (rows, H D), out of attention
-  TensorView<float, 3> maximum;         ///< (B, H, T), of the scores of attention
-  TensorView<float, 3> sum;             ///< (B, H, T), of their exponentials
+  RowsView attention;                   ///< (rows, H D), output of attention
+  TensorView<float, 3> maximum;         ///< (B, H, T), maximum of the attention scores
+  TensorView<float, 3> sum;             ///< (B, H, T), sum of the exponentials of the scores
   RowsView middle;                      ///< (rows, C), x + attention branch
   RowsView middle_normed;               ///< (rows, C), after the second norm
-  std::span<float> middle_inverse_rms;  ///< (rows), of the second norm
+  std::span<float> middle_inverse_rms;  ///< (rows), inverse RMS of the second norm's input
 };
 
 class ActivationStore {
  public:
-  /// In memory of `memory`. @throws Error(out_of_memory)
+  /// Allocates in `memory`. @throws Error(out_of_memory)
   ActivationStore(const LocalShape& shape, std::int64_t layers, Recomputation recomputation, bool is_forward_only,
                   DeviceKind memory);
 

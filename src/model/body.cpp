@@ -19,17 +19,17 @@ Body::Body(const BodyOptions& options, Compute& compute, LayerAttention& attenti
       activations_(options.shape, options.layers, options.recomputation, options.is_forward_only, compute.memory()) {
   const LocalShape& shape = options.shape;
   const std::int64_t row_bytes = shape.rows() * shape.hidden_size * size_of(shape.dtype);
-  last_sum_ = compute.allocate(row_bytes);
-  hidden_ = compute.allocate(row_bytes);
+  last_sum_ = compute.allocate(row_bytes, MemoryUse::activations);
+  hidden_ = compute.allocate(row_bytes, MemoryUse::activations);
   inverse_rms_ = compute.allocate_floats(shape.rows());
 }
 
-RowsView Body::forward(std::span<const std::int32_t> tokens, TransformerLayer::Pass pass, WeightSource& weights) {
+RowsView Body::forward(std::span<const std::int32_t> table_rows, TransformerLayer::Pass pass, WeightSource& weights) {
   const RowsView first = activations_.layer(0).x;
   const ConstRowsView table = weights.embedding();
   {
     const auto scope = compute_.scope(Work::elementwise);
-    embedding_->forward({.tokens = tokens, .table = table, .vocab_begin = options_.vocabulary.begin, .y = first});
+    embedding_->forward({.tokens = table_rows, .table = table, .y = first});
   }
   sum_over_ranks(tp_, first, layer_.tp_scratch(), compute_);
 

@@ -16,7 +16,6 @@ namespace ringworld {
 struct BodyOptions {
   LocalShape shape;
   std::int64_t layers = 0;
-  TensorSlice vocabulary;  ///< of this tp rank
   float epsilon = 0;
   RopePairing rope_pairing = RopePairing::interleaved;
   std::int64_t ffn_chunk = 1024;
@@ -24,16 +23,17 @@ struct BodyOptions {
   bool is_forward_only = false;
 };
 
-/// Holds all memory that a pass over its rows needs.
+/// Owns all memory that a pass over its rows needs.
 class Body {
  public:
   /// `compute` and `attention` must outlive this. @throws Error(out_of_memory)
   Body(const BodyOptions& options, Compute& compute, LayerAttention& attention, const Communicator& tp);
 
   /// Collective over tp, over the ranks of `attention` and over those of `weights`.
-  /// @param tokens (rows), where kernels read them
+  /// @param table_rows (rows), of the embedding's table on this rank, where kernels read them; negative: another tp
+  /// rank holds the token
   /// @return (rows, C), after the last norm; valid until the next pass
-  RowsView forward(std::span<const std::int32_t> tokens, TransformerLayer::Pass pass, WeightSource& weights);
+  RowsView forward(std::span<const std::int32_t> table_rows, TransformerLayer::Pass pass, WeightSource& weights);
 
   [[nodiscard]] TransformerLayer& layer() { return layer_; }
   [[nodiscard]] const LayerActivations& activations(std::int64_t layer) const { return activations_.layer(layer); }
@@ -41,7 +41,7 @@ class Body {
   [[nodiscard]] RowsView last_sum() const { return rows_of(last_sum_); }
   /// (rows, C), after the last norm.
   [[nodiscard]] RowsView hidden() const { return rows_of(hidden_); }
-  /// (rows), of the last norm.
+  /// (rows), inverse RMS of the last norm's input.
   [[nodiscard]] std::span<float> inverse_rms() const {
     return {inverse_rms_.as<float>(), static_cast<std::size_t>(options_.shape.rows())};
   }

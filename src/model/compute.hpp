@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What the parts of a model compute with, and where: the one place that knows in which memory their buffers are.
+/// @file  The backend that the parts of a model compute with. Only this file knows in which memory their buffers are.
 
 #include <cstdint>
 #include <functional>
@@ -31,15 +31,17 @@ class Compute {
 
   [[nodiscard]] Backend backend() const { return backend_; }
   [[nodiscard]] const KernelOptions& kernel_options() const { return options_; }
-  /// What kernels of this backend read and write.
+  /// Memory that kernels of this backend read and write.
   [[nodiscard]] DeviceKind memory() const { return device_of(backend_); }
 
   /// @throws Error(out_of_memory)
-  [[nodiscard]] Buffer allocate(std::int64_t bytes) const { return Buffer(bytes, memory()); }
+  [[nodiscard]] Buffer allocate(std::int64_t bytes, MemoryUse use = MemoryUse::scratch) const {
+    return Buffer(bytes, memory(), use);
+  }
   [[nodiscard]] Buffer allocate_floats(std::int64_t count) const {
     return allocate(count * static_cast<std::int64_t>(sizeof(float)));
   }
-  /// For what host code writes or reads.
+  /// Memory for data that host code writes or reads.
   template <class T>
   [[nodiscard]] DualArray<T> allocate_dual(std::int64_t count) const {
     return DualArray<T>(count, memory());
@@ -47,7 +49,7 @@ class Compute {
 
   [[nodiscard]] TensorOps& tensors() { return *tensors_; }
   [[nodiscard]] Matmul& matmul() { return *matmul_; }
-  /// Marks what is enqueued until it goes out of scope.
+  /// Attributes everything that is enqueued during the scope's lifetime to `work`.
   [[nodiscard]] Profile::Scope scope(Work work) { return profile_.scope(work); }
   void progress() const { progress_(); }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/error.hpp"
 #include "core/spelling.hpp"
@@ -22,7 +21,7 @@ ModelConfig lwm(std::int64_t hidden_size, std::int64_t ffn_size, std::int64_t la
           .heads = heads,
           .kv_heads = heads,
           .head_size = hidden_size / heads,
-          .vocab_size = lwm_vocab_size};
+          .vocabulary = lwm_vocab_size};
 }
 
 ModelConfig lwm_65b() {
@@ -33,7 +32,7 @@ ModelConfig lwm_65b() {
 
 ModelConfig needle() {
   ModelConfig config = lwm(64, 192, 2, 4);
-  config.vocab_size = 1731;
+  config.vocabulary = 1731;
   config.rms_norm_eps = 1e-5;
   config.rope_theta = 512.0;
   config.rope_pairing = RopePairing::half_split;
@@ -71,9 +70,7 @@ void validate(const ModelConfig& config) {
   require_positive(config.layers, "layers");
   require_positive(config.heads, "heads");
   require_positive(config.kv_heads, "kv_heads");
-  require_positive(config.vocab_size, "vocab_size");
-  require_input(config.vocab_size <= std::numeric_limits<std::int32_t>::max(),
-                fmt::format("model: vocab_size is {}; token ids are 32 bits wide", config.vocab_size));
+  validate(config.vocabulary);
   require_input(config.heads % config.kv_heads == 0,
                 fmt::format("model: {} heads cannot share {} kv_heads evenly; give a divisor of heads", config.heads,
                             config.kv_heads));
@@ -94,7 +91,7 @@ std::int64_t parameter_count(const ModelConfig& config) {
   const std::int64_t matrices = config.hidden_size * (2 * query + key_value + 3 * config.ffn_size);
   const std::int64_t biases = config.has_attention_bias ? query + key_value : 0;
   const std::int64_t layer = matrices + biases + 2 * config.hidden_size;
-  const std::int64_t table = config.vocab_size * config.hidden_size;
+  const std::int64_t table = config.vocabulary.size() * config.hidden_size;
   return config.layers * layer + config.hidden_size + (config.is_head_tied ? 1 : 2) * table;
 }
 

@@ -1,14 +1,15 @@
 #pragma once
-/// @file  What a LLaMA-style language model is made of, and LWM's values.
+/// @file  The configuration of a LLaMA-style language model, and LWM's values.
 /// Source: Liu et al., "World Model on Million-Length Video And Language With Blockwise RingAttention",
 /// arXiv:2402.08268, and its released configurations; Touvron et al., "LLaMA", arXiv:2302.13971.
-/// Symbols: C hidden_size, F ffn_size, L layers, H heads, Hkv kv_heads, D head_size, V vocab_size.
+/// Symbols: C hidden_size, F ffn_size, L layers, H heads, Hkv kv_heads, D head_size, V tokens of the vocabulary.
 
 #include <array>
 #include <cstdint>
 #include <string_view>
 
 #include "kernels/rope/rope.hpp"
+#include "tokens/vocabulary.hpp"
 
 namespace ringworld {
 
@@ -19,12 +20,12 @@ struct ModelConfig {
   std::int64_t heads = 0;        ///< H
   std::int64_t kv_heads = 0;     ///< Hkv; H must be a multiple of it
   std::int64_t head_size = 0;    ///< D, usually C / H
-  std::int64_t vocab_size = 0;   ///< V
+  Vocabulary vocabulary;         ///< V tokens; each part has a table in the embedding and a head
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000.0;
   RopePairing rope_pairing = RopePairing::interleaved;
   AnglePrecision rope_precision = AnglePrecision::float32;
-  bool is_head_tied = false;        ///< the head is the embedding, transposed
+  bool is_head_tied = false;        ///< each part's head is its embedding, transposed
   bool has_attention_bias = false;  ///< of the query, key and value projections
   double initializer_range = 0.02;  ///< standard deviation of initial weights
 
@@ -38,7 +39,7 @@ inline constexpr std::array<std::string_view, 9> model_preset_names{"debug", "20
 /// @throws Error(bad_input) naming the nearest preset.
 [[nodiscard]] ModelConfig model_preset(std::string_view name);
 
-/// @throws Error(bad_input) naming the first value that cannot be, and what would be right.
+/// @throws Error(bad_input) naming the first invalid value and what would be valid.
 void validate(const ModelConfig& config);
 
 /// Trainable numbers of the whole model.

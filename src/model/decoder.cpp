@@ -18,21 +18,21 @@ struct Decoder::Impl {
   Impl(ShardedParameters& parameters_in, const DecoderOptions& options_in)
       : parameters(parameters_in),
         options(options_in),
-        ring(parameters.mesh().along(MeshAxis::sp)),
+        ranks(parameters.mesh().along(MeshAxis::sp)),
         tp(parameters.mesh().along(MeshAxis::tp)),
-        partition(options.layout, options.prompt_length, ring.size()),
-        positions(partition.positions(ring.rank())),
+        partition(options.layout, options.prompt_length, ranks.size()),
+        positions(partition.positions(ranks.rank())),
         step_shape(shape_of(1)),
         compute(options.backend, options.threads, parameters.profile(), [this] { parameters.progress(); }),
         weights(make_weights()),
-        cache(ring.communicator(),
+        cache(ranks,
               {.layers = config().layers,
                .batch = options.batch,
                .heads = step_shape.heads,
                .kv_heads = step_shape.kv_heads,
                .head_size = step_shape.head_size,
                // Ranks take turns with the new tokens.
-               .capacity = std::ssize(positions) + (options.new_tokens + ring.size() - 1) / ring.size(),
+               .capacity = std::ssize(positions) + (options.new_tokens + ranks.size() - 1) / ranks.size(),
                .dtype = options.dtype},
               options.backend, options.threads),
         step_attention(cache),
@@ -41,17 +41,17 @@ struct Decoder::Impl {
         prompt_rope(compute, std::ssize(positions), step_shape.head_size),
         head({.rows = options.batch,
               .hidden_size = step_shape.hidden_size,
-              .vocab_size = config().vocab_size,
               .vocabulary = layout().vocabulary(),
               .dtype = options.dtype,
               .chunk = options.batch,
               .is_forward_only = true},
              compute, tp),
-        tokens(compute.allocate_dual<std::int32_t>(options.batch * std::max<std::int64_t>(std::ssize(positions), 1))),
+        table_rows(
+            compute.allocate_dual<std::int32_t>(options.batch * std::max<std::int64_t>(std::ssize(positions), 1))),
         last(compute.allocate(options.batch * step_shape.hidden_size * size_of(options.dtype))),
         sum_scratch(options.dtype == DType::float32 ? Buffer()
                                                     : compute.allocate_floats(options.batch * step_shape.hidden_size)),
-        logits(static_cast<std::size_t>(options.batch * config().vocab_size)) {
+        logits(static_cast<std::size_t>(options.batch * config().vocabulary.size())) {
     prompt_rope.build(config(), options.rope_theta, positions);
   }
 
@@ -64,7 +64,6 @@ struct Decoder::Impl {
   [[nodiscard]] BodyOptions body_options(const LocalShape& shape) const {
     return {.shape = shape,
             .layers = config().layers,
-            .vocabulary = layout().vocabulary(),
             .epsilon = static_cast<float>(config().rms_norm_eps),
             .rope_pairing = config().rope_pairing,
             .is_forward_only = true};
@@ -88,7 +87,7 @@ struct Decoder::Impl {
 
   ShardedParameters& parameters;
   DecoderOptions options;
-  Ring ring;
+  Communicator ranks;  // of sp
   Communicator tp;
   Partition partition;
   std::vector<std::int64_t> positions;  // of this rank's part of the prompt
@@ -96,45 +95,47 @@ struct Decoder::Impl {
   Compute compute;
   std::unique_ptr<WeightSource> weights;
   KeyValueCache cache;
-  CachedAttention step_attention;
+  CachedSequence step_attention;
   Body step;
   RopeTable step_rope;
   RopeTable prompt_rope;
   Head head;
-  DualArray<std::int32_t> tokens;  // (B, T) of the prompt, or (B)
-  Buffer last;                     // (B, C), after the last norm
-  Buffer sum_scratch;              // bf16: (B, C) floats
-  std::vector<float> logits;       // (B, V)
-  bool has_logits = false;         // of what was read and added last
-  std::int64_t length = 0;         // of each sequence
+  DualArray<std::int32_t> table_rows;  // (B, T) of the prompt, or (B): where the embedding's table has the tokens
+  Buffer last;                         // (B, C), after the last norm
+  Buffer sum_scratch;                  // bf16: (B, C) floats
+  std::vector<float> logits;           // (B, V)
+  bool has_logits = false;             // of what was read and added last
+  std::int64_t length = 0;             // of each sequence
 };
 
 std::span<const std::int32_t> Decoder::Impl::upload(std::span<const std::int32_t> new_tokens) {
   for (const std::int32_t token : new_tokens) {
-    require(token >= 0 && token < config().vocab_size, "decoder: a token is not in the vocabulary");
+    require(config().vocabulary.contains(token), "decoder: a token is not in the vocabulary");
   }
-  std::ranges::copy(new_tokens, tokens.edit(std::ssize(new_tokens)).begin());
-  return tokens.upload(std::ssize(new_tokens));
+  std::ranges::transform(new_tokens, table_rows.edit(std::ssize(new_tokens)).begin(),
+                         [&](std::int32_t token) { return layout().vocabulary().row_of(token); });
+  return table_rows.upload(std::ssize(new_tokens));
 }
 
 void Decoder::Impl::read(std::span<const std::int32_t> prompt) {
   require(std::ssize(prompt) == options.batch * options.prompt_length, "decoder: prompts of another length");
   cache.clear();
   const LocalShape shape = shape_of(std::ssize(positions));
-  // What a prompt needs beyond the cache goes when it is read.
-  RingAttention ring_attention(ring, {.problem = {.context_length = options.prompt_length,
-                                                  .batch = options.batch,
-                                                  .heads = shape.heads,
-                                                  .kv_heads = shape.kv_heads,
-                                                  .head_size = shape.head_size,
-                                                  .dtype = options.dtype,
-                                                  .wire_dtype = options.dtype},
-                                      .layout = options.layout,
-                                      .backend = options.backend,
-                                      .threads = options.threads,
-                                      .pass = AttentionPass::forward,
-                                      .backward_rotation = BackwardRotation::kv});
-  SequenceAttention attention(ring_attention, &cache);
+  // Memory that only the prompt needs is freed once the prompt is read.
+  const auto sequence = make_sequence_attention(ranks, {.problem = {.context_length = options.prompt_length,
+                                                                    .batch = options.batch,
+                                                                    .heads = shape.heads,
+                                                                    .kv_heads = shape.kv_heads,
+                                                                    .head_size = shape.head_size,
+                                                                    .dtype = options.dtype,
+                                                                    .wire_dtype = options.dtype},
+                                                        .schedule = options.schedule,
+                                                        .layout = options.layout,
+                                                        .backend = options.backend,
+                                                        .threads = options.threads,
+                                                        .pass = AttentionPass::forward,
+                                                        .backward_rotation = BackwardRotation::kv});
+  WholeSequence attention(*sequence, &cache);
   Body body(body_options(shape), compute, attention, tp);
   std::vector<std::int32_t> mine;
   for (std::int64_t b = 0; b < options.batch; ++b) {
@@ -143,7 +144,8 @@ void Decoder::Impl::read(std::span<const std::int32_t> prompt) {
     }
   }
   const RowsView hidden = body.forward(
-      upload(mine), {.layer = 0, .cosine = prompt_rope.cosine(), .sine = prompt_rope.sine(), .segments = {}}, *weights);
+      upload(mine), {.layer = 0, .cosine = prompt_rope.cosine(), .sine = prompt_rope.sine(), .document_ids = {}},
+      *weights);
 
   // The rank of the last token has what the head reads; the others add zeros.
   compute.tensors().fill_zero(last_rows());
@@ -154,7 +156,7 @@ void Decoder::Impl::read(std::span<const std::int32_t> prompt) {
                                   last_rows().row_range(b, 1));
     }
   }
-  sum_over_ranks(ring.communicator(), last_rows(), sum_scratch.as<float>(), compute);
+  sum_over_ranks(ranks, last_rows(), sum_scratch.as<float>(), compute);
   length = options.prompt_length;
   has_logits = false;
 }
@@ -164,10 +166,10 @@ void Decoder::Impl::add(std::span<const std::int32_t> new_tokens) {
   require(length >= options.prompt_length, "decoder: a prompt comes first");
   require(length < options.prompt_length + options.new_tokens, "decoder: no room for another token");
   step_rope.build(config(), options.rope_theta, std::span(&length, 1));
-  step_attention.set_keeper((length - options.prompt_length) % ring.size() == ring.rank());
+  step_attention.set_keeper((length - options.prompt_length) % ranks.size() == ranks.rank());
   const RowsView hidden =
       step.forward(upload(new_tokens),
-                   {.layer = 0, .cosine = step_rope.cosine(), .sine = step_rope.sine(), .segments = {}}, *weights);
+                   {.layer = 0, .cosine = step_rope.cosine(), .sine = step_rope.sine(), .document_ids = {}}, *weights);
   compute.tensors().copy_rows(hidden, last_rows());
   ++length;
   has_logits = false;
@@ -181,8 +183,10 @@ Decoder::~Decoder() = default;
 void Decoder::read(std::span<const std::int32_t> prompt) { impl_->read(prompt); }
 void Decoder::add(std::span<const std::int32_t> tokens) { impl_->add(tokens); }
 
-std::vector<std::int32_t> Decoder::likeliest() {
-  const TensorView<const float, 2> values = logits();
+std::vector<std::int32_t> Decoder::likeliest(std::size_t part) {
+  const std::vector<VocabularyPart>& parts = impl_->config().vocabulary.parts();
+  require(part < parts.size(), "decoder: no such part of the vocabulary");
+  const TensorView<const float, 2> values = logits().slice(1, parts[part].begin, parts[part].size);
   std::vector<std::int32_t> found;
   for (std::int64_t row = 0; row < values.shape[0]; ++row) {
     std::int64_t best = 0;
@@ -190,20 +194,19 @@ std::vector<std::int32_t> Decoder::likeliest() {
       // NaN is passed over, also where it stands first.
       best = values(row, v) > values(row, best) || std::isnan(values(row, best)) ? v : best;
     }
-    found.push_back(static_cast<std::int32_t>(std::isnan(values(row, best)) ? 0 : best));
+    found.push_back(static_cast<std::int32_t>(parts[part].begin + (std::isnan(values(row, best)) ? 0 : best)));
   }
   // Ranks on unlike processors may round differently: one of them decides.
-  impl_->ring.communicator().broadcast(std::as_writable_bytes(std::span(found)), 0);
+  impl_->ranks.broadcast(std::as_writable_bytes(std::span(found)), 0);
   return found;
 }
 
 TensorView<const float, 2> Decoder::logits() {
   Impl& impl = *impl_;
-  const TensorView<float, 2> all(impl.logits.data(), {impl.options.batch, impl.config().vocab_size});
+  const TensorView<float, 2> all(impl.logits.data(), {impl.options.batch, impl.config().vocabulary.size()});
   if (!impl.has_logits) {
-    const TensorSlice vocabulary = impl.layout().vocabulary();
     std::ranges::fill(impl.logits, 0.0F);
-    impl.head.project(impl.last_rows(), impl.weights->head(), all.slice(1, vocabulary.begin, vocabulary.count));
+    impl.head.project(impl.last_rows(), impl.weights->head(), all);
     all_reduce(impl.tp, std::span<float>(impl.logits), Reduction::sum, DeviceKind::host);
     impl.has_logits = true;
   }

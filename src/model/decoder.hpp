@@ -1,7 +1,7 @@
 #pragma once
-/// @file  Decoding: the model reads prompts by ring attention, then one token at a time from a key/value cache which stays
-/// where the prompt's pass left it.
-/// Shapes: B sequences, S tokens of each prompt, C hidden_size, V vocab_size.
+/// @file  Decoding: the model reads prompts by ring attention, then decodes one token at a time. The key/value cache
+/// stays distributed as the prompt's pass left it.
+/// Shapes: B sequences, S tokens of each prompt, C hidden_size, V tokens of the vocabulary.
 ///
 ///   prompt   | rank 0 | rank 1 | rank 2 |     ring attention; each rank keeps the keys and values of its own tokens
 ///   new          0        1        2          token n goes to rank n mod P; its query is answered by all caches
@@ -11,16 +11,18 @@
 #include <vector>
 
 #include "model/parameters.hpp"
-#include "ring/partition.hpp"
+#include "sequence/partition.hpp"
+#include "sequence/schedule.hpp"
 
 namespace ringworld {
 
 struct DecoderOptions {
-  std::int64_t batch = 1;          ///< B
-  std::int64_t prompt_length = 0;  ///< S, of which a rank may hold none
-  std::int64_t new_tokens = 1;     ///< most that are added
+  std::int64_t batch = 1;              ///< B
+  std::int64_t prompt_length = 0;      ///< S; a rank may hold no token of the prompt
+  std::int64_t new_tokens = 1;         ///< largest number of tokens that are added
+  Schedule schedule = Schedule::ring;  ///< schedule of the attention among the prompt's tokens
   Layout layout = Layout::zigzag;
-  DType dtype = DType::float32;  ///< of activations, weights in products, and the cache
+  DType dtype = DType::float32;  ///< type of activations, weights in products, and the cache
   double rope_theta = 10000.0;
   Backend backend = Backend::host;
   int threads = 1;
@@ -40,20 +42,20 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
   ~Decoder();
 
-  /// Forgets what went before and reads prompts. Collective.
+  /// Clears the cache and reads prompts. Collective.
   /// @param prompt (B, S), the same on every rank
   void read(std::span<const std::int32_t> prompt);
   /// Adds a token to each sequence. Collective.
   /// @param tokens (B), the same on every rank
   void add(std::span<const std::int32_t> tokens);
 
-  /// (B), the likeliest token after what was read and added, the first of equals; the same on every rank. Collective.
-  /// Blocks.
-  [[nodiscard]] std::vector<std::int32_t> likeliest();
-  /// (B, V) of what comes next, in host memory until the next `read` or `add`. Collective. Blocks.
+  /// (B), the likeliest token of one part of the vocabulary after what was read and added, the first of equals; the
+  /// same on every rank. Collective. Blocks.
+  [[nodiscard]] std::vector<std::int32_t> likeliest(std::size_t part = 0);
+  /// Logits (B, V) of the next token, in host memory, valid until the next `read` or `add`. Collective. Blocks.
   [[nodiscard]] TensorView<const float, 2> logits();
 
-  /// Of this rank's keys and values.
+  /// Bytes of this rank's keys and values.
   [[nodiscard]] std::int64_t cache_bytes() const;
 
  private:

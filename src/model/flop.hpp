@@ -11,7 +11,7 @@ namespace ringworld {
 
 /// FLOP of the forward pass for one token of a sequence of `context_length` tokens, on average. Full convention: every
 /// token attends to all S; causal: to (S + 1) / 2 on average.
-/// @param head_fraction  share of the tokens whose logits are computed
+/// @param head_fraction  share of the logits that are computed: of T tokens, each with V of them
 [[nodiscard]] double forward_flop_per_token(const ModelConfig& config, std::int64_t context_length, bool is_causal,
                                             double head_fraction = 1.0);
 

@@ -28,7 +28,9 @@ std::int64_t head_chunk_rows(std::int64_t chunk, std::int64_t rows) {
   return rounded_up(std::min(chunk, std::max<std::int64_t>(1, rows)));
 }
 
-std::int64_t head_list_rows(std::int64_t rows) { return rounded_up(rows); }
+std::int64_t head_list_rows(std::int64_t rows, std::int64_t parts) {
+  return rounded_up(rows) + (parts - 1) * row_quantum;
+}
 
 Head::Head(const HeadOptions& options, Compute& compute, Communicator tp)
     : options_(options),
@@ -39,8 +41,8 @@ Head::Head(const HeadOptions& options, Compute& compute, Communicator tp)
       loss_(make_cross_entropy(compute.backend(), compute.kernel_options())) {
   options_.chunk = head_chunk_rows(options.chunk, options.rows);
   const std::int64_t element = size_of(options.dtype);
-  const std::int64_t vocabulary = options.vocabulary.count;
-  const std::int64_t list = head_list_rows(options.rows);
+  const std::int64_t vocabulary = options.vocabulary.largest_part();
+  const std::int64_t list = head_list_rows(options.rows, std::ssize(options.vocabulary.parts()));
   rows_ = compute.allocate_dual<std::int32_t>(list);
   targets_ = compute.allocate_dual<std::int32_t>(list);
   weights_ = compute.allocate_dual<float>(list);
@@ -70,67 +72,81 @@ std::int64_t Head::bytes() const {
          dhidden_.bytes() + tp_scratch_.bytes();
 }
 
+const void* Head::weights_of(const PartSlice& slice, const void* weight) const {
+  return static_cast<const std::byte*>(weight) + slice.row * options_.hidden_size * size_of(options_.dtype);
+}
+
 void Head::project(const ConstRowsView& hidden, const void* weight, const TensorView<float, 2>& logits) {
-  const std::int64_t columns = options_.vocabulary.count;
-  for (std::int64_t begin = 0; begin < hidden.rows; begin += options_.chunk) {
-    const std::int64_t count = std::min(options_.chunk, hidden.rows - begin);
-    const TensorView<float, 2> chunk(logits_.as<float>(), {count, columns});
-    linear_.forward(hidden.row_range(begin, count), weight, chunk);
-    const auto values = access_.read(std::span(chunk.data, static_cast<std::size_t>(chunk.size())));
-    for (std::int64_t row = 0; row < count; ++row) {
-      std::ranges::copy(part(values, row * columns, columns), &logits(begin + row, 0));
+  for (const PartSlice& slice : options_.vocabulary.parts()) {
+    for (std::int64_t begin = 0; begin < hidden.rows; begin += options_.chunk) {
+      const std::int64_t count = std::min(options_.chunk, hidden.rows - begin);
+      const TensorView<float, 2> chunk(logits_.as<float>(), {count, slice.count});
+      linear_.forward(hidden.row_range(begin, count), weights_of(slice, weight), chunk);
+      const auto values = access_.read(std::span(chunk.data, static_cast<std::size_t>(chunk.size())));
+      for (std::int64_t row = 0; row < count; ++row) {
+        std::ranges::copy(part(values, row * slice.count, slice.count), &logits(begin + row, slice.first_token()));
+      }
     }
   }
 }
 
 void Head::list_active(const HeadPass& pass) {
-  const std::int64_t capacity = head_list_rows(options_.rows);
+  const std::vector<PartSlice>& slices = options_.vocabulary.parts();
+  const std::int64_t vocabulary_end = slices.back().part.end();
+  for (std::size_t row = 0; row < static_cast<std::size_t>(options_.rows); ++row) {
+    if (pass.targets[row] >= vocabulary_end) {
+      throw Error(ErrorKind::bad_input,
+                  fmt::format("loss: target {} is not below vocab_size {}", pass.targets[row], vocabulary_end));
+    }
+  }
+  const std::int64_t capacity = head_list_rows(options_.rows, std::ssize(slices));
   const std::span<std::int32_t> rows = rows_.edit(capacity);
   const std::span<std::int32_t> targets = targets_.edit(capacity);
   const std::span<float> weights = weights_.edit(capacity);
-  std::size_t count = 0;
-  for (std::size_t row = 0; row < static_cast<std::size_t>(options_.rows); ++row) {
-    const std::int32_t target = pass.targets[row];
-    if (target >= options_.vocab_size) {
-      throw Error(ErrorKind::bad_input,
-                  fmt::format("loss: target {} is not below vocab_size {}", target, options_.vocab_size));
+  listed_.clear();
+  list_end_ = 0;
+  for (const PartSlice& slice : slices) {
+    const std::int64_t begin = list_end_;
+    auto next = static_cast<std::size_t>(begin);
+    for (std::size_t row = 0; row < static_cast<std::size_t>(options_.rows); ++row) {
+      const std::int32_t target = pass.targets[row];
+      if (slice.part.contains(target)) {
+        rows[next] = static_cast<std::int32_t>(row);
+        targets[next] = target - static_cast<std::int32_t>(slice.part.begin);
+        weights[next] = pass.weights[row];
+        ++next;
+      }
     }
-    if (target >= 0) {
-      rows[count] = static_cast<std::int32_t>(row);
-      targets[count] = target;
-      weights[count] = pass.weights[row];
-      ++count;
-    }
+    const std::int64_t end = static_cast<std::int64_t>(next);
+    listed_.push_back({.begin = begin, .count = end - begin});
+    list_end_ = begin + rounded_up(end - begin);
+    std::ranges::fill(part(rows, end, list_end_ - end), -1);
+    std::ranges::fill(part(targets, end, list_end_ - end), -1);
+    std::ranges::fill(part(weights, end, list_end_ - end), 0.0F);
   }
-  active_ = static_cast<std::int64_t>(count);
-  const std::int64_t padded = rounded_up(active_);
-  std::ranges::fill(part(rows, active_, padded - active_), -1);
-  std::ranges::fill(part(targets, active_, padded - active_), -1);
-  std::ranges::fill(part(weights, active_, padded - active_), 0.0F);
-  rows_.upload(padded);
-  targets_.upload(padded);
-  weights_.upload(padded);
+  rows_.upload(list_end_);
+  targets_.upload(list_end_);
+  weights_.upload(list_end_);
 }
 
-Head::Chunk Head::gather(const HeadPass& pass, std::int64_t begin, std::int64_t count) {
-  const std::span<const std::int32_t> listed = part(rows_.read(active_), begin, count);
+void Head::gather(const HeadPass& pass, Chunk& chunk) {
+  const std::span<const std::int32_t> listed = part(rows_.read(list_end_), chunk.begin, chunk.count);
   const bool has_gradient = !pass.dhidden.is_null();
-  Chunk chunk{.begin = begin, .count = count};
-  chunk.is_in_place = listed.back() - listed.front() + 1 == count;
+  chunk.is_in_place = listed.back() - listed.front() + 1 == chunk.count;
   if (chunk.is_in_place) {
-    chunk.padded = count;
-    chunk.hidden = pass.hidden.row_range(listed.front(), count);
-    chunk.dhidden = has_gradient ? pass.dhidden.row_range(listed.front(), count) : RowsView();
-    return chunk;
+    chunk.padded = chunk.count;
+    chunk.hidden = pass.hidden.row_range(listed.front(), chunk.count);
+    chunk.dhidden = has_gradient ? pass.dhidden.row_range(listed.front(), chunk.count) : RowsView();
+    return;
   }
-  chunk.padded = rounded_up(count);
+  chunk.padded = rounded_up(chunk.count);
   const std::array<std::int64_t, 2> shape{chunk.padded, options_.hidden_size};
   const RowsView dense(hidden_.data(), options_.dtype, shape);
   const auto scope = compute_.scope(Work::elementwise);
-  compute_.tensors().gather_rows(pass.hidden, part(rows_.device(begin + chunk.padded), begin, chunk.padded), dense);
+  compute_.tensors().gather_rows(pass.hidden, part(rows_.device(chunk.begin + chunk.padded), chunk.begin, chunk.padded),
+                                 dense);
   chunk.hidden = dense;
   chunk.dhidden = has_gradient ? RowsView(dhidden_.data(), options_.dtype, shape) : RowsView();
-  return chunk;
 }
 
 void Head::find_likeliest(const Chunk& chunk, const TensorView<const float, 2>& logits) {
@@ -155,8 +171,7 @@ void Head::run_sharded(const Chunk& chunk, const ChunkLoss& loss, bool has_gradi
     const auto waiting = compute_.scope(Work::communication);
     all_reduce(tp_, values, reduction, compute_.memory());
   };
-  const CrossEntropyShard shard{
-      .logits = loss.logits, .targets = loss.targets, .vocab_begin = options_.vocabulary.begin};
+  const CrossEntropyShard shard{.logits = loss.logits, .targets = loss.targets, .vocab_begin = chunk.slice->begin};
   const std::int64_t end = chunk.begin + chunk.padded;
   const std::span<float> maximum = part(shard_maximum_.device(end), chunk.begin, chunk.padded);
   loss_->shard_maximum(shard, maximum);
@@ -179,8 +194,8 @@ void Head::propagate(const Chunk& chunk, const TensorView<float, 2>& dlogits, co
     compute_.tensors().copy_rows(dy, rounded);
     dy = rounded;
   }
-  linear_.weight_gradient(dy, chunk.hidden, pass.dweight);
-  linear_.input_gradient(dy, pass.weight, chunk.dhidden);
+  linear_.weight_gradient(dy, chunk.hidden, pass.dweight + chunk.slice->row * options_.hidden_size);
+  linear_.input_gradient(dy, weights_of(*chunk.slice, pass.weight), chunk.dhidden);
   sum_over_ranks(tp_, chunk.dhidden, tp_scratch_.as<float>(), compute_);
   if (!chunk.is_in_place) {
     const auto scope = compute_.scope(Work::elementwise);
@@ -189,54 +204,68 @@ void Head::propagate(const Chunk& chunk, const TensorView<float, 2>& dlogits, co
   }
 }
 
-void Head::start(const HeadPass& pass) {
+void Head::run_chunk(const HeadPass& pass, const Chunk& chunk) {
   const bool has_gradient = !pass.dhidden.is_null();
+  const std::int64_t end = chunk.begin + chunk.padded;
+  const ChunkLoss loss{.logits = {logits_.as<float>(), {chunk.padded, chunk.slice->count}},
+                       .targets = part(targets_.device(end), chunk.begin, chunk.padded),
+                       .weights = part(weights_.device(end), chunk.begin, chunk.padded),
+                       .nll = part(nll_.device(end), chunk.begin, chunk.padded)};
+  linear_.forward(chunk.hidden, weights_of(*chunk.slice, pass.weight), loss.logits);
+  if (pass.wants_likeliest) {
+    find_likeliest(chunk, loss.logits);
+  }
+  if (tp_.size() == 1) {
+    run_whole(loss, has_gradient);
+  } else {
+    run_sharded(chunk, loss, has_gradient);
+  }
+  if (has_gradient) {
+    propagate(chunk, loss.logits, pass);
+  }
+}
+
+void Head::start(const HeadPass& pass) {
   list_active(pass);
-  if (has_gradient && active_ < options_.rows) {
+  std::int64_t active = 0;
+  for (const ListedPart& listed : listed_) {
+    active += listed.count;
+  }
+  if (!pass.dhidden.is_null() && active < options_.rows) {
     const auto scope = compute_.scope(Work::elementwise);
     compute_.tensors().fill_zero(pass.dhidden);
   }
   chunks_.clear();
-  for (std::int64_t begin = 0; begin < active_; begin += options_.chunk) {
-    const Chunk& chunk = chunks_.emplace_back(gather(pass, begin, std::min(options_.chunk, active_ - begin)));
-    const std::int64_t end = begin + chunk.padded;
-    const ChunkLoss loss{.logits = {logits_.as<float>(), {chunk.padded, options_.vocabulary.count}},
-                         .targets = part(targets_.device(end), begin, chunk.padded),
-                         .weights = part(weights_.device(end), begin, chunk.padded),
-                         .nll = part(nll_.device(end), begin, chunk.padded)};
-    linear_.forward(chunk.hidden, pass.weight, loss.logits);
-    if (pass.wants_likeliest) {
-      find_likeliest(chunk, loss.logits);
+  for (std::size_t index = 0; index < listed_.size(); ++index) {
+    const ListedPart& listed = listed_[index];
+    for (std::int64_t done = 0; done < listed.count; done += options_.chunk) {
+      Chunk& chunk = chunks_.emplace_back();
+      chunk.slice = &options_.vocabulary.parts()[index];
+      chunk.begin = listed.begin + done;
+      chunk.count = std::min(options_.chunk, listed.count - done);
+      gather(pass, chunk);
+      run_chunk(pass, chunk);
+      compute_.progress();
     }
-    if (tp_.size() == 1) {
-      run_whole(loss, has_gradient);
-    } else {
-      run_sharded(chunk, loss, has_gradient);
-    }
-    if (has_gradient) {
-      propagate(chunk, loss.logits, pass);
-    }
-    compute_.progress();
   }
   has_likeliest_ = pass.wants_likeliest;
   if (has_likeliest_) {
-    likeliest_.download(active_);
-    largest_.download(active_);
+    likeliest_.download(list_end_);
+    largest_.download(list_end_);
   }
   if (tp_.size() == 1) {
-    nll_.download(active_);
+    nll_.download(list_end_);
   } else {
-    shard_maximum_.download(rounded_up(active_));
-    shard_sums_.download(2 * rounded_up(active_));
+    shard_maximum_.download(list_end_);
+    shard_sums_.download(2 * list_end_);
   }
 }
 
 void Head::find_shards_nll() {
-  const std::int64_t padded = rounded_up(active_);
-  const auto targets = targets_.read(padded);
-  const auto maximum = shard_maximum_.read(padded);
-  const auto all_sums = shard_sums_.edit(2 * padded);
-  const auto nll = nll_.edit(padded);
+  const auto targets = targets_.read(list_end_);
+  const auto maximum = shard_maximum_.read(list_end_);
+  const auto all_sums = shard_sums_.edit(2 * list_end_);
+  const auto nll = nll_.edit(list_end_);
   for (const Chunk& chunk : chunks_) {
     const std::span<const float> sums = sums_of(all_sums, chunk);
     negative_log_likelihoods(part(targets, chunk.begin, chunk.padded), part(maximum, chunk.begin, chunk.padded),
@@ -246,10 +275,15 @@ void Head::find_shards_nll() {
 }
 
 std::vector<std::int64_t> Head::likeliest_tokens() {
-  const auto columns = likeliest_.read(active_);
-  const auto mine = largest_.read(active_);
+  const auto columns = likeliest_.read(list_end_);
+  const auto mine = largest_.read(list_end_);
   std::vector<std::int64_t> tokens(columns.begin(), columns.end());
-  std::ranges::for_each(tokens, [&](std::int64_t& token) { token += options_.vocabulary.begin; });
+  for (std::size_t index = 0; index < listed_.size(); ++index) {
+    const ListedPart& listed = listed_[index];
+    for (std::int64_t& token : part(std::span(tokens), listed.begin, listed.count)) {
+      token += options_.vocabulary.parts()[index].first_token();
+    }
+  }
   if (tp_.size() > 1) {
     std::vector<float> largest(mine.begin(), mine.end());
     all_reduce(tp_, largest, Reduction::max, DeviceKind::host);
@@ -267,12 +301,15 @@ double Head::finish(const HeadScores& scores) {
   if (tp_.size() > 1) {
     find_shards_nll();
   }
-  const auto rows = rows_.read(active_);
-  const auto weights = weights_.read(active_);
-  const auto nll = nll_.read(active_);
+  const auto rows = rows_.read(list_end_);
+  const auto weights = weights_.read(list_end_);
+  const auto nll = nll_.read(list_end_);
   double loss = 0;
   std::ranges::fill(scores.nll, 0.0F);
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] < 0) {
+      continue;
+    }
     loss += static_cast<double>(weights[i]) * static_cast<double>(nll[i]);
     if (!scores.nll.empty()) {
       scores.nll[static_cast<std::size_t>(rows[i])] = nll[i];
@@ -283,7 +320,9 @@ double Head::finish(const HeadScores& scores) {
     const std::vector<std::int64_t> tokens = likeliest_tokens();
     std::ranges::fill(scores.likeliest, -1);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      scores.likeliest[static_cast<std::size_t>(rows[i])] = static_cast<std::int32_t>(tokens[i]);
+      if (rows[i] >= 0) {
+        scores.likeliest[static_cast<std::size_t>(rows[i])] = static_cast<std::int32_t>(tokens[i]);
+      }
     }
   }
   return loss;

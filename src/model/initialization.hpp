@@ -13,7 +13,7 @@ namespace ringworld {
 
 enum class Initialization : std::uint8_t {
   lwm,     ///< matrices N(0, initializer_range), norms 1, biases 0
-  needle,  ///< matrices N(0, 1 / fan_in), what ends a residual branch less by sqrt(2 L); layer 0 attends to positions
+  needle,  ///< matrices N(0, 1 / fan_in), output projections scaled by 1 / sqrt(2 L); layer 0 attends to positions
 };
 
 inline constexpr std::array<std::string_view, 2> initialization_names{"lwm", "needle"};

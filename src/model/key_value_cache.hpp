@@ -8,11 +8,11 @@
 ///   rank 1  q . K_1 -> m_1 l_1 o_1 --+-->   L = sum l_r e^(m_r - M)  (one sum over the ring, l and o together)
 ///   rank 2  q . K_2 -> m_2 l_2 o_2 --+      out = sum o_r e^(m_r - M) / L
 ///
-/// Keys, values, queries and results lie where the backend computes; the weights e^(m_r - M) are made on the host, which
-/// waits for the maxima where the ring has several ranks.
+/// Keys, values, queries and results lie where the backend computes; the weights e^(m_r - M) are made on the host,
+/// which waits for the maxima where the ring has several ranks.
 ///
-/// Nothing rotates: a token costs B H (D + 2) floats in two reductions a layer, whatever the context's length. LWM's
-/// decoder sends the whole cache round the ring for each token.
+/// No keys or values move between ranks: a token costs B H (D + 2) floats in two reductions a layer, whatever the
+/// context's length. LWM's decoder sends the whole cache round the ring for each token.
 
 #include <memory>
 #include <vector>
@@ -33,7 +33,7 @@ struct CacheShape {
   std::int64_t kv_heads = 0;
   std::int64_t head_size = 0;
   std::int64_t capacity = 0;     ///< tokens of a sequence that this rank can hold
-  DType dtype = DType::float32;  ///< of keys, values, queries and results; sums are fp32
+  DType dtype = DType::float32;  ///< type of keys, values, queries and results; sums are fp32
 };
 
 class KeyValueCache {
@@ -55,7 +55,7 @@ class KeyValueCache {
   /// @pre some rank holds a token
   void attend(std::int64_t layer, const ConstActivationView& q, const ActivationView& out);
 
-  /// Of keys and values.
+  /// Bytes of keys and values.
   [[nodiscard]] std::int64_t bytes() const { return memory_.bytes(); }
 
  private:

@@ -138,7 +138,7 @@ void TransformerLayer::attend(const Pass& pass, const LayerActivations& kept) {
   attention_.forward(pass.layer, {.q = heads_of(kept.qkv, 0, shape.heads),
                                   .k = heads_of(kept.qkv, shape.query_size(), shape.kv_heads),
                                   .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
-                                  .segments = pass.segments,
+                                  .document_ids = pass.document_ids,
                                   .out = heads_of(kept.attention, 0, shape.heads),
                                   .maximum = kept.maximum,
                                   .sum = kept.sum});
@@ -252,7 +252,7 @@ void TransformerLayer::backward_attention(const Pass& pass, const LayerActivatio
     attention_.backward(pass.layer, {.q = heads_of(kept.qkv, 0, shape.heads),
                                      .k = heads_of(kept.qkv, shape.query_size(), shape.kv_heads),
                                      .v = heads_of(kept.qkv, shape.query_size() + shape.key_size(), shape.kv_heads),
-                                     .segments = pass.segments,
+                                     .document_ids = pass.document_ids,
                                      .out = heads_of(kept.attention, 0, shape.heads),
                                      .maximum = kept.maximum,
                                      .sum = kept.sum,

@@ -12,9 +12,9 @@
 #include <memory>
 
 #include "comm/communicator.hpp"
-#include "kernels/mlp/mlp.hpp"
 #include "kernels/norm/norm.hpp"
 #include "kernels/rope/rope.hpp"
+#include "kernels/swiglu/swiglu.hpp"
 #include "model/activations.hpp"
 #include "model/compute.hpp"
 #include "model/layer_attention.hpp"
@@ -34,7 +34,7 @@ struct LayerWeights {
   const void* down = nullptr;     ///< (C, F)
 };
 
-/// Where their gradients are added up.
+/// Accumulators of the gradients of these weights.
 struct LayerGradients {
   std::span<float> norm;
   float* qkv = nullptr;
@@ -63,25 +63,25 @@ class TransformerLayer {
   /// `compute` and `attention`, of one backend, must outlive this.
   TransformerLayer(const LayerOptions& options, Compute& compute, LayerAttention& attention, Communicator tp);
 
-  /// What every pass needs to know of the batch, and which layer it is in.
+  /// Operands of the batch that every pass needs, and the index of the layer.
   struct Pass {
     std::int64_t layer = 0;
-    TensorView<const float, 2> cosine;           ///< (T, D / 2)
-    TensorView<const float, 2> sine;             ///< (T, D / 2)
-    TensorView<const std::int32_t, 2> segments;  ///< (B, T), or null
+    TensorView<const float, 2> cosine;               ///< (T, D / 2)
+    TensorView<const float, 2> sine;                 ///< (T, D / 2)
+    TensorView<const std::int32_t, 2> document_ids;  ///< (B, T), or null
   };
 
   /// `middle_before` + `branch` is the layer's input, which is written to `kept.x`; with a null `middle_before` it is
   /// there already. Overwrites `branch` by this layer's: its output is `kept.middle` + `branch`.
   void forward(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept,
                const ConstRowsView& middle_before, const RowsView& branch);
-  /// Fills what was not kept again, from `kept.x` and, if attention is kept, from its result.
+  /// Recomputes the activations that were not kept, from `kept.x` and, if attention is kept, from its result.
   void recompute(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept, bool is_attention_kept);
-  /// Turns the gradient of the layer's output into that of its input, in place.
+  /// Replaces the gradient of the layer's output by the gradient of its input, in place.
   void backward(const Pass& pass, const LayerWeights& weights, const LayerGradients& gradients,
                 const LayerActivations& kept, const RowsView& dx);
 
-  /// Room of (rows, C) for a branch, free between passes over layers.
+  /// Scratch (rows, C) for a branch; unused between passes over layers.
   [[nodiscard]] const RowsView& branch() const { return branch_; }
   /// rows * C floats for sums over tp in bf16, else null.
   [[nodiscard]] float* tp_scratch() const { return tp_scratch_.as<float>(); }

@@ -2,7 +2,7 @@
 /// @file  The three products of a linear layer y = x W^T, with W (out, in) as Hugging Face keeps it.
 /// Shapes: x (T, in), y (T, out); rows may lie apart.
 
-#include "kernels/row/rows_view.hpp"
+#include "kernels/elementwise/rows_view.hpp"
 #include "model/compute.hpp"
 
 namespace ringworld {

@@ -13,12 +13,12 @@
 #include "model/head.hpp"
 #include "model/rope_table.hpp"
 #include "model/weights.hpp"
-#include "ring/ring_attention.hpp"
+#include "sequence/sequence_attention.hpp"
 
 namespace ringworld {
 namespace {
 
-RingAttentionOptions attention_options(const LocalShape& shape, const ModelOptions& options) {
+SequenceAttentionOptions attention_options(const LocalShape& shape, const ModelOptions& options) {
   return {.problem = {.context_length = options.context_length,
                       .batch = shape.batch,
                       .heads = shape.heads,
@@ -26,7 +26,8 @@ RingAttentionOptions attention_options(const LocalShape& shape, const ModelOptio
                       .head_size = shape.head_size,
                       .dtype = options.dtype,
                       .wire_dtype = options.wire_dtype,
-                      .has_segments = options.has_segments},
+                      .has_documents = options.has_documents},
+          .schedule = options.schedule,
           .layout = options.layout,
           .backend = options.backend,
           .threads = static_cast<int>(options.threads),
@@ -63,14 +64,16 @@ struct Model::Impl {
   LocalShape shape;
   Compute compute;
   GatheredWeights weights;
-  RingAttention ring_attention;
-  SequenceAttention attention;
+  std::unique_ptr<SequenceAttention> sequence;
+  WholeSequence attention;
   Body body;
   Head head;
-  DualArray<std::int32_t> tokens;    // (B, T) of the pass
-  DualArray<std::int32_t> segments;  // (B, T), where there are documents
+  DualArray<std::int32_t> table_rows;    // (B, T), of the embedding's table, of the tokens of the pass
+  DualArray<std::int32_t> document_ids;  // (B, T), where there are documents
   RopeTable rope_table;
-  Buffer gradient;  // (rows, C), of the residual stream
+  double rope_theta;
+  bool is_rope_table_built = false;  // a pass does so: a model that only plans memory needs no table
+  Buffer gradient;                   // (rows, C), of the residual stream
 
   Impl(ShardedParameters& parameters_in, const ModelOptions& options_in);
 
@@ -79,22 +82,23 @@ struct Model::Impl {
   [[nodiscard]] RowsView gradient_rows() const {
     return {gradient.data(), shape.dtype, {shape.rows(), shape.hidden_size}};
   }
-  /// What the layers read of the batch that is here.
+  /// The operands of the current batch that the layers read.
   [[nodiscard]] TransformerLayer::Pass pass() const {
-    TransformerLayer::Pass result{.layer = 0, .cosine = rope_table.cosine(), .sine = rope_table.sine(), .segments = {}};
-    if (options.has_segments) {
-      result.segments = {segments.device(shape.rows()).data(), {shape.batch, shape.tokens}};
+    TransformerLayer::Pass result{
+        .layer = 0, .cosine = rope_table.cosine(), .sine = rope_table.sine(), .document_ids = {}};
+    if (options.has_documents) {
+      result.document_ids = {document_ids.device(shape.rows()).data(), {shape.batch, shape.tokens}};
     }
     return result;
   }
 
   void check_batch(const TensorView<const std::int32_t, 2>& new_tokens,
-                   const TensorView<const std::int32_t, 2>& new_segments) const;
-  void bring(const TensorView<const std::int32_t, 2>& new_tokens,
-             const TensorView<const std::int32_t, 2>& new_segments);
+                   const TensorView<const std::int32_t, 2>& new_document_ids) const;
+  void upload_batch(const TensorView<const std::int32_t, 2>& new_tokens,
+                    const TensorView<const std::int32_t, 2>& new_document_ids);
   [[nodiscard]] std::int64_t local_row(const LogitPlace& place) const;
   void run_layers(const TensorView<const std::int32_t, 2>& new_tokens,
-                  const TensorView<const std::int32_t, 2>& new_segments);
+                  const TensorView<const std::int32_t, 2>& new_document_ids);
   void start_head(const ModelBatch& batch, bool wants_likeliest, bool has_gradient);
   void backward_layers();
   double run(const ModelBatch& batch, const TokenScores& scores, bool has_gradient);
@@ -112,11 +116,10 @@ Model::Impl::Impl(ShardedParameters& parameters_in, const ModelOptions& options_
       shape(local_shape(config(), mesh.shape()[MeshAxis::tp], options.batch, std::ssize(positions), options.dtype)),
       compute(options.backend, options.threads, parameters.profile(), [this] { parameters.progress(); }),
       weights(parameters, options.dtype, compute),
-      ring_attention(Ring(mesh.along(MeshAxis::sp)), attention_options(shape, options)),
-      attention(ring_attention),
+      sequence(make_sequence_attention(mesh.along(MeshAxis::sp), attention_options(shape, options))),
+      attention(*sequence),
       body({.shape = shape,
             .layers = config().layers,
-            .vocabulary = layout().vocabulary(),
             .epsilon = static_cast<float>(config().rms_norm_eps),
             .rope_pairing = config().rope_pairing,
             .ffn_chunk = options.ffn_chunk,
@@ -125,50 +128,50 @@ Model::Impl::Impl(ShardedParameters& parameters_in, const ModelOptions& options_
            compute, attention, tp),
       head({.rows = shape.rows(),
             .hidden_size = shape.hidden_size,
-            .vocab_size = config().vocab_size,
             .vocabulary = layout().vocabulary(),
             .dtype = options.dtype,
             .chunk = options.loss_chunk,
             .is_forward_only = options.is_forward_only},
            compute, tp),
-      rope_table(compute, shape.tokens, shape.head_size) {
+      rope_table(compute, shape.tokens, shape.head_size),
+      rope_theta(config().rope_theta) {
   require(compute.memory() == parameters.memory(), "model: the parameters are not where this backend computes");
-  tokens = compute.allocate_dual<std::int32_t>(shape.rows());
-  if (options.has_segments) {
-    segments = compute.allocate_dual<std::int32_t>(shape.rows());
+  table_rows = compute.allocate_dual<std::int32_t>(shape.rows());
+  if (options.has_documents) {
+    document_ids = compute.allocate_dual<std::int32_t>(shape.rows());
   }
   if (!options.is_forward_only) {
     gradient = compute.allocate(shape.rows() * shape.hidden_size * size_of(shape.dtype));
   }
-  rope_table.build(config(), config().rope_theta, positions);
 }
 
 void Model::Impl::check_batch(const TensorView<const std::int32_t, 2>& new_tokens,
-                              const TensorView<const std::int32_t, 2>& new_segments) const {
+                              const TensorView<const std::int32_t, 2>& new_document_ids) const {
   const std::array<std::int64_t, 2> expected{shape.batch, shape.tokens};
   const auto is_expected = [&](const TensorView<const std::int32_t, 2>& view) {
     return view.shape == expected && view.strides == row_major_strides(expected);
   };
   require(is_expected(new_tokens), "model: tokens must be dense, (batch, tokens of this rank)");
   // The shape says whether ids are given: those of a rank without tokens are no memory, and null.
-  require(is_expected(new_segments) || (!options.has_segments && new_segments.is_null()),
-          "model: document ids must be shaped as tokens where has_segments says so, and null elsewhere");
+  require(is_expected(new_document_ids) || (!options.has_documents && new_document_ids.is_null()),
+          "model: document ids must be shaped as tokens where has_documents says so, and null elsewhere");
   for (const std::int32_t token : dense_span(new_tokens)) {
-    if (token < 0 || token >= config().vocab_size) {
+    if (!config().vocabulary.contains(token)) {
       throw Error(ErrorKind::bad_input,
-                  fmt::format("model: token {} is not in the vocabulary of {}", token, config().vocab_size));
+                  fmt::format("model: token {} is not in the vocabulary of {}", token, config().vocabulary.size()));
     }
   }
 }
 
-/// Takes the batch to where kernels read it.
-void Model::Impl::bring(const TensorView<const std::int32_t, 2>& new_tokens,
-                        const TensorView<const std::int32_t, 2>& new_segments) {
-  std::ranges::copy(dense_span(new_tokens), tokens.edit(shape.rows()).begin());
-  tokens.upload(shape.rows());
-  if (options.has_segments) {
-    std::ranges::copy(dense_span(new_segments), segments.edit(shape.rows()).begin());
-    segments.upload(shape.rows());
+/// Copies the batch to where kernels read it.
+void Model::Impl::upload_batch(const TensorView<const std::int32_t, 2>& new_tokens,
+                               const TensorView<const std::int32_t, 2>& new_document_ids) {
+  std::ranges::transform(dense_span(new_tokens), table_rows.edit(shape.rows()).begin(),
+                         [&](std::int32_t token) { return layout().vocabulary().row_of(token); });
+  table_rows.upload(shape.rows());
+  if (options.has_documents) {
+    std::ranges::copy(dense_span(new_document_ids), document_ids.edit(shape.rows()).begin());
+    document_ids.upload(shape.rows());
   }
 }
 
@@ -184,22 +187,25 @@ std::int64_t Model::Impl::local_row(const LogitPlace& place) const {
 }
 
 void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& new_tokens,
-                             const TensorView<const std::int32_t, 2>& new_segments) {
-  check_batch(new_tokens, new_segments);
-  bring(new_tokens, new_segments);
-  body.forward(tokens.device(shape.rows()), pass(), weights);
+                             const TensorView<const std::int32_t, 2>& new_document_ids) {
+  check_batch(new_tokens, new_document_ids);
+  upload_batch(new_tokens, new_document_ids);
+  if (!is_rope_table_built) {
+    rope_table.build(config(), rope_theta, positions);
+    is_rope_table_built = true;
+  }
+  body.forward(table_rows.device(shape.rows()), pass(), weights);
 }
 
 void Model::Impl::start_head(const ModelBatch& batch, bool wants_likeliest, bool has_gradient) {
   const std::int64_t unit = layout().head_unit();
-  const std::int64_t offset = layout().head_tensor().offset;
   head.start({.hidden = body.hidden(),
               .weight = weights.head(has_gradient ? layout().final_unit() - 1 : -1),
               .targets = dense_span(batch.targets),
               .weights = dense_span(batch.weights),
               .wants_likeliest = wants_likeliest,
               .dhidden = has_gradient ? gradient_rows() : RowsView(),
-              .dweight = has_gradient ? parameters.gradient(unit).data() + offset : nullptr});
+              .dweight = has_gradient ? parameters.gradient(unit).data() + layout().head_offset() : nullptr});
 }
 
 void Model::Impl::backward_layers() {
@@ -234,14 +240,12 @@ void Model::Impl::backward_layers() {
     parameters.start_reduce_scatter(unit);
   }
 
-  const TensorSlice vocabulary = layout().vocabulary();
   const std::span<float> table_gradient = parameters.gradient(0);
   {
     const auto scope = compute.scope(Work::elementwise);
-    body.embedding().backward({.tokens = tokens.device(shape.rows()),
+    body.embedding().backward({.tokens = table_rows.device(shape.rows()),
                                .dy = dx,
-                               .vocab_begin = vocabulary.begin,
-                               .dtable = {table_gradient.data(), {vocabulary.count, shape.hidden_size}}});
+                               .dtable = {table_gradient.data(), {layout().vocabulary().rows(), shape.hidden_size}}});
   }
   parameters.start_reduce_scatter(0);
 }
@@ -250,7 +254,7 @@ double Model::Impl::run(const ModelBatch& batch, const TokenScores& scores, bool
   require(!has_gradient || !options.is_forward_only, "model: planned for forward passes only");
   require(batch.targets.shape == batch.tokens.shape && batch.weights.shape == batch.tokens.shape,
           "model: targets and weights must be shaped as tokens");
-  run_layers(batch.tokens, batch.segments);
+  run_layers(batch.tokens, batch.document_ids);
   start_head(batch, !scores.likeliest.is_null(), has_gradient);
   if (has_gradient) {
     backward_layers();
@@ -275,7 +279,10 @@ const ModelOptions& Model::options() const { return impl_->options; }
 const Partition& Model::partition() const { return impl_->partition; }
 const std::vector<std::int64_t>& Model::positions() const { return impl_->positions; }
 
-void Model::set_rope_theta(double theta) { impl_->rope_table.build(impl_->config(), theta, impl_->positions); }
+void Model::set_rope_theta(double theta) {
+  impl_->rope_theta = theta;
+  impl_->is_rope_table_built = false;
+}
 
 double Model::forward(const ModelBatch& batch, const TokenScores& scores) { return impl_->run(batch, scores, false); }
 
@@ -284,18 +291,17 @@ double Model::forward_backward(const ModelBatch& batch, const TokenScores& score
 }
 
 void Model::prefill(const TensorView<const std::int32_t, 2>& tokens,
-                    const TensorView<const std::int32_t, 2>& segments) {
-  impl_->run_layers(tokens, segments);
+                    const TensorView<const std::int32_t, 2>& document_ids) {
+  impl_->run_layers(tokens, document_ids);
 }
 
 void Model::logits(std::span<const LogitPlace> places, const TensorView<float, 2>& logits) {
   Impl& impl = *impl_;
   const ModelConfig& config = impl.config();
-  require(logits.shape == std::array<std::int64_t, 2>{std::ssize(places), config.vocab_size} &&
+  require(logits.shape == std::array<std::int64_t, 2>{std::ssize(places), config.vocabulary.size()} &&
               logits.strides == row_major_strides(logits.shape),
-          "model: logits must be dense, (places, vocab_size)");
+          "model: logits must be dense, (places, tokens of the vocabulary)");
   const void* weights = impl.weights.head();
-  const TensorSlice vocabulary = impl.layout().vocabulary();
   // Each rank fills in what it has; zeros elsewhere make the sum over ranks a gather.
   std::fill_n(logits.data, logits.size(), 0.0F);
   for (std::int64_t i = 0; i < std::ssize(places);) {
@@ -306,8 +312,7 @@ void Model::logits(std::span<const LogitPlace> places, const TensorView<float, 2
       ++count;
     }
     if (row >= 0) {
-      impl.head.project(impl.body.hidden().row_range(row, count), weights,
-                        logits.slice(0, i, count).slice(1, vocabulary.begin, vocabulary.count));
+      impl.head.project(impl.body.hidden().row_range(row, count), weights, logits.slice(0, i, count));
     }
     i += count;
   }
@@ -317,8 +322,8 @@ void Model::logits(std::span<const LogitPlace> places, const TensorView<float, 2
 
 std::int64_t Model::bytes() const {
   const Impl& impl = *impl_;
-  return impl.body.bytes() + impl.head.bytes() + impl.weights.bytes() + impl.tokens.bytes() + impl.segments.bytes() +
-         impl.rope_table.bytes() + impl.gradient.bytes();
+  return impl.body.bytes() + impl.head.bytes() + impl.weights.bytes() + impl.table_rows.bytes() +
+         impl.document_ids.bytes() + impl.rope_table.bytes() + impl.gradient.bytes();
 }
 
 }  // namespace ringworld

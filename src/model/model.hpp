@@ -3,7 +3,7 @@
 /// Source: Touvron et al., "LLaMA", arXiv:2302.13971; blockwise feed-forward and loss after Liu, Abbeel, "Blockwise
 /// Parallel Transformer", arXiv:2305.19370; tensor parallelism after Shoeybi et al., "Megatron-LM", arXiv:1909.08053.
 /// Shapes: B sequences of this rank, T tokens of this rank (Partition::tokens, which
-/// need not be as many as other ranks', and may be none), C hidden_size, V vocab_size.
+/// need not be as many as other ranks', and may be none), C hidden_size, V tokens of the vocabulary.
 ///
 ///   tokens -> embedding -> [ norm -> q,k,v -> RoPE -> ring attention -> o ->(+)-> norm -> gate,up -> SwiGLU -> down ->(+) ] x L
 ///          -> norm -> head -> cross-entropy
@@ -21,12 +21,13 @@
 #include "core/tensor_view.hpp"
 #include "device/backend.hpp"
 #include "model/parameters.hpp"
-#include "ring/partition.hpp"
+#include "sequence/partition.hpp"
+#include "sequence/schedule.hpp"
 
 namespace ringworld {
 
-/// What the backward pass computes again instead of keeping it. The feed-forward block's inner activations are never
-/// kept: they are computed again chunk by chunk.
+/// Which activations the backward pass recomputes instead of keeping. The feed-forward block's inner activations are
+/// never kept: they are computed again chunk by chunk.
 enum class Recomputation : std::uint8_t {
   none,             ///< keeps everything of size (T, C)
   attention_saved,  ///< keeps each layer's input and the result of its attention
@@ -43,38 +44,42 @@ inline constexpr std::array<std::string_view, 3> recomputation_names{"none", "at
 [[nodiscard]] Recomputation parse_recomputation(std::string_view name);
 
 struct ModelOptions {
-  std::int64_t batch = 1;           ///< B: sequences of this rank, not of all ranks
-  std::int64_t context_length = 0;  ///< S: tokens of a sequence, over all ranks of its ring
+  std::int64_t batch = 1;              ///< B: sequences of this rank, not of all ranks
+  std::int64_t context_length = 0;     ///< S: tokens of a sequence, over all ranks of sp
+  Schedule schedule = Schedule::ring;  ///< schedule of attention over the ranks of sp
   Layout layout = Layout::zigzag;
   DType dtype = DType::float32;       ///< activations and weights in products; sums, master weights, gradients are fp32
-  DType wire_dtype = DType::float32;  ///< keys and values on their way round the ring
+  DType wire_dtype = DType::float32;  ///< type of the data that attention sends to other ranks
   Backend backend = Backend::host;
   std::int64_t threads = 1;
   Recomputation recomputation = Recomputation::none;
-  bool has_segments = false;       ///< whether batches carry document ids
+  bool has_documents = false;      ///< whether batches carry document ids
   bool is_forward_only = false;    ///< plans no memory for a backward pass
   std::int64_t ffn_chunk = 1024;   ///< tokens of which the feed-forward block holds (tokens, F) at a time
   std::int64_t loss_chunk = 1024;  ///< tokens whose logits, (tokens, V), exist at a time
 };
 
-/// @throws Error(bad_input) when an option cannot be.
+/// @throws Error(bad_input) when an option is invalid.
 void check_model_options(const ModelOptions& options);
 
 /// This rank's tokens, in the order of `Model::positions`; host memory, whatever the backend.
 struct ModelBatch {
-  TensorView<const std::int32_t, 2> tokens;    ///< (B, T)
-  TensorView<const std::int32_t, 2> targets;   ///< (B, T), what comes next; negative: ignored, costs no logits
-  TensorView<const float, 2> weights;          ///< (B, T), of each nll in the loss; nothing is divided
-  TensorView<const std::int32_t, 2> segments;  ///< (B, T) document ids, negative = padding; null unless has_segments
+  TensorView<const std::int32_t, 2> tokens;  ///< (B, T)
+  /// (B, T), what comes next, predicted among the tokens of its part of the vocabulary; negative: ignored, no logits
+  TensorView<const std::int32_t, 2> targets;
+  TensorView<const float, 2> weights;  ///< (B, T), weight of each nll in the loss; the sum is not normalised
+  TensorView<const std::int32_t, 2>
+      document_ids;  ///< (B, T) document ids, negative = padding; null unless has_documents
 };
 
-/// What is wanted of each token; host memory, null: not wanted.
+/// Results per token; host memory. A null view is not filled in.
 struct TokenScores {
-  TensorView<float, 2> nll;               ///< (B, T), -log p(target), not weighted; 0 where ignored
-  TensorView<std::int32_t, 2> likeliest;  ///< (B, T), token of the largest logit, the first of equals; -1 where ignored
+  TensorView<float, 2> nll;  ///< (B, T), -log p(target), not weighted; 0 where ignored
+  TensorView<std::int32_t, 2>
+      likeliest;  ///< (B, T), token of the target's part with the largest logit, the first of equals; -1 where ignored
 };
 
-/// A place whose logits are wanted: they say what follows token `position` of the sequence.
+/// A place whose logits are requested: they predict the token after `position` in the sequence.
 struct LogitPlace {
   std::int64_t row = 0;       ///< of this rank's batch
   std::int64_t position = 0;  ///< global, 0 <= position < S
@@ -85,7 +90,7 @@ struct LogitPlace {
 class Model {
  public:
   /// Collective over the mesh of `parameters`, which must outlive the model and lie where the backend computes.
-  /// @throws Error(bad_input) when an option cannot be; Error(out_of_memory).
+  /// @throws Error(bad_input) when an option is invalid; Error(out_of_memory).
   Model(ShardedParameters& parameters, const ModelOptions& options);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
@@ -99,21 +104,23 @@ class Model {
   /// Takes effect at the next pass.
   void set_rope_theta(double theta);
 
-  /// The loss: sum of weight * nll over all ranks. Collective over the mesh. Blocks until the loss is known: on a device,
-  /// a pass has one such moment, behind the head and not behind the backward pass.
+  /// The loss: sum of weight * nll over all ranks. Collective over the mesh. Blocks until the loss is known: on a
+  /// device, a pass has one such moment, behind the head and not behind the backward pass.
   double forward(const ModelBatch& batch, const TokenScores& scores = {});
 
-  /// The same, and adds the loss's gradient to the gradient shards; ShardedParameters::finish_gradients completes it after
-  /// the last pass of a step. Collective over the mesh. Blocks.
+  /// The same, and adds the loss's gradient to the gradient shards; ShardedParameters::finish_gradients completes it
+  /// after the last pass of a step. Collective over the mesh. Blocks.
   double forward_backward(const ModelBatch& batch, const TokenScores& scores = {});
 
-  /// Runs all layers and keeps the last hidden states for `logits`. Collective over the mesh. Does not block on a device.
-  /// @param segments (B, T), null unless has_segments
-  void prefill(const TensorView<const std::int32_t, 2>& tokens, const TensorView<const std::int32_t, 2>& segments = {});
+  /// Runs all layers and keeps the last hidden states for `logits`. Collective over the mesh. Does not block on a
+  /// device.
+  /// @param document_ids (B, T), null unless has_documents
+  void prefill(const TensorView<const std::int32_t, 2>& tokens,
+               const TensorView<const std::int32_t, 2>& document_ids = {});
 
   /// Logits after the last `prefill`, `forward` or `forward_backward`. Collective over tp and sp, whose ranks give the
   /// same places and all get the result.
-  /// @param logits (places, V), host memory, overwritten. Blocks.
+  /// @param logits (places, V), host memory, overwritten; those of each part are by its own head. Blocks.
   void logits(std::span<const LogitPlace> places, const TensorView<float, 2>& logits);
 
   /// Bytes of activations and scratch memory that the model holds where its kernels compute.

@@ -17,6 +17,17 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
   return elements;
 }
 
+struct IndexRange {
+  std::int64_t begin = 0;
+  std::int64_t count = 0;
+};
+
+/// The range of `extent` indices that rank `rank` of `ranks` holds.
+IndexRange slice_of(std::int64_t extent, std::int64_t ranks, std::int64_t rank) {
+  const std::int64_t begin = extent * rank / ranks;
+  return {.begin = begin, .count = extent * (rank + 1) / ranks - begin};
+}
+
 /// Adds the tensors of a unit one after another.
 class UnitBuilder {
  public:
@@ -29,6 +40,14 @@ class UnitBuilder {
   void matrix(std::string_view name, std::int64_t out, std::int64_t in, int axis, bool is_decayed = true) {
     add(name, {out, in}, axis, is_decayed);
   }
+  /// A table a part of the vocabulary. The first has the name that a model of text alone gives it.
+  template <class NameOf>
+  void tables(const ModelConfig& config, std::string_view first_name, NameOf&& name_of, bool is_decayed) {
+    for (const VocabularyPart& part : config.vocabulary.parts()) {
+      matrix(part.begin == 0 ? std::string(first_name) : name_of(part.name), part.size, config.hidden_size, 0,
+             is_decayed);
+    }
+  }
   [[nodiscard]] UnitLayout finish() { return std::move(unit_); }
 
  private:
@@ -36,8 +55,8 @@ class UnitBuilder {
     TensorSlice slice;
     if (axis != TensorSlice::no_axis) {
       const std::int64_t extent = shape[static_cast<std::size_t>(axis)];
-      const std::int64_t begin = extent * tp_rank_ / tp_ranks_;
-      slice = {.axis = axis, .begin = begin, .count = extent * (tp_rank_ + 1) / tp_ranks_ - begin};
+      const auto [begin, count] = slice_of(extent, tp_ranks_, tp_rank_);
+      slice = {.axis = axis, .begin = begin, .count = count};
     }
     unit_.tensors.push_back({.name = prefix_ + std::string(name),
                              .global_shape = std::move(shape),
@@ -112,6 +131,25 @@ const TensorLayout& UnitLayout::tensor(std::string_view ending) const {
   return *found;
 }
 
+VocabularySlices::VocabularySlices(const Vocabulary& vocabulary, std::int64_t tp_ranks, std::int64_t tp_rank) {
+  for (const VocabularyPart& part : vocabulary.parts()) {
+    const auto [begin, count] = slice_of(part.size, tp_ranks, tp_rank);
+    parts_.push_back({.part = part, .begin = begin, .count = count, .row = parts_.empty() ? 0 : rows()});
+  }
+}
+
+std::int64_t VocabularySlices::largest_part() const { return std::ranges::max(parts_, {}, &PartSlice::count).count; }
+
+std::int32_t VocabularySlices::row_of(std::int32_t token) const {
+  for (const PartSlice& slice : parts_) {
+    const std::int64_t index = token - slice.first_token();
+    if (index >= 0 && index < slice.count) {
+      return static_cast<std::int32_t>(slice.row + index);
+    }
+  }
+  return -1;
+}
+
 ParameterLayout::ParameterLayout(const ModelConfig& config, std::int64_t tp_ranks, std::int64_t tp_rank)
     : config_(config) {
   validate(config);
@@ -119,11 +157,16 @@ ParameterLayout::ParameterLayout(const ModelConfig& config, std::int64_t tp_rank
   require_divisible(config.heads, "heads", tp_ranks);
   require_divisible(config.kv_heads, "kv_heads", tp_ranks);
   require_divisible(config.ffn_size, "ffn_size", tp_ranks);
-  require_input(config.vocab_size >= tp_ranks,
-                fmt::format("mesh: tp = {} is more than vocab_size = {}", tp_ranks, config.vocab_size));
+  for (const VocabularyPart& part : config.vocabulary.parts()) {
+    require_input(part.size >= tp_ranks, fmt::format("mesh: tp = {} is more than vocab_size = {} of part '{}'",
+                                                     tp_ranks, part.size, part.name));
+  }
+  vocabulary_ = VocabularySlices(config.vocabulary, tp_ranks, tp_rank);
 
   UnitBuilder embedding("model.", tp_ranks, tp_rank);
-  embedding.matrix("embed_tokens.weight", config.vocab_size, config.hidden_size, 0, false);
+  embedding.tables(
+      config, "embed_tokens.weight", [](const std::string& part) { return fmt::format("embed_{}.weight", part); },
+      false);
   units_.push_back(embedding.finish());
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
     units_.push_back(layer_unit_layout(config, {fmt::format("model.layers.{}.", layer), tp_ranks, tp_rank}));
@@ -131,7 +174,8 @@ ParameterLayout::ParameterLayout(const ModelConfig& config, std::int64_t tp_rank
   UnitBuilder last("", tp_ranks, tp_rank);
   last.vector("model.norm.weight", config.hidden_size);
   if (!config.is_head_tied) {
-    last.matrix("lm_head.weight", config.vocab_size, config.hidden_size, 0);
+    last.tables(
+        config, "lm_head.weight", [](const std::string& part) { return fmt::format("{}_head.weight", part); }, true);
   }
   units_.push_back(last.finish());
 }

@@ -1,12 +1,12 @@
 #pragma once
 /// @file  Which tensors a model has, in which order, and which part of each a tensor-parallel rank holds.
 ///
-///   unit 0        model.embed_tokens.weight
+///   unit 0        model.embed_tokens.weight, then of each further part of the vocabulary model.embed_<part>.weight
 ///   unit 1 .. L   model.layers.<l>. input_layernorm, q|k|v weights, q|k|v biases, o_proj, post_attention_layernorm,
 ///                 gate|up weights, down_proj        (what stands side by side is multiplied in one product)
-///   unit L + 1    model.norm.weight, lm_head.weight (unless the head is tied)
+///   unit L + 1    model.norm.weight, lm_head.weight, then <part>_head.weight (unless the head is tied)
 ///
-/// Names and (out, in) shapes are those of Hugging Face's Llama.
+/// Names and (out, in) shapes are those of Hugging Face's Llama; those of further parts are ours.
 
 #include <cstdint>
 #include <string>
@@ -40,11 +40,11 @@ struct TensorLayout {
   [[nodiscard]] std::int64_t global_elements() const;
   /// Where element `local` of the flat tp-local tensor lies in the flat global tensor.
   [[nodiscard]] std::int64_t global_index(std::int64_t local) const;
-  /// How many elements from `local` on lie side by side in the global tensor too.
+  /// How many elements, starting at `local`, are contiguous in the global tensor too.
   [[nodiscard]] std::int64_t run_length(std::int64_t local) const;
 };
 
-/// What is gathered, computed with and reduced as one.
+/// The tensors that are gathered, used and reduced together.
 struct UnitLayout {
   std::vector<TensorLayout> tensors;
   std::int64_t elements = 0;  ///< tp-local, of all tensors
@@ -54,11 +54,43 @@ struct UnitLayout {
   [[nodiscard]] const TensorLayout& tensor(std::string_view ending) const;
 };
 
+/// One part of the vocabulary on one tensor-parallel rank.
+///
+///   global ids   text 0 ............ 31999 | vision 32000 ..... 40447
+///   tp rank 0    [ 0 .. 15999 ]              [ 32000 .. 36223 ]          one table: row 0 .. 15999, 16000 .. 20223
+///   tp rank 1        [ 16000 .. 31999 ]           [ 36224 .. 40447 ]     the same rows
+struct PartSlice {
+  VocabularyPart part;
+  std::int64_t begin = 0;  ///< first token of the slice, counted from the part's first
+  std::int64_t count = 0;
+  std::int64_t row = 0;  ///< row of that token in the rank's table
+
+  /// Global id of the slice's first token.
+  [[nodiscard]] std::int64_t first_token() const { return part.begin + begin; }
+};
+
+/// Which tokens one tensor-parallel rank holds: a slice of every part, so that all ranks have work in every head.
+class VocabularySlices {
+ public:
+  VocabularySlices() = default;
+  VocabularySlices(const Vocabulary& vocabulary, std::int64_t tp_ranks, std::int64_t tp_rank);
+
+  [[nodiscard]] const std::vector<PartSlice>& parts() const { return parts_; }
+  /// Rows of the rank's table.
+  [[nodiscard]] std::int64_t rows() const { return parts_.back().row + parts_.back().count; }
+  [[nodiscard]] std::int64_t largest_part() const;
+  /// Row of the rank's table that holds the token; negative when another rank has it.
+  [[nodiscard]] std::int32_t row_of(std::int32_t token) const;
+
+ private:
+  std::vector<PartSlice> parts_;
+};
+
 /// The tensors of rank `tp_rank` of `tp_ranks`.
 class ParameterLayout {
  public:
-  /// @throws Error(bad_input) when the configuration cannot be, or heads, kv_heads or ffn_size do not divide by
-  ///         tp_ranks. The vocabulary need not: its slices differ by at most one.
+  /// @throws Error(bad_input) when the configuration is invalid, or heads, kv_heads or ffn_size do not divide by
+  ///         tp_ranks. The parts of the vocabulary need not: their slices differ by at most one.
   ParameterLayout(const ModelConfig& config, std::int64_t tp_ranks, std::int64_t tp_rank);
 
   [[nodiscard]] const ModelConfig& config() const { return config_; }
@@ -69,20 +101,18 @@ class ParameterLayout {
   static constexpr std::int64_t embedding_unit = 0;
   [[nodiscard]] static std::int64_t layer_unit(std::int64_t layer) { return 1 + layer; }
   [[nodiscard]] std::int64_t final_unit() const { return unit_count() - 1; }
-  /// Where the head's weights are: the embedding's when tied.
+  /// Offset of the head's weights: those of the embedding when tied.
   [[nodiscard]] std::int64_t head_unit() const { return config_.is_head_tied ? embedding_unit : final_unit(); }
-  /// (V, C): the table that tokens are looked up in, and that of the head, which may be the same.
-  [[nodiscard]] const TensorLayout& embedding_tensor() const {
-    return unit(embedding_unit).tensor("embed_tokens.weight");
-  }
-  [[nodiscard]] const TensorLayout& head_tensor() const {
-    return unit(head_unit()).tensor(config_.is_head_tied ? "embed_tokens.weight" : "lm_head.weight");
-  }
+  /// Where the table that tokens are looked up in begins in its unit: (rows of `vocabulary`, C), the parts in order.
+  [[nodiscard]] static std::int64_t embedding_offset() { return 0; }
+  /// Where the table of the heads begins in its unit; the same rows.
+  [[nodiscard]] std::int64_t head_offset() const { return config_.is_head_tied ? 0 : config_.hidden_size; }
   /// The rows of both that this tp rank has.
-  [[nodiscard]] TensorSlice vocabulary() const { return embedding_tensor().slice; }
+  [[nodiscard]] const VocabularySlices& vocabulary() const { return vocabulary_; }
 
  private:
   ModelConfig config_;
+  VocabularySlices vocabulary_;
   std::vector<UnitLayout> units_;
 };
 

@@ -38,8 +38,8 @@ ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh
     shard_offsets_.push_back(shard_offsets_.back() + unit_shard_elements(unit.elements, group_.size()));
   }
   shard_elements_ = shard_offsets_.back();  // NOLINT(cppcoreguidelines-prefer-member-initializer): known only here
-  parameters_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)), memory_);
-  gradients_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)), memory_);
+  parameters_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)), memory_, MemoryUse::parameters);
+  gradients_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)), memory_, MemoryUse::gradients);
   tensors_->fill_zero(shard());
   clear_gradients();
   list_pieces();
@@ -56,9 +56,9 @@ void ShardedParameters::make_slots() {
   }
   for (std::size_t slot = 0; slot < longest.size(); ++slot) {
     const std::int64_t bytes = longest[slot] * static_cast<std::int64_t>(sizeof(float));
-    gathered_[slot].memory = Buffer(bytes * group_.size(), memory_);
-    sums_[slot].memory = Buffer(bytes * group_.size(), memory_);
-    sums_[slot].landing = Buffer(bytes, memory_);
+    gathered_[slot].memory = Buffer(bytes * group_.size(), memory_, MemoryUse::gathered);
+    sums_[slot].memory = Buffer(bytes * group_.size(), memory_, MemoryUse::gathered);
+    sums_[slot].landing = Buffer(bytes, memory_, MemoryUse::gathered);
   }
 }
 
@@ -92,7 +92,7 @@ void ShardedParameters::initialize(Initialization initialization, std::uint64_t 
       ringworld::initialize(config(), *piece.tensor, initialization, seed, piece.begin, values);
     });
   }
-  forget_gathered();
+  invalidate_gathered();
 }
 
 void ShardedParameters::clear_gradients() {
@@ -100,7 +100,7 @@ void ShardedParameters::clear_gradients() {
   tensors_->fill_zero(gradient_shard());
 }
 
-void ShardedParameters::forget_gathered() {
+void ShardedParameters::invalidate_gathered() {
   for (Slot& slot : gathered_) {
     slot.pending.wait();
     slot.unit = -1;
@@ -135,7 +135,7 @@ std::span<float> ShardedParameters::gradient(std::int64_t unit) {
   Slot& slot = sums_[unit_slot(config(), unit)];
   const std::span<float> sums = whole(slot, unit);
   if (slot.is_reducing || slot.unit != unit) {
-    land(slot);
+    finish_reduce(slot);
     slot.unit = unit;
     const auto scope = profile_.scope(Work::elementwise);
     tensors_->fill_zero(sums);
@@ -154,7 +154,7 @@ void ShardedParameters::start_reduce_scatter(std::int64_t unit) {
   slot.pending = ringworld::start_reduce_scatter(summed_, whole(slot, unit), landing, memory_);
 }
 
-void ShardedParameters::land(Slot& slot) {
+void ShardedParameters::finish_reduce(Slot& slot) {
   if (!slot.is_reducing) {
     return;
   }
@@ -180,7 +180,7 @@ void ShardedParameters::progress() {
 
 void ShardedParameters::wait_for_reduce_scatters() {
   for (Slot& slot : sums_) {
-    land(slot);
+    finish_reduce(slot);
   }
 }
 

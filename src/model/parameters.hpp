@@ -11,8 +11,8 @@
 ///
 /// On a group of one rank nothing is copied: a gathered unit is the shard itself, and so is its gradient.
 ///
-/// Shards and units lie where the kernels of one backend compute; what is done with them is enqueued there, and `gather`
-/// makes the compute stream wait, not the host. Host code reads and writes pieces through HostAccess.
+/// Shards and units lie where the kernels of one backend compute; what is done with them is enqueued there, and
+/// `gather` makes the compute stream wait, not the host. Host code reads and writes pieces through HostAccess.
 
 #include <array>
 #include <cstdint>
@@ -45,7 +45,8 @@ struct ParameterPiece {
 
 /// Elements of one rank's shard of a unit: an equal part of it, rounded up to whole cache lines.
 [[nodiscard]] std::int64_t unit_shard_elements(std::int64_t unit_elements, std::int64_t ranks);
-/// Which of the rooms for whole units a unit takes: two take turns, a tied embedding has the third to itself.
+/// Slot of the double buffer that holds this unit. A tied embedding has a third slot, because both ends of a pass use
+/// it.
 inline constexpr std::size_t unit_slots = 3;
 [[nodiscard]] std::size_t unit_slot(const ModelConfig& config, std::int64_t unit);
 
@@ -61,9 +62,9 @@ class ShardedParameters {
   [[nodiscard]] const ModelConfig& config() const { return layout_.config(); }
   [[nodiscard]] const ParameterLayout& layout() const { return layout_; }
   [[nodiscard]] const Mesh& mesh() const { return mesh_; }
-  /// Where they lie.
+  /// The memory that holds the shards and units.
   [[nodiscard]] DeviceKind memory() const { return memory_; }
-  /// What models and optimisers of these parameters mark.
+  /// The profile that models and optimisers of these parameters write to.
   [[nodiscard]] Profile& profile() { return profile_; }
 
   /// In order of units, then of tensors, then of elements.
@@ -80,20 +81,21 @@ class ShardedParameters {
   void clear_gradients();
 
   /// Must be called after parameters were written, before they are gathered again (Model does, at each pass).
-  void forget_gathered();
-  /// Begins to bring the whole tp-local unit here; takes the place of the unit two before it. Collective over fsdp x sp.
+  void invalidate_gathered();
+  /// Starts to gather the whole tp-local unit; overwrites the unit two before it. Collective over fsdp x sp.
   void start_gather(std::int64_t unit);
-  /// The whole tp-local unit, once it is here. Collective over fsdp x sp.
+  /// Waits for the gather and returns the whole tp-local unit. Collective over fsdp x sp.
   [[nodiscard]] std::span<const float> gather(std::int64_t unit);
   /// Where the whole tp-local unit's gradient is added up, 0 at first where the group has several ranks.
   [[nodiscard]] std::span<float> gradient(std::int64_t unit);
-  /// Begins to add the unit's gradient over fsdp x sp to the gradient shards. Collective over fsdp x sp.
+  /// Starts to add the unit's gradient over fsdp x sp to the gradient shards. Collective over fsdp x sp.
   void start_reduce_scatter(std::int64_t unit);
-  /// Drives what is under way; for calls between pieces of compute.
+  /// Makes progress on pending transfers; to be called between pieces of compute.
   void progress();
   /// Waits for all sums over fsdp x sp: the gradient shards are then those of this dp coordinate's batch.
   void wait_for_reduce_scatters();
-  /// Adds the gradient shards up over dp. Once a step, after the last pass of gradient accumulation. Collective over dp.
+  /// Adds the gradient shards up over dp. Once a step, after the last pass of gradient accumulation. Collective over
+  /// dp.
   void finish_gradients();
 
  private:
@@ -111,7 +113,7 @@ class ShardedParameters {
   [[nodiscard]] std::span<float> whole(const Slot& slot, std::int64_t unit) const;
   void make_slots();
   void list_pieces();
-  void land(Slot& slot);
+  void finish_reduce(Slot& slot);
   [[nodiscard]] bool is_alone() const { return group_.size() == 1; }
 
   Mesh mesh_;

@@ -2,7 +2,7 @@
 /// @file  Sums of activations over tensor-parallel ranks.
 
 #include "comm/communicator.hpp"
-#include "kernels/row/rows_view.hpp"
+#include "kernels/elementwise/rows_view.hpp"
 #include "model/compute.hpp"
 
 namespace ringworld {

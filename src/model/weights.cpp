@@ -17,7 +17,7 @@ const void* element_of(const void* unit, std::int64_t offset, DType dtype) {
   return static_cast<const std::byte*>(unit) + offset * size_of(dtype);
 }
 
-/// Of the norms and biases of a unit.
+/// Number of elements in the norms and biases of a unit.
 std::int64_t vector_elements(const UnitLayout& unit) {
   std::int64_t elements = 0;
   for (const TensorLayout& tensor : unit.tensors) {
@@ -27,8 +27,9 @@ std::int64_t vector_elements(const UnitLayout& unit) {
 }
 
 ConstRowsView table_of(const ParameterLayout& layout, const void* unit, DType dtype) {
-  const TensorLayout& table = layout.embedding_tensor();
-  return {element_of(unit, table.offset, dtype), dtype, {table.slice.count, layout.config().hidden_size}};
+  return {element_of(unit, ParameterLayout::embedding_offset(), dtype),
+          dtype,
+          {layout.vocabulary().rows(), layout.config().hidden_size}};
 }
 
 }  // namespace
@@ -36,7 +37,7 @@ ConstRowsView table_of(const ParameterLayout& layout, const void* unit, DType dt
 GatheredWeights::GatheredWeights(ShardedParameters& parameters, DType dtype, Compute& compute)
     : parameters_(parameters), dtype_(dtype), compute_(compute) {
   if (dtype != DType::float32) {
-    copy_ = compute.allocate(largest_unit(parameters.layout()) * size_of(dtype));
+    copy_ = compute.allocate(largest_unit(parameters.layout()) * size_of(dtype), MemoryUse::gathered);
   }
 }
 
@@ -59,7 +60,7 @@ const void* GatheredWeights::convert(std::span<const float> unit) {
 }
 
 ConstRowsView GatheredWeights::embedding() {
-  parameters_.forget_gathered();
+  parameters_.invalidate_gathered();
   return table_of(parameters_.layout(), gather(ParameterLayout::embedding_unit, ParameterLayout::layer_unit(0)).data(),
                   DType::float32);
 }
@@ -77,17 +78,17 @@ std::span<const float> GatheredWeights::final_norm(std::int64_t next) {
 
 const void* GatheredWeights::head(std::int64_t next) {
   const ParameterLayout& layout = parameters_.layout();
-  return element_of(convert(gather(layout.head_unit(), next)), layout.head_tensor().offset, dtype_);
+  return element_of(convert(gather(layout.head_unit(), next)), layout.head_offset(), dtype_);
 }
 
 HeldWeights::HeldWeights(ShardedParameters& parameters, DType dtype, Compute& compute) : compute_(compute) {
   const ParameterLayout& layout = parameters.layout();
   // All memory first: a rank that has none for them must not leave the others in the middle of the gathers.
   for (const UnitLayout& unit : layout.units()) {
-    memory_.push_back(compute.allocate(unit.elements * size_of(dtype)));
+    memory_.push_back(compute.allocate(unit.elements * size_of(dtype), MemoryUse::parameters));
     floats_.push_back(compute.allocate_floats(vector_elements(unit)));
   }
-  parameters.forget_gathered();
+  parameters.invalidate_gathered();
   for (std::int64_t index = 0; index < layout.unit_count(); ++index) {
     parameters.start_gather(index);
     const UnitLayout& unit = layout.unit(index);
@@ -113,10 +114,10 @@ HeldWeights::HeldWeights(ShardedParameters& parameters, DType dtype, Compute& co
       final_norm_ = hold_vector(whole.first(static_cast<std::size_t>(layout.config().hidden_size)));
     }
     if (index == layout.head_unit()) {
-      head_ = element_of(held, layout.head_tensor().offset, dtype);
+      head_ = element_of(held, layout.head_offset(), dtype);
     }
   }
-  parameters.forget_gathered();
+  parameters.invalidate_gathered();
 }
 
 void HeldWeights::copy(std::span<const float> values, void* to, DType dtype) {

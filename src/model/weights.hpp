@@ -1,6 +1,7 @@
 #pragma once
-/// @file  Where a forward pass finds the weights of a model: gathered from the ranks' shards unit by unit, or held whole.
-/// Shapes: C hidden_size, V rows of the vocabulary that this tp rank has.
+/// @file  How a forward pass gets the weights of a model: gathered from the shards unit by unit, or held whole on each
+/// rank.
+/// Shapes: C hidden_size, V rows of the vocabulary that this tp rank has, its parts one below the other.
 
 #include <span>
 #include <vector>
@@ -25,7 +26,8 @@ class WeightSource {
   [[nodiscard]] virtual const void* head() = 0;
 };
 
-/// Gathers each unit as a pass comes to it, with the next on its way. Collective over the ranks that share the parameters.
+/// Gathers each unit when a pass needs it, and prefetches the next one. Collective over the ranks that share the
+/// parameters.
 class GatheredWeights final : public WeightSource {
  public:
   /// @param dtype  of the activations     @param parameters, compute  must outlive this
@@ -55,8 +57,8 @@ class GatheredWeights final : public WeightSource {
   Buffer copy_;  // bf16: the largest unit
 };
 
-/// All weights of this tp rank, in the type of the activations; norms and biases in fp32. For decoding, where each token
-/// reads all of them.
+/// All weights of this tp rank, in the type of the activations; norms and biases in fp32. For decoding, where each
+/// token reads all of them.
 class HeldWeights final : public WeightSource {
  public:
   /// Gathers them. Collective over the ranks that share the parameters.

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What this machine can do at most, measured now: the denominators of every utilisation figure.
+/// @file  Measured peak rates of this machine: the denominators of every utilisation figure.
 
 #include <cstdint>
 
@@ -29,7 +29,7 @@ using FmaChain = double (*)(std::int64_t rounds, float* sink);
 [[nodiscard]] FmaChain portable_fma_chain();
 [[nodiscard]] FmaChain avx2_fma_chain();
 [[nodiscard]] FmaChain avx512_fma_chain();
-/// Of bf16 pairs; runs only where `has_bf16_dot_product(Isa::avx512)`.
+/// Peak of bf16 pair products; runs only where `has_bf16_dot_product(Isa::avx512)`.
 [[nodiscard]] FmaChain avx512_bf16_dot_chain();
 
 }  // namespace ringworld

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What is reported of repeated measurements: the median, with the smallest and the largest beside it.
+/// @file  Summary of repeated measurements: median, smallest and largest value.
 
 #include <algorithm>
 #include <span>

@@ -16,7 +16,7 @@ ProbeVerdict check_backward(const Probe& probe, const Partition& partition, cons
   const std::int64_t group = problem.heads / problem.kv_heads;
   for (std::int64_t b = 0; b < problem.batch; ++b) {
     for (std::int64_t kv_head = 0; kv_head < problem.kv_heads; ++kv_head) {
-      // Of one key head at a time: its gradients gather from all query heads that read it.
+      // One key head at a time: its gradients are the sum over all query heads that read it.
       std::vector<KeyShare> keys(static_cast<std::size_t>(rows.tokens()));
       for (std::int64_t h = kv_head * group; h < (kv_head + 1) * group; ++h) {
         const ProbeHead head = probe.head(b, h);

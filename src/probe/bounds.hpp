@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "perf/attention_model.hpp"
+#include "kernels/attention/attention_problem.hpp"
 
 namespace ringworld {
 

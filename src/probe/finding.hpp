@@ -10,7 +10,7 @@ namespace ringworld {
 
 enum class ProbeTensor : std::uint8_t { out, lse, dq, dk, dv };
 
-/// What happened to the other token of a wrong row.
+/// The fault that a wrong row shows for the other token.
 enum class ProbeFault : std::uint8_t {
   missed,     ///< it is not in the sum
   doubled,    ///< it is there twice
@@ -32,7 +32,7 @@ struct ProbeFinding {
   std::int64_t hop = -1;         ///< hops between the two ranks, in the sense in which blocks travelled
 };
 
-/// One line for people, of at most 160 characters.
+/// One line of message text, of at most 160 characters.
 [[nodiscard]] std::string describe(const ProbeFinding& finding);
 
 }  // namespace ringworld

@@ -1,5 +1,6 @@
 #pragma once
-/// @file  Who attends to whom in the retrieval probe: groups of keys that share a code, and the code that a query asks for.
+/// @file  The attention pattern of the retrieval probe: groups of keys that share a code, and the code that each query
+/// asks for.
 ///
 ///   comb, N = 4          stretch 0      stretch 1      stretch 2      stretch 3
 ///     tokens          |. . a . . . .|. . . . . a .|a . . . . . .|. . . a . . .|    one key of each stretch, at places

@@ -61,7 +61,7 @@ void gather_keys(const RankRows& rows, const ProbeHead& head, const std::vector<
   const auto size = static_cast<std::size_t>(rows.problem().head_size);
   run_team(rows.threads(), [&](TeamMember team) {
     std::vector<float> dout(size);
-    for (const Segment& run : rows.runs()) {
+    for (const TokenRun& run : rows.runs()) {
       for (std::int64_t i = team.index; i < run.count; i += team.size) {
         const std::int64_t key = run.token + i * run.stride;
         KeyShare& share = keys[static_cast<std::size_t>(run.token_local + i)];

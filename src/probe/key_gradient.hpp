@@ -8,7 +8,7 @@
 
 namespace ringworld {
 
-/// What a key's dk and dv should be.
+/// The expected dk and dv of a key.
 struct KeyShare {
   double common = 0;   // sum of dscore: what multiplies code and bias
   double squares = 0;  // of its terms

@@ -158,7 +158,7 @@ void ProbeHead::write_gradient(std::int64_t token, double factor, std::span<floa
 }
 
 bool Probe::reaches(const AttentionProblem& problem) {
-  return problem.head_size > extra_entries && !problem.has_segments &&
+  return problem.head_size > extra_entries && !problem.has_documents &&
          members_of(problem) <= most_members_an_entry * problem.head_size;
 }
 
@@ -177,7 +177,7 @@ void Probe::fill(ProbeOperand operand, const Partition& partition, std::int64_t 
   for (std::int64_t b = 0; b < values.batch(); ++b) {
     for (std::int64_t h = 0; h < values.heads(); ++h) {
       const ProbeHead head(options_, b, h * queries_a_head);
-      for (const Segment& run : partition.segments(rank)) {
+      for (const TokenRun& run : partition.runs(rank)) {
         run_team(threads, [&](TeamMember member) {
           std::vector<float> row(static_cast<std::size_t>(values.head_size()));
           for (std::int64_t i = member.index; i < run.count; i += member.size) {

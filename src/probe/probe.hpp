@@ -1,30 +1,30 @@
 #pragma once
-/// @file  Inputs of attention whose exact answer is known: a query attends to the keys of one group (groups.hpp), and to
-/// nothing else, so that a result says which keys came, once each, in linear time.
+/// @file  Inputs of attention whose exact answer is known: a query attends to the keys of one group (groups.hpp), and
+/// to nothing else, so that a result says which keys came, once each, in linear time.
 ///
 ///   entries of a head      0 ... D-5      D-4     D-3   D-2    D-1        all of them exact in bfloat16
 ///     key                  +-32 (code)  -32(D-4)  tag    0   step m       m: the member's place, in stairs only
 ///     query                +-32 (code)     32      0    tag     1         1: in stairs only
 ///
 /// A query that asks for a key's code scores exactly 0 with it (in a stair: the step), and at least 2048 / sqrt(D) less
-/// with every other: e^0 is 1 and the other weights vanish in fp32, so that the sum of the softmax counts keys. Member m's
-/// value has one number of 1 to 7, at entry m (mod D): `out * count` lists the group, 0 for one missed, twice the number
-/// for one counted twice. All of these sums are of integers, exact in any order. The tags make dq and dk differ between
-/// the members of a group. The gradient is the count times a small integer, so that dv is a sum of integers.
+/// with every other: e^0 is 1 and the other weights vanish in fp32, so that the sum of the softmax counts keys. Member
+/// m's value has one number of 1 to 7, at entry m (mod D): `out * count` lists the group, 0 for one missed, twice the
+/// number for one counted twice. All of these sums are of integers, exact in any order. The tags make dq and dk differ
+/// between the members of a group. The gradient is the count times a small integer, so that dv is a sum of integers.
 
 #include <cstdint>
 #include <span>
 
 #include "core/tensor_view.hpp"
-#include "perf/attention_model.hpp"
+#include "kernels/attention/attention_problem.hpp"
 #include "probe/groups.hpp"
-#include "ring/partition.hpp"
+#include "sequence/partition.hpp"
 
 namespace ringworld {
 
 enum class ProbeOperand : std::uint8_t { q, k, v, dout };
 
-/// What a probe is drawn for.
+/// The settings that a probe depends on.
 struct ProbeOptions {
   AttentionProblem problem;  ///< without documents
   bool is_causal = true;

@@ -19,7 +19,7 @@ struct QuerySums {
 /// @param dout (D), overwritten with the gradient of the query's output
 [[nodiscard]] QuerySums sums_of(const ProbeHead& head, std::int64_t query, std::span<float> dout);
 
-/// Of every query of the head, whoever holds it.
+/// Sums of every query of the head, on any rank.
 [[nodiscard]] std::vector<QuerySums> sums_of_all(const ProbeHead& head, const AttentionProblem& problem, int threads);
 
 }  // namespace ringworld

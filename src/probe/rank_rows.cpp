@@ -7,7 +7,7 @@ namespace {
 
 std::int64_t rank_of(const Partition& partition, std::int64_t token) {
   for (std::int64_t rank = 0; rank < partition.ranks(); ++rank) {
-    for (const Segment& run : partition.segments(rank)) {
+    for (const TokenRun& run : partition.runs(rank)) {
       const std::int64_t place = token - run.token;
       if (place >= 0 && place % run.stride == 0 && place / run.stride < run.count) {
         return rank;

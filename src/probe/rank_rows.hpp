@@ -37,7 +37,7 @@ struct ProbeRow {
   std::int64_t local;  ///< token_local
 };
 
-/// What both passes' checks share.
+/// Code shared by the checks of both passes.
 class RankRows {
  public:
   RankRows(const Probe& probe, const Partition& partition, const Communicator& ranks, BackwardRotation rotation,
@@ -55,7 +55,7 @@ class RankRows {
   [[nodiscard]] int threads() const { return threads_; }
   [[nodiscard]] const ProbeBounds& bounds() const { return bounds_; }
   /// The runs of tokens that this rank holds.
-  [[nodiscard]] std::vector<Segment> runs() const { return partition_.segments(ranks_.rank()); }
+  [[nodiscard]] std::vector<TokenRun> runs() const { return partition_.runs(ranks_.rank()); }
   [[nodiscard]] std::int64_t tokens() const { return partition_.tokens(ranks_.rank()); }
 
   /// Calls `function(tally, row)` for the tokens that this rank holds.
@@ -64,7 +64,7 @@ class RankRows {
     std::vector<Tally> tallies(static_cast<std::size_t>(threads_));
     run_team(threads_, [&](TeamMember member) {
       Tally& tally = tallies[static_cast<std::size_t>(member.index)];
-      for (const Segment& run : runs()) {
+      for (const TokenRun& run : runs()) {
         for (std::int64_t i = member.index; i < run.count; i += member.size) {
           function(
               tally,

@@ -10,7 +10,8 @@
 #include "comm/communicator.hpp"
 #include "probe/finding.hpp"
 #include "probe/probe.hpp"
-#include "ring/partition.hpp"
+#include "sequence/partition.hpp"
+#include "sequence/schedule.hpp"
 
 namespace ringworld {
 

@@ -28,8 +28,8 @@ AdamWShards::AdamWShards(ShardedParameters& parameters, const AdamWSettings& set
   validate(settings);
   require(device_of(backend) == parameters.memory(), "optimizer: the parameters are not where this backend computes");
   const auto bytes = static_cast<std::int64_t>(parameters.shard().size_bytes());
-  first_ = Buffer(bytes, parameters.memory());
-  second_ = Buffer(bytes, parameters.memory());
+  first_ = Buffer(bytes, parameters.memory(), MemoryUse::moments);
+  second_ = Buffer(bytes, parameters.memory(), MemoryUse::moments);
   forget();
 }
 
@@ -74,7 +74,7 @@ void AdamWShards::step(double learning_rate, double norm) {
                        .bfloat16_copy = {}},
                       options);
   }
-  parameters_.forget_gathered();
+  parameters_.invalidate_gathered();
 }
 
 }  // namespace ringworld

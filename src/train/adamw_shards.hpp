@@ -13,12 +13,12 @@ struct AdamWSettings {
   double beta1 = 0.9;
   double beta2 = 0.95;
   double epsilon = 1e-8;
-  double weight_decay = 0.1;  ///< of matrices, the embedding apart
-  double clip = 1.0;          ///< norm of all gradients that is not exceeded; 0: no clipping
+  double weight_decay = 0.1;  ///< decay of all matrices except the embedding
+  double clip = 1.0;          ///< largest norm of all gradients after clipping; 0: no clipping
   bool decays_all = false;    ///< also embedding, norms and biases, as LWM does
 };
 
-/// @throws Error(bad_input) naming the first value that cannot be.
+/// @throws Error(bad_input) naming the first invalid value.
 void validate(const AdamWSettings& settings);
 
 /// The moments of this rank's shard, and the update.
@@ -38,11 +38,11 @@ class AdamWShards {
   [[nodiscard]] std::span<float> first_moment(const ParameterPiece& piece) { return of(first_, piece); }
   [[nodiscard]] std::span<float> second_moment(const ParameterPiece& piece) { return of(second_, piece); }
 
-  /// Updates made since the moments were 0.
+  /// Number of updates since the moments were 0.
   [[nodiscard]] std::int64_t updates() const { return updates_; }
   void set_updates(std::int64_t updates) { updates_ = updates; }
 
-  /// As at the beginning.
+  /// Resets moments and step count to 0.
   void forget();
 
  private:

@@ -20,9 +20,9 @@
 namespace ringworld {
 namespace {
 
-/// What an attribute's value is judged by.
+/// The data against which an attribute's value is checked.
 struct Context {
-  const CheckpointReader& reader;
+  const TensorSource& source;
   const ModelConfig& config;
 };
 
@@ -139,7 +139,7 @@ bool llama_classes(const AttributeValue& value, const Context& /*context*/) {
 
 /// A window that another attribute switches off is no window.
 bool no_window(const AttributeValue& value, const Context& context) {
-  const auto use = context.reader.attribute("use_sliding_window");
+  const auto use = context.source.attribute("use_sliding_window");
   return off(value, context) || (use.has_value() && as_boolean(*use) == false);
 }
 
@@ -189,6 +189,7 @@ constexpr std::array known_attributes{
     KnownAttribute{"num_key_value_heads", anything, ""},
     KnownAttribute{"head_dim", anything, ""},
     KnownAttribute{"vocab_size", anything, ""},
+    KnownAttribute{"vocabulary", anything, ""},
     KnownAttribute{"rms_norm_eps", anything, ""},
     KnownAttribute{"rope_theta", anything, ""},
     KnownAttribute{"rope_pairing", anything, ""},
@@ -201,7 +202,8 @@ constexpr std::array known_attributes{
     KnownAttribute{"context_length", anything, ""},
     KnownAttribute{"schedule", anything, ""},
     KnownAttribute{"stage", anything, ""},
-    KnownAttribute{"needle_template", anything, ""},
+    KnownAttribute{"task", anything, ""},
+    KnownAttribute{"needle_template", anything, ""},  // in files from before `task`
     KnownAttribute{"tokenizer", anything, ""},
     KnownAttribute{"settings", anything, ""},
     KnownAttribute{"step", anything, ""},
@@ -281,7 +283,7 @@ constexpr std::array known_attributes{
     KnownAttribute{"attn_pdrop", off, "0: there is no dropout"},
     KnownAttribute{"embd_pdrop", off, "0: there is no dropout"},
     KnownAttribute{"resid_pdrop", off, "0: there is no dropout"},
-    // Of other programs' bookkeeping.
+    // Attributes that other programs use for bookkeeping.
     KnownAttribute{"auto_map", anything, ""},
     KnownAttribute{"bos_token_id", anything, ""},
     KnownAttribute{"chunk_size_feed_forward", anything, ""},
@@ -315,13 +317,13 @@ std::string join_some(std::span<const std::string> names) {
   return text;
 }
 
-[[noreturn]] void refuse(const CheckpointReader& reader, const std::string& why) {
-  throw Error(ErrorKind::bad_input, fmt::format("'{}' {}", reader.path().string(), why)).as_collective();
+[[noreturn]] void refuse(const TensorSource& source, const std::string& why) {
+  throw Error(ErrorKind::bad_input, fmt::format("'{}' {}", source.path().string(), why)).as_collective();
 }
 
-void warn(const CheckpointReader& reader, const std::string& what) {
-  if (reader.communicator().is_root()) {
-    log_warning(fmt::format("'{}' {}", reader.path().string(), what));
+void warn(const TensorSource& source, const std::string& what) {
+  if (source.communicator().is_root()) {
+    log_warning(fmt::format("'{}' {}", source.path().string(), what));
   }
 }
 
@@ -358,7 +360,7 @@ std::string reason_against(const std::string& name, const ModelConfig& config) {
   return "a Llama has no such parameter";
 }
 
-/// What else `ringworld train` writes and `ringworld score` reads.
+/// Other datasets that `ringworld train` writes and `ringworld score` reads.
 bool is_companion(std::string_view name, const std::set<std::string>& parameters) {
   for (const std::string_view group : {"optimizer/first_moment/", "optimizer/second_moment/"}) {
     if (name.starts_with(group)) {
@@ -370,10 +372,10 @@ bool is_companion(std::string_view name, const std::set<std::string>& parameters
 
 }  // namespace
 
-void require_known_attributes(const CheckpointReader& reader, const ModelConfig& config) {
-  const Context context{.reader = reader, .config = config};
+void require_known_attributes(const TensorSource& source, const ModelConfig& config) {
+  const Context context{.source = source, .config = config};
   std::vector<std::string> unknown;
-  for (const std::string& name : reader.attribute_names()) {
+  for (const std::string& name : source.attribute_names()) {
     const auto* const known = std::ranges::find(known_attributes, std::string_view(name), &KnownAttribute::name);
     if (known == known_attributes.end()) {
       unknown.push_back(name);
@@ -382,34 +384,34 @@ void require_known_attributes(const CheckpointReader& reader, const ModelConfig&
     if (known->accepted.empty()) {
       continue;
     }
-    const auto value = reader.attribute(name);  // an empty one says nothing
+    const auto value = source.attribute(name);  // an empty one says nothing
     if (value.has_value() && !known->accepts(*value, context)) {
-      refuse(reader, fmt::format("says {} = {}, which the model does not do; it can be {}", name, describe(*value),
+      refuse(source, fmt::format("says {} = {}, which the model does not do; it can be {}", name, describe(*value),
                                  known->accepted));
     }
   }
   if (!unknown.empty()) {
-    warn(reader, fmt::format("has attributes that are not understood, and have no effect: {}", join_some(unknown)));
+    warn(source, fmt::format("has attributes that are not understood, and have no effect: {}", join_some(unknown)));
   }
 }
 
-void require_known_tensors(const CheckpointReader& reader, const ModelConfig& config) {
+void require_known_tensors(const TensorSource& source, const ModelConfig& config) {
   // Before the layout: the number of layers may be any.
   const std::string last = fmt::format("model.layers.{}.input_layernorm.weight", config.layers - 1);
-  if (!reader.has(last)) {
-    refuse(reader, fmt::format("has no dataset '{}', though num_hidden_layers is {}", last, config.layers));
+  if (!source.has(last)) {
+    refuse(source, fmt::format("has no dataset '{}', though num_hidden_layers is {}", last, config.layers));
   }
   std::set<std::string> parameters;
   const ParameterLayout layout(config, 1, 0);
   for (const UnitLayout& unit : layout.units()) {
     for (const TensorLayout& tensor : unit.tensors) {
-      reader.require_tensor(tensor.name, tensor.global_shape);  // before a model of this size takes memory
+      source.require_tensor(tensor.name, tensor.global_shape);  // before a model of this size takes memory
       parameters.insert(tensor.name);
     }
   }
   std::vector<std::string> refused;
   std::vector<std::string> unread;
-  for (const std::string& name : reader.datasets()) {
+  for (const std::string& name : source.names()) {
     if (parameters.contains(name) || is_companion(name, parameters)) {
       continue;
     }
@@ -418,11 +420,11 @@ void require_known_tensors(const CheckpointReader& reader, const ModelConfig& co
     (is_named_as_parameter || name.starts_with("optimizer/") ? refused : unread).push_back(name);
   }
   if (!refused.empty()) {
-    refuse(reader, fmt::format("has {}, for which the model that it describes has no place: {}", join_some(refused),
+    refuse(source, fmt::format("has {}, for which the model that it describes has no place: {}", join_some(refused),
                                reason_against(refused.front().substr(refused.front().rfind('/') + 1), config)));
   }
   if (!unread.empty()) {
-    warn(reader, fmt::format("has datasets that are no parameters, and are not read: {}", join_some(unread)));
+    warn(source, fmt::format("has datasets that are no parameters, and are not read: {}", join_some(unread)));
   }
 }
 

@@ -14,7 +14,7 @@ namespace ringworld {
 DecayShape parse_decay_shape(std::string_view name) {
   const auto* const found = std::ranges::find(decay_shape_names, name);
   if (found == decay_shape_names.end()) {
-    throw_unknown_name("schedule", name, decay_shape_names);
+    throw_unknown_name("decay", name, decay_shape_names);
   }
   return static_cast<DecayShape>(found - decay_shape_names.begin());
 }

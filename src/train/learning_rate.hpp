@@ -33,7 +33,7 @@ struct LearningRateSchedule {
   double hold = 0;  ///< share of the steps after warm-up that stay at the peak
 };
 
-/// @throws Error(bad_input) naming the first value that cannot be.
+/// @throws Error(bad_input) naming the first invalid value.
 void validate(const LearningRateSchedule& schedule);
 
 /// @param step  counted from 0; from `steps` on the minimum, or the peak when it is constant

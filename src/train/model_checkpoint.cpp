@@ -19,12 +19,12 @@ constexpr const char* first_moment_group = "optimizer/first_moment/";
 constexpr const char* second_moment_group = "optimizer/second_moment/";
 
 template <class Enumeration, std::size_t N>
-Enumeration read_name(const CheckpointReader& reader, const std::string& attribute,
+Enumeration read_name(const TensorSource& source, const std::string& attribute,
                       const std::array<std::string_view, N>& names) {
-  const auto text = reader.get<std::string>(attribute);
+  const auto text = source.get<std::string>(attribute);
   const auto* const found = std::ranges::find(names, text);
   if (found == names.end()) {
-    throw Error(ErrorKind::bad_input, fmt::format("'{}': attribute '{}' is '{}'; it can be {}", reader.path().string(),
+    throw Error(ErrorKind::bad_input, fmt::format("'{}': attribute '{}' is '{}'; it can be {}", source.path().string(),
                                                   attribute, text, join_names(names)))
         .as_collective();
   }
@@ -40,7 +40,8 @@ void write_model_config(CheckpointWriter& writer, const ModelConfig& config, dou
   writer.set_attribute("num_attention_heads", config.heads);
   writer.set_attribute("num_key_value_heads", config.kv_heads);
   writer.set_attribute("head_dim", config.head_size);
-  writer.set_attribute("vocab_size", config.vocab_size);
+  writer.set_attribute("vocab_size", config.vocabulary.size());
+  writer.set_attribute("vocabulary", config.vocabulary.to_text());
   writer.set_attribute("rms_norm_eps", config.rms_norm_eps);
   writer.set_attribute("rope_theta", rope_theta);
   writer.set_attribute("rope_pairing", std::string(name_of(config.rope_pairing)));
@@ -54,8 +55,8 @@ void write_model_config(CheckpointWriter& writer, const ModelConfig& config, dou
 void write_description(CheckpointWriter& writer, const CheckpointDescription& description) {
   writer.set_attribute("seed", description.seed);
   writer.set_attribute("context_length", description.context_length);
-  writer.set_attribute("schedule", description.schedule);
-  writer.set_attribute("needle_template", description.needle_template);
+  writer.set_attribute("schedule", description.stages);
+  writer.set_attribute("task", description.task);
   writer.set_attribute("tokenizer", description.tokenizer);
   writer.set_attribute("settings", description.settings);
   writer.set_attribute("stage", description.stage);
@@ -110,13 +111,13 @@ void for_each_tensor(const ShardedParameters& parameters, Function&& function) {
 /// Reads tensors to where their values lie, and finds those that are not finite.
 class TensorLoad {
  public:
-  TensorLoad(const CheckpointReader& reader, const ShardedParameters& parameters)
-      : reader_(reader), mesh_(parameters.mesh()), access_(parameters.memory()) {}
+  TensorLoad(const TensorSource& source, const ShardedParameters& parameters)
+      : source_(source), mesh_(parameters.mesh()), access_(parameters.memory()) {}
 
   /// @param values  of this rank's piece; none where it is null
   void read(const std::string& name, const TensorRange& range, const ParameterPiece* piece, std::span<float> values) {
     access_.write(values, [&](std::span<float> on_host) {
-      reader_.read(name, range, on_host);
+      source_.read(name, range, on_host);
       if (piece == nullptr || is_copy(mesh_, range)) {
         non_finite_.count(name, range.shape, 0, {});
       } else {
@@ -128,15 +129,15 @@ class TensorLoad {
   /// @throws ringworld::Error (bad_input, collective) naming the tensors that hold NaN or infinite numbers, unless they
   /// are allowed; then the root warns of them.
   void judge(NonFinite policy) {
-    non_finite_.add_ranks(reader_.communicator());
+    non_finite_.add_ranks(source_.communicator());
     if (non_finite_.is_empty()) {
       return;
     }
-    const std::string message = fmt::format("'{}': {}", reader_.path().string(), non_finite_.to_string());
+    const std::string message = fmt::format("'{}': {}", source_.path().string(), non_finite_.to_string());
     if (policy == NonFinite::refused) {
       throw Error(ErrorKind::bad_input, message).as_collective();
     }
-    if (reader_.communicator().is_root()) {
+    if (source_.communicator().is_root()) {
       log_warning(message);
     }
   }
@@ -153,82 +154,122 @@ class TensorLoad {
     }
   }
 
-  const CheckpointReader& reader_;
+  const TensorSource& source_;
   const Mesh& mesh_;
   HostAccess access_;
   NonFiniteNumbers non_finite_;
 };
 
+/// Parts where the file names them; else text.
+Vocabulary read_vocabulary(const TensorSource& source) {
+  const auto size = source.get<std::int64_t>("vocab_size");
+  if (!source.attribute("vocabulary").has_value()) {
+    return size;
+  }
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorKind::bad_input, fmt::format("'{}': attribute 'vocabulary': {}", source.path().string(), why))
+        .as_collective();
+  };
+  Vocabulary vocabulary;
+  try {
+    vocabulary = Vocabulary::parse(source.get<std::string>("vocabulary"));
+  } catch (const Error& error) {
+    refuse(error.what());
+  }
+  if (vocabulary.size() != size) {
+    refuse(fmt::format("its parts have {} tokens, vocab_size is {}", vocabulary.size(), size));
+  }
+  return vocabulary;
+}
+
 }  // namespace
 
-ModelConfig read_model_config(const CheckpointReader& reader) {
-  ModelConfig config{.hidden_size = reader.get<std::int64_t>("hidden_size"),
-                     .ffn_size = reader.get<std::int64_t>("intermediate_size"),
-                     .layers = reader.get<std::int64_t>("num_hidden_layers"),
-                     .heads = reader.get<std::int64_t>("num_attention_heads"),
-                     .kv_heads = reader.get<std::int64_t>("num_key_value_heads"),
-                     .vocab_size = reader.get<std::int64_t>("vocab_size"),
-                     .rms_norm_eps = reader.get<double>("rms_norm_eps"),
-                     .rope_theta = reader.get<double>("rope_theta"),
-                     .rope_pairing = read_name<RopePairing>(reader, "rope_pairing", rope_pairing_names),
-                     .is_head_tied = reader.get<bool>("tie_word_embeddings"),
-                     .has_attention_bias = reader.get<bool>("attention_bias")};
-  if (reader.attribute("head_dim").has_value()) {
-    config.head_size = reader.get<std::int64_t>("head_dim");
+ModelConfig read_model_config(const TensorSource& source) {
+  ModelConfig config{.hidden_size = source.get<std::int64_t>("hidden_size"),
+                     .ffn_size = source.get<std::int64_t>("intermediate_size"),
+                     .layers = source.get<std::int64_t>("num_hidden_layers"),
+                     .heads = source.get<std::int64_t>("num_attention_heads"),
+                     .kv_heads = source.get<std::int64_t>("num_key_value_heads"),
+                     .vocabulary = read_vocabulary(source),
+                     .rms_norm_eps = source.get<double>("rms_norm_eps"),
+                     .rope_theta = source.get<double>("rope_theta"),
+                     .rope_pairing = read_name<RopePairing>(source, "rope_pairing", rope_pairing_names),
+                     .is_head_tied = source.get<bool>("tie_word_embeddings"),
+                     .has_attention_bias = source.get<bool>("attention_bias")};
+  if (source.attribute("head_dim").has_value()) {
+    config.head_size = source.get<std::int64_t>("head_dim");
   } else if (config.heads > 0 && config.hidden_size % config.heads == 0) {
     config.head_size = config.hidden_size / config.heads;
   } else {
     throw Error(ErrorKind::bad_input,
                 fmt::format("'{}': hidden_size {} does not divide by num_attention_heads {}; give head_dim",
-                            reader.path().string(), config.hidden_size, config.heads))
+                            source.path().string(), config.hidden_size, config.heads))
         .as_collective();
   }
-  if (reader.attribute("rope_precision").has_value()) {
-    config.rope_precision = read_name<AnglePrecision>(reader, "rope_precision", angle_precision_names);
+  if (source.attribute("rope_precision").has_value()) {
+    config.rope_precision = read_name<AnglePrecision>(source, "rope_precision", angle_precision_names);
   }
-  if (reader.attribute("initializer_range").has_value()) {
-    config.initializer_range = reader.get<double>("initializer_range");
+  if (source.attribute("initializer_range").has_value()) {
+    config.initializer_range = source.get<double>("initializer_range");
   }
   try {
     validate(config);
   } catch (const Error& error) {
-    throw Error(error.kind(), fmt::format("'{}': {}", reader.path().string(), error.what())).as_collective();
+    throw Error(error.kind(), fmt::format("'{}': {}", source.path().string(), error.what())).as_collective();
   }
-  require_known_attributes(reader, config);
-  require_known_tensors(reader, config);
+  require_known_attributes(source, config);
+  require_known_tensors(source, config);
   return config;
 }
 
-CheckpointDescription read_description(const CheckpointReader& reader) {
-  return {.seed = reader.get<std::int64_t>("seed"),
-          .context_length = reader.get<std::int64_t>("context_length"),
-          .rope_theta = reader.get<double>("rope_theta"),
-          .schedule = reader.get<std::string>("schedule"),
-          .stage = reader.get<std::int64_t>("stage"),
-          .needle_template = reader.get<std::string>("needle_template"),
-          .tokenizer = reader.get<std::string>("tokenizer"),
-          .settings = reader.attribute("settings").has_value() ? reader.get<std::string>("settings") : std::string()};
+/// Files from before tasks name the template of their needles, if they had any.
+static std::string read_task(const TensorSource& source) {
+  if (source.attribute("task").has_value()) {
+    return source.get<std::string>("task");
+  }
+  return source.attribute("needle_template").has_value()
+             ? fmt::format("kind = needle\ntemplate = {}\n", source.get<std::string>("needle_template"))
+             : std::string();
 }
 
-TrainingProgress read_progress(const CheckpointReader& reader) {
-  return {.stage = reader.get<std::int64_t>("stage"),
-          .step = reader.get<std::int64_t>("step"),
-          .is_stage_done = reader.get<bool>("is_stage_done"),
-          .updates = reader.get<std::int64_t>("optimizer_updates"),
-          .accuracy_average = reader.get<double>("accuracy_average"),
-          .elapsed = reader.get<double>("elapsed"),
-          .stage_seconds = reader.get<double>("stage_seconds"),
-          .reshard_seconds = reader.get<double>("reshard_seconds"),
-          .checkpoint_seconds = reader.get<double>("checkpoint_seconds"),
-          .flop_causal = reader.get<double>("flop_causal")};
+CheckpointDescription read_description(const TensorSource& source) {
+  return {.seed = source.get<std::int64_t>("seed"),
+          .context_length = source.get<std::int64_t>("context_length"),
+          .rope_theta = source.get<double>("rope_theta"),
+          .stages = source.get<std::string>("schedule"),
+          .stage = source.get<std::int64_t>("stage"),
+          .task = read_task(source),
+          .tokenizer = source.get<std::string>("tokenizer"),
+          .settings = source.attribute("settings").has_value() ? source.get<std::string>("settings") : std::string()};
 }
 
-void require_same_model(const CheckpointReader& reader, const ModelConfig& config) {
-  const ModelConfig found = read_model_config(reader);
+CheckpointDescription read_foreign_description(const TensorSource& source) {
+  const bool is_of_lwm = source.attribute("max_sequence_length").has_value();
+  CheckpointDescription description;
+  description.context_length = source.get<std::int64_t>(is_of_lwm ? "max_sequence_length" : "max_position_embeddings");
+  description.rope_theta = source.get<double>("rope_theta");
+  return description;
+}
+
+TrainingProgress read_progress(const TensorSource& source) {
+  return {.stage = source.get<std::int64_t>("stage"),
+          .step = source.get<std::int64_t>("step"),
+          .is_stage_done = source.get<bool>("is_stage_done"),
+          .updates = source.get<std::int64_t>("optimizer_updates"),
+          .accuracy_average = source.get<double>("accuracy_average"),
+          .elapsed = source.get<double>("elapsed"),
+          .stage_seconds = source.get<double>("stage_seconds"),
+          .reshard_seconds = source.get<double>("reshard_seconds"),
+          .checkpoint_seconds = source.get<double>("checkpoint_seconds"),
+          .flop_causal = source.get<double>("flop_causal")};
+}
+
+void require_same_model(const TensorSource& source, const ModelConfig& config) {
+  const ModelConfig found = read_model_config(source);
   const auto compare = [&](std::string_view name, auto in_file, auto wanted) {
     if (in_file != wanted) {
       throw Error(ErrorKind::bad_input, fmt::format("'{}' holds a model with {} = {}, the configuration says {}",
-                                                    reader.path().string(), name, in_file, wanted))
+                                                    source.path().string(), name, in_file, wanted))
           .as_collective();
     }
   };
@@ -238,7 +279,7 @@ void require_same_model(const CheckpointReader& reader, const ModelConfig& confi
   compare("num_attention_heads", found.heads, config.heads);
   compare("num_key_value_heads", found.kv_heads, config.kv_heads);
   compare("head_dim", found.head_size, config.head_size);
-  compare("vocab_size", found.vocab_size, config.vocab_size);
+  compare("vocabulary", found.vocabulary.to_text(), config.vocabulary.to_text());
   compare("rms_norm_eps", found.rms_norm_eps, config.rms_norm_eps);
   compare("rope_pairing", name_of(found.rope_pairing), name_of(config.rope_pairing));
   compare("tie_word_embeddings", found.is_head_tied, config.is_head_tied);
@@ -256,7 +297,7 @@ double write_model_checkpoint(const Communicator& world, const std::filesystem::
   write_description(writer, description);
   write_progress(writer, progress);
   for_each_tensor(parameters, [&](const std::string& name, TensorRange range, const ParameterPiece* piece) {
-    // Of the copies that other coordinates hold, the first is written.
+    // Several coordinates hold a copy; only the first copy is written.
     if (piece == nullptr || is_copy(mesh, range)) {
       range.begin = range.end = 0;
       piece = nullptr;
@@ -272,17 +313,17 @@ double write_model_checkpoint(const Communicator& world, const std::filesystem::
   return now_seconds() - start;
 }
 
-void read_parameters(const CheckpointReader& reader, ShardedParameters& parameters, NonFinite policy) {
-  TensorLoad load(reader, parameters);
+void read_parameters(const TensorSource& source, ShardedParameters& parameters, NonFinite policy) {
+  TensorLoad load(source, parameters);
   for_each_tensor(parameters, [&](const std::string& name, const TensorRange& range, const ParameterPiece* piece) {
     load.read(name, range, piece, piece == nullptr ? std::span<float>() : piece->parameter);
   });
   load.judge(policy);
-  parameters.forget_gathered();
+  parameters.invalidate_gathered();
 }
 
-void read_moments(const CheckpointReader& reader, ShardedParameters& parameters, AdamWShards& optimizer) {
-  TensorLoad load(reader, parameters);
+void read_moments(const TensorSource& source, ShardedParameters& parameters, AdamWShards& optimizer) {
+  TensorLoad load(source, parameters);
   for_each_tensor(parameters, [&](const std::string& name, const TensorRange& range, const ParameterPiece* piece) {
     load.read(first_moment_group + name, range, piece,
               piece == nullptr ? std::span<float>() : optimizer.first_moment(*piece));
@@ -290,7 +331,7 @@ void read_moments(const CheckpointReader& reader, ShardedParameters& parameters,
               piece == nullptr ? std::span<float>() : optimizer.second_moment(*piece));
   });
   load.judge(NonFinite::refused);
-  optimizer.set_updates(reader.get<std::int64_t>("optimizer_updates"));
+  optimizer.set_updates(source.get<std::int64_t>("optimizer_updates"));
 }
 
 }  // namespace ringworld

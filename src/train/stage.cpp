@@ -15,16 +15,11 @@ void validate(const Stage& stage, const ModelConfig& model) {
   require_input(stage.batch > 0 && stage.batch % stage.replicas() == 0,
                 fmt::format("batch {} does not divide by dp * fsdp = {} of mesh {}; give a multiple of it", stage.batch,
                             stage.replicas(), stage.mesh.to_string()));
-  require_input(stage.micro_batch >= 0 && stage.rows_per_rank() % stage.rows_per_pass() == 0,
+  require_input(stage.micro_batch >= 0 && stage.sequences_per_rank() % stage.sequences_per_pass() == 0,
                 fmt::format("micro_batch {} does not divide the {} sequences of a rank", stage.micro_batch,
-                            stage.rows_per_rank()));
-  require_input(
-      stage.stop_when_answer_accuracy >= 0 && stage.stop_when_answer_accuracy < 1,
-      fmt::format("stop_when_answer_accuracy is {}; give 0 (never) or more, below 1", stage.stop_when_answer_accuracy));
-  require_input(stage.stop_when_answer_accuracy == 0 || !stage.needle_template.empty(),
-                "stop_when_answer_accuracy needs needles: give a needle_template");
-  require_input(stage.dense_probability >= 0 && stage.dense_probability <= 1,
-                fmt::format("dense_probability is {}; give 0 to 1", stage.dense_probability));
+                            stage.sequences_per_rank()));
+  require_input(stage.stop_when_accuracy >= 0 && stage.stop_when_accuracy < 1,
+                fmt::format("stop_when_accuracy is {}; give 0 (never) or more, below 1", stage.stop_when_accuracy));
   validate(stage.learning_rate);
   // The mesh must divide the model, too.
   const ParameterLayout layout(model, stage.mesh[MeshAxis::tp], 0);
@@ -33,15 +28,16 @@ void validate(const Stage& stage, const ModelConfig& model) {
 }  // namespace
 
 ModelOptions TrainingPlan::model_options(const Stage& stage) const {
-  return {.batch = stage.rows_per_pass(),
+  return {.batch = stage.sequences_per_pass(),
           .context_length = stage.context_length,
+          .schedule = schedule,
           .layout = layout,
           .dtype = dtype,
           .wire_dtype = wire_dtype,
           .backend = backend,
           .threads = threads,
           .recomputation = recomputation,
-          .has_segments = stage.has_segments()};
+          .has_documents = stage.has_documents()};
 }
 
 void validate(const TrainingPlan& plan) {

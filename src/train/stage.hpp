@@ -1,15 +1,16 @@
 #pragma once
-/// @file  The stages of a schedule: context grows, parameters go on.
+/// @file  The stages of training: the context grows, the parameters are carried over.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "comm/mesh.hpp"
-#include "data/batch.hpp"
 #include "model/config.hpp"
 #include "model/initialization.hpp"
 #include "model/model.hpp"
+#include "tasks/task.hpp"
 #include "train/adamw_shards.hpp"
 #include "train/learning_rate.hpp"
 
@@ -23,35 +24,32 @@ struct Stage {
   std::int64_t micro_batch = 0;  ///< sequences of a rank that go through the model at once; 0: all of its share
   MeshShape mesh;
   LearningRateSchedule learning_rate;  ///< `steps` is that of the stage
-  double text_weight = 1.0;            ///< of the text loss beside the answer loss
-  LossMean loss_mean = LossMean::tokens;
-  std::string needle_template;         ///< short1 or long1; empty: packed documents of the haystack
-  double dense_probability = 0.5;      ///< of needle rows: share that hold as many needles as fit
-  std::int64_t documents_per_row = 1;  ///< of needle rows
-  bool attends_within_documents = true;
-  bool carries_optimizer = false;  ///< moments go on from the stage before; else they begin at 0
-  /// The stage ends once the moving average (factor 0.9) of the answer accuracy is above it; 0: after `steps`. It must be
-  /// reached within `steps`.
-  double stop_when_answer_accuracy = 0;
+  /// What it trains on. Null: one document a sequence, from a source that the run has another way to make.
+  std::shared_ptr<Task> task;
+  bool carries_optimizer = false;  ///< keeps the moments of the stage before; otherwise they start at 0
+  /// The stage ends once the moving average (factor 0.9) of the accuracy of the task's first term is above it; 0: after
+  /// `steps`. It must be reached within `steps`.
+  double stop_when_accuracy = 0;
 
-  /// Whose batch a rank shares with none but its ring and tensor-parallel group.
+  /// Number of model replicas.
   [[nodiscard]] std::int64_t replicas() const { return mesh[MeshAxis::dp] * mesh[MeshAxis::fsdp]; }
-  [[nodiscard]] std::int64_t rows_per_rank() const { return batch / replicas(); }
-  [[nodiscard]] std::int64_t rows_per_pass() const { return micro_batch == 0 ? rows_per_rank() : micro_batch; }
-  [[nodiscard]] std::int64_t tokens_per_step() const { return batch * context_length; }
-  [[nodiscard]] bool has_segments() const {
-    return attends_within_documents && (needle_template.empty() || documents_per_row > 1);
+  [[nodiscard]] std::int64_t sequences_per_rank() const { return batch / replicas(); }
+  [[nodiscard]] std::int64_t sequences_per_pass() const {
+    return micro_batch == 0 ? sequences_per_rank() : micro_batch;
   }
+  [[nodiscard]] std::int64_t tokens_per_step() const { return batch * context_length; }
+  [[nodiscard]] bool has_documents() const { return task != nullptr && task->has_documents(); }
 };
 
-/// Everything that a run of training is, its data apart.
+/// The complete description of a training run, except its data.
 struct TrainingPlan {
   ModelConfig model;
   Initialization initialization = Initialization::lwm;
-  std::string schedule = "stages";  ///< a name for records that hold several
+  std::string stages_name = "stages";  ///< for records that hold several
   std::int64_t seed = 1;
   AdamWSettings optimizer;
   std::vector<Stage> stages;
+  Schedule schedule = Schedule::ring;
   Layout layout = Layout::zigzag;
   DType dtype = DType::float32;
   DType wire_dtype = DType::float32;
@@ -59,7 +57,7 @@ struct TrainingPlan {
   std::int64_t threads = 1;
   Recomputation recomputation = Recomputation::none;
 
-  /// What a rank's model is asked for in this stage.
+  /// Options of a rank's model in this stage.
   [[nodiscard]] ModelOptions model_options(const Stage& stage) const;
 };
 

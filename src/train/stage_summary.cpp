@@ -12,29 +12,61 @@ double quotient_or_nan(double sum, double count) {
   return count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
 }
 
-bool is_of(const TrainingStageRow& stage, const TrainingStepRow& step) {
-  return step.valid && step.stage == stage.stage && step.step < stage.steps && step.seed == stage.seed &&
-         step.schedule == stage.schedule && step.training_digest == stage.training_digest;
+template <class Row>
+bool is_of(const TrainingStageRow& stage, const Row& row) {
+  return row.valid && row.stage == stage.stage && row.step < stage.steps && row.seed == stage.seed &&
+         row.stages == stage.stages && row.training_digest == stage.training_digest;
 }
+
+/// A column of a stage's rows, by step.
+template <class Row>
+class StageColumns {
+ public:
+  void add(const Row& row) { rows_[row.step] = &row; }
+
+  [[nodiscard]] double sum(double Row::* column) const {
+    double sum = 0;
+    for (const auto& [step, row] : rows_) {
+      sum += row->*column;
+    }
+    return sum;
+  }
+  /// From step `begin` on, of the values that are numbers.
+  [[nodiscard]] double mean(double Row::* column, std::int64_t begin) const {
+    double sum = 0;
+    double count = 0;
+    for (auto place = rows_.lower_bound(begin); place != rows_.end(); ++place) {
+      const double value = place->second->*column;
+      if (!std::isnan(value)) {
+        sum += value;
+        ++count;
+      }
+    }
+    return quotient_or_nan(sum, count);
+  }
+
+ private:
+  std::map<std::int64_t, const Row*> rows_;
+};
 
 }  // namespace
 
-void summarise_steps(std::span<const TrainingStepRow> steps, TrainingStageRow& stage) {
-  std::map<std::int64_t, const TrainingStepRow*> own;
+void summarise_steps(std::span<const TrainingStepRow> steps, std::span<const TrainingTermRow> terms,
+                     TrainingStageRow& stage) {
+  StageColumns<TrainingStepRow> own;
   for (const TrainingStepRow& step : steps) {
     if (is_of(stage, step)) {
-      own[step.step] = &step;
+      own.add(step);
     }
   }
-  const auto sum_of = [&](double TrainingStepRow::* column, std::int64_t from) {
-    double sum = 0;
-    for (auto place = own.lower_bound(from); place != own.end(); ++place) {
-      sum += place->second->*column;
+  StageColumns<TrainingTermRow> first_term;
+  for (const TrainingTermRow& term : terms) {
+    if (is_of(stage, term) && term.term == stage.first_term) {
+      first_term.add(term);
     }
-    return sum;
-  };
-  const double seconds = sum_of(&TrainingStepRow::step_time, 0);
-  const auto share_of = [&](double TrainingStepRow::* column) { return quotient_or_nan(sum_of(column, 0), seconds); };
+  }
+  const double seconds = own.sum(&TrainingStepRow::step_time);
+  const auto share_of = [&](double TrainingStepRow::* column) { return quotient_or_nan(own.sum(column), seconds); };
   stage.attention_share = share_of(&TrainingStepRow::attention_time);
   stage.product_share = share_of(&TrainingStepRow::product_time);
   stage.elementwise_share = share_of(&TrainingStepRow::elementwise_time);
@@ -42,21 +74,8 @@ void summarise_steps(std::span<const TrainingStepRow> steps, TrainingStageRow& s
   stage.idle_share = share_of(&TrainingStepRow::idle_time);
 
   const std::int64_t tail = stage.steps - std::max<std::int64_t>(1, stage.steps / 10);
-  const auto mean_of = [&](double TrainingStepRow::* column) {
-    double sum = 0;
-    double count = 0;
-    for (auto place = own.lower_bound(tail); place != own.end(); ++place) {
-      const double value = place->second->*column;
-      if (!std::isnan(value)) {  // a step without answers
-        sum += value;
-        ++count;
-      }
-    }
-    return quotient_or_nan(sum, count);
-  };
-  stage.final_loss = mean_of(&TrainingStepRow::loss);
-  stage.final_answer_loss = mean_of(&TrainingStepRow::answer_loss);
-  stage.final_answer_accuracy = mean_of(&TrainingStepRow::answer_accuracy);
+  stage.final_loss = own.mean(&TrainingStepRow::loss, tail);
+  stage.final_accuracy = first_term.mean(&TrainingTermRow::accuracy, tail);
 }
 
 }  // namespace ringworld

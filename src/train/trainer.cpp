@@ -18,7 +18,8 @@
 #include "io/outcome.hpp"
 #include "io/pending_file.hpp"
 #include "model/flop.hpp"
-#include "train/memory_model.hpp"
+#include "tasks/tasks.hpp"
+#include "train/memory_plan.hpp"
 #include "train/rank_batch.hpp"
 
 namespace ringworld {
@@ -64,10 +65,10 @@ class Trainer {
   [[nodiscard]] const Stage& stage() const { return plan_.stages[static_cast<std::size_t>(progress_.stage)]; }
 
   void start_from_checkpoint() {
-    const CheckpointReader reader(world_, run_.checkpoint.path);
-    require_same_model(reader, plan_.model);
-    const CheckpointDescription found = read_description(reader);
-    progress_ = read_progress(reader);
+    const auto source = open_tensor_source(world_, run_.checkpoint.path);
+    require_same_model(*source, plan_.model);
+    const CheckpointDescription found = read_description(*source);
+    progress_ = read_progress(*source);
     const auto refuse_unless = [&](bool condition, const std::string& why) {
       if (!condition) {
         throw Error(ErrorKind::bad_input, fmt::format("'{}' {}", run_.checkpoint.path.string(), why)).as_collective();
@@ -84,9 +85,9 @@ class Trainer {
     must_load_ = true;
     if (progress_.is_stage_done && is_stage_finished()) {
       refuse_unless(!has_missed_gate(),
-                    fmt::format("ends stage {} with an answer accuracy of {:.3f} that must pass {}; "
+                    fmt::format("ends stage {} with an accuracy of {:.3f} that must pass {}; "
                                 "give the stage more steps, or start again",
-                                progress_.stage, progress_.accuracy_average, stage().stop_when_answer_accuracy));
+                                progress_.stage, progress_.accuracy_average, stage().stop_when_accuracy));
       begin_next_stage();
     }
     progress_.is_stage_done = false;  // a finished stage that was given more steps goes on
@@ -110,10 +111,10 @@ class Trainer {
     if (is_first) {
       state_->parameters.initialize(plan_.initialization, static_cast<std::uint64_t>(plan_.seed));
     } else if (!is_on_mesh) {
-      const CheckpointReader reader(world_, run_.checkpoint.path);
-      read_parameters(reader, state_->parameters);
+      const auto source = open_tensor_source(world_, run_.checkpoint.path);
+      read_parameters(*source, state_->parameters);
       if (keeps_moments) {
-        read_moments(reader, state_->parameters, state_->optimizer);
+        read_moments(*source, state_->parameters, state_->optimizer);
       }
     } else if (!keeps_moments) {
       state_->optimizer.forget();
@@ -134,12 +135,13 @@ class Trainer {
       model.emplace(state_->parameters, plan_.model_options(stage()));
     });
     model->set_rope_theta(stage().rope_theta);
-    RankBatch batch(*source, *model, stage(), state_->parameters.mesh());
+    RankBatch batch(*source, *model, plan_.model.vocabulary, stage(), state_->parameters.mesh());
+    terms_ = source->terms();
     state_->parameters.profile().start();
     last_checkpoint_ = now_seconds();
     while (!is_stage_finished()) {
-      const TrainingStepRow row = run_step(*model, batch);
-      observer_.on_step(row);
+      const auto [row, terms] = run_step(*model, batch);
+      observer_.on_step(row, terms);
       if (!row.valid) {
         throw Error(ErrorKind::check_failed,
                     fmt::format("stage {}, step {}: {}", row.stage, row.step, row.reason.view()))
@@ -159,11 +161,11 @@ class Trainer {
     conclude(row, Outcome::ok);
     if (has_missed) {
       conclude(row, Outcome::failed_check,
-               fmt::format("the answer accuracy is {:.3f} after {} steps and must pass {}; try another seed",
-                           progress_.accuracy_average, progress_.step, stage().stop_when_answer_accuracy));
+               fmt::format("the accuracy is {:.3f} after {} steps and must pass {}; try another seed",
+                           progress_.accuracy_average, progress_.step, stage().stop_when_accuracy));
     }
-    // The row comes first: a kill before the checkpoint repeats steps, to the same values; a kill after a checkpoint that
-    // says "done" would cost the row for ever.
+    // The row comes first: a kill before the checkpoint repeats steps, to the same values; a kill after a checkpoint
+    // that says "done" would cost the row for ever.
     observer_.on_stage(row);
     write_checkpoint();
     if (run_.checkpoint.keeps_stages) {
@@ -178,11 +180,9 @@ class Trainer {
   }
 
   [[nodiscard]] bool has_reached_accuracy() const {
-    return stage().stop_when_answer_accuracy > 0 && progress_.accuracy_average > stage().stop_when_answer_accuracy;
+    return stage().stop_when_accuracy > 0 && progress_.accuracy_average > stage().stop_when_accuracy;
   }
-  [[nodiscard]] bool has_missed_gate() const {
-    return stage().stop_when_answer_accuracy > 0 && !has_reached_accuracy();
-  }
+  [[nodiscard]] bool has_missed_gate() const { return stage().stop_when_accuracy > 0 && !has_reached_accuracy(); }
   [[nodiscard]] bool is_stage_finished() const { return progress_.step >= stage().steps || has_reached_accuracy(); }
 
   [[nodiscard]] bool is_checkpoint_due() const {
@@ -197,7 +197,12 @@ class Trainer {
     return world_.all_reduce(since, Reduction::max) >= policy.every_seconds;
   }
 
-  TrainingStepRow run_step(Model& model, RankBatch& batch) {
+  struct TakenStep {
+    TrainingStepRow row;
+    std::vector<TrainingTermRow> terms;
+  };
+
+  TakenStep run_step(Model& model, RankBatch& batch) {
     const Phase phase("step {}", progress_.step);
     const LastWords words([this](const std::string& reason) {
       TrainingStepRow cut = describe_step();
@@ -209,16 +214,10 @@ class Trainer {
     state_->parameters.clear_gradients();
     double loss = 0;
     TargetSums sums;
-    for (std::int64_t pass = 0; pass < stage().rows_per_rank() / stage().rows_per_pass(); ++pass) {
+    for (std::int64_t pass = 0; pass < stage().sequences_per_rank() / stage().sequences_per_pass(); ++pass) {
       batch.draw(progress_.step, pass);
       loss += model.forward_backward(batch.batch(), batch.scores());
-      const TargetSums of_pass = batch.sums();
-      sums.answers += of_pass.answers;
-      sums.hits += of_pass.hits;
-      sums.answer_nll += of_pass.answer_nll;
-      sums.texts += of_pass.texts;
-      sums.text_nll += of_pass.text_nll;
-      sums.scored += of_pass.scored;
+      sums.add(batch.sums());
     }
     const double norm = reduce_gradients();
     LearningRateSchedule schedule = stage().learning_rate;
@@ -230,8 +229,7 @@ class Trainer {
     }
     // Waits for the step's end on a device: only then has its time passed.
     WorkSeconds work = state_->parameters.profile().collect();
-    std::array<double, 6> totals{sums.answers, sums.hits, sums.answer_nll, sums.texts, sums.text_nll, sums.scored};
-    mesh_->across({MeshAxis::dp, MeshAxis::fsdp, MeshAxis::sp}).all_reduce(std::span<double>(totals), Reduction::sum);
+    sums.add_ranks(mesh_->across({MeshAxis::dp, MeshAxis::fsdp, MeshAxis::sp}));
     // The longest time, and whether some rank was told to stop or has numbers that are none: one reduction for all.
     std::array<double, 3> agreed{now_seconds() - start, stop_vote(), is_finite ? 0.0 : 1.0};
     world_.all_reduce(std::span<double>(agreed), Reduction::max);
@@ -243,16 +241,15 @@ class Trainer {
 
     TrainingStepRow row = describe_step();
     row.loss = loss;
-    row.answer_loss = mean_or_nan(totals[2], totals[0]);
-    row.answer_accuracy = mean_or_nan(totals[1], totals[0]);
-    row.text_loss = mean_or_nan(totals[4], totals[3]);
     row.grad_norm = norm;
     row.learning_rate = rate;
     row.step_time = seconds;
     row.tokens = stage().tokens_per_step();
     const auto tokens = static_cast<double>(row.tokens);
+    const auto vocabulary = static_cast<double>(plan_.model.vocabulary.size());
     row.tokens_per_second = tokens / seconds;
-    row.flop_causal = tokens * training_flop_per_token(plan_.model, stage().context_length, true, totals[5] / tokens);
+    row.flop_causal = tokens * training_flop_per_token(plan_.model, stage().context_length, true,
+                                                       sums.logits / (tokens * vocabulary));
     row.mfu_measured_peak = utilisation(row.flop_causal, seconds);
     row.attention_time = work[Work::attention];
     row.product_time = work[Work::product];
@@ -272,18 +269,40 @@ class Trainer {
     progress_.elapsed += seconds;
     progress_.stage_seconds += seconds;
     progress_.flop_causal += row.flop_causal;
-    if (totals[0] > 0) {
+    if (const TermSums& first = sums.terms.front(); first.tokens > 0) {
       progress_.accuracy_average =
-          accuracy_memory * progress_.accuracy_average + (1 - accuracy_memory) * row.answer_accuracy;
+          accuracy_memory * progress_.accuracy_average + (1 - accuracy_memory) * (first.hits / first.tokens);
     }
     row.elapsed = progress_.elapsed;
-    return row;
+    return {.row = row, .terms = describe_terms(row, sums)};
   }
 
-  /// What is known of the step at hand before it is taken. Not valid yet.
+  [[nodiscard]] std::vector<TrainingTermRow> describe_terms(const TrainingStepRow& step, const TargetSums& sums) const {
+    std::vector<TrainingTermRow> rows;
+    for (std::size_t index = 0; index < terms_.size(); ++index) {
+      const TermSums& of_term = sums.terms[index];
+      TrainingTermRow& row = rows.emplace_back();
+      row.stages = step.stages;
+      row.stage = step.stage;
+      row.step = step.step;
+      row.term = std::string_view(terms_[index].name);
+      row.loss = mean_or_nan(of_term.nll, of_term.tokens);
+      row.accuracy = mean_or_nan(of_term.hits, of_term.tokens);
+      row.tokens = static_cast<std::int64_t>(of_term.tokens);
+      row.weight = terms_[index].weight;
+      row.ranks = step.ranks;
+      row.seed = step.seed;
+      row.training_digest = step.training_digest;
+      row.valid = step.valid;
+      row.outcome = step.outcome;
+    }
+    return rows;
+  }
+
+  /// The columns of a step's row that are known before the step runs. Not valid yet.
   [[nodiscard]] TrainingStepRow describe_step() const {
     TrainingStepRow row;
-    row.schedule = std::string_view(plan_.schedule);
+    row.stages = std::string_view(plan_.stages_name);
     row.stage = progress_.stage;
     row.step = progress_.step;
     row.context_length = stage().context_length;
@@ -305,14 +324,15 @@ class Trainer {
   void write_checkpoint() {
     const Phase phase("checkpoint");
     observer_.on_checkpoint();
-    const CheckpointDescription description{.seed = plan_.seed,
-                                            .context_length = stage().context_length,
-                                            .rope_theta = stage().rope_theta,
-                                            .schedule = plan_.schedule,
-                                            .stage = progress_.stage,
-                                            .needle_template = stage().needle_template,
-                                            .tokenizer = run_.tokenizer,
-                                            .settings = run_.settings};
+    const CheckpointDescription description{
+        .seed = plan_.seed,
+        .context_length = stage().context_length,
+        .rope_theta = stage().rope_theta,
+        .stages = plan_.stages_name,
+        .stage = progress_.stage,
+        .task = stage().task == nullptr ? std::string() : describe_task(*stage().task),
+        .tokenizer = run_.tokenizer,
+        .settings = run_.settings};
     const double seconds = write_model_checkpoint(world_, run_.checkpoint.path, state_->parameters, state_->optimizer,
                                                   description, progress_);
     progress_.checkpoint_seconds += world_.all_reduce(seconds, Reduction::max);
@@ -330,7 +350,7 @@ class Trainer {
 
   [[nodiscard]] TrainingStageRow describe_stage(const Model& model, std::int64_t peak_bytes) const {
     TrainingStageRow row;
-    row.schedule = std::string_view(plan_.schedule);
+    row.stages = std::string_view(plan_.stages_name);
     row.stage = progress_.stage;
     row.context_length = stage().context_length;
     row.tokens_per_rank = model.partition().tokens_per_rank();
@@ -340,6 +360,7 @@ class Trainer {
     row.tokens = progress_.step * stage().tokens_per_step();
     row.mesh = std::string_view(stage().mesh.to_string());
     row.ranks = world_.size();
+    row.schedule = name_of(plan_.schedule);
     row.layout = name_of(plan_.layout);
     row.backend = name_of(plan_.backend);
     row.transport = transport_name(world_, device_of(plan_.backend));
@@ -359,8 +380,9 @@ class Trainer {
                                                       training_flop_per_token(plan_.model, row.context_length, true));
     row.mfu_measured_peak = utilisation(row.flop_causal, row.seconds);
     row.parameters = parameter_count(plan_.model);
+    row.first_term = std::string_view(terms_.front().name);
     row.peak_bytes = peak_bytes;
-    row.peak_bytes_model = training_memory(plan_, stage()).total();
+    row.peak_bytes_model = world_.all_reduce(plan_memory(plan_, stage(), world_.rank()).total(), Reduction::max);
     row.seed = plan_.seed;
     row.training_digest = stage_digest();
     return row;
@@ -371,8 +393,9 @@ class Trainer {
   const TrainingPlan& plan_;
   TrainingObserver& observer_;
   TrainingProgress progress_;
-  bool is_stopping_ = false;  // some rank was told to
-  bool must_load_ = false;    // the state lies in the checkpoint, not in memory
+  bool is_stopping_ = false;     // some rank was told to
+  bool must_load_ = false;       // the state lies in the checkpoint, not in memory
+  std::vector<LossTerm> terms_;  // of the stage's loss
   std::optional<Mesh> mesh_;
   std::unique_ptr<ShardedState> state_;
   double last_checkpoint_ = 0;

@@ -11,13 +11,14 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "comm/communicator.hpp"
 #include "data/batch.hpp"
-#include "io/training_rows.hpp"
 #include "train/model_checkpoint.hpp"
+#include "train/rows.hpp"
 #include "train/stage.hpp"
 
 namespace ringworld {
@@ -34,14 +35,16 @@ struct CheckpointPolicy {
 class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
-  virtual void on_step(const TrainingStepRow& row) = 0;
+  /// @param terms  of the step's loss
+  virtual void on_step(const TrainingStepRow& row, std::span<const TrainingTermRow> terms) = 0;
   /// What the row says of the steps all together is left to who holds their rows (train/stage_summary.hpp).
   virtual void on_stage(const TrainingStageRow& row) = 0;
-  /// A checkpoint is about to be written: what a record lacks of the steps before it would be lacking for ever.
+  /// A checkpoint is about to be written. Commit the record now: a resumed run does not repeat the steps before a
+  /// checkpoint.
   virtual void on_checkpoint() = 0;
   /// A step makes no progress, and the process is about to be ended. `row` names the step and the reason, and is not
-  /// valid. Told on rank 0, or where that stands still on others, on another thread, while the thread of the other calls
-  /// is inside a step.
+  /// valid. Told on rank 0, or where that stands still on others, on another thread, while the thread of the other
+  /// calls is inside a step.
   virtual void on_standstill(const TrainingStepRow& /*row*/) {}
 };
 
@@ -67,10 +70,11 @@ struct TrainingRun {
 [[nodiscard]] std::filesystem::path stage_checkpoint_path(const std::filesystem::path& path, std::int64_t stage);
 
 /// Runs the plan to its end, or until a signal to any rank: then it ends after the step at hand, with a checkpoint from
-/// which a resumed run goes on as if nothing had been. Collective over `world`, which every stage's mesh uses whole.
-/// @throws Error(bad_input) when the checkpoint is of another configuration, Error(check_failed) when a loss or a gradient
-///         norm is not finite on some rank (the observer has seen the row of that step, which is not valid and says so) or
-///         a stage ends without the accuracy that it must reach.
+/// which a resumed run goes on with the same results as an uninterrupted run. Collective over `world`, which every
+/// stage's mesh uses whole.
+/// @throws Error(bad_input) when the checkpoint is of another configuration, Error(check_failed) when a loss or a
+/// gradient norm is not finite on some rank (the observer has received the invalid row of that step) or a stage ends
+/// without the accuracy that it must reach.
 TrainingEnd train(const Communicator& world, const TrainingRun& run, TrainingObserver& observer);
 
 }  // namespace ringworld

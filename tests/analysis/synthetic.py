@@ -170,7 +170,8 @@ def _row(
     held *= 1 if direction == "forward" else 2
     throughput = flop / time / ranks
     return {
-        "context_length": context, "tokens_per_rank": tokens, "ranks": ranks, "layout": layout, "backend": "host",
+        "context_length": context, "tokens_per_rank": tokens, "ranks": ranks, "schedule": "ring",
+        "layout": layout, "backend": "host",
         "transport": "mpi",
         "dtype": dtype, "wire_dtype": dtype, "heads": heads, "kv_heads": kv_heads, "head_size": head_size, "batch": 1,
         "causal": True, "pass": direction, "backward_rotation": "none" if direction == "forward" else "kv",
@@ -179,7 +180,8 @@ def _row(
         "flop_causal": flop, "flop_full": flop * 2 * context / (context + 1),
         "flops_per_second_per_rank": throughput, "peak_flops_per_second": peak, "mfu_measured_peak": throughput / peak,
         "nominal_flops_per_second": 0.0, "mfu_nominal_peak": 0.0, "tokens_per_second": context / time,
-        "layout_efficiency_bound": bound, "hops": ranks - 1, "wire_bytes": wire, "wire_bytes_model": wire,
+        "layout_efficiency_bound": bound, "hops": ranks - 1, "hops_model": ranks - 1,
+        "wire_bytes": wire, "wire_bytes_model": wire,
         "peak_bytes": int(held * 1.002) + 4096, "peak_bytes_model": held,
         "peak_resident_bytes": int(held * 1.15) + 3_500_000,
         "error": (3e-3 if dtype == "bf16" else 4e-7) * float(rng.uniform(0.7, 1.3)) * (1 + 0.04 * ranks),
@@ -255,6 +257,26 @@ def write_table(file: h5py.File, kind: RowType, rows: list[Row], described: bool
             dataset.attrs[name] = np.array([text.encode() for text in getattr(kind, name)])
 
 
+def write_hops(file: h5py.File, kind: RowType, hops: list[Row], described: bool = True) -> None:
+    """Write hops, which a point has side by side in the order (rank, hop), as a row a point and arrays."""
+    keys = [name for name in kind.columns if name not in ("ranks", "steps", "first")]
+    points: dict[tuple[Any, ...], list[Row]] = {}
+    for hop in hops:
+        points.setdefault(tuple(hop[name] for name in keys), []).append(hop)
+    rows: list[Row] = []
+    ordered: list[Row] = []
+    for key, mine in points.items():
+        ranks, steps = (1 + max(int(hop[name]) for hop in mine) for name in ("rank", "hop"))
+        places = {(hop["rank"], hop["hop"]): hop for hop in mine}
+        nothing = {"t_compute": 1e-3, "t_comm": np.nan, "t_both": 1e-3, "bytes": 0}
+        rows.append({**dict(zip(keys, key)), "ranks": ranks, "steps": steps, "first": len(ordered)})
+        ordered += [places.get((rank, step), nothing) for rank in range(ranks) for step in range(steps)]
+    write_table(file, kind, rows, described)
+    for name in ("t_compute", "t_comm", "t_both", "bytes"):
+        kind_of_numbers = "<i8" if name == "bytes" else "<f4"
+        file[f"/overlap/{name}"] = np.array([hop[name] for hop in ordered], dtype=kind_of_numbers)
+
+
 def write_provenance(
     file: h5py.File, ranks: int = 4, cores: int = 4, host: str = "node0417", revision: str = "1f2e3d4c"
 ) -> None:
@@ -287,7 +309,7 @@ def write_run(
     with h5py.File(path, "w") as file:
         write_table(file, kinds["/attention"], rows, described)
         if hops is not None:
-            write_table(file, kinds["/overlap/hops"], hops, described)
+            write_hops(file, kinds["/overlap/points"], hops, described)
         write_table(file, kinds["/samples"], sample_rows(rows), described)
         if provenance:
             write_provenance(file, max([row["ranks"] for row in rows], default=1), cores, **origin)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from ringworld_analysis import reading
+from ringworld_analysis.errors import InputError
 from ringworld_analysis.roles import KEYS_BEFORE_ROLES
 from ringworld_analysis.run import SHOWN
 from ringworld_analysis.sections import memory, needle, overlap, throughput, training
@@ -16,7 +19,7 @@ from synthetic_language import language_row_types
 
 
 def test_header_declares_the_three_tables() -> None:
-    assert set(row_types()) == {"/attention", "/samples", "/overlap/hops"}
+    assert set(row_types()) == {"/attention", "/samples", "/overlap/points"}
 
 
 def test_every_column_read_is_declared() -> None:
@@ -25,7 +28,32 @@ def test_every_column_read_is_declared() -> None:
     assert set(SHOWN) <= declared
     assert set(memory.COLUMNS) <= declared
     assert {quantity.column for quantity in throughput.QUANTITIES} <= declared
-    assert set(overlap.REQUIRED) <= set(row_types()["/overlap/hops"].columns)
+    assert {"attention_row", "polling", "ranks", "steps", "first"} <= set(row_types()["/overlap/points"].columns)
+
+
+def test_hops_of_both_formats_have_the_columns_that_are_read(tmp_path: Path) -> None:
+    rows = [row for row in synthetic.attention_rows() if row["ranks"] == 4][:2]
+    hops = synthetic.hop_rows(rows, lambda row: True)
+    path = synthetic.write_run(tmp_path / "run.h5", rows, hops[3:])  # as where a step has no transfer
+    unfolded = reading.read_source(path).table(reading.HOPS)
+    assert unfolded is not None
+    assert set(overlap.REQUIRED) <= set(unfolded.names)
+    assert set(unfolded.keys) == set(KEYS_BEFORE_ROLES[reading.HOPS])
+    with h5py.File(path, "r+") as file:
+        old = [tuple(row[name] for name in overlap.REQUIRED) for row in hops[:3]]
+        types = ["i8", "i8", "i8", "f8", "f8", "f8", "f8", "f8", "?"]
+        file[reading.HOPS] = np.array(old, dtype=list(zip(overlap.REQUIRED, types)))
+    both = reading.read_source(path).table(reading.HOPS)
+    assert both is not None
+    assert len(both) == len(hops) == len(unfolded) + 3
+    for name in overlap.REQUIRED:
+        np.testing.assert_allclose(both[name], [hop[name] for hop in hops], rtol=2e-3, atol=1e-7, err_msg=name)
+    with h5py.File(path, "r+") as file:
+        short = file["/overlap/t_both"][:-1]
+        del file["/overlap/t_both"]
+        file["/overlap/t_both"] = short
+    with pytest.raises(InputError, match="an array ends before the 4 x 3 numbers of a probe"):
+        reading.read_source(path).table(reading.HOPS)
 
 
 def test_units_of_plotted_quantities_are_the_declared_ones() -> None:
@@ -38,8 +66,10 @@ def test_units_of_plotted_quantities_are_the_declared_ones() -> None:
 
 def test_keys_of_the_old_format_and_keys_that_sections_name_are_declared() -> None:
     kinds = {**row_types(), **language_row_types()}
-    assert set(KEYS_BEFORE_ROLES) == set(kinds)
+    assert set(kinds) - set(KEYS_BEFORE_ROLES) == {"/training/terms"}, "younger than the roles"
     for path, keys in KEYS_BEFORE_ROLES.items():
+        if path == reading.HOPS:  # no table of the program any more
+            continue
         kind = kinds[path]
         assert set(keys) <= set(kind.columns)
         if kind.roles:

@@ -136,7 +136,7 @@ def test_hops_follow_a_key_of_their_own(tmp_path: Path) -> None:
     rows = few()
     plain = synthetic.hop_rows(rows, lambda row: True)
     hops = [{**hop, "fabric": name} for name in ("copper", "glass") for hop in plain]
-    record = synthetic.write_run(tmp_path / "run.h5", rows, hops, kinds=with_fabric("/overlap/hops"))
+    record = synthetic.write_run(tmp_path / "run.h5", rows, hops, kinds=with_fabric("/overlap/points"))
     text, out = report(tmp_path, record)
     for value in ("copper", "glass"):
         assert f"Overlap against context length: fabric {value}" in text

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from ringworld_analysis import cli, run, wilson
 from ringworld_analysis.sections import needle, training
+from ringworld_analysis.table import Table
 
 import synthetic
 import synthetic_language as language
@@ -33,10 +34,13 @@ def typical(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_column_read_is_declared() -> None:
     kinds = language.language_row_types()
-    assert set(kinds) == {"/training/steps", "/training/stages", "/needle/cells", "/needle/perplexity"}
+    assert set(kinds) == {
+        "/training/steps", "/training/terms", "/training/stages", "/needle/cells", "/needle/perplexity"
+    }  # fmt: skip
     assert set(needle.COLUMNS) <= set(kinds["/needle/cells"].columns)
     assert set(needle.PERPLEXITY_COLUMNS) <= set(kinds["/needle/perplexity"].columns)
     assert set(training.STEP_COLUMNS) <= set(kinds["/training/steps"].columns)
+    assert set(training.TERM_COLUMNS) <= set(kinds["/training/terms"].columns)
     assert set(training.STAGE_COLUMNS) <= set(kinds["/training/stages"].columns)
 
 
@@ -129,9 +133,27 @@ def test_schedules_are_compared_only_where_there_are_several(typical: Path, tmp_
 
 def test_steps_without_answers_leave_no_hole(tmp_path: Path) -> None:
     steps = language.step_rows()
-    for row in steps:
-        row["answer_loss"] = row["answer_accuracy"] = float("nan")
-    report(tmp_path, language.write_record(tmp_path / "run.h5", steps=steps))
+    terms = language.term_rows(steps)
+    for row in terms:
+        if row["term"] == "answer":
+            row["loss"] = row["accuracy"] = float("nan")
+    report(tmp_path, language.write_record(tmp_path / "run.h5", steps=steps, terms=terms))
+
+
+def test_terms_stand_beside_their_steps() -> None:
+    def table(rows: list[dict[str, object]], keys: tuple[str, ...]) -> Table:
+        columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        return Table(columns, roles=dict.fromkeys(keys, "key"))
+
+    taken = language.step_rows(stages=(64, 128), steps=3)
+    rows = language.term_rows(taken)[:-2]  # the last step has none
+    steps = table(taken, ("schedule", "stage", "step", "seed"))
+    joined, names = training.with_terms(steps, table(rows, ("schedule", "stage", "step", "term", "seed")))
+    assert names == ["answer", "text"]
+    expected = [row["loss"] for row in rows if row["term"] == "answer"]
+    assert joined["loss of answer"][:-1].tolist() == expected
+    assert np.isnan(joined["loss of answer"][-1]) and np.isnan(joined["accuracy of text"][-1])
+    assert training.with_terms(steps, None) == (steps, [])
 
 
 def test_a_sweep_and_a_training_run_share_a_page(tmp_path: Path, typical_run: Path) -> None:

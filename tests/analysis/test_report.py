@@ -83,7 +83,7 @@ def test_page_names_sections_definitions_and_provenance(typical_report: Path) ->
     for value in ("1f2e3d4c", "GNU 12.2.0", "OMP_NUM_THREADS", "2025-03-04T05:06:07Z", "Imaginary CPU 9000",
                   "context_length = [2048, 4096]"):  # fmt: skip
         assert value in text
-    assert "median over repeats of the slowest rank&#x27;s time" in text
+    assert "median over repeats of the slowest rank&#39;s time" in text
 
 
 def test_invalid_rows_are_listed_with_their_reason_and_never_plotted(typical_report: Path, typical_run: Path) -> None:
@@ -168,7 +168,7 @@ def test_hops_of_invalid_rows_are_left_out(tmp_path: Path) -> None:
 
 def test_missing_hops_are_said_plainly(tmp_path: Path) -> None:
     out = make(tmp_path, few())
-    assert "The file has no table <code>/overlap/hops</code>" in page(out)
+    assert "The file has no table <code>/overlap/points</code>" in page(out)
     assert not list(out.glob("overlap*"))
 
 
@@ -182,7 +182,8 @@ def test_wire_table_marks_a_difference(typical_report: Path) -> None:
 
 
 def test_hops_of_forward_and_backward_together_are_twice_as_many(tmp_path: Path) -> None:
-    rows = [{**row, "pass": "forward_backward", "hops": 2 * (row["ranks"] - 1)} for row in few()]
+    hops = [2 * (row["ranks"] - 1) for row in few()]
+    rows = [{**row, "pass": "forward_backward", "hops": n, "hops_model": n} for row, n in zip(few(), hops)]
     assert {row["agrees"] for row in read_csv(make(tmp_path, rows) / "wire.csv")} == {"true"}
 
 

@@ -14,8 +14,6 @@ namespace {
 
 using Floats = DeviceBlock<float>;
 
-constexpr DeviceKind gpu = DeviceKind::cuda;
-
 /// Whole numbers, so that sums are exact in any order.
 float value_of(int rank, std::size_t index) {
   return static_cast<float>((rank + 1) * static_cast<int>(index % 1000) - 3 * rank);
@@ -40,16 +38,17 @@ std::vector<float> sums(int ranks, std::size_t count) {
   return sum;
 }
 
-class DeviceCollectives : public ::testing::TestWithParam<Transport> {
+class DeviceCollectives : public ::testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
     const Communicator world = Communicator::world();
     if (const std::string reason = why_unavailable(world, GetParam()); !reason.empty()) {
       GTEST_SKIP() << reason;
     }
-    world_.emplace(world.with_transport(GetParam()));
+    world_.emplace(travelling(world, GetParam()));
   }
 
+  [[nodiscard]] static DeviceKind memory() { return GetParam().memory; }
   [[nodiscard]] const Communicator& world() const { return *world_; }
   [[nodiscard]] std::size_t ranks() const { return static_cast<std::size_t>(world().size()); }
 
@@ -59,9 +58,9 @@ class DeviceCollectives : public ::testing::TestWithParam<Transport> {
 
 TEST_P(DeviceCollectives, AllGatherBringsEveryShardInRankOrder) {
   for (const std::size_t shard : {std::size_t{0}, std::size_t{1}, std::size_t{1000}}) {
-    const Floats mine(values_of(world().rank(), shard));
-    const Floats all(shard * ranks());
-    PendingCollective pending = start_all_gather(world(), mine.span(), all.span(), gpu);
+    const Floats mine(values_of(world().rank(), shard), memory());
+    const Floats all(shard * ranks(), memory());
+    PendingCollective pending = start_all_gather(world(), mine.span(), all.span(), memory());
     pending.wait();
     EXPECT_TRUE(pending.test());
     const std::vector<float> gathered = all.download();
@@ -73,21 +72,58 @@ TEST_P(DeviceCollectives, AllGatherBringsEveryShardInRankOrder) {
 
 TEST_P(DeviceCollectives, ReduceScatterLeavesEachRankItsPartOfTheSum) {
   const std::size_t shard = 777;
-  const Floats all(values_of(world().rank(), shard * ranks()));
-  const Floats mine(shard);
-  PendingCollective pending = start_reduce_scatter(world(), all.span(), mine.span(), gpu);
+  const Floats all(values_of(world().rank(), shard * ranks()), memory());
+  const Floats mine(shard, memory());
+  PendingCollective pending = start_reduce_scatter(world(), all.span(), mine.span(), memory());
   pending.wait();
   const std::vector<float> expected = sums(world().size(), shard * ranks());
   const auto begin = expected.begin() + static_cast<std::ptrdiff_t>(shard) * world().rank();
   EXPECT_EQ(mine.download(), std::vector<float>(begin, begin + shard));
 }
 
+/// Floats of a rank's block: more than a piece of staged memory on rank 0, none on rank 1.
+std::size_t block_floats(std::size_t rank) { return rank == 0 ? 700'001 : rank == 1 ? 0 : 100 * rank + 1; }
+
+TEST_P(DeviceCollectives, BlocksOfUnevenLengthsAreGatheredAndAddedUp) {
+  const std::size_t distance = block_floats(0) + 3;
+  const auto mine = static_cast<std::size_t>(world().rank());
+  for (const bool is_gathering : {true, false}) {
+    std::vector<float> before(distance * ranks(), -7.0F);
+    RankBlocks blocks{.memory = nullptr, .distance = static_cast<std::int64_t>(distance * sizeof(float)), .bytes = {}};
+    for (std::size_t rank = 0; rank < ranks(); ++rank) {
+      blocks.bytes.push_back(static_cast<std::int64_t>(block_floats(rank) * sizeof(float)));
+      for (std::size_t index = 0; index < block_floats(rank) && (rank == mine || !is_gathering); ++index) {
+        before[rank * distance + index] = value_of(world().rank(), index);
+      }
+    }
+    const Floats floats(before, memory());
+    blocks.memory = reinterpret_cast<std::byte*>(floats.span().data());
+    PendingCollective pending =
+        is_gathering ? start_all_gather(world(), blocks, memory()) : start_reduce_scatter(world(), blocks, memory());
+    pending.wait();
+    const std::vector<float> after = floats.download();
+    const std::vector<float> sum = sums(world().size(), block_floats(mine));
+    for (std::size_t rank = 0; rank < ranks(); ++rank) {
+      for (std::size_t index = 0; index < distance; ++index) {
+        const float actual = after[rank * distance + index];
+        if (index >= block_floats(rank)) {
+          ASSERT_EQ(actual, -7.0F) << "behind the block of rank " << rank;
+        } else if (is_gathering) {
+          ASSERT_EQ(actual, value_of(static_cast<int>(rank), index)) << "block of rank " << rank;
+        } else if (rank == mine) {
+          ASSERT_EQ(actual, sum[index]) << "element " << index;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(DeviceCollectives, AllReduceAddsAndFindsExtremes) {
   const std::size_t count = 501;
-  const Floats added(values_of(world().rank(), count));
-  const Floats largest(values_of(world().rank(), count));
-  all_reduce(world(), added.span(), Reduction::sum, gpu);
-  all_reduce(world(), largest.span(), Reduction::max, gpu);
+  const Floats added(values_of(world().rank(), count), memory());
+  const Floats largest(values_of(world().rank(), count), memory());
+  all_reduce(world(), added.span(), Reduction::sum, memory());
+  all_reduce(world(), largest.span(), Reduction::max, memory());
   EXPECT_EQ(added.download(), sums(world().size(), count));
   const std::vector<float> maxima = largest.download();
   for (std::size_t index = 0; index < count; ++index) {
@@ -97,11 +133,11 @@ TEST_P(DeviceCollectives, AllReduceAddsAndFindsExtremes) {
 
 TEST_P(DeviceCollectives, LongVectorsTravelInPieces) {
   const std::size_t shard = 1'200'001 / ranks();  // a piece and a bit
-  const Floats mine(values_of(world().rank(), shard));
-  const Floats all(shard * ranks());
-  start_all_gather(world(), mine.span(), all.span(), gpu).wait();
-  const Floats sum(shard);
-  start_reduce_scatter(world(), all.span(), sum.span(), gpu).wait();
+  const Floats mine(values_of(world().rank(), shard), memory());
+  const Floats all(shard * ranks(), memory());
+  start_all_gather(world(), mine.span(), all.span(), memory()).wait();
+  const Floats sum(shard, memory());
+  start_reduce_scatter(world(), all.span(), sum.span(), memory()).wait();
   // Every rank holds the same vector by now: the sum is a multiple of it.
   std::vector<float> expected = values_of(world().rank(), shard);
   for (float& value : expected) {
@@ -112,14 +148,14 @@ TEST_P(DeviceCollectives, LongVectorsTravelInPieces) {
 
 TEST_P(DeviceCollectives, SeveralMayBeUnderWayAndEndInAnyOrder) {
   const std::size_t shard = 100;
-  const Floats mine(values_of(world().rank(), shard));
-  const Floats first(shard * ranks());
-  const Floats second(shard * ranks());
-  const Floats whole(values_of(world().rank(), shard * ranks()));
-  const Floats part(shard);
-  PendingCollective gather_first = start_all_gather(world(), mine.span(), first.span(), gpu);
-  PendingCollective reduce = start_reduce_scatter(world(), whole.span(), part.span(), gpu);
-  PendingCollective gather_second = start_all_gather(world(), mine.span(), second.span(), gpu);
+  const Floats mine(values_of(world().rank(), shard), memory());
+  const Floats first(shard * ranks(), memory());
+  const Floats second(shard * ranks(), memory());
+  const Floats whole(values_of(world().rank(), shard * ranks()), memory());
+  const Floats part(shard, memory());
+  PendingCollective gather_first = start_all_gather(world(), mine.span(), first.span(), memory());
+  PendingCollective reduce = start_reduce_scatter(world(), whole.span(), part.span(), memory());
+  PendingCollective gather_second = start_all_gather(world(), mine.span(), second.span(), memory());
   // Ranks look at them in different orders.
   if (world().rank() % 2 == 0) {
     static_cast<void>(gather_second.test());
@@ -136,17 +172,17 @@ TEST_P(DeviceCollectives, SeveralMayBeUnderWayAndEndInAnyOrder) {
 
 TEST_P(DeviceCollectives, OneThatNobodyWaitsForEndsWithItsObject) {
   const std::size_t shard = 50;
-  const Floats mine(values_of(world().rank(), shard));
-  const Floats all(shard * ranks());
+  const Floats mine(values_of(world().rank(), shard), memory());
+  const Floats all(shard * ranks(), memory());
   {
-    const PendingCollective pending = start_all_gather(world(), mine.span(), all.span(), gpu);
+    const PendingCollective pending = start_all_gather(world(), mine.span(), all.span(), memory());
   }
   EXPECT_EQ(all.download()[0], value_of(0, 0));
 }
 
-std::string transport_name(const ::testing::TestParamInfo<Transport>& info) { return std::string(name_of(info.param)); }
+std::string way_name(const ::testing::TestParamInfo<Way>& info) { return name_of(info.param); }
 
-INSTANTIATE_TEST_SUITE_P(Transports, DeviceCollectives, ::testing::ValuesIn(device_transports), transport_name);
+INSTANTIATE_TEST_SUITE_P(Ways, DeviceCollectives, ::testing::ValuesIn(device_ways), way_name);
 
 }  // namespace
 }  // namespace ringworld::test

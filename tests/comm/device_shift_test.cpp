@@ -38,19 +38,20 @@ Bytes block_of(int rank, std::size_t bytes) {
 /// Of two chunks and a bit, and different on every rank.
 std::size_t uneven_bytes(int rank) { return static_cast<std::size_t>(2 * chunk + 11 * (rank + 1)); }
 
-class DeviceShift : public ::testing::TestWithParam<Transport> {
+class DeviceShift : public ::testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
     const Communicator world = Communicator::world();
     if (const std::string reason = why_unavailable(world, GetParam()); !reason.empty()) {
       GTEST_SKIP() << reason;
     }
-    ring_.emplace(world.with_transport(GetParam()));
+    ring_.emplace(travelling(world, GetParam()));
   }
 
+  [[nodiscard]] static DeviceKind memory() { return GetParam().memory; }
   [[nodiscard]] const Ring& ring() const { return *ring_; }
   [[nodiscard]] Shift make_shift() const {
-    return Shift(ring(), {.memory = DeviceKind::cuda, .message_limit = 100, .chunk_bytes = chunk});
+    return Shift(ring(), {.memory = memory(), .message_limit = 100, .chunk_bytes = chunk});
   }
 
  private:
@@ -61,8 +62,8 @@ TEST_P(DeviceShift, AHopBringsThePreviousRanksBlock) {
   Shift shift = make_shift();
   for (const std::size_t bytes : {std::size_t{1}, std::size_t{chunk - 1}, std::size_t{chunk}, std::size_t{chunk + 1},
                                   std::size_t{3 * chunk}, std::size_t{20 * chunk + 7}}) {
-    const Block mine(block_of(ring().rank(), bytes));
-    const Block arrived(bytes);
+    const Block mine(block_of(ring().rank(), bytes), memory());
+    const Block arrived(bytes, memory());
     shift.start(mine.span(), arrived.span());
     shift.wait();
     EXPECT_EQ(arrived.download(), block_of(ring().previous(), bytes)) << bytes << " bytes";
@@ -72,17 +73,17 @@ TEST_P(DeviceShift, AHopBringsThePreviousRanksBlock) {
 /// Rotates blocks of `bytes_of(rank)` bytes through two buffers, as the ring does, with copies on the compute stream in the
 /// place of its work, and looks at the copies in the end only.
 template <class BytesOf>
-void rotate_through_two_buffers(const Ring& ring, Shift& shift, BytesOf&& bytes_of) {
+void rotate_through_two_buffers(const Ring& ring, Shift& shift, DeviceKind memory, BytesOf&& bytes_of) {
   std::size_t longest = 0;
   for (int rank = 0; rank < ring.size(); ++rank) {
     longest = std::max(longest, bytes_of(rank));
   }
-  std::array<Block, 2> buffers{Block(longest), Block(longest)};
+  std::array<Block, 2> buffers{Block(longest, memory), Block(longest, memory)};
   buffers[0].upload(block_of(ring.rank(), bytes_of(ring.rank())));
   constexpr int hops = 9;
   std::vector<Block> computed;
   for (int hop = 0; hop < hops; ++hop) {
-    computed.emplace_back(bytes_of(ring.origin_after(hop)));
+    computed.emplace_back(bytes_of(ring.origin_after(hop)), memory);
   }
   for (int hop = 0; hop < hops; ++hop) {
     const Block& current = buffers[static_cast<std::size_t>(hop % 2)];
@@ -101,21 +102,21 @@ void rotate_through_two_buffers(const Ring& ring, Shift& shift, BytesOf&& bytes_
 
 TEST_P(DeviceShift, TwoBuffersAreEnoughForComputeBehindHops) {
   Shift shift = make_shift();
-  rotate_through_two_buffers(ring(), shift, uneven_bytes);
+  rotate_through_two_buffers(ring(), shift, memory(), uneven_bytes);
 }
 
 TEST_P(DeviceShift, ABlockThatArrivesWhileNothingLeavesWaitsForComputeToo) {
   Shift shift = make_shift();
   // More chunks than are under way at once; four ranks have two such blocks that differ.
-  rotate_through_two_buffers(ring(), shift,
+  rotate_through_two_buffers(ring(), shift, memory(),
                              [](int rank) { return rank % 2 == 0 ? std::size_t{0} : std::size_t{7 * chunk + 5}; });
 }
 
 TEST_P(DeviceShift, TheSentBlockMayBeOverwrittenBehindTheHop) {
   Shift shift = make_shift();
   const std::size_t bytes = 5 * chunk;
-  Block mine(block_of(ring().rank(), bytes));
-  const Block arrived(bytes);
+  Block mine(block_of(ring().rank(), bytes), memory());
+  const Block arrived(bytes, memory());
   for (int hop = 0; hop < 3; ++hop) {
     shift.start(mine.span(), arrived.span());
     shift.wait();
@@ -126,8 +127,8 @@ TEST_P(DeviceShift, TheSentBlockMayBeOverwrittenBehindTheHop) {
 
 TEST_P(DeviceShift, TrafficCountsWhatThisRankSent) {
   Shift shift = make_shift();
-  const Block mine(block_of(ring().rank(), uneven_bytes(ring().rank())));
-  const Block arrived(uneven_bytes(ring().previous()));
+  const Block mine(block_of(ring().rank(), uneven_bytes(ring().rank())), memory());
+  const Block arrived(uneven_bytes(ring().previous()), memory());
   for (int hop = 0; hop < 3; ++hop) {
     shift.start(mine.span(), arrived.span());
     shift.wait();
@@ -143,7 +144,7 @@ TEST_P(DeviceShift, TrafficCountsWhatThisRankSent) {
 TEST_P(DeviceShift, SomeBlocksMayBeEmpty) {
   Shift shift = make_shift();
   const auto bytes_of = [](int rank) { return rank % 2 == 0 ? std::size_t{0} : std::size_t{3 * chunk + 5}; };
-  std::array<Block, 2> buffers{Block(bytes_of(1)), Block(bytes_of(1))};
+  std::array<Block, 2> buffers{Block(bytes_of(1), memory()), Block(bytes_of(1), memory())};
   buffers[0].upload(block_of(ring().rank(), bytes_of(ring().rank())));
   for (int hop = 0; hop < ring().size(); ++hop) {
     const std::size_t incoming = bytes_of(ring().origin_after(hop + 1));
@@ -159,10 +160,10 @@ TEST_P(DeviceShift, TwoShiftsOfARingDoNotMix) {
   Shift keys = make_shift();
   Shift gradients = make_shift();
   const std::size_t bytes = 4 * chunk + 1;
-  const Block key_block(block_of(ring().rank(), bytes));
-  const Block gradient_block(block_of(ring().rank() + 100, bytes));
-  const Block keys_arrived(bytes);
-  const Block gradients_arrived(bytes);
+  const Block key_block(block_of(ring().rank(), bytes), memory());
+  const Block gradient_block(block_of(ring().rank() + 100, bytes), memory());
+  const Block keys_arrived(bytes, memory());
+  const Block gradients_arrived(bytes, memory());
   keys.start(key_block.span(), keys_arrived.span());
   gradients.start(gradient_block.span(), gradients_arrived.span());
   gradients.wait([&] { keys.test(); });
@@ -175,8 +176,8 @@ TEST_P(DeviceShift, TestingAloneCompletesAHop) {
   Shift shift = make_shift();
   EXPECT_TRUE(shift.test()) << "no hop is under way";
   const std::size_t bytes = 10 * chunk;
-  const Block mine(block_of(ring().rank(), bytes));
-  const Block arrived(bytes);
+  const Block mine(block_of(ring().rank(), bytes), memory());
+  const Block arrived(bytes, memory());
   shift.start(mine.span(), arrived.span());
   while (!shift.test()) {
     std::this_thread::yield();
@@ -187,8 +188,8 @@ TEST_P(DeviceShift, TestingAloneCompletesAHop) {
 
 TEST_P(DeviceShift, AHopMustEndBeforeTheNext) {
   Shift shift = make_shift();
-  const Block mine(block_of(ring().rank(), 1000));
-  const Block arrived(1000);
+  const Block mine(block_of(ring().rank(), 1000), memory());
+  const Block arrived(1000, memory());
   shift.start(mine.span(), arrived.span());
   expect_error(ErrorKind::internal, [&] { shift.start(mine.span(), arrived.span()); }, {"not ended"});
   shift.wait();
@@ -199,18 +200,18 @@ TEST_P(DeviceShift, RingsOfSplitCommunicatorsInheritTheTransport) {
   const Communicator& world = ring().communicator();
   const int color = world.rank() % 2;
   const Ring half(world.split(color, world.rank()));
-  EXPECT_EQ(half.communicator().transport(), GetParam());
-  Shift shift(half, {.memory = DeviceKind::cuda, .chunk_bytes = chunk});
-  const Block mine(block_of(world.rank(), 300));
-  const Block arrived(300);
+  EXPECT_EQ(transport_of(half.communicator(), memory()), GetParam().transport);
+  Shift shift(half, {.memory = memory(), .chunk_bytes = chunk});
+  const Block mine(block_of(world.rank(), 300), memory());
+  const Block arrived(300, memory());
   shift.start(mine.span(), arrived.span());
   shift.wait();
   EXPECT_EQ(arrived.download(), block_of(2 * half.previous() + color, 300));
 }
 
-std::string transport_name(const ::testing::TestParamInfo<Transport>& info) { return std::string(name_of(info.param)); }
+std::string way_name(const ::testing::TestParamInfo<Way>& info) { return name_of(info.param); }
 
-INSTANTIATE_TEST_SUITE_P(Transports, DeviceShift, ::testing::ValuesIn(device_transports), transport_name);
+INSTANTIATE_TEST_SUITE_P(Ways, DeviceShift, ::testing::ValuesIn(device_ways), way_name);
 
 TEST(DeviceTransport, NcclIsRefusedToRanksThatShareAGpu) {
   const Communicator world = Communicator::world();

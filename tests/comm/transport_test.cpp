@@ -17,15 +17,15 @@ TEST(Transport, NamesAreReadAndMistypedOnesGetTheNearest) {
 
 TEST(Transport, AutomaticPrefersNcclThenCudaAwareMpiThenStaging) {
   constexpr Transport automatic = Transport::automatic;
-  const auto decide = [](bool is_nccl_built, bool is_mpi_cuda_aware, bool has_own_gpus) {
+  const auto decide = [](bool is_nccl_built, bool is_mpi_device_aware, bool has_own_gpus) {
     return decide_transport(
         automatic,
-        {.is_nccl_built = is_nccl_built, .is_mpi_cuda_aware = is_mpi_cuda_aware, .has_own_gpus = has_own_gpus});
+        {.is_nccl_built = is_nccl_built, .is_mpi_device_aware = is_mpi_device_aware, .has_own_gpus = has_own_gpus});
   };
   EXPECT_EQ(decide(true, true, true), Transport::nccl);
   EXPECT_EQ(decide(true, false, true), Transport::nccl);
-  EXPECT_EQ(decide(true, true, false), Transport::cuda_aware_mpi) << "NCCL refuses ranks that share a GPU";
-  EXPECT_EQ(decide(false, true, true), Transport::cuda_aware_mpi);
+  EXPECT_EQ(decide(true, true, false), Transport::device_aware_mpi) << "NCCL refuses ranks that share a GPU";
+  EXPECT_EQ(decide(false, true, true), Transport::device_aware_mpi);
   EXPECT_EQ(decide(true, false, false), Transport::staged);
   EXPECT_EQ(decide(false, false, true), Transport::staged);
 }
@@ -36,9 +36,9 @@ TEST(Transport, AWishThatCannotBeGrantedSaysWhy) {
   };
   refuse(Transport::nccl, {.has_own_gpus = true}, {"nccl", "RINGWORLD_ENABLE_NCCL"});
   refuse(Transport::nccl, {.is_nccl_built = true}, {"nccl", "share", "staged"});
-  refuse(Transport::cuda_aware_mpi, {.is_nccl_built = true, .has_own_gpus = true}, {"cuda_aware_mpi", "staged"});
+  refuse(Transport::device_aware_mpi, {.is_nccl_built = true, .has_own_gpus = true}, {"cuda_aware_mpi", "staged"});
   EXPECT_EQ(
-      decide_transport(Transport::staged, {.is_nccl_built = true, .is_mpi_cuda_aware = true, .has_own_gpus = true}),
+      decide_transport(Transport::staged, {.is_nccl_built = true, .is_mpi_device_aware = true, .has_own_gpus = true}),
       Transport::staged);
 }
 

@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <map>
 
+#include "core/digest.hpp"
 #include "data/haystack.hpp"
-#include "data/word_tokenizer.hpp"
 #include "io/temporary_directory.hpp"
 #include "support/expect_error.hpp"
+#include "tasks/needle/city_names.hpp"
+#include "tokens/word_tokenizer.hpp"
 
 namespace ringworld::test {
 namespace {
@@ -34,22 +36,22 @@ TEST(TextCorpus, NamesTheFileThatIsMissingEmptyOrADirectory) {
   expect_error(ErrorKind::bad_input, [] { (void)read_text_corpus({}); }, {"at least one file"});
 }
 
-TEST(KjvCorpus, SaysWhichPackageIsMissing) {
-  expect_error(ErrorKind::bad_input, [] { (void)read_kjv_corpus("/nowhere/bible.data"); },
-               {"/nowhere/bible.data", "apt-get install bible-kjv-text"});
-}
-
-TEST(KjvCorpus, RefusesAnotherFile) {
+TEST(DocumentCorpus, PartsAFileAtEmptyLines) {
   const TemporaryDirectory directory;
-  write_text(directory / "other", "EC02 but then nothing");
-  expect_error(ErrorKind::bad_input, [&] { (void)read_kjv_corpus(directory / "other"); }, {"other", "bible-kjv-text"});
+  write_text(directory / "two.txt", "\na b\nc\n\n\nd\n");
+  const Corpus corpus = read_document_corpus(directory / "two.txt", "two");
+  EXPECT_EQ(corpus.name, "two");
+  EXPECT_EQ(corpus.documents, (std::vector<std::string>{"a b\nc\n", "d\n"}));
+  write_text(directory / "open.txt", "a\n\nb");
+  EXPECT_EQ(read_document_corpus(directory / "open.txt", "open").documents, (std::vector<std::string>{"a\n", "b\n"}));
+  expect_error(ErrorKind::bad_input, [&] { (void)read_document_corpus(directory / "none.txt", "none"); }, {"none.txt"});
 }
 
-TEST(KjvCorpus, HoldsEveryVerse) {
-  if (!std::filesystem::exists(kjv_data_file)) {
-    GTEST_SKIP() << "needs Debian's package bible-kjv-text";
+TEST(KjvText, HoldsEveryVerse) {
+  if (!std::filesystem::exists(RINGWORLD_KJV_TEXT)) {
+    GTEST_SKIP() << "needs the program bible of Debian's package bible-kjv";
   }
-  const Corpus corpus = read_kjv_corpus();
+  const Corpus corpus = read_document_corpus(RINGWORLD_KJV_TEXT, "King James Bible");
   EXPECT_EQ(corpus.documents.size(), 1189U) << "chapters";
   std::ptrdiff_t verses = 0;
   for (const std::string& chapter : corpus.documents) {
@@ -59,8 +61,16 @@ TEST(KjvCorpus, HoldsEveryVerse) {
   EXPECT_TRUE(corpus.documents.front().starts_with("In the beginning God created the heaven and the earth.\nAnd "));
   EXPECT_TRUE(corpus.documents.back().ends_with("\nThe grace of our Lord Jesus Christ be with you all. Amen.\n"));
 
+  // The digest of the package's own data file (bible-kjv-text 4.38), read without the program.
+  Digest digest;
+  for (const std::string& chapter : corpus.documents) {
+    digest.add(std::ssize(chapter));
+    digest.add(chapter);
+  }
+  EXPECT_EQ(digest.value(), 0x0aea0e33768bc7b4U);
+
   // Counted with Python's re.findall(r"[a-z']+|[.,:;?!]") over the output of `bible -l10000 Gen1:1-Rev22:21`.
-  const WordTokenizer tokenizer(corpus.documents, {});
+  const WordTokenizer tokenizer(corpus.documents, {.keys = needle_keys(128)});
   EXPECT_EQ(tokenizer.vocab_size(), 1731);
   const Haystack haystack(corpus, tokenizer);
   EXPECT_EQ(haystack.tokens(HaystackPart::training).size(), 821'683U);

@@ -6,7 +6,7 @@
 #include <set>
 #include <vector>
 
-#include "data/needle_format.hpp"
+#include "tasks/needle/format.hpp"
 
 namespace ringworld::test {
 namespace {
@@ -15,7 +15,7 @@ TEST(DrawStream, NamesSeedAndPurposeAllMatter) {
   constexpr std::int64_t bound = std::int64_t{1} << 60U;
   std::set<std::int64_t> firsts;
   for (const std::uint64_t seed : {0U, 1U}) {
-    for (const auto purpose : {DrawPurpose::needle_row, DrawPurpose::text_targets}) {
+    for (const auto purpose : {DrawPurpose::needle_sequence, DrawPurpose::text_targets}) {
       firsts.insert(DrawStream(seed, purpose, {}).below(bound));
       for (const std::uint64_t stage : {0U, 1U}) {
         firsts.insert(DrawStream(seed, purpose, {stage}).below(bound));
@@ -41,7 +41,7 @@ TEST(DrawDistinct, GivesEveryMemberEquallyOftenAtEveryPlace) {
   constexpr int repeats = 6000;
   std::vector<std::vector<int>> times(3, std::vector<int>(bound));
   for (std::uint64_t repeat = 0; repeat < repeats; ++repeat) {
-    DrawStream draws(1, DrawPurpose::needle_row, {repeat});
+    DrawStream draws(1, DrawPurpose::needle_sequence, {repeat});
     const auto drawn = draw_distinct(3, bound, draws);
     ASSERT_EQ(std::set(drawn.begin(), drawn.end()).size(), 3U);
     for (std::size_t place = 0; place < 3; ++place) {
@@ -56,7 +56,7 @@ TEST(DrawDistinct, GivesEveryMemberEquallyOftenAtEveryPlace) {
 }
 
 TEST(DrawDistinct, OfAllIsAPermutation) {
-  DrawStream draws(1, DrawPurpose::needle_row, {});
+  DrawStream draws(1, DrawPurpose::needle_sequence, {});
   auto drawn = draw_distinct(50, 50, draws);
   EXPECT_FALSE(std::ranges::is_sorted(drawn));
   std::ranges::sort(drawn);

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "data/byte_tokenizer.hpp"
 #include "support/expect_error.hpp"
+#include "tokens/byte_tokenizer.hpp"
 
 namespace ringworld::test {
 namespace {

@@ -56,7 +56,7 @@ class DeviceActivityTest : public ::testing::Test {
  protected:
   ~DeviceActivityTest() override {
     device_.passed = 1000;
-    DeviceActivity().look();  // the process forgets the marks of this test
+    DeviceActivity().sample();  // the process forgets the marks of this test
   }
 
   HeldDevice device_;
@@ -66,15 +66,15 @@ TEST_F(DeviceActivityTest, NamesTheFirstWorkThatHasNotEnded) {
   mark_device_work(device_, {.text = "ring step 1"});
   mark_device_work(device_, {.text = "hop 1", .is_waiting = true});
   DeviceActivity activity;
-  activity.look();
+  activity.sample();
   EXPECT_EQ(current_activity().phase, "ring step 1");
   EXPECT_FALSE(current_activity().is_waiting);
   device_.passed = 1;
-  activity.look();
+  activity.sample();
   EXPECT_EQ(current_activity().phase, "hop 1");
   EXPECT_TRUE(current_activity().is_waiting);
   device_.passed = 2;
-  activity.look();
+  activity.sample();
   EXPECT_EQ(current_activity().phase, "");
 }
 
@@ -110,7 +110,7 @@ TEST_F(DeviceActivityTest, SaysNothingOfTheHost) {
   HeldDevice host(DeviceKind::host);
   mark_device_work(host, {.text = "ring step 1"});
   DeviceActivity activity;
-  activity.look();
+  activity.sample();
   EXPECT_EQ(current_activity().phase, "");
 }
 

@@ -28,7 +28,7 @@ TEST(CudaDevice, SaysWhichOptionBuildsIt) {
   for (const DeviceKind kind : {DeviceKind::cuda, DeviceKind::pinned}) {
     expect_error(ErrorKind::bad_input, [=] { static_cast<void>(device(kind)); }, {"RINGWORLD_ENABLE_CUDA"});
   }
-  EXPECT_NO_THROW(choose_cuda_device(0));
+  EXPECT_NO_THROW(choose_device(gpu_kind, 0));
 }
 
 TEST(DeviceKind, IsOfItsOwnWhereABackendHasMemoryOfItsOwn) {
@@ -37,6 +37,16 @@ TEST(DeviceKind, IsOfItsOwnWhereABackendHasMemoryOfItsOwn) {
   for (const Backend backend : {Backend::reference, Backend::host}) {
     EXPECT_EQ(device_of(backend), DeviceKind::host);
   }
+  for (const Backend backend : all_backends) {
+    EXPECT_EQ(has_own_memory(device_of(backend)), device_of(backend) != DeviceKind::host) << name_of(backend);
+  }
+  EXPECT_FALSE(has_own_memory(DeviceKind::pinned)) << "host code reaches it";
+  EXPECT_TRUE(has_own_memory(gpu_kind));
+}
+
+TEST(HostDevice, IsSharedByAllProcessesOfANode) {
+  EXPECT_EQ(host_device().identity(), "");
+  EXPECT_NO_THROW(choose_device(DeviceKind::host, 3));
 }
 
 /// What each kind of device owes, on those that are there.

@@ -10,7 +10,7 @@ namespace ringworld::test {
 namespace {
 
 TEST(GpuMonitor, TellsWhatNvmlTells) {
-  const GpuState state = GpuMonitor("GPU-known").look();
+  const GpuState state = GpuMonitor("GPU-known").sample();
   EXPECT_TRUE(state.is_available);
   EXPECT_EQ(state.clock, 1755e6);
   EXPECT_EQ(state.memory_clock, 2619e6);
@@ -20,7 +20,7 @@ TEST(GpuMonitor, TellsWhatNvmlTells) {
 }
 
 TEST(GpuMonitor, AGpuThatNvmlDoesNotKnowIsNotAvailable) {
-  const GpuState state = GpuMonitor("GPU-unknown").look();
+  const GpuState state = GpuMonitor("GPU-unknown").sample();
   EXPECT_FALSE(state.is_available);
   EXPECT_EQ(state.clock, 0);
   EXPECT_EQ(state.throttle_reasons, "not available");
@@ -55,7 +55,7 @@ TEST(Gpu, DescribesItself) {
   }
   const GpuDescription gpu = describe_gpu();
   EXPECT_EQ(gpu.name, device(DeviceKind::cuda).name());
-  EXPECT_EQ(gpu.identity, cuda_device_identity());
+  EXPECT_EQ(gpu.identity, device(DeviceKind::cuda).identity());
   EXPECT_EQ(gpu.identity.size(), 40U) << gpu.identity;
   EXPECT_GE(gpu.compute_capability, 80);
   EXPECT_GT(gpu.multiprocessors, 0);

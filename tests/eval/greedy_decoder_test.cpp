@@ -9,7 +9,7 @@
 #include <set>
 
 #include "core/random.hpp"
-#include "eval/next_token_model.hpp"
+#include "eval/ring_predictor.hpp"
 #include "support/available_device.hpp"
 #include "support/expect_error.hpp"
 
@@ -26,7 +26,7 @@ ModelConfig small_config(bool is_tied, RopePairing pairing) {
           .heads = 4,
           .kv_heads = 2,
           .head_size = 16,
-          .vocab_size = 61,
+          .vocabulary = 61,
           .rope_theta = 500.0,
           .rope_pairing = pairing,
           .is_head_tied = is_tied,
@@ -80,8 +80,8 @@ TEST_P(GreedyDecoding, EqualsArgmaxOfOnePassOverTheFinishedText) {
   const std::vector<Token> generated = decoder.generate(prompt, count);
   ASSERT_EQ(std::ssize(generated), batch * count);
 
-  RingNextTokenModel model(parameters,
-                           {.batch = batch, .context_length = total, .layout = layout, .is_forward_only = true}, 500.0);
+  RingPredictor model(parameters, {.batch = batch, .context_length = total, .layout = layout, .is_forward_only = true},
+                      500.0);
   std::vector<TokenPlace> places;
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t token = 0; token < count; ++token) {
@@ -161,7 +161,7 @@ TEST_P(GreedyDecoding, PromptsOfAnyLengthAreContinuedAsByOneRank) {
     const TensorView<const float, 2> logits = decoder.logits();
     const TensorView<const float, 2> right = expected.logits();
     for (std::int64_t b = 0; b < batch; ++b) {
-      for (std::int64_t v = 0; v < config.vocab_size; ++v) {
+      for (std::int64_t v = 0; v < config.vocabulary.size(); ++v) {
         largest = std::max(largest, std::abs(static_cast<double>(right(b, v))));
         difference =
             std::max(difference, std::abs(static_cast<double>(logits(b, v)) - static_cast<double>(right(b, v))));
@@ -213,7 +213,8 @@ TEST(GreedyDecoder, MeshesTypesBackendsAndSourcesOfWeightsAgreeWithOneRank) {
   constexpr std::int64_t prompt_length = 11;
   const std::vector<Token> prompt = random_prompt(prompt_length);
   for (const bool is_tied : {false, true}) {
-    const ModelConfig config = small_config(is_tied, RopePairing::half_split);
+    ModelConfig config = small_config(is_tied, RopePairing::half_split);
+    config.vocabulary = is_tied ? Vocabulary::parse("text:40,vision:21") : Vocabulary(61);
     ShardedParameters own(config, alone);
     own.initialize(Initialization::lwm, 8);
     DecoderOptions options{
@@ -240,6 +241,24 @@ TEST(GreedyDecoder, MeshesTypesBackendsAndSourcesOfWeightsAgreeWithOneRank) {
           }
         }
       }
+    }
+  }
+}
+
+TEST(Decoder, TheLikeliestTokenIsThatOfThePartThatIsAskedFor) {
+  ModelConfig config = small_config(false, RopePairing::half_split);
+  config.vocabulary = Vocabulary::parse("text:40,vision:21");
+  ShardedParameters parameters(config, ring_mesh());
+  parameters.initialize(Initialization::lwm, 8);
+  Decoder decoder(parameters, {.batch = batch, .prompt_length = 11, .new_tokens = new_tokens});
+  decoder.read(random_prompt(11));
+  for (std::size_t part = 0; part < 2; ++part) {
+    const std::vector<std::int32_t> likeliest = decoder.likeliest(part);
+    const TensorView<const float, 2> logits = decoder.logits();
+    const VocabularyPart& tokens = config.vocabulary.parts()[part];
+    for (std::int64_t b = 0; b < batch; ++b) {
+      const float* const row = &logits(b, 0);
+      EXPECT_EQ(likeliest[static_cast<std::size_t>(b)], std::max_element(row + tokens.begin, row + tokens.end()) - row);
     }
   }
 }

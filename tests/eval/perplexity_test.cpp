@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t context_length = 11;
 
 /// An nll that tells which tokens of the context were asked for.
-NextTokenModel model_of_positions(std::vector<Token>& heard) {
+NextTokenPredictor model_of_positions(std::vector<Token>& heard) {
   return [&heard](std::span<const Token> tokens, std::span<const TokenPlace> places) {
     heard.insert(heard.end(), tokens.begin(), tokens.end());
     std::vector<NextToken> said;

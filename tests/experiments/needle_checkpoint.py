@@ -35,7 +35,8 @@ def write_checkpoint(path: Path, seed: int = 1, **changes: Any) -> Path:
         "hidden_size": HIDDEN, "intermediate_size": FFN, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
         "num_key_value_heads": HEADS, "head_dim": HIDDEN // HEADS, "vocab_size": VOCABULARY, "rms_norm_eps": 1e-5,
         "rope_theta": 1024.0, "rope_pairing": "half_split", "tie_word_embeddings": True, "attention_bias": True,
-        "seed": 7, "context_length": 128, "schedule": "progressive", "needle_template": "long1", "stage": 3,
+        "seed": 7, "context_length": 128, "schedule": "progressive", "stage": 3,
+        "task": "kind = needle\ntemplate = long1\n",
         "tokenizer": tokenizer_text(), **changes,
     }  # fmt: skip
     shapes: dict[str, tuple[int, ...]] = {

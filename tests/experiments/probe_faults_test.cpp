@@ -9,8 +9,9 @@
 
 #include "core/random.hpp"
 #include "experiments/attention/point.hpp"
-#include "experiments/attention/point_data.hpp"
+#include "experiments/common/point_data.hpp"
 #include "io/outcome.hpp"
+#include "sequence/visibility.hpp"
 #include "support/faulty_attention.hpp"
 
 namespace ringworld {
@@ -31,7 +32,7 @@ std::int64_t calls_with(const Partition& partition, int rank, int origin, bool d
 }
 
 /// The highest rank to which the first hop brings what it has to compute with.
-Target target_of(const RingAttentionOptions& options, int ranks, Fault fault) {
+Target target_of(const SequenceAttentionOptions& options, int ranks, Fault fault) {
   const bool do_keys_travel = !test::is_of_backward(fault) || options.backward_rotation == BackwardRotation::kv;
   const Partition partition(options.layout, options.problem.context_length, ranks);
   for (int rank = ranks - 1; rank >= 0; --rank) {
@@ -48,7 +49,7 @@ Target target_of(const RingAttentionOptions& options, int ranks, Fault fault) {
   return {};
 }
 
-void put_fault(RingAttentionOptions& options, const Ring& ring, Fault fault) {
+void put_fault(SequenceAttentionOptions& options, const Ring& ring, Fault fault) {
   const Target target = target_of(options, ring.size(), fault);
   ASSERT_GE(target.rank, 0);
   if (ring.rank() == target.rank) {
@@ -56,6 +57,15 @@ void put_fault(RingAttentionOptions& options, const Ring& ring, Fault fault) {
       return std::make_unique<test::FaultyAttention>(make_block_attention(backend, kernel), plan);
     };
   }
+}
+
+/// Every schedule by which blocks can come.
+std::vector<Schedule> schedules() {
+  std::vector<Schedule> all;
+  for (std::size_t index = 0; index < schedule_names.size(); ++index) {
+    all.push_back(static_cast<Schedule>(index));
+  }
+  return all;
 }
 
 std::vector<Fault> faults(bool of_backward) {
@@ -70,7 +80,7 @@ std::vector<Fault> faults(bool of_backward) {
 }
 
 /// Three key heads, so that each of the forms comb, near and stair has one.
-RingAttentionOptions options_of(Layout layout, DType dtype) {
+SequenceAttentionOptions options_of(Layout layout, DType dtype) {
   return {.problem =
               {.context_length = 323, .heads = 6, .kv_heads = 3, .head_size = 32, .dtype = dtype, .wire_dtype = dtype},
           .layout = layout,
@@ -79,10 +89,15 @@ RingAttentionOptions options_of(Layout layout, DType dtype) {
 
 template <class Function>
 void for_each_layout_and_type(Function&& function) {
-  for (const Layout layout : {Layout::contiguous, Layout::striped, Layout::zigzag}) {
-    for (const DType dtype : {DType::float32, DType::bfloat16}) {
-      SCOPED_TRACE(std::string(name_of(layout)) + " " + std::string(name_of(dtype)));
-      function(options_of(layout, dtype));
+  for (const Schedule schedule : schedules()) {
+    for (const Layout layout : {Layout::contiguous, Layout::striped, Layout::zigzag}) {
+      for (const DType dtype : {DType::float32, DType::bfloat16}) {
+        SCOPED_TRACE(std::string(name_of(schedule)) + " " + std::string(name_of(layout)) + " " +
+                     std::string(name_of(dtype)));
+        SequenceAttentionOptions options = options_of(layout, dtype);
+        options.schedule = schedule;
+        function(options);
+      }
     }
   }
 }
@@ -92,13 +107,13 @@ TEST(ProbeFaults, AreSeenInTheForwardPass) {
   if (ring.size() == 1) {
     GTEST_SKIP() << "one rank exchanges nothing";
   }
-  for_each_layout_and_type([&](const RingAttentionOptions& right) {
+  for_each_layout_and_type([&](const SequenceAttentionOptions& right) {
     for (const Fault fault : faults(false)) {
       SCOPED_TRACE(test::name_of(fault));
-      RingAttentionOptions options = right;
+      SequenceAttentionOptions options = right;
       options.pass = AttentionPass::forward;
       put_fault(options, ring, fault);
-      PointData data(ring, options, 5, InputKind::probe);
+      PointData data(ring.communicator(), options, 5, InputKind::probe);
       data.attention().forward(data.forward());
       const ProbeVerdict verdict = data.check_probe_forward();
       EXPECT_GT(verdict.wrong_rows, 0);
@@ -123,14 +138,14 @@ TEST(ProbeFaults, AreSeenInTheBackwardPassByEitherRotation) {
   if (ring.size() == 1) {
     GTEST_SKIP() << "one rank exchanges nothing";
   }
-  for_each_layout_and_type([&](const RingAttentionOptions& right) {
+  for_each_layout_and_type([&](const SequenceAttentionOptions& right) {
     for (const BackwardRotation rotation : {BackwardRotation::kv, BackwardRotation::q}) {
       for (const Fault fault : faults(true)) {
         SCOPED_TRACE(std::string(test::name_of(fault)) + (rotation == BackwardRotation::kv ? " kv" : " q"));
-        RingAttentionOptions options = right;
+        SequenceAttentionOptions options = right;
         options.backward_rotation = rotation;
         put_fault(options, ring, fault);
-        PointData data(ring, options, 5, InputKind::probe);
+        PointData data(ring.communicator(), options, 5, InputKind::probe);
         data.attention().forward(data.forward());
         data.attention().backward(data.backward());
         EXPECT_TRUE(data.check_probe_forward().is_right());
@@ -155,7 +170,7 @@ TEST(Probe, RaisesNoFalseAlarm) {
       const std::array all{choices...};
       return all[rng.integer(index, all.size())];
     };
-    RingAttentionOptions options;
+    SequenceAttentionOptions options;
     AttentionProblem& problem = options.problem;
     problem.context_length = 1 + static_cast<std::int64_t>(rng.integer(0, 400));
     problem.batch = draw(1, 1, 2);
@@ -167,7 +182,8 @@ TEST(Probe, RaisesNoFalseAlarm) {
     options.layout = draw(7, Layout::contiguous, Layout::striped, Layout::zigzag);
     options.backward_rotation = draw(8, BackwardRotation::kv, BackwardRotation::q);
     options.is_causal = draw(9, true, true, false);
-    PointData data(ring, options, seed, InputKind::probe);
+    options.schedule = draw(10, Schedule::ring, Schedule::all_gather);
+    PointData data(ring.communicator(), options, seed, InputKind::probe);
     data.attention().forward(data.forward());
     data.attention().backward(data.backward());
     const ProbeVerdict verdict = data.check_probe();
@@ -180,9 +196,9 @@ TEST(Probe, RaisesNoFalseAlarm) {
 /// Sums of integers are exact in any order: what is left is the rounding of one quotient.
 TEST(Probe, CountsKeysExactly) {
   const Ring ring(Communicator::world());
-  RingAttentionOptions options = options_of(Layout::zigzag, DType::float32);
+  SequenceAttentionOptions options = options_of(Layout::zigzag, DType::float32);
   options.problem.heads = options.problem.kv_heads = 1;
-  PointData data(ring, options, 3, InputKind::probe);
+  PointData data(ring.communicator(), options, 3, InputKind::probe);
   data.attention().forward(data.forward());
   const TensorView<float, 3> sum = data.forward().sum;
   const auto out = data.forward().out.as<float>();
@@ -208,7 +224,7 @@ TEST(AttentionRows, AreNotValidWithAFault) {
   values.warmup = 0;
   values.repeats = 1;
   const MeasuredPeak peak{.flops_per_second = 1e9};
-  for_each_layout_and_type([&](const RingAttentionOptions& right) {
+  for_each_layout_and_type([&](const SequenceAttentionOptions& right) {
     for (const bool of_backward : {false, true}) {
       for (const Fault fault : faults(of_backward)) {
         SCOPED_TRACE(test::name_of(fault));

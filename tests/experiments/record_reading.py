@@ -1,4 +1,4 @@
-"""Reads the records of `ringworld attention` with plain h5py, and the columns they should have from the C++ header."""
+"""Reads the records of `ringworld attention`, and the columns they should have from the C++ header."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
+from ringworld_analysis.journal import open_record
 
 from launch import REPOSITORY
 
@@ -39,10 +39,29 @@ def numpy_type(cpp_type: str) -> np.dtype[Any]:
 
 def read_table(path: Path, table: str) -> Table:
     """Return the rows of a table, none when there is no such table."""
-    with h5py.File(path, "r") as file:
+    with open_record(path) as file:
         if table not in file:
             return np.zeros(0, dtype=[(name, numpy_type(kind)) for name, kind in declared_columns()[table].items()])
         return np.asarray(file[table][:])
+
+
+HOP = np.dtype(
+    [("attention_row", "i8"), ("polling", "?"), ("rank", "i8"), ("hop", "i8"), ("t_compute", "f8"), ("t_comm", "f8"),
+     ("t_both", "f8"), ("bytes", "i8")]
+)  # fmt: skip
+
+
+def read_hops(path: Path) -> Table:
+    """Return the overlap probes as one row a hop of a rank."""
+    hops = []
+    with open_record(path) as file:
+        for probe in file["overlap/points"][:] if "overlap/points" in file else ():
+            steps = int(probe["steps"])
+            for place in range(int(probe["ranks"]) * steps):
+                figures = [file[f"overlap/{name}"][probe["first"] + place] for name in HOP.names[4:]]
+                if not np.isnan(figures[1]):
+                    hops.append((probe["attention_row"], probe["polling"], place // steps, place % steps, *figures))
+    return np.array(hops, dtype=HOP)
 
 
 def text_of(row: Any, column: str) -> str:

@@ -189,7 +189,7 @@ TEST(TrainingSettings, HaveADigestThatMoreStepsDoNotChange) {
 }
 
 TEST(TrainingSettings, ReadBackFromTheirText) {
-  const std::vector<TrainingSetting> settings{{"stage 0: needle_template", ""}, {"data: text", "a = b"}};
+  const std::vector<TrainingSetting> settings{{"stage 0: data: name", ""}, {"data: text", "a = b"}};
   EXPECT_EQ(parse_settings(to_text(settings)), settings);
 }
 

@@ -1,6 +1,6 @@
 /// @file  The check behind `valid`: it passes what is right, and fails what is not.
 
-#include "experiments/attention/sampled_check.hpp"
+#include "experiments/common/sampled_check.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ constexpr std::uint64_t seed = 7;
 class SampledCheck : public testing::Test {
  protected:
   SampledCheck()
-      : data_(Ring(Communicator::world()),
+      : data_(Communicator::world(),
               {.problem = {.context_length = 200, .batch = 2, .heads = 4, .kv_heads = 2, .head_size = 32},
                .layout = Layout::zigzag,
                .backward_rotation = BackwardRotation::kv},
@@ -31,7 +31,7 @@ class SampledCheck : public testing::Test {
   }
 
   /// Rank 0 holds token 0, which is always sampled, as its first.
-  [[nodiscard]] bool is_first() const { return data_.ring().rank() == 0; }
+  [[nodiscard]] bool is_first() const { return data_.ranks().rank() == 0; }
 
   PointData data_;
 };
@@ -75,7 +75,7 @@ TEST_F(SampledCheck, FindsNotANumberWhereNoSampleIs) {
 /// is wide.
 TEST(SampledCheckOfBfloat16, FailsALastTokenThatIsLost) {
   for (const Layout layout : {Layout::contiguous, Layout::striped, Layout::zigzag}) {
-    PointData data(Ring(Communicator::world()),
+    PointData data(Communicator::world(),
                    {.problem = {.context_length = 4096,
                                 .heads = 1,
                                 .kv_heads = 1,
@@ -90,7 +90,7 @@ TEST(SampledCheckOfBfloat16, FailsALastTokenThatIsLost) {
     const double tolerance = sampled_tolerance(data.options().problem).largest;
     EXPECT_LE(check_samples(data, seed).largest, tolerance);
     const Partition& partition = data.attention().partition();
-    for (const Segment& run : partition.segments(data.ring().rank())) {
+    for (const TokenRun& run : partition.runs(data.ranks().rank())) {
       const std::int64_t last = run.count - 1;
       if (run.token + last * run.stride == partition.context_length() - 1) {
         std::fill_n(&data.forward().out.as<bf16>()(0, run.token_local + last, 0, 0), 16, bf16(0.0F));
@@ -105,7 +105,7 @@ TEST(SampledTokens, AreTwoOfEveryRunOfEveryRank) {
     const Partition partition(layout, 1000, 8);
     const std::vector<std::int64_t> tokens = sampled_tokens(partition, 0, seed);
     for (std::int64_t rank = 0; rank < 8; ++rank) {
-      for (const Segment& run : partition.segments(rank)) {
+      for (const TokenRun& run : partition.runs(rank)) {
         const auto is_of_run = [&](std::int64_t token) {
           const std::int64_t place = token - run.token;
           return place >= 0 && place % run.stride == 0 && place / run.stride < run.count;

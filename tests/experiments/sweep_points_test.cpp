@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "core/error.hpp"
 #include "experiments/attention/point.hpp"
 #include "io/row_keys.hpp"
@@ -65,6 +67,14 @@ TEST(SweepPoints, AreToldApartByEveryParameter) {
     changed.*number += 1;
     EXPECT_FALSE(same_keys(describe_point(points[0], values), describe_point(points[0], changed)));
   }
+}
+
+TEST(SweepDevices, AreThoseWithMemoryOfTheirOwn) {
+  SweepOptions values;
+  values.backend = {Backend::host, Backend::reference};
+  EXPECT_EQ(devices_of(values), std::set<DeviceKind>{});
+  values.backend = {Backend::host, Backend::kokkos, Backend::kokkos};
+  EXPECT_EQ(devices_of(values), std::set{DeviceKind::kokkos});
 }
 
 }  // namespace

@@ -264,7 +264,9 @@ def test_a_folder_without_permission_to_write(verb: str, folder: Path, tmp_path:
     assert "closed/out.h5" in finished.errors[0]
 
 
-@pytest.mark.parametrize("arguments", ["--help", "-h", "attention --help", "verify --help", "info --help"])
+@pytest.mark.parametrize(
+    "arguments", ["--help", "-h", "--version", "attention --help", "verify --help", "info --help"]
+)
 @pytest.mark.parametrize("ranks", [ALONE, 3])
 def test_help_is_no_mistake(arguments: str, ranks: int | None) -> None:
     finished = launch.run(ranks, *arguments.split(), timeout=TIMEOUT)

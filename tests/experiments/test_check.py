@@ -54,15 +54,17 @@ def test_a_corrupted_message_fails_the_link_check_and_no_other(monkeypatch: pyte
     assert counted is not None and int(counted[1]) == int(counted[2]) - 1, summary
 
 
-def test_every_layout_type_and_mask_is_run() -> None:
+def test_every_schedule_layout_type_and_mask_is_run() -> None:
     finished = launch.run_successfully(2, "check", "--context-length", 40, "--link-bytes", 100)
     names = {COLUMNS.split(line)[1] for line in finished.stdout.splitlines()[:-1]}
     for layout in ("contiguous", "striped", "zigzag"):
         for types in ("float32", "bfloat16", "float32 wire bfloat16"):
             for heads in ("4/4", "6/3"):
                 for run in ("forward", "backward kv", "backward q"):
-                    assert f"probe host mpi {layout} {types} {heads} heads {run}" in names
-        assert f"probe host mpi {layout} float32 4/4 heads not causal forward" in names
+                    assert f"probe host mpi ring {layout} {types} {heads} heads {run}" in names
+        assert f"probe host mpi ring {layout} float32 4/4 heads not causal forward" in names
+    for run in ("forward", "backward kv", "backward q"):
+        assert f"probe host mpi all_gather zigzag bfloat16 6/3 heads {run}" in names
 
 
 def test_help_shows_the_flags_and_their_defaults() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import launch
-from record_reading import read_table, text_of
+from record_reading import read_hops, read_table, text_of
 
 SMALL = (
     "--backend", "cuda", "--context-length", 70, "--heads", 4, "--kv-heads", 2, "--head-size", 64, "--dtype", "bfloat16",
@@ -62,7 +62,7 @@ def test_a_sweep_is_valid_and_says_how_blocks_travelled(ranks: int, tmp_path: Pa
     for sample in samples:
         known = text_of(sample, "throttle_reasons") != "not available"
         assert known == (sample["clock"] > 0), "clocks and reasons come from NVML together"
-    hops = read_table(record, "/overlap/hops")
+    hops = read_hops(record)
     assert len(hops) == 2 * ranks * (ranks - 1)
     for name in ("t_compute", "t_comm", "t_both"):
         assert np.all(hops[name] >= 0)

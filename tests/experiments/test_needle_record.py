@@ -14,7 +14,7 @@ import launch
 from needle_checkpoint import write_checkpoint, write_text
 from record_reading import declared_columns
 
-EVALUATION_ROWS = launch.REPOSITORY / "src" / "io" / "evaluation_rows.hpp"
+EVALUATION_ROWS = launch.REPOSITORY / "src" / "tasks" / "needle" / "rows.hpp"
 TIMEOUT = 120
 #: Columns that say how long something took, or who did it.
 VOLATILE = {"seconds", "tokens_per_second", "run", "ranks", "checkpoint"}
@@ -82,7 +82,7 @@ def test_columns_are_those_of_the_header(good: Path) -> None:
 
 def test_a_row_says_what_the_model_was_trained_on(good: Path) -> None:
     for row in rows_of(good):
-        assert (row["schedule"], row["stage"], row["training_seed"]) == (b"progressive", 3, 7)
+        assert (row["stages"], row["stage"], row["training_seed"]) == (b"progressive", 3, 7)
         assert row["trained_context_length"] == 128
         scaled = row["theta_mode"] == b"scaled" and row["context_length"] == 256
         assert row["rope_theta"] == (4096.0 if scaled else 1024.0), "with the square of the length"

@@ -8,6 +8,7 @@ import h5py
 import pytest
 
 import launch
+from record_reading import read_hops
 
 TIMEOUT = 180
 CONFIGURATION = launch.REPOSITORY / "experiments" / "train" / "config" / "quick.toml"
@@ -28,26 +29,27 @@ def sweep(folder: Path, *flags: launch.Argument, code: int = 0) -> launch.Finish
 
 def sizes(path: Path) -> dict[str, int]:
     tables = (
-        "attention", "samples", "overlap/hops", "training/steps", "training/stages", "needle/cells", "sweep/points",
+        "attention", "samples", "overlap/points", "training/steps", "training/terms", "training/stages", "needle/cells",
+        "sweep/points",
     )  # fmt: skip
     with h5py.File(path, "r") as file:
         return {name: len(file[name]) if name in file else 0 for name in tables}
 
 
-GRID = ("--ranks", "1,2", "--context-length", "128,256", "--attention-config", "attention.toml", "--schedule",
+GRID = ("--ranks", "1,2", "--context-length", "128,256", "--attention-config", "attention.toml", "--stages",
         CONFIGURATION, "--needle-config", "needle.toml")  # fmt: skip
 
 
 def test_all_verbs_end_in_one_record_and_a_resumed_sweep_adds_nothing(folder: Path) -> None:
     sweep(folder, *GRID)
-    expected = {"attention": 4, "samples": 12, "overlap/hops": 4, "training/steps": 60, "training/stages": 4,
-                "needle/cells": 8, "sweep/points": 6}  # fmt: skip
+    expected = {"attention": 4, "samples": 12, "overlap/points": 2, "training/steps": 60, "training/terms": 120,
+                "training/stages": 4, "needle/cells": 8, "sweep/points": 6}  # fmt: skip
     assert sizes(folder / "sweep.h5") == expected
     with h5py.File(folder / "sweep.h5", "r") as file:
         ranks = file["attention"]["ranks"]
-        for table in ("samples", "overlap/hops"):
-            assert max(file[table]["rank"]) < max(ranks)
-            for row in file[table]:
+        for rows in (file["samples"], read_hops(folder / "sweep.h5")):
+            assert max(rows["rank"]) < max(ranks)
+            for row in rows:
                 assert row["rank"] < ranks[row["attention_row"]], "rows of a part point to their own attention row"
         points = file["sweep/points"]
         assert points["rows"].sum() == sum(size for name, size in expected.items() if name != "sweep/points")
@@ -78,9 +80,9 @@ def test_a_point_that_cannot_be_run_is_a_row_with_a_reason(folder: Path) -> None
     [
         ((), ("nothing to sweep",)),
         (("--attention-config", "absent.toml"), ("--attention-config", "absent.toml")),
-        (("--needle-config", "needle.toml", "--attention-config", "attention.toml"), ("--needle-config", "--schedule")),
+        (("--needle-config", "needle.toml", "--attention-config", "attention.toml"), ("--needle-config", "--stages")),
         (("--ranks", "3", "--attention-config", "attention.toml"), ("--ranks 3", "2 ranks")),
-        (("--schedule", "needle.toml,needle.toml"), ("two files", "needle")),
+        (("--stages", "needle.toml,needle.toml"), ("two files", "needle")),
         (("--context-length", "0", "--attention-config", "attention.toml"), ("--context-length", "0")),
     ],
 )

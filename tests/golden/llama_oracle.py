@@ -30,10 +30,31 @@ class Config:
     tie_word_embeddings: bool = False
     attention_bias: bool = False
     rope_pairing: str = "half_split"
+    vocabulary: str = ""
+    """Parts of the vocabulary, "text:32000,vision:8448"; empty: all of it is text."""
 
     def attributes(self) -> dict[str, Any]:
         """Return what a checkpoint carries."""
-        return {**self.__dict__, "rope_precision": "float64"}
+        carried = {name: value for name, value in self.__dict__.items() if name != "vocabulary" or value}
+        return {**carried, "rope_precision": "float64"}
+
+    def parts(self) -> dict[str, range]:
+        """Return the ids of each part."""
+        found: dict[str, range] = {}
+        begin = 0
+        for part in (self.vocabulary or f"text:{self.vocab_size}").split(","):
+            name, size = part.split(":")
+            found[name] = range(begin, begin + int(size))
+            begin += int(size)
+        return found
+
+    def tables(self, is_head: bool) -> dict[str, int]:
+        """Return names and rows of the tables of the embedding, or of the heads."""
+        if is_head and not self.tie_word_embeddings:
+            names = ["lm_head.weight" if name == "text" else f"{name}_head.weight" for name in self.parts()]
+        else:
+            names = [f"model.embed_{'tokens' if name == 'text' else name}.weight" for name in self.parts()]
+        return dict(zip(names, (len(ids) for ids in self.parts().values())))
 
 
 def draw_parameters(config: Config, seed: int) -> dict[str, Array]:
@@ -41,7 +62,7 @@ def draw_parameters(config: Config, seed: int) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
     c, f, d = config.hidden_size, config.intermediate_size, config.head_dim
     q, k = config.num_attention_heads * d, config.num_key_value_heads * d
-    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config.vocab_size, c)}
+    shapes: dict[str, tuple[int, ...]] = {name: (rows, c) for name, rows in config.tables(is_head=False).items()}
     for layer in range(config.num_hidden_layers):
         prefix = f"model.layers.{layer}."
         shapes |= {
@@ -59,7 +80,7 @@ def draw_parameters(config: Config, seed: int) -> dict[str, Array]:
             shapes |= {prefix + f"self_attn.{name}_proj.bias": (size,) for name, size in (("q", q), ("k", k), ("v", k))}
     shapes["model.norm.weight"] = (c,)
     if not config.tie_word_embeddings:
-        shapes["lm_head.weight"] = (config.vocab_size, c)
+        shapes |= {name: (rows, c) for name, rows in config.tables(is_head=True).items()}
     drawn = {}
     for name, shape in shapes.items():
         values = rng.standard_normal(shape) / np.sqrt(shape[-1] if len(shape) == 2 else 9)
@@ -90,7 +111,7 @@ def logits(config: Config, parameters: dict[str, Array], tokens: NDArray[np.int3
     visible = np.tril(np.ones((length, length), dtype=bool))[None]
     if segments is not None:
         visible = visible & (segments[:, :, None] == segments[:, None, :])
-    x = parameters["model.embed_tokens.weight"][tokens]
+    x = np.concatenate([parameters[name] for name in config.tables(is_head=False)])[tokens]
     for layer in range(config.num_hidden_layers):
         prefix = f"model.layers.{layer}."
 
@@ -115,12 +136,15 @@ def logits(config: Config, parameters: dict[str, Array], tokens: NDArray[np.int3
         gate = y @ parameters[prefix + "mlp.gate_proj.weight"].T
         up = y @ parameters[prefix + "mlp.up_proj.weight"].T
         x = x + (gate / (1 + np.exp(-gate)) * up) @ parameters[prefix + "mlp.down_proj.weight"].T
-    head = "model.embed_tokens.weight" if config.tie_word_embeddings else "lm_head.weight"
-    return _norm(x, parameters["model.norm.weight"], config.rms_norm_eps) @ parameters[head].T
+    head = np.concatenate([parameters[name] for name in config.tables(is_head=True)])
+    return _norm(x, parameters["model.norm.weight"], config.rms_norm_eps) @ head.T
 
 
-def nll(values: Array, tokens: NDArray[np.int32]) -> Array:
-    """Return -log p(token t+1 | tokens 0..t), (B, S - 1)."""
-    shifted = values[:, :-1] - values[:, :-1].max(axis=-1, keepdims=True)
+def nll(config: Config, values: Array, tokens: NDArray[np.int32]) -> Array:
+    """Return -log p(token t+1 | tokens 0..t), (B, S - 1), among the tokens of the part that holds token t+1."""
+    part_of = np.concatenate([np.full(len(ids), index) for index, ids in enumerate(config.parts().values())])
+    is_candidate = part_of[None, None, :] == part_of[tokens[:, 1:, None]]
+    candidates = np.where(is_candidate, values[:, :-1], -np.inf)
+    shifted = candidates - candidates.max(axis=-1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=-1))
     return log_sum - np.take_along_axis(shifted, tokens[:, 1:, None].astype(np.int64), axis=-1)[..., 0]

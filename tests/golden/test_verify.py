@@ -50,12 +50,14 @@ class Case:
     causal: bool = True
     rotation: str = "auto"
     wire_dtype: str = "float32"
+    schedule: str = "ring"
 
     def __str__(self) -> str:
         p = self.problem
         words = [f"S{p.context_length}", f"B{p.batch}", f"H{p.heads}/{p.kv_heads}", f"D{p.head_size}"]
         words += [p.documents, f"P{self.ranks}", self.layout, self.rotation, self.backend, self.dtype]
         words += ["causal" if self.causal else "full"]
+        words += [] if self.schedule == "ring" else [self.schedule]
         words += [] if self.wire_dtype == "float32" else [f"wire_{self.wire_dtype}"]
         words += [] if p.type_on_disk == "float32" else [f"disk_{p.type_on_disk}"]
         words += [] if p.has_dout else ["forward"]
@@ -94,7 +96,7 @@ def run_verify(case: Case, folder: Path) -> dict[str, NDArray[Any]]:
     flags: list[launch.Argument] = ["--input", input_of(case.problem, folder), "--output", output]
     flags += ["--layout", case.layout, "--backend", case.backend, "--dtype", case.dtype]
     flags += ["--causal", str(case.causal).lower(), "--wire-dtype", case.wire_dtype]
-    flags += ["--backward-rotation", case.rotation]
+    flags += ["--backward-rotation", case.rotation, "--schedule", case.schedule]
     launch.run_successfully(case.ranks, "verify", *flags, timeout=RUN_TIMEOUT)
     return read_tensors(output)
 
@@ -149,6 +151,20 @@ def test_awkward_lengths_are_exact(case: Case, folder: Path) -> None:
     for column, (layout, causal) in enumerate([("contiguous", True), ("striped", False), ("zigzag", True)])
 )
 def test_documents_are_exact(case: Case, folder: Path) -> None:
+    assert_exact(case, folder)
+
+
+@cases(
+    Case(Problem(515, 2, documents=documents), ranks, layout, rotation=rotation, schedule="all_gather")
+    for ranks, layout, rotation, documents in [
+        (2, "zigzag", "kv", "none"),
+        (3, "striped", "q", "interleaved"),
+        (4, "contiguous", "kv", "interleaved"),
+        (6, "zigzag", "q", "one_token"),
+        (8, "zigzag", "kv", "interleaved"),
+    ]
+)
+def test_every_other_schedule_is_exact(case: Case, folder: Path) -> None:
     assert_exact(case, folder)
 
 

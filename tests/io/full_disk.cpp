@@ -84,6 +84,24 @@ TEST(FullDisk, LeavesTheLastCommitOfARecord) {
   EXPECT_EQ(RecordFile::resume(directory / "run.h5").read<test::SampleRow>().size(), 1U);
 }
 
+TEST(FullDisk, InTheMiddleOfACommitLeavesTheOnesBeforeAndTheRecordGoesOn) {
+  const TemporaryDirectory directory;
+  auto record = RecordFile::create(directory / "run.h5");
+  record.append(test::sample_row(0));
+  record.commit();
+  const auto size = std::filesystem::file_size(directory / "run.h5");
+  record.append(test::sample_row(1));
+  {
+    const LargestFile limit(size + 40);  // not enough for a row and its frame
+    expect_bad_input([&] { record.commit(); }, {"cannot write '", "run.h5'", "File too large"});
+  }
+  EXPECT_EQ(std::filesystem::file_size(directory / "run.h5"), size) << "no half commit is left";
+  EXPECT_EQ(RecordFile::stand_in(directory / "run.h5").read<test::SampleRow>().size(), 1U);
+  record.append(test::sample_row(2));
+  record.commit();
+  EXPECT_EQ(RecordFile::stand_in(directory / "run.h5").read<test::SampleRow>().size(), 3U);
+}
+
 TEST(FullDisk, LeavesWhatACopyWouldHaveReplaced) {
   const TemporaryDirectory directory;
   test::write_text(directory / "stage", "old");

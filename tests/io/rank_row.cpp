@@ -6,6 +6,8 @@
 #include <array>
 #include <sstream>
 
+#include "core/topology.hpp"
+
 namespace ringworld {
 namespace {
 
@@ -16,7 +18,9 @@ TEST(RankRow, DescribesThisProcess) {
   EXPECT_FALSE(row.host.view().empty());
   EXPECT_FALSE(row.cpu.view().empty());
   EXPECT_FALSE(row.isa.view().empty());
-  EXPECT_FALSE(row.binding.view().empty());
+  const NodeTopology node = node_topology();
+  EXPECT_EQ(row.packages, node.packages);
+  EXPECT_EQ(row.caches.view(), node.caches);
   EXPECT_EQ(row.device.view(), "host");
   EXPECT_EQ(row.pid, ::getpid());
 }

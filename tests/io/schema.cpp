@@ -11,7 +11,7 @@ namespace ringworld {
 namespace {
 
 TEST(Schema, ListsEveryColumnOnce) {
-  EXPECT_EQ(schema_section<test::SampleRow>(),
+  EXPECT_EQ(schema_section(schema_of<test::SampleRow>()),
             "## `/group/samples`\n"
             "\n"
             "one | sample\n"
@@ -27,7 +27,7 @@ TEST(Schema, ListsEveryColumnOnce) {
 }
 
 TEST(Schema, AsJsonSaysTheSame) {
-  const std::array layouts{layout_of<test::SampleRow>()};
+  const std::array layouts{schema_of<test::SampleRow>()};
   const std::string json = schema_json(layouts);
   EXPECT_TRUE(json.starts_with(
       "{\n  \"tables\": [\n    {\n      \"path\": \"/group/samples\",\n      \"meaning\": \"one | sample\""))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks of the source tree that no compiler makes. usage: lint_tree.py CHECK ROOT
 
-CHECK is include_arrows, third_party_headers, inline_assembly, pragma_once or names. Prints one line a finding; exit code 1 when there
-is one.
+CHECK is include_arrows, third_party_headers, inline_assembly, pragma_once, backend_names or names. Prints one line a
+finding; exit code 1 when there is one.
 """
 
 from __future__ import annotations
@@ -13,32 +13,37 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import Callable, Iterator
 
-# Modules in layer order, and what each may include directly. What those may include is permitted as well.
+# Modules in layer order, and all that each may include: nothing is permitted because something else is.
 # "kernels" is every family (kernels/attention, kernels/matmul, ...); a family may not include another, but all may
-# include kernels/row: what the element-wise families share.
-EVERYTHING = ("*",)
-KERNEL_FAMILY = ("core", "device", "perf", "kernels/row")
+# include kernels/contract, what every family is, and kernels/elementwise, what the element-wise families share.
+# "experiments" are main.cpp and what is beside it, "verb" every folder of it but common: no verb includes another.
+SYSTEM = ("core", "perf", "device", "comm", "io", "tensors", "kernels", "kernels/backends", "sequence", "probe", "tokens",
+          "model", "data", "eval", "tasks", "train")  # fmt: skip
 MODULES: dict[str, tuple[str, ...]] = {
     "core": (),
     "perf": ("core",),
     "device": ("core",),
     "comm": ("core", "device"),
     "io": ("core", "comm"),
-    "kernels/row": ("core", "device"),
-    "kernels": KERNEL_FAMILY,
-    "kernels/backends": ("kernels",),
-    "kernels/bench": ("kernels",),
-    "ring": ("comm", "kernels"),
-    "probe": ("ring", "perf", "core"),
-    "model": ("ring", "kernels"),
-    "data": ("core", "io"),
-    "train": ("model", "data", "io"),
-    "eval": ("model", "data"),
-    "experiments": EVERYTHING,
-    "tests": EVERYTHING,
+    "tensors": ("core", "comm", "io"),
+    "kernels/contract": ("device",),
+    "kernels/elementwise": ("core", "device"),
+    "kernels": ("core", "device", "kernels/contract", "kernels/elementwise"),
+    "kernels/backends": ("core", "device", "kernels", "kernels/contract", "kernels/elementwise"),
+    "kernels/bench": ("core", "perf", "device", "kernels"),
+    "sequence": ("core", "device", "comm", "kernels"),
+    "probe": ("core", "comm", "kernels", "sequence"),
+    "tokens": ("core",),
+    "model": ("core", "device", "comm", "kernels", "kernels/elementwise", "sequence", "tokens"),
+    "data": ("core", "tokens"),
+    "eval": ("core", "tokens", "model", "data"),
+    "tasks": ("core", "io", "tokens", "data", "eval"),
+    "train": ("core", "device", "comm", "io", "tensors", "kernels", "tokens", "model", "data", "tasks"),
+    "experiments/common": SYSTEM,
+    "verb": (*SYSTEM, "experiments", "experiments/common"),
+    "experiments": (*SYSTEM, "experiments/common", "verb"),
+    "tests": (*SYSTEM, "kernels/bench", "kernels/contract", "kernels/elementwise", "experiments", "experiments/common", "verb"),
 }
-# Nothing depends on these, themselves and EVERYTHING apart.
-ENDS = ("experiments", "tests", "kernels/bench")
 
 # The twins of NVIDIA's headers that let .cu files run on the CPU.
 EMULATOR = "tests/support/cuda_emulator"
@@ -47,14 +52,15 @@ EMULATOR = "tests/support/cuda_emulator"
 OWNERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
     ("MPI", re.compile(r"mpi(-ext)?\.h"), ("src/comm/mpi", "tests/*/mpi", EMULATOR)),
     ("HDF5", re.compile(r"(hdf5(_hl)?|H5[A-Za-z]*)\.h"), ("src/io", "tests/io")),
+    ("zlib", re.compile(r"zlib\.h"), ("src/io",)),
     ("Kokkos", re.compile(r"Kokkos_.*\.hpp|KokkosExp_.*\.hpp"), ("src/device/kokkos", "kernels/*/kokkos")),
     ("NCCL", re.compile(r"nccl.*\.h"), ("src/comm/nccl", "tests/comm/nccl", EMULATOR)),
     ("cuBLAS", re.compile(r"cublas.*\.h"), ("kernels/*/cuda", EMULATOR)),
     ("CUDA", re.compile(r"(?!cublas)(cuda|curand|cutlass|cute|cub|nvtx3?|thrust|mma)([/_A-Za-z0-9]*)(\.h|\.hpp|\.cuh)?"),
      ("src/*/cuda", "kernels/*/cuda", "tests/*/cuda", "tests/kernels/*/cuda", "src/comm/nccl", "tests/comm/nccl",
       EMULATOR)),
-    ("hwloc", re.compile(r"hwloc(/.*)?\.h"), ("src/device/host", "src/perf")),
-    ("SentencePiece", re.compile(r"sentencepiece_.*\.h"), ("src/data/sentencepiece", "tests/data/sentencepiece")),
+    ("hwloc", re.compile(r"hwloc(/.*)?\.h"), ("src/core/hwloc",)),
+    ("SentencePiece", re.compile(r"sentencepiece_.*\.h"), ("src/tokens/sentencepiece", "tests/tokens/sentencepiece")),
     ("oneDNN", re.compile(r"(oneapi/dnnl/)?dnnl.*\.(h|hpp)"), ("kernels/*/host",)),
     ("BLAS", re.compile(r"(cblas|openblas.*|lapacke)\.h"), ("kernels/*/host", "src/perf")),
 ]
@@ -66,6 +72,24 @@ QUOTED = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 ASSEMBLY = re.compile(r"\b(asm|__asm|__asm__)\s*(volatile|__volatile__|goto)?\s*\(")
 ASSEMBLY_FOLDER = "src/device/cuda/ptx"
 ANY_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.MULTILINE)
+
+# The backend that has most to say of itself is named where it is at home, and in the lists of backends, devices and
+# transports: everyone else asks those lists. In the files below the name is an interface of its own.
+BACKEND_NAME = re.compile(r"cuda", re.IGNORECASE)
+BACKEND_HOMES = ("src/*/cuda", "kernels/*/cuda", "src/comm/nccl", "kernels/backends")
+BACKEND_NAME_ALLOWED = {
+    "src/device/backend.hpp": "the list of backends",
+    "src/device/device_kind.hpp": "the list of devices",
+    "src/device/device.hpp": "the functions that each device's folder defines",
+    "src/device/device.cpp": "which of them belongs to a kind",
+    "src/comm/transport.hpp": "the name of a transport that users know, and of an environment variable",
+    "src/comm/mpi/device_support_queried.cpp": "MPI's own function, which has it in its name",
+    "src/comm/mpi/device_support.hpp": "the same function, as the source of an answer",
+    "src/io/recorded_environment.cpp": "names of environment variables",
+    "kernels/attention/gpu_path.cpp": "which kernels a GPU runs, in words",
+    "kernels/attention/gpu_path.hpp": "the same",
+    "experiments/train/config/gpu_200m.toml": "a command line",
+}
 
 # Written in two halves, so that this file passes its own check.
 BANNED_TEXT = [
@@ -116,38 +140,26 @@ def line_of(text: str, position: int) -> int:
 
 
 def module_of(name: PurePosixPath) -> str:
-    """core, kernels/attention, kernels/bench, experiments, tests, ..."""
+    """core, kernels/attention, kernels/bench, experiments/train, tests, ..."""
     parts = name.parts
     if parts[0] == "src":
         return parts[1]
-    if parts[0] == "kernels":
+    if parts[0] in ("kernels", "experiments") and len(parts) > 2:
         return "/".join(parts[:2])
     return parts[0]
 
 
-def is_family(module: str) -> bool:
-    return module.startswith("kernels/") and module not in MODULES
-
-
-def may_include(module: str) -> set[str]:
-    """The entries of MODULES that a module may include, closed over what those may include in turn."""
-    reached: set[str] = set()
-    waiting = list(MODULES["kernels" if is_family(module) else module])
-    while waiting:
-        entry = waiting.pop()
-        if entry not in reached:
-            reached.add(entry)
-            waiting.extend(MODULES.get(entry, ()))
-    return reached
+def kind_of(module: str) -> str:
+    """The entry of MODULES that a module falls under; itself if there is none."""
+    if module not in MODULES and module.startswith("kernels/"):
+        return "kernels"
+    if module not in MODULES and module.startswith("experiments/"):
+        return "verb"
+    return module
 
 
 def is_permitted(module: str, included: str) -> bool:
-    if module == included:
-        return True
-    allowed = may_include(module)
-    if "*" in allowed:
-        return included not in ENDS or module == "tests"
-    return ("kernels" if is_family(included) else included) in allowed
+    return module == included or kind_of(included) in MODULES[kind_of(module)]
 
 
 def resolve(root: Path, name: PurePosixPath, include: str) -> PurePosixPath | None:
@@ -162,7 +174,7 @@ def resolve(root: Path, name: PurePosixPath, include: str) -> PurePosixPath | No
 def include_arrows(root: Path) -> Iterator[str]:
     for name in code_files(root, CODE_SUFFIXES):
         module = module_of(name)
-        if module not in MODULES and not is_family(module):
+        if kind_of(module) not in MODULES:
             yield f"{name}: module '{module}' is not in the table of tests/lint/lint_tree.py"
             continue
         text = read(root, name)
@@ -206,6 +218,21 @@ def pragma_once(root: Path) -> Iterator[str]:
             yield f"{name}:1: a header starts with #pragma once"
 
 
+def backend_names(root: Path) -> Iterator[str]:
+    for name in tracked_files(root):
+        is_build_file = name.name == "CMakeLists.txt"
+        if name.parts[0] not in ("src", "kernels", "experiments") or name.suffix == ".md" or is_build_file:
+            continue
+        if str(name) in BACKEND_NAME_ALLOWED or any(is_inside(name, folder) for folder in BACKEND_HOMES):
+            continue
+        if BACKEND_NAME.search(str(name)):
+            yield f"{name}: the name of a file names a backend; only {', '.join(BACKEND_HOMES)} may"
+        text = read(root, name)
+        for match in BACKEND_NAME.finditer(text):
+            where = f"{name}:{line_of(text, match.start())}"
+            yield f"{where}: '{match[0]}' names a backend; ask src/device/backend.hpp or device_kind.hpp instead"
+
+
 def names(root: Path) -> Iterator[str]:
     for name in tracked_files(root):
         for part in name.parts:
@@ -225,6 +252,7 @@ CHECKS: dict[str, Callable[[Path], Iterator[str]]] = {
     "third_party_headers": third_party_headers,
     "inline_assembly": inline_assembly,
     "pragma_once": pragma_once,
+    "backend_names": backend_names,
     "names": names,
 }
 

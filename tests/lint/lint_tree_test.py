@@ -21,17 +21,17 @@ GOOD = {
     "src/comm/nccl/shift.cpp": "#include <cuda_runtime_api.h>\n#include <nccl.h>\n",
     "src/device/cuda/ptx/mma.cuh": '#pragma once\nasm volatile("mma.sync");\n',
     "tests/support/cuda_emulator/runtime.cpp": "#include <cuda_runtime_api.h>\n#include <cublas_v2.h>\n",
-    "kernels/row/rows_view.hpp": '#pragma once\n#include "core/error.hpp"\n',
-    "kernels/norm/norm.hpp": '#pragma once\n#include "kernels/row/rows_view.hpp"\n',
+    "kernels/elementwise/rows_view.hpp": '#pragma once\n#include "core/error.hpp"\n',
+    "kernels/norm/norm.hpp": '#pragma once\n#include "kernels/elementwise/rows_view.hpp"\n',
     "kernels/bench/attention.cpp": '#include "kernels/attention/attention.hpp"\n#include "perf/clock.hpp"\n',
-    "src/ring/ring_attention.hpp": '#pragma once\n#include "comm/ring.hpp"\n#include "device/device.hpp"\n',
-    "src/io/table.hpp": '#pragma once\n#include "device/device.hpp"\n',
+    "src/sequence/sequence_attention.hpp": '#pragma once\n#include "comm/ring.hpp"\n#include "device/device.hpp"\n',
+    "src/io/table.hpp": '#pragma once\n#include "comm/ring.hpp"\n',
     "src/io/handle.cpp": "#include <hdf5.h>\n",
-    "src/device/host/pages.cpp": "#include <hwloc.h>\n",
+    "src/core/hwloc/pages.cpp": "#include <hwloc.h>\n",
     "experiments/attention/rows.hpp": "#pragma once\n",
-    "experiments/attention/attention.cpp": '#include "rows.hpp"\n#include "io/table.hpp"\n#include "ring/ring_attention.hpp"\n',
+    "experiments/attention/attention.cpp": '#include "rows.hpp"\n#include "io/table.hpp"\n#include "sequence/sequence_attention.hpp"\n',
     "tests/support/ranks.hpp": "#pragma once\n",
-    "tests/ring/forward.cpp": '#include "support/ranks.hpp"\n#include "experiments/attention/rows.hpp"\n',
+    "tests/sequence/forward.cpp": '#include "support/ranks.hpp"\n#include "experiments/attention/rows.hpp"\n',
     "docs/network.md": "the net/wo" "rk is at hop/wo" "rk or wo" "rk/main\n",
 }
 
@@ -56,6 +56,20 @@ class Tree(unittest.TestCase):
             self.assertEqual(self.findings_of(check, {}), [], check)
 
 
+class BackendNames(Tree):
+    def test_a_backend_is_named_in_its_own_folders_and_in_the_lists_alone(self) -> None:
+        said = "names a backend"
+        for name in ("src/model/model.cpp", "kernels/norm/norm.cpp", "kernels/bench/norm.cpp", "experiments/info.cpp"):
+            self.assert_found("backend_names", name, "if (backend == Backend::cuda) {\n", said)
+        self.assert_found("backend_names", "src/device/gpu.hpp", "#pragma once\n// as on CUDA\n", said)
+        self.assert_found("backend_names", "kernels/norm/cuda_sums.cpp", "int sums;\n", said)
+
+    def test_homes_lists_tests_and_documents_may_name_it(self) -> None:
+        for name in ("kernels/norm/cuda/norm.cu", "kernels/backends/backends.cpp", "src/device/backend.hpp",
+                     "src/device/device_kind.hpp", "tests/device/gpu.cpp", "kernels/norm/README.md"):  # fmt: skip
+            self.assertEqual(self.findings_of("backend_names", {name: "cuda\n"}), [], name)
+
+
 class IncludeArrows(Tree):
     def test_a_module_may_not_include_a_later_one(self) -> None:
         include = '#include "comm/ring.hpp"\n'
@@ -68,7 +82,7 @@ class IncludeArrows(Tree):
     def test_a_kernel_may_include_neither_another_family_nor_the_ring_nor_comm(self) -> None:
         for include, said in {
             "kernels/norm/norm.hpp": "kernels/norm",
-            "ring/ring_attention.hpp": "ring",
+            "sequence/sequence_attention.hpp": "sequence",
             "comm/ring.hpp": "comm",
             "io/table.hpp": "io",
         }.items():
@@ -77,19 +91,31 @@ class IncludeArrows(Tree):
 
     def test_what_the_families_share_knows_none_of_them(self) -> None:
         include = '#include "kernels/norm/norm.hpp"\n'
-        self.assert_found("include_arrows", "kernels/row/x.cpp", include, "kernels/row may not include kernels/norm")
+        said = "kernels/elementwise may not include kernels/norm"
+        self.assert_found("include_arrows", "kernels/elementwise/x.cpp", include, said)
 
     def test_the_ring_may_not_include_io(self) -> None:
-        self.assert_found("include_arrows", "src/ring/x.cpp", '#include "io/table.hpp"\n', "ring may not include io")
+        self.assert_found("include_arrows", "src/sequence/x.cpp", '#include "io/table.hpp"\n', "sequence may not include io")
 
     def test_nothing_includes_experiments_but_experiments_and_tests(self) -> None:
         include = '#include "experiments/attention/rows.hpp"\n'
-        self.assert_found("include_arrows", "src/ring/x.cpp", include, "ring may not include experiments")
+        self.assert_found("include_arrows", "src/sequence/x.cpp", include, "sequence may not include experiments")
         self.assert_found("include_arrows", "kernels/bench/x.cpp", include, "kernels/bench may not include experiments")
 
     def test_experiments_may_not_include_tests(self) -> None:
         include = '#include "tests/support/ranks.hpp"\n'
-        self.assert_found("include_arrows", "experiments/info/x.cpp", include, "experiments may not include tests")
+        self.assert_found("include_arrows", "experiments/info/x.cpp", include, "experiments/info may not include tests")
+
+    def test_what_an_included_module_may_include_is_not_permitted_by_that(self) -> None:
+        include = '#include "device/device.hpp"\n'  # model may, and eval may include model
+        self.assert_found("include_arrows", "src/eval/x.cpp", include, "eval may not include device")
+
+    def test_no_verb_includes_another_nor_does_what_they_share(self) -> None:
+        include = '#include "experiments/attention/rows.hpp"\n'
+        for folder in ("check", "common"):
+            said = f"experiments/{folder} may not include experiments/attention"
+            self.assert_found("include_arrows", f"experiments/{folder}/x.cpp", include, said)
+        self.assertEqual(self.findings_of("include_arrows", {"experiments/record_tables.hpp": "#pragma once\n" + include}), [])
 
     def test_an_unknown_module_is_named(self) -> None:
         self.assert_found("include_arrows", "src/stuff/x.cpp", "\n", "'stuff' is not in the table")
@@ -105,17 +131,17 @@ class ThirdPartyHeaders(Tree):
     def test_each_header_stays_with_its_owner(self) -> None:
         for name, header in [
             ("src/comm/x.hpp", "mpi.h"),
-            ("src/ring/x.cpp", "mpi.h"),
-            ("tests/ring/x.cpp", "mpi.h"),
+            ("src/sequence/x.cpp", "mpi.h"),
+            ("tests/sequence/x.cpp", "mpi.h"),
             ("src/core/x.cpp", "hdf5.h"),
             ("src/comm/x.cpp", "H5Fpublic.h"),
             ("kernels/attention/x.hpp", "Kokkos_Core.hpp"),
-            ("src/ring/x.cpp", "Kokkos_Core.hpp"),
+            ("src/sequence/x.cpp", "Kokkos_Core.hpp"),
             ("src/device/x.hpp", "cuda_runtime.h"),
             ("kernels/attention/host/x.cpp", "cublas_v2.h"),
             ("kernels/attention/cuda/x.cu", "nccl.h"),
             ("src/comm/x.cpp", "nccl.h"),
-            ("src/ring/x.cu", "cuda_bf16.h"),
+            ("src/sequence/x.cu", "cuda_bf16.h"),
             ("src/comm/nccl/x.cpp", "cublas_v2.h"),
             ("kernels/attention/x.cuh", "cuda_runtime.h"),
             ("src/core/x.cpp", "hwloc.h"),
@@ -124,7 +150,7 @@ class ThirdPartyHeaders(Tree):
             self.assert_found("third_party_headers", name, f"#pragma once\n#include <{header}>\n", f"<{header}>")
 
     def test_quotes_do_not_hide_it(self) -> None:
-        self.assert_found("third_party_headers", "src/ring/x.cpp", '#include "mpi.h"\n', "<mpi.h>")
+        self.assert_found("third_party_headers", "src/sequence/x.cpp", '#include "mpi.h"\n', "<mpi.h>")
 
 
 class InlineAssembly(Tree):

@@ -40,7 +40,7 @@ ModelProblem tiny() {
   ModelProblem problem{.config = small_config(), .batch = 1, .context_length = 9};
   problem.config.heads = 2;
   problem.config.kv_heads = 2;
-  problem.config.vocab_size = 11;
+  problem.config.vocabulary = 11;
   return problem;
 }
 
@@ -52,8 +52,35 @@ TEST(DenseModel, GradientsMatchFiniteDifferencesWithGroupedQueriesBiasesATiedHea
   problem.config.has_attention_bias = true;
   problem.config.is_head_tied = true;
   problem.config.rope_pairing = RopePairing::half_split;
-  problem.has_segments = true;
+  problem.has_documents = true;
   expect_gradients_match_differences(problem);
+}
+
+TEST(DenseModel, GradientsMatchFiniteDifferencesWithAVocabularyInParts) {
+  for (const bool is_head_tied : {false, true}) {
+    ModelProblem problem = tiny();
+    problem.config.vocabulary = Vocabulary::parse("text:6,vision:5");
+    problem.config.is_head_tied = is_head_tied;
+    expect_gradients_match_differences(problem);
+  }
+}
+
+TEST(DenseModel, PredictsATargetAmongTheTokensOfItsPart) {
+  ModelProblem problem = tiny();
+  problem.config.vocabulary = Vocabulary::parse("text:8,vision:3");
+  const DenseModelBatch batch = draw_batch(problem);
+  const DenseModelResult result = run_dense_model(problem.config, draw_parameters(problem), batch);
+  for (std::size_t t = 0; t < batch.targets.size(); ++t) {
+    if (batch.targets[t] >= 0) {
+      const VocabularyPart& part = problem.config.vocabulary.parts()[batch.targets[t] < 8 ? 0 : 1];
+      double sum = 0;
+      for (std::int64_t token = part.begin; token < part.end(); ++token) {
+        sum += std::exp(result.logits[t * 11 + static_cast<std::size_t>(token)]);
+      }
+      const double target = result.logits[t * 11 + static_cast<std::size_t>(batch.targets[t])];
+      EXPECT_NEAR(result.nll[t], std::log(sum) - target, 1e-12) << t;
+    }
+  }
 }
 
 }  // namespace

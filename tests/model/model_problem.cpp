@@ -81,7 +81,7 @@ ModelConfig small_config() {
   config.heads = 4;
   config.kv_heads = 4;
   config.head_size = 16;
-  config.vocab_size = 37;
+  config.vocabulary = 37;
   config.rope_theta = 100.0;
   config.rope_precision = AnglePrecision::float64;
   return config;
@@ -108,15 +108,19 @@ NamedTensors draw_parameters(const ModelProblem& problem) {
 DenseModelBatch draw_batch(const ModelProblem& problem) {
   DenseModelBatch batch{.batch = problem.batch, .context_length = problem.context_length};
   const CounterRng rng(problem.seed, 1000);
-  const auto vocab = static_cast<std::uint64_t>(problem.config.vocab_size);
+  const auto vocab = static_cast<std::uint64_t>(problem.config.vocabulary.size());
   for (std::int64_t i = 0; i < problem.batch * problem.context_length; ++i) {
     const auto index = static_cast<std::uint64_t>(4 * i);
     batch.tokens.push_back(static_cast<std::int32_t>(rng.integer(index, vocab)));
     const bool is_ignored = rng.integer(index + 1, 3) == 0;
-    batch.targets.push_back(is_ignored ? -1 : static_cast<std::int32_t>(rng.integer(index + 2, vocab)));
+    const auto target = static_cast<std::int32_t>(rng.integer(index + 2, vocab));
+    const bool is_at_the_end = i + 6 >= problem.batch * problem.context_length;
+    const bool is_kept =
+        !problem.absent_targets.contains(target) && (is_at_the_end || !problem.rare_targets.contains(target));
+    batch.targets.push_back(is_ignored || !is_kept ? -1 : target);
     batch.weights.push_back(static_cast<double>(0.02F * static_cast<float>(1 + i % 3)));
-    if (problem.has_segments) {
-      batch.segments.push_back(static_cast<std::int32_t>(i % problem.context_length / 7));
+    if (problem.has_documents) {
+      batch.document_ids.push_back(static_cast<std::int32_t>(i % problem.context_length / 7));
     }
   }
   return batch;
@@ -134,7 +138,7 @@ ModelResult run_model(const ModelProblem& problem, const MeshShape& shape, Model
       rows * (mesh.coordinate(MeshAxis::dp) * shape[MeshAxis::fsdp] + mesh.coordinate(MeshAxis::fsdp));
   options.batch = rows;
   options.context_length = problem.context_length;
-  options.has_segments = problem.has_segments;
+  options.has_documents = problem.has_documents;
   Model model(parameters, options);
 
   const auto& positions = model.positions();
@@ -143,18 +147,18 @@ ModelResult run_model(const ModelProblem& problem, const MeshShape& shape, Model
   const auto tokens = take_local<std::int32_t>(whole.tokens, first_row, rows, context, positions);
   const auto targets = take_local<std::int32_t>(whole.targets, first_row, rows, context, positions);
   const auto weights = take_local<float>(whole.weights, first_row, rows, context, positions);
-  std::vector<std::int32_t> segments;
-  if (problem.has_segments) {
-    segments = take_local<std::int32_t>(whole.segments, first_row, rows, context, positions);
+  std::vector<std::int32_t> document_ids;
+  if (problem.has_documents) {
+    document_ids = take_local<std::int32_t>(whole.document_ids, first_row, rows, context, positions);
   }
   std::vector<float> nll(tokens.size());
   std::vector<std::int32_t> likeliest(tokens.size());
   ModelBatch batch{.tokens = {tokens.data(), local},
                    .targets = {targets.data(), local},
                    .weights = {weights.data(), local},
-                   .segments = {}};
-  if (problem.has_segments) {
-    batch.segments = {segments.data(), local};
+                   .document_ids = {}};
+  if (problem.has_documents) {
+    batch.document_ids = {document_ids.data(), local};
   }
 
   ModelResult result;
@@ -184,7 +188,7 @@ ModelResult run_model(const ModelProblem& problem, const MeshShape& shape, Model
       places.push_back({.row = row, .position = position});
     }
   }
-  const std::int64_t vocab = problem.config.vocab_size;
+  const std::int64_t vocab = problem.config.vocabulary.size();
   std::vector<float> logits(places.size() * static_cast<std::size_t>(vocab));
   model.logits(places, {logits.data(), {std::ssize(places), vocab}});
   result.logits.resize(all * static_cast<std::size_t>(vocab));

@@ -13,8 +13,12 @@ struct ModelProblem {
   ModelConfig config;
   std::int64_t batch = 4;  ///< of all ranks
   std::int64_t context_length = 24;
-  bool has_segments = false;
+  bool has_documents = false;
   std::uint64_t seed = 5;
+  /// Are targets in the last tokens of the last sequence only: most ranks have none of them.
+  VocabularyPart rare_targets{};
+  /// Are nobody's targets.
+  VocabularyPart absent_targets{};
 };
 
 /// 4 heads of size 16 on 4 key/value heads, hidden size 40, 2 layers, a vocabulary that no mesh divides.
@@ -22,7 +26,7 @@ struct ModelProblem {
 
 /// Values that make every gradient matter: norms and biases are random as well.
 [[nodiscard]] NamedTensors draw_parameters(const ModelProblem& problem);
-/// A third of the targets is ignored; weights differ; documents of uneven lengths where there are segments.
+/// A third of the targets is ignored; weights differ; documents of uneven lengths where there are documents.
 [[nodiscard]] DenseModelBatch draw_batch(const ModelProblem& problem);
 
 struct ModelResult {

@@ -40,7 +40,17 @@ std::vector<Variant> variants() {
   add("tied, documents", [](ModelProblem& problem) {
     problem.config.is_head_tied = true;
     problem.config.has_attention_bias = true;
-    problem.has_segments = true;
+    problem.has_documents = true;
+  });
+  add("parts", [](ModelProblem& problem) {
+    problem.config.vocabulary = Vocabulary::parse("text:29,vision:8");
+    problem.has_documents = true;
+  });
+  add("tied parts, with few targets and without", [](ModelProblem& problem) {
+    problem.config.vocabulary = Vocabulary::parse("text:20,vision:13,sound:4");
+    problem.config.is_head_tied = true;
+    problem.rare_targets = {.name = "vision", .begin = 20, .size = 13};
+    problem.absent_targets = {.name = "sound", .begin = 33, .size = 4};
   });
   return all;
 }
@@ -142,6 +152,23 @@ TEST(Model, LayoutsAndWholeChunksDoNotChangeTheResult) {
   }
 }
 
+TEST(Model, SchedulesDoNotChangeTheResult) {
+  for (std::size_t index = 1; index < schedule_names.size(); ++index) {  // the first is that of the other tests
+    const auto schedule = static_cast<Schedule>(index);
+    for (const Variant& variant : variants()) {
+      const DenseModelResult expected = expected_of(variant.problem);
+      for (const MeshShape& mesh : meshes()) {
+        if (variant.problem.config.kv_heads % mesh[MeshAxis::tp] == 0) {
+          ModelOptions options = small_chunks();
+          options.schedule = schedule;
+          expect_same(run_model(variant.problem, mesh, options), expected, fp32_tolerance,
+                      variant.name + " by " + std::string(name_of(schedule)) + " on " + mesh.to_string());
+        }
+      }
+    }
+  }
+}
+
 /// How sequences lie on rings that do not divide them.
 struct UnevenLengths {
   /// A prime, one of which zigzag leaves runs of a ring of three or four empty, and fewer tokens than such a ring has
@@ -225,14 +252,20 @@ TEST(Model, RecomputationDoesNotChangeTheResult) {
 }
 
 TEST(Model, MixedPrecisionStaysWithinItsRounding) {
-  const ModelProblem problem = variants()[1].problem;
-  const DenseModelResult expected = expected_of(problem);
-  for (const MeshShape& mesh : meshes()) {
-    ModelOptions options = small_chunks();
-    options.dtype = DType::bfloat16;
-    options.wire_dtype = DType::bfloat16;
-    // 2^-9 a rounding, a dozen of them in a row through two layers and back; the terms of a key bias's gradient cancel.
-    expect_same(run_model(problem, mesh, options), expected, 0.06, "bf16 on " + mesh.to_string());
+  for (const std::size_t variant : {1U, 3U}) {
+    const ModelProblem problem = variants()[variant].problem;
+    const DenseModelResult expected = expected_of(problem);
+    for (const MeshShape& mesh : meshes()) {
+      if (problem.config.kv_heads % mesh[MeshAxis::tp] == 0) {
+        ModelOptions options = small_chunks();
+        options.dtype = DType::bfloat16;
+        options.wire_dtype = DType::bfloat16;
+        // 2^-9 a rounding, a dozen of them in a row through two layers and back; the terms of a key bias's gradient
+        // cancel.
+        expect_same(run_model(problem, mesh, options), expected, 0.06,
+                    variants()[variant].name + " in bf16 on " + mesh.to_string());
+      }
+    }
   }
 }
 
@@ -250,16 +283,23 @@ TEST(Model, GradientsAddUpOverPasses) {
 }
 
 TEST(Model, TheLikeliestTokenHasTheLargestLogit) {
-  const ModelProblem problem = variants()[0].problem;
-  const DenseModelBatch batch = draw_batch(problem);
-  for (const MeshShape& mesh : meshes()) {
-    ModelOptions options = small_chunks();
-    options.is_forward_only = true;
-    const ModelResult result = run_model(problem, mesh, options);
-    for (std::size_t t = 0; t < batch.tokens.size(); ++t) {
-      const auto begin = result.logits.begin() + static_cast<std::int64_t>(t) * problem.config.vocab_size;
-      const auto largest = std::max_element(begin, begin + problem.config.vocab_size) - begin;
-      EXPECT_EQ(result.likeliest[t], batch.targets[t] < 0 ? -1 : largest) << t << " on " << mesh.to_string();
+  for (const std::size_t variant : {0U, 3U}) {
+    const ModelProblem problem = variants()[variant].problem;
+    const Vocabulary& vocabulary = problem.config.vocabulary;
+    const DenseModelBatch batch = draw_batch(problem);
+    for (const MeshShape& mesh : meshes()) {
+      ModelOptions options = small_chunks();
+      options.is_forward_only = true;
+      const ModelResult result = run_model(problem, mesh, options);
+      for (std::size_t t = 0; t < batch.tokens.size(); ++t) {
+        std::int64_t expected = -1;
+        if (batch.targets[t] >= 0) {
+          const VocabularyPart& part = vocabulary.parts()[vocabulary.part_of(batch.targets[t])];
+          const auto row = result.logits.begin() + static_cast<std::int64_t>(t) * vocabulary.size();
+          expected = std::max_element(row + part.begin, row + part.end()) - row;
+        }
+        EXPECT_EQ(result.likeliest[t], expected) << t << " on " << mesh.to_string();
+      }
     }
   }
 }
@@ -278,7 +318,7 @@ TEST(Model, ThetaCanBeChanged) {
   const ModelBatch batch{.tokens = {varied.data(), {1, 16}},
                          .targets = {tokens.data(), {1, 16}},
                          .weights = {weights.data(), {1, 16}},
-                         .segments = {}};
+                         .document_ids = {}};
   const double before = model.forward(batch);
   model.set_rope_theta(7.0);
   EXPECT_NE(model.forward(batch), before);

@@ -90,6 +90,46 @@ TEST(ParameterLayout, SlicesOfAllRanksCoverEveryElementOnce) {
   }
 }
 
+TEST(ParameterLayout, PartsOfTheVocabularyLieSideBySideInEmbeddingAndHead) {
+  ModelConfig config = grouped();
+  config.vocabulary = Vocabulary::parse("text:101,vision:30");
+  for (std::int64_t rank = 0; rank < 2; ++rank) {
+    const ParameterLayout layout(config, 2, rank);
+    const VocabularySlices& slices = layout.vocabulary();
+    ASSERT_EQ(slices.parts().size(), 2U);
+    EXPECT_EQ(slices.rows(), slices.parts()[0].count + 15);
+    EXPECT_EQ(slices.largest_part(), slices.parts()[0].count);
+    const auto expect_tables = [&](const UnitLayout& unit, const std::string& text, const std::string& vision,
+                                   std::int64_t offset) {
+      EXPECT_EQ(unit.tensor(text).offset, offset);
+      EXPECT_EQ(unit.tensor(vision).offset, offset + slices.parts()[1].row * config.hidden_size);
+      EXPECT_EQ(unit.tensor(vision).global_shape, (std::vector<std::int64_t>{30, 64}));
+    };
+    expect_tables(layout.unit(0), "model.embed_tokens.weight", "model.embed_vision.weight",
+                  ParameterLayout::embedding_offset());
+    expect_tables(layout.unit(3), "lm_head.weight", "vision_head.weight", layout.head_offset());
+  }
+}
+
+TEST(VocabularySlices, EveryTokenHasARowOnOneRank) {
+  const Vocabulary vocabulary = Vocabulary::parse("text:11,vision:4");
+  const VocabularySlices ranks[] = {{vocabulary, 3, 0}, {vocabulary, 3, 1}, {vocabulary, 3, 2}};
+  for (std::int32_t token = 0; token < 15; ++token) {
+    int holders = 0;
+    for (const VocabularySlices& slices : ranks) {
+      const std::int32_t row = slices.row_of(token);
+      if (row >= 0) {
+        ++holders;
+        const PartSlice& slice = slices.parts()[vocabulary.part_of(token)];
+        EXPECT_EQ(slice.first_token() + row - slice.row, token);
+        EXPECT_LT(row, slices.rows());
+      }
+    }
+    EXPECT_EQ(holders, 1) << token;
+    EXPECT_EQ(ranks[0].row_of(15), -1);
+  }
+}
+
 TEST(ParameterLayout, RefusesTensorParallelismThatDoesNotDivide) {
   expect_error(ErrorKind::bad_input, [] { ParameterLayout(grouped(), 4, 0); }, {"tp = 4", "kv_heads = 2"});
   expect_error(ErrorKind::bad_input, [] { ParameterLayout(grouped(), 3, 0); }, {"tp = 3", "heads = 4"});

@@ -15,7 +15,7 @@ ModelConfig small_config(bool is_tied) {
   config.layers = 3;
   config.heads = 12;  // divides by 1 2 3 4
   config.kv_heads = 12;
-  config.vocab_size = 101;  // does not
+  config.vocabulary = 101;  // does not
   config.is_head_tied = is_tied;
   return config;
 }
@@ -82,7 +82,7 @@ TEST(ShardedParameters, WhatIsWrittenToPiecesIsGatheredAgain) {
     for (const ParameterPiece& piece : parameters.pieces()) {
       std::ranges::fill(piece.parameter, static_cast<float>(piece.unit + 1));
     }
-    parameters.forget_gathered();
+    parameters.invalidate_gathered();
     for (const std::int64_t unit : {0, 1, 2, 3, 4, 3, 0}) {
       const auto whole =
           parameters.gather(unit).first(static_cast<std::size_t>(parameters.layout().unit(unit).elements));

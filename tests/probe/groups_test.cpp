@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "ring/partition.hpp"
+#include "sequence/partition.hpp"
 
 namespace ringworld {
 namespace {
@@ -95,7 +95,7 @@ double coverage(Layout layout, std::int64_t ranks, std::int64_t members) {
   const Partition partition(layout, length, ranks);
   std::vector<std::size_t> rank_of(static_cast<std::size_t>(length));
   for (std::int64_t rank = 0; rank < ranks; ++rank) {
-    for (const Segment& run : partition.segments(rank)) {
+    for (const TokenRun& run : partition.runs(rank)) {
       for (std::int64_t i = 0; i < run.count; ++i) {
         rank_of[static_cast<std::size_t>(run.token + i * run.stride)] = static_cast<std::size_t>(rank);
       }

@@ -105,7 +105,7 @@ TEST(Probe, IsTheSameForAnyLayoutAndNumberOfThreads) {
       std::vector<float> part(static_cast<std::size_t>(partition.tokens(rank) * 8 * 32));
       probe.fill(ProbeOperand::q, partition, rank, {part.data(), DType::float32, {1, partition.tokens(rank), 8, 32}},
                  2);
-      for (const Segment& run : partition.segments(rank)) {
+      for (const TokenRun& run : partition.runs(rank)) {
         for (std::int64_t i = 0; i < run.count; ++i) {
           const auto* row = part.data() + (run.token_local + i) * 8 * 32;
           const auto* expected = whole.data() + (run.token + i * run.stride) * 8 * 32;

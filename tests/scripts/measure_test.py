@@ -160,7 +160,7 @@ class Measurement(unittest.TestCase):
     def test_the_table_of_attention(self) -> None:
         self.program("bench_attention", BENCH)
         self.program("bench_matmul", MATMUL)
-        for family in ("norm", "rope", "mlp", "embedding", "loss", "optimizer", "tensor"):
+        for family in ("norm", "rope", "swiglu", "embedding", "loss", "optimizer", "tensor"):
             self.program(f"bench_{family}", "true")
         python = self.folder / "python3"
         pytorch = self.folder / "pytorch.py"

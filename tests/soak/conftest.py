@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "experiments")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "experiments"), str(HERE.parents[1] / "analysis")]
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ CONFIGURATIONS = {
     "needle": 'checkpoint = "{folder}/model.h5"\nhaystack = "{folder}/text.txt"\ntrials = 2\ndepth = [0.0, 1.0]\n'
     'context_length = [96]\nlayout = "zigzag"\nbackend = "host"\ndtype = "float32"\nseed = 3\nmesh = "1,1,1,-1"\n',
     "sweep": 'ranks = [1]\ncontext_length = [64]\nattention_config = "{folder}/attention.toml"\n'
-    'schedule = ["{folder}/train.toml"]\n',
+    'stages = ["{folder}/train.toml"]\n',
 }
 
 

@@ -94,8 +94,8 @@ class Indexed {
 
 }  // namespace
 
-Visibility whole_sequence(std::int64_t context_length, bool is_causal, std::vector<std::int32_t> segments) {
-  return [=, documents = std::move(segments)](std::int64_t b, std::int64_t i, std::int64_t j) {
+Visibility whole_sequence(std::int64_t context_length, bool is_causal, std::vector<std::int32_t> document_ids) {
+  return [=, documents = std::move(document_ids)](std::int64_t b, std::int64_t i, std::int64_t j) {
     if (is_causal && j > i) {
       return false;
     }

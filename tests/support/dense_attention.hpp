@@ -17,9 +17,9 @@ namespace ringworld::test {
 using Visibility = std::function<bool(std::int64_t b, std::int64_t i, std::int64_t j)>;
 
 /// The mask of a whole sequence in global order.
-/// @param segments (B, S) document of each token, negative = padding; empty = one document
+/// @param document_ids (B, S) document of each token, negative = padding; empty = one document
 [[nodiscard]] Visibility whole_sequence(std::int64_t context_length, bool is_causal,
-                                        std::vector<std::int32_t> segments = {});
+                                        std::vector<std::int32_t> document_ids = {});
 
 struct DenseAttention {
   std::int64_t batch = 1;

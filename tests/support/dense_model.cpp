@@ -7,9 +7,9 @@
 
 #include "kernels/embedding/reference/lookup.hpp"
 #include "kernels/loss/reference/softmax.hpp"
-#include "kernels/mlp/reference/swiglu.hpp"
 #include "kernels/norm/reference/rms_norm.hpp"
 #include "kernels/rope/reference/rotate.hpp"
+#include "kernels/swiglu/reference/swiglu.hpp"
 #include "support/dense_attention.hpp"
 
 namespace ringworld::test {
@@ -144,7 +144,7 @@ class DenseLayer {
                    .kv_heads = config.kv_heads,
                    .head_size = config.head_size,
                    .scale = 1.0 / std::sqrt(static_cast<double>(config.head_size)),
-                   .is_visible = whole_sequence(batch.context_length, true, batch.segments),
+                   .is_visible = whole_sequence(batch.context_length, true, batch.document_ids),
                    .q = {},
                    .k = {},
                    .v = {}} {}
@@ -233,13 +233,57 @@ class DenseLayer {
   Values x_, normed_, out_, middle_, middle_normed_, gate_, up_, inner_;
 };
 
+/// The tables of a vocabulary's parts, one below the other.
+struct StackedTables {
+  std::vector<std::string> names;
+
+  [[nodiscard]] Values stack(const NamedTensors& parameters) const {
+    Values table;
+    for (const std::string& name : names) {
+      const Values& part = parameters.at(name);
+      table.insert(table.end(), part.begin(), part.end());
+    }
+    return table;
+  }
+  /// Adds the rows of each part to its gradient.
+  void add_to(const Values& dtable, const NamedTensors& parameters, NamedTensors& gradients) const {
+    auto from = dtable.begin();
+    for (const std::string& name : names) {
+      Values& gradient = gradients[name];
+      gradient.resize(parameters.at(name).size());
+      for (double& value : gradient) {
+        value += *from++;
+      }
+    }
+  }
+};
+
+StackedTables embedding_tables(const ModelConfig& config) {
+  StackedTables tables;
+  for (const VocabularyPart& part : config.vocabulary.parts()) {
+    tables.names.push_back(part.name == "text" ? "model.embed_tokens.weight"
+                                               : fmt::format("model.embed_{}.weight", part.name));
+  }
+  return tables;
+}
+
+StackedTables head_tables(const ModelConfig& config) {
+  StackedTables tables;
+  for (const VocabularyPart& part : config.vocabulary.parts()) {
+    tables.names.push_back(part.name == "text" ? "lm_head.weight" : fmt::format("{}_head.weight", part.name));
+  }
+  return tables;
+}
+
 }  // namespace
 
 DenseModelResult run_dense_model(const ModelConfig& config, const NamedTensors& parameters,
                                  const DenseModelBatch& batch) {
-  const std::string embedding_name = "model.embed_tokens.weight";
-  const std::string head_name = config.is_head_tied ? embedding_name : "lm_head.weight";
-  const Values& table = parameters.at(embedding_name);
+  const StackedTables embedding = embedding_tables(config);
+  const StackedTables heads = config.is_head_tied ? embedding : head_tables(config);
+  const Values table = embedding.stack(parameters);
+  const Values head_table = heads.stack(parameters);
+  const std::int64_t vocabulary = config.vocabulary.size();
   DenseModelResult result;
 
   Values x(batch.tokens.size() * static_cast<std::size_t>(config.hidden_size));
@@ -251,31 +295,40 @@ DenseModelResult run_dense_model(const ModelConfig& config, const NamedTensors& 
   }
   DenseNorm norm{parameters.at("model.norm.weight"), config.rms_norm_eps};
   const Values hidden = norm.forward(x);
-  const DenseLinear head{parameters.at(head_name), config.vocab_size, config.hidden_size};
+  const DenseLinear head{head_table, vocabulary, config.hidden_size};
   result.logits = head.forward(hidden);
 
   Values dlogits = result.logits;
   result.nll.resize(batch.tokens.size());
   for (std::int64_t t = 0; t < std::ssize(batch.tokens); ++t) {
-    const auto row = part(dlogits, t * config.vocab_size, config.vocab_size);
+    const auto row = part(dlogits, t * vocabulary, vocabulary);
     const std::int32_t target = batch.targets[static_cast<std::size_t>(t)];
     if (target < 0) {
       std::ranges::fill(row, 0.0);
       continue;
     }
+    // Only the tokens of the target's part are candidates.
+    const VocabularyPart& candidates = config.vocabulary.parts()[config.vocabulary.part_of(target)];
+    for (std::int64_t token = 0; token < vocabulary; ++token) {
+      row[static_cast<std::size_t>(token)] *= candidates.contains(token) ? 1.0 : 0.0;
+    }
     const double weight = batch.weights[static_cast<std::size_t>(t)];
-    result.nll[static_cast<std::size_t>(t)] = reference::cross_entropy<double>(row, target, weight);
+    result.nll[static_cast<std::size_t>(t)] = reference::cross_entropy<double>(
+        row.subspan(static_cast<std::size_t>(candidates.begin), static_cast<std::size_t>(candidates.size)),
+        target - static_cast<std::int32_t>(candidates.begin), weight);
     result.loss += weight * result.nll[static_cast<std::size_t>(t)];
   }
 
-  Values dx = head.backward(hidden, dlogits, result.gradients[head_name]);
+  Values dhead;
+  Values dx = head.backward(hidden, dlogits, dhead);
+  heads.add_to(dhead, parameters, result.gradients);
   dx = norm.backward(x, dx, result.gradients["model.norm.weight"]);
   for (std::int64_t index = config.layers; index-- > 0;) {
     dx = layers[static_cast<std::size_t>(index)].backward(dx, result.gradients);
   }
-  Values& dtable = result.gradients[embedding_name];
-  dtable.resize(table.size());
+  Values dtable(table.size());
   reference::look_up_backward<double>(batch.tokens, dx, 0, config.hidden_size, dtable);
+  embedding.add_to(dtable, parameters, result.gradients);
   return result;
 }
 

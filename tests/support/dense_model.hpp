@@ -20,12 +20,12 @@ struct DenseModelBatch {
   std::vector<std::int32_t> tokens{};
   std::vector<std::int32_t> targets{};  ///< negative: ignored
   std::vector<double> weights{};
-  std::vector<std::int32_t> segments{};  ///< empty: one document
+  std::vector<std::int32_t> document_ids{};  ///< empty: one document
 };
 
 struct DenseModelResult {
   double loss = 0;
-  std::vector<double> nll;     ///< (B, S)
+  std::vector<double> nll;     ///< (B, S), among the tokens of the target's part of the vocabulary
   std::vector<double> logits;  ///< (B, S, V)
   NamedTensors gradients;      ///< of the loss
 };

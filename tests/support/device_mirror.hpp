@@ -25,7 +25,7 @@
 #include "core/tensor_view.hpp"
 #include "device/buffer.hpp"
 #include "device/device.hpp"
-#include "kernels/row/rows_view.hpp"
+#include "kernels/elementwise/rows_view.hpp"
 
 namespace ringworld::test {
 

@@ -70,15 +70,18 @@ struct FaultPlan {
 class FaultyAttention : public BlockAttention {
  public:
   FaultyAttention(std::unique_ptr<BlockAttention> kernel, const FaultPlan& plan)
-      : kernel_(std::move(kernel)), plan_(plan) {}
+      : BlockAttention(kernel->head_size()), kernel_(std::move(kernel)), plan_(plan) {}
 
-  void reset(const AttentionState& state) override {
+  [[nodiscard]] std::int64_t workspace_bytes() const override { return kernel_->workspace_bytes(); }
+
+ private:
+  void run_reset(const AttentionState& state) override {
     calls_ = 0;
     kernel_->reset(state);
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
-                  const Progress& progress) override {
+  bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                      const Progress& progress) override {
     // The state is what faults change: the result is written when they have done so.
     const bool has_ended = accumulate_wrongly(block, state, progress);
     if (has_ended && !out.is_null()) {
@@ -87,15 +90,15 @@ class FaultyAttention : public BlockAttention {
     return has_ended;
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out) override { kernel_->finalize(state, out); }
+  void run_finalize(const AttentionState& state, const ActivationView& out) override { kernel_->finalize(state, out); }
 
-  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
-                           const TensorView<float, 3>& delta) override {
+  void run_output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                               const TensorView<float, 3>& delta) override {
     calls_ = 0;
     kernel_->output_dot_gradient(out, dout, delta);
   }
 
-  bool backward(const BackwardBlock& block, const BlockGradients& to, const Progress& progress) override {
+  bool run_backward(const BackwardBlock& block, const BlockGradients& to, const Progress& progress) override {
     // What is lost must not leave what the memory held before.
     clear_overwritten_keys(to);
     BlockGradients gradients = to;
@@ -129,9 +132,6 @@ class FaultyAttention : public BlockAttention {
     }
   }
 
-  [[nodiscard]] std::int64_t workspace_bytes() const override { return kernel_->workspace_bytes(); }
-
- private:
   bool accumulate_wrongly(const ForwardBlock& block, const AttentionState& state, const Progress& progress) {
     const std::int64_t call = calls_++;
     if (call == 0) {

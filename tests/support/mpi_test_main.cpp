@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   const ringworld::Environment environment(argc, argv);
   const auto world = ringworld::Communicator::world();
-  ringworld::choose_cuda_device(world.split_by_node().rank());
+  ringworld::choose_device(ringworld::gpu_kind, world.split_by_node().rank());
   testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
   if (!world.is_root()) {
     delete listeners.Release(listeners.default_result_printer());

@@ -9,7 +9,21 @@
 
 namespace ringworld::test {
 
-inline constexpr std::array device_transports{Transport::nccl, Transport::cuda_aware_mpi, Transport::staged};
+inline constexpr auto& device_transports = decided_transports;
+
+/// A memory, and how it travels.
+struct Way {
+  DeviceKind memory;
+  Transport transport;
+};
+
+/// Every way of every memory that is not the host's.
+inline constexpr std::array device_ways{Way{DeviceKind::kokkos, Transport::staged}, Way{gpu_kind, Transport::nccl},
+                                        Way{gpu_kind, Transport::device_aware_mpi}, Way{gpu_kind, Transport::staged}};
+
+[[nodiscard]] inline std::string name_of(const Way& way) {
+  return std::string(name_of(way.memory)) + "_" + std::string(name_of(way.transport));
+}
 
 /// Why device memory cannot travel so between the ranks of `world`; empty when it can. The same on every rank.
 [[nodiscard]] inline std::string why_unavailable(const Communicator& world, Transport transport) {
@@ -22,6 +36,20 @@ inline constexpr std::array device_transports{Transport::nccl, Transport::cuda_a
   } catch (const Error& error) {
     return error.what();
   }
+}
+
+/// The same of any memory. Memory that has one way only takes no transport from a communicator.
+[[nodiscard]] inline std::string why_unavailable(const Communicator& world, const Way& way) {
+  if (is_gpu(way.memory)) {
+    return why_unavailable(world, way.transport);
+  }
+  return world.all_agree(why_unavailable(way.memory).empty())
+             ? std::string()
+             : "a rank has no device '" + std::string(name_of(way.memory)) + "'";
+}
+
+[[nodiscard]] inline Communicator travelling(const Communicator& world, const Way& way) {
+  return is_gpu(way.memory) ? world.with_transport(way.transport) : world;
 }
 
 }  // namespace ringworld::test

@@ -34,8 +34,8 @@ TEST(TrainingPlan, NamesTheStageAndWhatWouldBeRight) {
   plan.stages[0].micro_batch = 3;
   expect_refused(plan, "stage 0: micro_batch 3 does not divide the 4 sequences of a rank");
   plan.stages[0].micro_batch = 2;
-  plan.stages[0].stop_when_answer_accuracy = 0.9;
-  expect_refused(plan, "stage 0: stop_when_answer_accuracy needs needles");
+  plan.stages[0].stop_when_accuracy = 1;
+  expect_refused(plan, "stage 0: stop_when_accuracy is 1");
   plan.stages.clear();
   expect_refused(plan, "there is no stage");
 }

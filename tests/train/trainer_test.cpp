@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "support/available_device.hpp"
 #include "support/expect_error.hpp"
 #include "train/stage_summary.hpp"
@@ -25,42 +27,99 @@ std::vector<MeshShape> meshes_of(int ranks) {
   return {mesh(1, 1, 1, ranks), mesh(ranks, 1, 1, 1), mesh(1, 1, ranks, 1)};
 }
 
-std::vector<TrainingStepRow> steps_of(const Communicator& world, const TrainingRun& run) {
+Listener run_of(const Communicator& world, const TrainingRun& run) {
   Listener listener;
   train(world, run, listener);
-  return listener.steps;
+  return listener;
+}
+
+std::vector<TrainingStepRow> steps_of(const Communicator& world, const TrainingRun& run) {
+  return run_of(world, run).steps;
 }
 
 /// What one rank alone computes, on every rank.
-std::vector<TrainingStepRow> steps_alone(const Communicator& world, const std::filesystem::path& checkpoint,
-                                         std::int64_t steps) {
+Listener run_alone(const Communicator& world, const std::filesystem::path& checkpoint, std::int64_t steps) {
   const Communicator self = world.split(world.rank(), 0);
   auto path = checkpoint;
   path += std::to_string(world.rank());
-  return steps_of(self, small_run(small_plan(mesh(1, 1, 1, 1), steps), path));
+  return run_of(self, small_run(small_plan(mesh(1, 1, 1, 1), steps), path));
+}
+
+std::vector<TrainingStepRow> steps_alone(const Communicator& world, const std::filesystem::path& checkpoint,
+                                         std::int64_t steps) {
+  return run_alone(world, checkpoint, steps).steps;
 }
 
 TEST(Trainer, SameLossesOnEveryMeshAndLayout) {
   const Communicator world = Communicator::world();
   const SharedDirectory directory(world);
   constexpr std::int64_t steps = 30;
-  const auto expected = steps_alone(world, directory / "alone.h5", steps);
+  const Listener alone = run_alone(world, directory / "alone.h5", steps);
+  const std::vector<TrainingStepRow>& expected = alone.steps;
   ASSERT_EQ(expected.size(), static_cast<std::size_t>(steps));
   EXPECT_LT(expected.back().loss, 0.9 * expected.front().loss) << "it does not learn";
   for (const Layout layout : {Layout::zigzag, Layout::striped}) {
     for (const MeshShape& shape : meshes_of(world.size())) {
       TrainingPlan plan = small_plan(shape, steps);
       plan.layout = layout;
-      const auto actual = steps_of(world, small_run(plan, directory / "model.h5"));
+      const Listener run = run_of(world, small_run(plan, directory / "model.h5"));
+      const std::vector<TrainingStepRow>& actual = run.steps;
       ASSERT_EQ(actual.size(), expected.size());
       for (std::size_t step = 0; step < expected.size(); ++step) {
         ASSERT_NEAR(actual[step].loss, expected[step].loss, 1e-5 * expected[step].loss)
             << shape.to_string() << " " << name_of(layout) << ", step " << step;
         ASSERT_NEAR(actual[step].grad_norm, expected[step].grad_norm, 1e-4 * expected[step].grad_norm)
             << shape.to_string() << " " << name_of(layout) << ", step " << step;
-        ASSERT_EQ(actual[step].answer_accuracy, expected[step].answer_accuracy);
+      }
+      ASSERT_EQ(run.terms.size(), 2 * expected.size());
+      for (std::size_t term = 0; term < run.terms.size(); ++term) {
+        const TrainingTermRow& row = run.terms[term];
+        const TrainingTermRow& right = alone.terms[term];
+        ASSERT_EQ(row.term.view(), term % 2 == 0 ? "answer" : "text");
+        ASSERT_EQ(row.accuracy, right.accuracy) << shape.to_string() << ", step " << row.step;
+        ASSERT_EQ(row.tokens, right.tokens);
+        ASSERT_NEAR(row.loss, right.loss, 1e-5 * right.loss);
       }
     }
+  }
+}
+
+/// As text and vision are trained: a head and a loss each, the losses of equal weight.
+TEST(Trainer, ALossForEachPartOfTheVocabularyOnEveryMesh) {
+  const Communicator world = Communicator::world();
+  const SharedDirectory directory(world);
+  const auto plan_on = [](const MeshShape& shape) {
+    TrainingPlan plan = small_plan(shape, 20);
+    plan.model.vocabulary = Vocabulary::parse("text:40,vision:13");
+    return plan;
+  };
+  const Communicator self = world.split(world.rank(), 0);
+  const Listener alone =
+      run_of(self, small_run(plan_on(mesh(1, 1, 1, 1)), directory / ("alone" + std::to_string(world.rank()) + ".h5")));
+  for (std::size_t step = 0; step < alone.steps.size(); ++step) {
+    const TrainingTermRow& text = alone.terms.at(2 * step);
+    const TrainingTermRow& vision = alone.terms.at(2 * step + 1);
+    ASSERT_EQ(vision.term.view(), "vision");
+    ASSERT_NEAR(alone.steps[step].loss, (text.loss + vision.loss) / 2, 1e-6);
+    ASSERT_EQ(text.tokens + vision.tokens, 4 * 24);
+  }
+  EXPECT_NEAR(alone.terms[0].loss, std::log(40), 0.3) << "a text target is one of 40 at first";
+  EXPECT_NEAR(alone.terms[1].loss, std::log(13), 0.3) << "a vision target is one of 13 at first";
+  EXPECT_LT(alone.steps.back().loss, 0.9 * alone.steps.front().loss) << "it does not learn";
+  for (const MeshShape& shape : meshes_of(world.size())) {
+    TrainingRun run = small_run(plan_on(shape), directory / "model.h5");
+    Listener first(11);
+    run.checkpoint.every_steps = 5;
+    EXPECT_THROW(train(world, run, first), Listener::Stopped);
+    run.is_resumed = true;
+    const Listener rest = run_of(world, run);
+    ASSERT_EQ(rest.steps.size(), 10U);
+    for (std::size_t step = 0; step < 10; ++step) {
+      const TrainingStepRow& right = alone.steps[step + 10];
+      ASSERT_NEAR(rest.steps[step].loss, right.loss, 1e-5 * right.loss) << shape.to_string();
+      ASSERT_EQ(rest.steps[step].flop_causal, right.flop_causal) << shape.to_string();
+    }
+    EXPECT_LE(rest.stages.at(0).peak_bytes, rest.stages.at(0).peak_bytes_model) << shape.to_string();
   }
 }
 
@@ -122,8 +181,8 @@ std::vector<std::pair<Backend, MeshShape>> device_runs(std::int64_t ranks) {
   return runs;
 }
 
-/// fp32 on both: what differs is the order of sums, and products of a GPU that may be sums of rounded parts. Four updates
-/// carry it on.
+/// fp32 on both: what differs is the order of sums and, on a GPU, products that may be sums of rounded parts. Four
+/// updates carry it on.
 TEST(Trainer, SameLossesOnADevice) {
   const Communicator world = Communicator::world();
   const SharedDirectory directory(world);
@@ -132,26 +191,26 @@ TEST(Trainer, SameLossesOnADevice) {
   for (const auto& [backend, shape] : device_runs(world.size())) {
     TrainingPlan plan = small_plan(shape, steps);
     plan.backend = backend;
+    const double tolerance = is_gpu(device_of(backend)) ? 1e-4 : 1e-5;
     Listener listener;
     train(world, small_run(plan, directory / "model.h5"), listener);
     ASSERT_EQ(listener.steps.size(), expected.size());
     for (std::size_t step = 0; step < expected.size(); ++step) {
       const TrainingStepRow& row = listener.steps[step];
-      EXPECT_NEAR(row.loss, expected[step].loss, 1e-4 * expected[step].loss) << shape.to_string() << ", step " << step;
-      EXPECT_NEAR(row.grad_norm, expected[step].grad_norm, 1e-3 * expected[step].grad_norm)
+      EXPECT_NEAR(row.loss, expected[step].loss, tolerance * expected[step].loss)
+          << shape.to_string() << ", step " << step;
+      EXPECT_NEAR(row.grad_norm, expected[step].grad_norm, 10 * tolerance * expected[step].grad_norm)
           << shape.to_string() << ", step " << step;
       EXPECT_GT(row.attention_time, 0);
       EXPECT_GT(row.product_time, 0);
     }
     EXPECT_GT(listener.stages[0].peak_bytes, 0);
-    // The plan leaves out a double for the sum of squares of each tensor.
-    constexpr std::int64_t sums_bytes = 1024;
-    EXPECT_LE(listener.stages[0].peak_bytes, listener.stages[0].peak_bytes_model + sums_bytes);
+    EXPECT_EQ(listener.stages[0].peak_bytes, listener.stages[0].peak_bytes_model);
   }
 }
 
-/// A sum's order on a GPU is that of its kernels: attention adds gradients of queries as blocks end, so that a resumed run
-/// need not have the same bits.
+/// A sum's order on a GPU is that of its kernels: attention adds gradients of queries as blocks end, so that a resumed
+/// run need not have the same bits.
 TEST(Trainer, ResumesOnADevice) {
   const Communicator world = Communicator::world();
   const SharedDirectory directory(world);
@@ -186,7 +245,7 @@ TEST(Trainer, TheTimeOfAStepIsShownByKindOfWork) {
                 row.step_time, 1e-9);
   }
   TrainingStageRow stage = listener.stages.at(0);
-  summarise_steps(listener.steps, stage);
+  summarise_steps(listener.steps, listener.terms, stage);
   EXPECT_NEAR(stage.attention_share + stage.product_share + stage.elementwise_share + stage.communication_share +
                   stage.idle_share,
               1.0, 1e-9);
@@ -212,11 +271,10 @@ TEST(Trainer, AStageEndsAtItsAccuracyOrFails) {
   const SharedDirectory directory(world);
   TrainingPlan plan = small_plan(mesh(1, 1, 1, world.size()), 400);
   plan.stages[0].learning_rate = {.peak = 1e-2};
-  plan.stages[0].needle_template = "short1";
-  plan.stages[0].stop_when_answer_accuracy = 0.2;
+  plan.stages[0].stop_when_accuracy = 0.2;
   const auto steps = steps_of(world, small_run(plan, directory / "reached.h5"));
   EXPECT_LT(steps.size(), 400U);
-  plan.stages[0].stop_when_answer_accuracy = 0.999;
+  plan.stages[0].stop_when_accuracy = 0.999;
   plan.stages[0].steps = 5;
   Listener listener;
   test::expect_error(ErrorKind::check_failed, [&] { train(world, small_run(plan, directory / "missed.h5"), listener); },

@@ -2,35 +2,35 @@
 
 #include <stdlib.h>  // mkdtemp
 
+#include <algorithm>
 #include <utility>
 
 #include "core/random.hpp"
 
 namespace ringworld::test {
 
-Row ChainRows::draw_row(std::int64_t global_row) const {
-  const CounterRng random(seed_, static_cast<std::uint64_t>(global_row));
-  Row row;
-  auto token = static_cast<Token>(random.integer(0, static_cast<std::uint64_t>(vocab_size_)));
+TrainingSequence ChainBatches::draw_sequence(std::int64_t index) const {
+  const CounterRng random(seed_, static_cast<std::uint64_t>(index));
+  TrainingSequence sequence;
+  auto token = static_cast<Token>(random.integer(0, static_cast<std::uint64_t>(vocabulary_.size())));
   for (std::int64_t i = 0; i <= context_length(); ++i) {
-    row.tokens.push_back(token);
+    sequence.tokens.push_back(token);
     const auto step = static_cast<Token>(random.integer(static_cast<std::uint64_t>(i + 1), 3));
-    token = static_cast<Token>((7 * token + step) % vocab_size_);
+    token = static_cast<Token>((7 * token + step) % vocabulary_.size());
   }
-  row.kinds.assign(static_cast<std::size_t>(context_length()), TargetKind::text);
-  for (std::size_t i = 2; i < row.kinds.size(); i += 5) {
-    row.kinds[i] = i % 2 == 0 ? TargetKind::answer : TargetKind::none;
+  sequence.terms.assign(static_cast<std::size_t>(context_length()), 1);
+  for (std::size_t i = 2; i < sequence.terms.size(); i += 5) {
+    sequence.terms[i] = i % 2 == 0 ? TermIndex{0} : no_term;
   }
-  return row;
+  if (vocabulary_.parts().size() > 1) {
+    std::transform(sequence.tokens.begin() + 1, sequence.tokens.end(), sequence.terms.begin(),
+                   [&](Token target) { return static_cast<TermIndex>(vocabulary_.part_of(target)); });
+  }
+  return sequence;
 }
 
-TargetCounts ChainRows::count_targets(std::int64_t global_row) const {
-  TargetCounts counts;
-  for (const TargetKind kind : draw_row(global_row).kinds) {
-    counts.answer += kind == TargetKind::answer ? 1 : 0;
-    counts.text += kind == TargetKind::text ? 1 : 0;
-  }
-  return counts;
+TermCounts ChainBatches::count_targets(std::int64_t index) const {
+  return count_terms(draw_sequence(index).terms, terms().size());
 }
 
 TrainingPlan small_plan(const MeshShape& mesh, std::int64_t steps) {
@@ -41,7 +41,7 @@ TrainingPlan small_plan(const MeshShape& mesh, std::int64_t steps) {
                 .heads = 4,
                 .kv_heads = 4,
                 .head_size = 16,
-                .vocab_size = 53,
+                .vocabulary = 53,
                 .rope_theta = 512.0,
                 .has_attention_bias = true};
   plan.seed = 7;
@@ -52,7 +52,6 @@ TrainingPlan small_plan(const MeshShape& mesh, std::int64_t steps) {
   stage.batch = 4;
   stage.mesh = mesh;
   stage.learning_rate = {.peak = 3e-3, .minimum = 3e-4, .warmup_steps = 3, .shape = DecayShape::linear, .hold = 0.5};
-  stage.attends_within_documents = false;
   return plan;
 }
 
@@ -61,12 +60,19 @@ TrainingRun small_run(TrainingPlan plan, std::filesystem::path checkpoint) {
   run.plan = std::move(plan);
   run.checkpoint.path = std::move(checkpoint);
   run.tokenizer = "byte\n";
-  run.make_source = [vocab_size = run.plan.model.vocab_size](const Stage& stage, std::int64_t index) {
+  run.make_source = [vocabulary = run.plan.model.vocabulary](const Stage& stage, std::int64_t index) {
+    std::vector<LossTerm> terms{{.name = "answer"}, {.name = "text"}};
+    if (vocabulary.parts().size() > 1) {
+      terms.clear();
+      for (const VocabularyPart& part : vocabulary.parts()) {
+        terms.push_back({.name = part.name, .weight = 1.0 / static_cast<double>(vocabulary.parts().size())});
+      }
+    }
     const BatchOptions batch{.context_length = stage.context_length,
-                             .rows_per_step = stage.batch,
-                             .text_weight = stage.text_weight,
+                             .sequences_per_step = stage.batch,
+                             .terms = terms,
                              .attends_within_documents = false};
-    return std::make_unique<ChainRows>(batch, 100 + static_cast<std::uint64_t>(index), vocab_size);
+    return std::make_unique<ChainBatches>(batch, 100 + static_cast<std::uint64_t>(index), vocabulary);
   };
   return run;
 }

@@ -10,18 +10,19 @@
 
 namespace ringworld::test {
 
-/// Rows of a language in which a token follows from the one before: learnable within a few steps.
-class ChainRows final : public BatchSource {
+/// Sequences of a language in which a token follows from the one before: learnable within a few steps. Terms: `answer`
+/// and `text`, some targets in neither; with a vocabulary in parts, one a part, of equal weight.
+class ChainBatches final : public BatchSource {
  public:
-  ChainRows(const BatchOptions& batch, std::uint64_t seed, std::int64_t vocab_size)
-      : BatchSource(batch), seed_(seed), vocab_size_(vocab_size) {}
+  ChainBatches(const BatchOptions& batch, std::uint64_t seed, const Vocabulary& vocabulary)
+      : BatchSource(batch), seed_(seed), vocabulary_(vocabulary) {}
 
  private:
-  [[nodiscard]] Row draw_row(std::int64_t global_row) const override;
-  [[nodiscard]] TargetCounts count_targets(std::int64_t global_row) const override;
+  [[nodiscard]] TrainingSequence draw_sequence(std::int64_t index) const override;
+  [[nodiscard]] TermCounts count_targets(std::int64_t index) const override;
 
   std::uint64_t seed_;
-  std::int64_t vocab_size_;
+  Vocabulary vocabulary_;
 };
 
 /// 4 heads of 16, hidden 40, 2 layers, a vocabulary that no mesh divides. One stage of `steps`.
@@ -34,8 +35,9 @@ class Listener final : public TrainingObserver {
   struct Stopped {};
   explicit Listener(std::size_t stop_after = 0) : stop_after_(stop_after) {}
 
-  void on_step(const TrainingStepRow& row) override {
+  void on_step(const TrainingStepRow& row, std::span<const TrainingTermRow> of_step) override {
     steps.push_back(row);
+    terms.insert(terms.end(), of_step.begin(), of_step.end());
     if (steps.size() == stop_after_) {
       throw Stopped{};
     }
@@ -44,6 +46,7 @@ class Listener final : public TrainingObserver {
   void on_checkpoint() override { ++checkpoints; }
 
   std::vector<TrainingStepRow> steps;
+  std::vector<TrainingTermRow> terms;  ///< of the steps: answer, text
   std::vector<TrainingStageRow> stages;
   int checkpoints = 0;
 

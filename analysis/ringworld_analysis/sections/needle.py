@@ -21,9 +21,9 @@ from ringworld_analysis.table import Table
 KEY, TITLE = "needle", "Needle retrieval"
 
 #: Columns that tell models apart; what differs only in its training seed is added up.
-MODEL = ("schedule", "stage", "trained_context_length")
+MODEL = ("stages", "stage", "trained_context_length")
 #: Keys that the figures show: in the name of the model, as axes, panels, bars and squares.
-SHOWN = ("schedule", "stage", "decoding", "theta_mode", "context_length", "depth", "kind", "needles_planted",
+SHOWN = ("stages", "stage", "decoding", "theta_mode", "context_length", "depth", "kind", "needles_planted",
          "needles_asked", "position_begin", "position_end")  # fmt: skip
 #: Keys over which hits are added up.
 POOLED = ("training_seed", "seed")
@@ -93,9 +93,9 @@ def last_of_each_cell(every: Table) -> Table:
     found = _with_given_thetas(every.take(every.last_valid(every.keys)))
     schedules = [
         f"{schedule}, generated" if decoding == "greedy" else schedule
-        for schedule, decoding in zip(found["schedule"].tolist(), found["decoding"].tolist())
+        for schedule, decoding in zip(found["stages"].tolist(), found["decoding"].tolist())
     ]
-    return found.with_column("schedule", np.array(schedules, dtype=object), meaning="schedule, and how it answers")
+    return found.with_column("stages", np.array(schedules, dtype=object), meaning="schedule, and how it answers")
 
 
 def _with_given_thetas(rows: Table) -> Table:
@@ -316,7 +316,7 @@ def _summary_rows(cells: Table) -> Iterator[tuple[Model, str, int, int, int, Sha
 def _grid(cells: Table) -> Grid:
     found = list(_summary_rows(cells))
     is_apart = any(model.configuration for model, *_ in found)
-    columns = ("schedule", "stage", "trained to", *(["configuration"] * is_apart), "theta", "context length", "planted",
+    columns = ("stages", "stage", "trained to", *(["configuration"] * is_apart), "theta", "context length", "planted",
                "asked", "hits", "trials", "accuracy", "low", "high", "worst depth", "wrong needle")  # fmt: skip
     lines = [
         [model.schedule, model.stage, model.trained, *([model.configuration] * is_apart), mode, length, planted, asked,

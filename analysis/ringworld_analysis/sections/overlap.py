@@ -11,11 +11,12 @@ from matplotlib.patches import Patch
 
 from ringworld_analysis import drawing, formatting
 from ringworld_analysis.content import DataSet, Finding, Picture, Section
+from ringworld_analysis.reading import HOPS, PROBES
 from ringworld_analysis.run import Run, ordered
 from ringworld_analysis.sections import sweep
 from ringworld_analysis.table import Row, Table
 
-KEY, TITLE, TABLE = "overlap", "Overlap of communication and compute", "/overlap/hops"
+KEY, TITLE = "overlap", "Overlap of communication and compute"
 REQUIRED = ("attention_row", "rank", "hop", "t_compute", "t_comm", "t_both", "exposed", "overlap", "polling")
 #: Ranks that a hop figure shows at most; larger rings show those with the least, middle and most exposed time.
 MOST_RANKS = 8
@@ -35,15 +36,15 @@ INTRO = (
 
 def section(run: Run) -> Section | None:
     """Build the section."""
-    hops = run.table(TABLE)
+    hops = run.table(HOPS)
     if hops is None:
-        return Section(KEY, TITLE, missing=f"The file has no table `{TABLE}`: overlap was not probed in this run.")
+        return Section(KEY, TITLE, missing=f"The file has no table `{PROBES}`: overlap was not probed in this run.")
     absent = [name for name in REQUIRED if name not in hops]
     if absent:
-        return Section(KEY, TITLE, missing=f"`{TABLE}` lacks the columns {', '.join(absent)}.")
+        return Section(KEY, TITLE, missing=f"`{PROBES}` lacks the columns {', '.join(absent)}.")
     hops = _join(run, hops)
     if not len(hops):
-        return Section(KEY, TITLE, missing=f"`{TABLE}` has no row that belongs to a valid row of `/attention`.")
+        return Section(KEY, TITLE, missing=f"`{PROBES}` has no row that belongs to a valid row of `/attention`.")
     pictures = _overview(run, hops) + _details(run, hops)
     return Section(KEY, TITLE, INTRO, pictures, data=[_data(run, hops)], findings=_findings(hops))
 
@@ -115,7 +116,8 @@ def _overview(run: Run, hops: Table) -> list[Picture]:
                 "span their 10th to 90th percentile. Filled markers: kernels drove communication between "
                 "tiles (polling on)."
                 + (" The axis is cut at -1." if lowest < -1 else ""),
-                "`overlap` of `/overlap/hops`, by `polling` and the point of `/attention` that `attention_row` names",
+                "`t_compute`, `t_comm` and `t_both` of `/overlap`, by `polling` and the point of `/attention` that "
+                "`attention_row` names",
                 png, width, "overlap-hops", is_folded=index > 0,
             )
         )  # fmt: skip
@@ -174,7 +176,7 @@ def _details(run: Run, hops: Table) -> list[Picture]:
                 + (f" This is the largest ring and context of its layout and pass; all {total} probed points are in "
                    "`overlap-hops.csv`." if total > len(chosen) else ""),
                 "`t_comm`, `exposed` (clipped to [0, `t_comm`]), `t_compute`, `t_both`, `overlap`, `polling` of "
-                "`/overlap/hops`",
+                "`/overlap`",
                 png, width, "overlap-hops", is_folded=index > 0,
             )
         )  # fmt: skip

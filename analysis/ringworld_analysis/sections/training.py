@@ -12,21 +12,24 @@ from matplotlib.ticker import FuncFormatter
 
 from ringworld_analysis import drawing, formatting
 from ringworld_analysis.content import DataSet, Finding, Grid, Picture, Section
-from ringworld_analysis.reading import STAGES, STEPS
+from ringworld_analysis.reading import STAGES, STEPS, TERMS
 from ringworld_analysis.run import Run, describe
 from ringworld_analysis.table import Column, Table
 
 KEY, TITLE = "training", "Training"
 
-STEP_COLUMNS = ("schedule", "stage", "step", "context_length", "loss", "answer_loss", "answer_accuracy", "elapsed",
-                "tokens", "tokens_per_second", "flop_causal", "seed", "valid")  # fmt: skip
-STAGE_COLUMNS = ("schedule", "stage", "context_length", "rope_theta", "steps", "batch", "tokens", "mesh", "seconds",
-                 "reshard_seconds", "tokens_per_second", "flop_causal", "mfu_measured_peak", "final_answer_loss",
-                 "final_answer_accuracy", "seed")  # fmt: skip
+STEP_COLUMNS = ("stages", "stage", "step", "context_length", "loss", "elapsed", "tokens",
+                "tokens_per_second", "flop_causal", "seed", "valid")  # fmt: skip
+STAGE_COLUMNS = ("stages", "stage", "context_length", "rope_theta", "steps", "batch", "tokens", "mesh", "seconds",
+                 "reshard_seconds", "tokens_per_second", "flop_causal", "mfu_measured_peak", "first_term",
+                 "final_accuracy", "seed")  # fmt: skip
 #: Keys that say which step of which training run a row is of. Other keys tell runs apart where these do not.
-PLACE = ("schedule", "seed", "stage", "step")
+PLACE = ("stages", "seed", "stage", "step")
 
-LOSS, ANSWER, SPEED = "#8a8f98", "#004488", "#117733"
+TERM_COLUMNS = ("stages", "stage", "step", "term", "loss", "accuracy", "seed", "valid")
+
+LOSS, SPEED = "#8a8f98", "#117733"
+_TERMS = ("#004488", "#bb5566", "#ddaa33", "#44aa99", "#882255")
 _SCHEDULES = ("#004488", "#bb5566", "#ddaa33", "#44aa99", "#882255", "#999933", "#88ccee")
 
 
@@ -41,15 +44,36 @@ def section(run: Run) -> Section | None:
     steps = every.take(every.last_valid(("file", *every.keys)))
     if not len(steps):
         return Section(KEY, TITLE, missing="There is no valid step to plot.")
+    steps, names = with_terms(steps, run.records(TERMS))
     stages = run.records(STAGES)
     if stages is not None and any(name not in stages for name in STAGE_COLUMNS):
         stages = None
     return Section(
         KEY, TITLE,
         "The context grows stage by stage; each stage starts from the weights of the one before it.",
-        [*_time_axes(steps), *_comparison(steps)], [_grid(stages)] if stages is not None else [],
+        [*_time_axes(steps, names), *_comparison(steps, names)], [_grid(stages)] if stages is not None else [],
         data=[_data(steps)], findings=_findings(steps),
     )  # fmt: skip
+
+
+def with_terms(steps: Table, terms: Table | None) -> tuple[Table, list[str]]:
+    """Return the steps with `loss of X` and `accuracy of X` of each term X, and the names of the terms.
+
+    The first term of a task comes first. What a step has no value of is not a number.
+    """
+    if terms is None or any(name not in terms for name in TERM_COLUMNS):
+        return steps, []
+    keys = [name for name in ("file", *terms.keys) if name != "term" and name in terms and name in steps]
+    valid = terms.take(terms["valid"].astype(bool))
+    names = list(dict.fromkeys(str(name) for name in valid["term"].tolist()))
+    for name in names:
+        own = valid.where(term=name)
+        place = {point: index for index, point in enumerate(own.points(keys))}
+        found = [place.get(point, -1) for point in steps.points(keys)]
+        for column, meaning in (("loss", "mean nll of its targets"), ("accuracy", "share of them that is likeliest")):
+            values = np.array([own[column][index] if index >= 0 else np.nan for index in found])
+            steps = steps.with_column(f"{column} of {name}", values, "nat" if column == "loss" else "1", meaning)
+    return steps, names
 
 
 def in_order(rows: Table) -> Table:
@@ -88,7 +112,7 @@ def trainings(steps: Table) -> list[Training]:
     """Part the steps into runs: by schedule and seed, and by every key in which two rows of one step differ."""
     apart = steps.colliding(PLACE, [name for name in ("file", *steps.keys) if name not in PLACE])
     found = []
-    for (schedule, seed, *_apart), rows in steps.groups(["schedule", "seed", *apart]):
+    for (schedule, seed, *_apart), rows in steps.groups(["stages", "seed", *apart]):
         words = [schedule or "one schedule", *([describe(rows.rows()[0], apart)] if apart else [])]
         found.append(Training(", ".join(words), int(seed), in_order(rows)))
     return found
@@ -97,31 +121,35 @@ def trainings(steps: Table) -> list[Training]:
 # ---- one run ---------------------------------------------------------------------------------------------------------
 
 
-def _time_axes(steps: Table) -> Iterator[Picture]:
+def _time_axes(steps: Table, terms: list[str]) -> Iterator[Picture]:
     found = trainings(steps)
     is_only_seed = len(steps.distinct("seed")) == 1
     for index, training in enumerate(found):
         suffix = "" if len(found) == 1 else f"-{index + 1}"
-        png, width = _draw_time(training.steps)
+        png, width = _draw_time(training.steps, terms)
         yield Picture(
             f"training-time{suffix}", f"Stages on one time axis: {training.name(is_only_seed)}",
             "Dashed lines are stage boundaries, with the context length of each stage above. Thin lines are single "
-            "steps, thick ones their running mean. The answers' loss jumps where the context doubles and falls again "
+            "steps, thick ones their running mean. A loss jumps where the context doubles and falls again "
             "within the stage; tokens per second fall as attention outgrows the rest. Work is counted without what is "
             "recomputed, visible pairs only.",
-            f"`loss`, `answer_loss`, `tokens_per_second`, `flop_causal` over `elapsed` of `{STEPS}`",
+            f"`loss`, `tokens_per_second`, `flop_causal` over `elapsed` of `{STEPS}`, `loss` of `{TERMS}`",
             png, width, KEY, is_folded=index > 0,
         )  # fmt: skip
 
 
-def _draw_time(rows: Table) -> tuple[bytes, int]:
+def _draw_time(rows: Table, terms: list[str]) -> tuple[bytes, int]:
     time = rows["elapsed"]
     divisor, unit = (3600.0, "h") if time.max() > 7200 else (60.0, "min") if time.max() > 180 else (1.0, "s")
     x, of_stage = time / divisor, rows["stage"]
     with drawing.style():
         figure, grid = drawing.panels(3, 1, width=3.95, height=1.75, sharex=True)
         loss, speed, work = grid[:, 0]
-        for name, colour in (("loss", LOSS), ("answer_loss", ANSWER)):
+        lines = {"loss": ("loss that is minimised", LOSS)}
+        for index, term in enumerate(terms):
+            if np.isfinite(rows[f"loss of {term}"]).any():
+                lines[f"loss of {term}"] = (f"loss of {term}", _TERMS[index % len(_TERMS)])
+        for name, (_label, colour) in lines.items():
             loss.plot(x, rows[name], color=colour, linewidth=0.5, alpha=0.35)
             loss.plot(x, smooth(rows[name], of_stage), color=colour, linewidth=1.7)
         loss.set_ylim(bottom=0)
@@ -140,11 +168,7 @@ def _draw_time(rows: Table) -> tuple[bytes, int]:
         work.set_xlim(0, float(x.max()) * 1.005)
         for axes in grid[:, 0]:
             _mark_stages(axes, rows, x, is_named=axes is loss)
-        drawing.legend(
-            figure,
-            [Line2D([], [], color=ANSWER, label="loss of the answers"),
-             Line2D([], [], color=LOSS, label="loss that is minimised (text included)")],
-        )  # fmt: skip
+        drawing.legend(figure, [Line2D([], [], color=colour, label=label) for label, colour in lines.values()])
         return drawing.to_png(figure)
 
 
@@ -167,24 +191,25 @@ def _mark_stages(axes: Axes, rows: Table, x: Column, *, is_named: bool) -> None:
 # ---- schedules against each other ------------------------------------------------------------------------------------
 
 
-def _comparison(steps: Table) -> Iterator[Picture]:
+def _comparison(steps: Table, terms: list[str]) -> Iterator[Picture]:
     found = trainings(steps)
-    if len({training.schedule for training in found}) < 2:
+    if len({training.schedule for training in found}) < 2 or not terms:
         return
-    png, width = _draw_comparison(found)
+    first = terms[0]
+    png, width = _draw_comparison(found, first)
     yield Picture(
         "training-schedules", "Schedules against each other",
         "The same model under different stage schedules, against each of the budgets that could be held equal. Lines "
-        "are running means of the share of answer tokens that are right, one a seed; a progressive run is judged at "
+        f"are running means of the share of {first} tokens that are right, one a seed; a progressive run is judged at "
         "the context of its stage, so it is the right end, at the longest context, that compares. Accuracy on "
         "held-out needles is in the section on needles.",
-        f"`answer_accuracy` over the sums of `tokens` and `flop_causal`, and over `elapsed`, by `schedule` and `seed` "
-        f"of `{STEPS}`",
+        f"`accuracy` of {first} of `{TERMS}` over the sums of `tokens` and `flop_causal`, and over `elapsed`, by "
+        f"`stages` and `seed` of `{STEPS}`",
         png, width, KEY,
     )  # fmt: skip
 
 
-def _draw_comparison(found: Sequence[Training]) -> tuple[bytes, int]:
+def _draw_comparison(found: Sequence[Training], term: str) -> tuple[bytes, int]:
     schedules = list(dict.fromkeys(training.schedule for training in found))
     budgets = (("tokens", "token", "tokens"), ("flop_causal", "FLOP", "work"), ("elapsed", "s", "training time"))
     with drawing.style():
@@ -193,7 +218,7 @@ def _draw_comparison(found: Sequence[Training]) -> tuple[bytes, int]:
             for training in found:
                 rows, colour = training.steps, _schedule_colour(schedules, training.schedule)
                 x = rows[column] if column == "elapsed" else np.cumsum(rows[column])
-                y = smooth(rows["answer_accuracy"], rows["stage"])
+                y = smooth(rows[f"accuracy of {term}"], rows["stage"])
                 axes.plot(x, y, color=colour, linewidth=1.3)
                 axes.plot(x[-1:], y[-1:], marker="o", color=colour, markersize=4)
             axes.set_xlabel(f"{name} ({unit})")
@@ -201,7 +226,7 @@ def _draw_comparison(found: Sequence[Training]) -> tuple[bytes, int]:
             axes.set_ylim(0, 1)
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: formatting.si_tick(value) or "0"))
             axes.locator_params(axis="x", nbins=5)
-        grid[0, 0].set_ylabel("answer tokens right (share)")
+        grid[0, 0].set_ylabel(f"{term} tokens right (share)")
         handles = [Line2D([], [], color=_schedule_colour(schedules, name), label=name) for name in schedules]
         drawing.legend(figure, handles)
         return drawing.to_png(figure)
@@ -215,7 +240,7 @@ def _schedule_colour(schedules: list[str], name: str) -> str:
 
 
 def _grid(stages: Table) -> Grid:
-    first = ("schedule", "seed")
+    first = ("stages", "seed")
     apart = [name for name in stages.varying(stages.keys) if name not in STAGE_COLUMNS]
     names = (*first, *apart, *(name for name in STAGE_COLUMNS if name not in first))
     lines = [[row[name] for name in names] for row in stages.rows()]

@@ -42,7 +42,7 @@ def section(run: Run) -> Section | None:
         "Counted against the model", ["pass" if name == "pass_label" else name for name in names], cells,
         {"context_length": "token", "wire_bytes": "B", "wire_bytes_model": "B"},
         {
-            "hops_model": "P - 1 for each of forward and backward",
+            "hops_model": run.attention.meanings.get("hops_model", "P - 1 for each of forward and backward"),
             "difference": "wire_bytes - wire_bytes_model, bytes",
             "wire_bytes": run.attention.meanings.get("wire_bytes", ""),
             "hops": run.attention.meanings.get("hops", ""),
@@ -73,5 +73,7 @@ def section(run: Run) -> Section | None:
 
 
 def expected_hops(row: Row) -> int:
-    """Neighbour transfers of activations in one pass: P - 1, twice that for forward and backward together."""
+    """Transfers of activations in one pass: by the plan of the schedule, in older records P - 1 a pass."""
+    if "hops_model" in row:
+        return int(row["hops_model"])
     return int((row["ranks"] - 1) * (2 if row["pass"] == "forward_backward" else 1))

@@ -1,4 +1,4 @@
-/// @file  Block attention on an NVIDIA GPU: checks a block, and hands it to the first path that takes it (path.hpp).
+/// @file  Block attention on an NVIDIA GPU: hands a block to the first path that takes it (path.hpp).
 ///
 /// Everything is enqueued on the compute stream. RINGWORLD_CUDA_ATTENTION=hopper|mma|fp32 leaves out the paths before the
 /// one that it names, for tests and benchmarks.
@@ -16,6 +16,7 @@
 #include "kernels/attention/attention.hpp"
 #include "kernels/attention/cuda/path.hpp"
 #include "kernels/attention/cuda/rows.hpp"
+#include "kernels/attention/cuda/workspace.hpp"
 
 namespace ringworld {
 namespace {
@@ -69,22 +70,30 @@ void check_extents(const ConstActivationView& q, const ConstActivationView& k) {
 
 /// Whether some query of a block may not see some key of it.
 bool hides_something(const BlockMask& mask, std::int64_t key_tokens) {
-  return mask.has_segments() || (mask.is_causal && mask.diagonal < key_tokens - 1);
+  return mask.has_documents() || (mask.is_causal && mask.diagonal < key_tokens - 1);
 }
 
 class CudaBlockAttention final : public BlockAttention {
  public:
   explicit CudaBlockAttention(const BlockAttentionOptions& options)
-      : head_size_(options.head_size),
+      : BlockAttention(options.head_size),
         stream_(native_compute_stream()),
         paths_(make_paths(options)),
-        unsafe_flag_(cuda_attention_workspace_bytes, DeviceKind::cuda) {}
+        unsafe_flag_(cuda_attention_workspace_bytes, DeviceKind::cuda, MemoryUse::attention) {}
 
-  void reset(const AttentionState& state) override { cuda::reset(state, stream_); }
+  [[nodiscard]] std::int64_t workspace_bytes() const override {
+    std::int64_t bytes = unsafe_flag_.bytes();
+    for (const auto& path : paths_) {
+      bytes += path->workspace_bytes();
+    }
+    return bytes;
+  }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
-                  const Progress& progress) override {
-    check_block(block, state, out, head_size_);
+ private:
+  void run_reset(const AttentionState& state) override { cuda::reset(state, stream_); }
+
+  bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                      const Progress& progress) override {
     check_extents(block.q, block.k);
     require(state.output.strides[3] == 1, "block attention: the last extent of the state's output must be dense");
     bool is_written = out.is_null();
@@ -102,22 +111,16 @@ class CudaBlockAttention final : public BlockAttention {
     return !progress || progress();
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out) override {
-    const auto [batch, heads, tokens, head_size] = state.output.shape;
-    require(out.shape == std::array{batch, tokens, heads, head_size}, "block attention: out does not fit the state");
+  void run_finalize(const AttentionState& state, const ActivationView& out) override {
     cuda::finalize(state, out, stream_);
   }
 
-  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
-                           const TensorView<float, 3>& delta) override {
-    require(dout.shape == out.shape, "block attention: dout has not the shape of out");
-    require(delta.shape == std::array{out.batch(), out.heads(), out.tokens()},
-            "block attention: delta does not fit out");
+  void run_output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                               const TensorView<float, 3>& delta) override {
     cuda::output_dot_gradient(out, dout, delta, stream_);
   }
 
-  bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
-    check_block(block, gradients, head_size_);
+  bool run_backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
     check_extents(block.q, block.k);
     require(gradients.dq.strides[3] == 1 && gradients.dk.strides[3] == 1 && gradients.dv.strides[3] == 1,
             "block attention: the last extent of dq, dk and dv must be dense");
@@ -139,15 +142,6 @@ class CudaBlockAttention final : public BlockAttention {
     return !progress || progress();
   }
 
-  [[nodiscard]] std::int64_t workspace_bytes() const override {
-    std::int64_t bytes = unsafe_flag_.bytes();
-    for (const auto& path : paths_) {
-      bytes += path->workspace_bytes();
-    }
-    return bytes;
-  }
-
- private:
   void clear_overwritten(const BlockGradients& gradients, const cuda::Gate& gate) const {
     if (gradients.overwrites_keys) {
       cuda::clear(gradients.dk, gate, stream_);
@@ -179,7 +173,6 @@ class CudaBlockAttention final : public BlockAttention {
     throw Error(ErrorKind::internal, "block attention: no CUDA path takes this block");
   }
 
-  std::int64_t head_size_;
   cudaStream_t stream_;
   std::vector<std::unique_ptr<cuda::AttentionPath>> paths_;
   Buffer unsafe_flag_;

@@ -30,7 +30,7 @@ class AttentionPath {
   [[nodiscard]] virtual std::string_view name() const = 0;
 
   /// Whether the path has a kernel for these types, strides and alignments.
-  /// @pre the shapes passed check_block (attention.hpp)
+  /// @pre the shapes passed the checks of BlockAttention
   [[nodiscard]] virtual bool supports(const ForwardBlock& block, const AttentionState& state) const = 0;
   [[nodiscard]] virtual bool supports(const BackwardBlock& block, const BlockGradients& gradients) const = 0;
 

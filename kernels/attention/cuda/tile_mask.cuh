@@ -113,8 +113,8 @@ struct TileMask {
   }
 };
 
-[[nodiscard]] inline Documents documents_of(const TensorView<const std::int32_t, 2>& segments) {
-  return {segments.data, segments.strides[0], segments.strides[1]};
+[[nodiscard]] inline Documents documents_of(const TensorView<const std::int32_t, 2>& document_ids) {
+  return {document_ids.data, document_ids.strides[0], document_ids.strides[1]};
 }
 
 [[nodiscard]] inline TileMask tile_mask_of(const BlockMask& mask, std::int64_t query_tokens, std::int64_t key_tokens) {
@@ -123,8 +123,8 @@ struct TileMask {
   return {.query_tokens = static_cast<int>(query_tokens),
           .key_tokens = static_cast<int>(key_tokens),
           .diagonal = static_cast<int>(diagonal),
-          .queries = documents_of(mask.query_segments),
-          .keys = documents_of(mask.key_segments)};
+          .queries = documents_of(mask.query_document_ids),
+          .keys = documents_of(mask.key_document_ids)};
 }
 
 }  // namespace ringworld::cuda

@@ -1,7 +1,7 @@
 #pragma once
 /// @file  Words of two bf16: products by `vdpbf16ps`, which adds both products of a pair to an fp32 sum.
 
-#include "kernels/row/simd_avx512.hpp"
+#include "kernels/elementwise/simd_avx512.hpp"
 
 namespace ringworld::host_attention {
 namespace {

@@ -13,10 +13,10 @@ namespace ringworld::host_attention {
 /// Copies of the document ids of all sequences, padded to whole tiles, with the range of ids of each tile.
 class DocumentTiles {
  public:
-  explicit DocumentTiles(const BlockMask& mask) : has_documents_(mask.has_segments()) {
+  explicit DocumentTiles(const BlockMask& mask) : has_documents_(mask.has_documents()) {
     if (has_documents_) {
-      queries_.assign(mask.query_segments, query_tile);
-      keys_.assign(mask.key_segments, key_tile);
+      queries_.assign(mask.query_document_ids, query_tile);
+      keys_.assign(mask.key_document_ids, key_tile);
     }
   }
 
@@ -33,8 +33,8 @@ class DocumentTiles {
     const bool is_one_document = queries.smallest >= 0 && queries.smallest == queries.largest &&
                                  keys.smallest == keys.largest && queries.smallest == keys.smallest;
     if (!is_one_document) {
-      tile.query_segments = queries_.ids(batch, query);
-      tile.key_segments = keys_.ids(batch, key);
+      tile.query_document_ids = queries_.ids(batch, query);
+      tile.key_document_ids = keys_.ids(batch, key);
     }
     return true;
   }

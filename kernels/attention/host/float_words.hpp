@@ -1,7 +1,7 @@
 #pragma once
 /// @file  Words of one float: products by fused multiply-adds.
 
-#include "kernels/row/simd.hpp"
+#include "kernels/elementwise/simd.hpp"
 
 namespace ringworld::host_attention {
 namespace {

@@ -41,22 +41,31 @@ DType narrowest_common(const View&... views) {
 
 class HostBlockAttention final : public BlockAttention {
  public:
-  HostBlockAttention(const BlockAttentionOptions& options, Isa isa) : options_(options), isa_(isa) {
+  HostBlockAttention(const BlockAttentionOptions& options, Isa isa)
+      : BlockAttention(options.head_size), options_(options), isa_(isa) {
     for (int thread = 0; thread < options.threads; ++thread) {
       scratches_.emplace_back(options.head_size);
     }
   }
 
-  void reset(const AttentionState& state) override {
+  [[nodiscard]] std::int64_t workspace_bytes() const override {
+    std::int64_t bytes = 0;
+    for (const Scratch& scratch : scratches_) {
+      bytes += scratch.memory.bytes();
+    }
+    return bytes;
+  }
+
+ private:
+  void run_reset(const AttentionState& state) override {
     for_each_row(state.maximum, [&](auto b, auto h, auto t) {
       state.maximum(b, h, t) = -std::numeric_limits<float>::infinity();
       state.sum(b, h, t) = 0.0F;
     });
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
-                  const Progress& progress) override {
-    check_block(block, state, out, options_.head_size);
+  bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                      const Progress& progress) override {
     const BlockTiling tiling(block.mask, block.q.tokens(), block.k.tokens());
     const ForwardPass pass{.kernels = tile_kernels(isa_, narrowest_common(block.q, block.k, block.v)),
                            .scale = options_.scale,
@@ -67,13 +76,12 @@ class HostBlockAttention final : public BlockAttention {
         walk_pairs(scratches_, block.k.batch(), block.k.heads(), progress,
                    [&](const Walker& walker, auto batch, auto kv_head) { pass.walk(walker, batch, kv_head); });
     if (has_ended && !out.is_null()) {
-      finalize(state, out);
+      run_finalize(state, out);
     }
     return has_ended;
   }
 
-  bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
-    check_block(block, gradients, options_.head_size);
+  bool run_backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
     clear_overwritten_keys(gradients);
     const BlockTiling tiling(block.mask, block.q.tokens(), block.k.tokens());
     const BackwardPass pass{.kernels = tile_kernels(isa_, narrowest_common(block.q, block.k, block.v, block.dout)),
@@ -85,7 +93,7 @@ class HostBlockAttention final : public BlockAttention {
                       [&](const Walker& walker, auto batch, auto kv_head) { pass.walk(walker, batch, kv_head); });
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out) override {
+  void run_finalize(const AttentionState& state, const ActivationView& out) override {
     with_type(out.dtype, [&](auto type) {
       using T = decltype(type);
       const auto typed = out.as<T>();
@@ -105,8 +113,8 @@ class HostBlockAttention final : public BlockAttention {
     });
   }
 
-  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
-                           const TensorView<float, 3>& delta) override {
+  void run_output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                               const TensorView<float, 3>& delta) override {
     with_type(out.dtype, [&](auto out_type) {
       with_type(dout.dtype, [&](auto dout_type) {
         const auto typed_out = out.as<decltype(out_type)>();
@@ -124,15 +132,6 @@ class HostBlockAttention final : public BlockAttention {
     });
   }
 
-  [[nodiscard]] std::int64_t workspace_bytes() const override {
-    std::int64_t bytes = 0;
-    for (const Scratch& scratch : scratches_) {
-      bytes += scratch.memory.bytes();
-    }
-    return bytes;
-  }
-
- private:
   template <class Function>
   static void for_each_row(const TensorView<float, 3>& rows, Function&& function) {
     for (std::int64_t b = 0; b < rows.shape[0]; ++b) {

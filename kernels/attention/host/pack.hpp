@@ -3,7 +3,7 @@
 
 #include "core/bf16.hpp"
 #include "kernels/attention/host/tile_kernels.hpp"
-#include "kernels/row/simd.hpp"
+#include "kernels/elementwise/simd.hpp"
 
 namespace ringworld::host_attention {
 namespace {

@@ -15,7 +15,8 @@ namespace ringworld::host_attention {
 /// bf16 pairs fills half of its place.
 struct Scratch {
   explicit Scratch(std::int64_t head_size)
-      : padded_head(padded(head_size)), memory(words() * static_cast<std::int64_t>(sizeof(Word))) {
+      : padded_head(padded(head_size)),
+        memory(words() * static_cast<std::int64_t>(sizeof(Word)), DeviceKind::host, MemoryUse::attention) {
     Word* next = memory.as<Word>();
     const auto take = [&next](std::int64_t count) { return std::exchange(next, next + count); };
     const auto take_floats = [&take](std::int64_t count) { return reinterpret_cast<float*>(take(count)); };

@@ -3,7 +3,7 @@
 /// The error of the exponentials is stated at row::Simd::exp.
 
 #include "kernels/attention/host/tile_kernels.hpp"
-#include "kernels/row/simd.hpp"
+#include "kernels/elementwise/simd.hpp"
 
 namespace ringworld::host_attention {
 namespace {
@@ -26,9 +26,9 @@ void mask_scores(const TileMask& mask, std::int64_t keys, float* scores) {
       // |first_query_sees| may be large, but only its neighbourhood of the tile matters.
       const auto first_query = static_cast<std::int32_t>(key - mask.first_query_sees);
       auto seen = (W::iota() + static_cast<std::int32_t>(query)) > W::set(first_query);
-      if (mask.query_segments != nullptr) {
-        const std::int32_t document = mask.key_segments[key];
-        const typename W::Int documents = W::load(mask.query_segments + query);
+      if (mask.query_document_ids != nullptr) {
+        const std::int32_t document = mask.key_document_ids[key];
+        const typename W::Int documents = W::load(mask.query_document_ids + query);
         seen &= (documents == W::set(document)) & (documents >= typename W::Int{});
       }
       const bool is_zeroed = (mask.zeroed_keys >> key & 1U) != 0;
@@ -130,9 +130,9 @@ template <class W>
 typename W::Int visible_keys(const TileMask& mask, std::int64_t query, std::int64_t key, std::int64_t visible) {
   using Int = typename W::Int;
   Int seen = (W::iota() + static_cast<std::int32_t>(key)) < W::set(static_cast<std::int32_t>(visible));
-  if (mask.query_segments != nullptr) {
-    const std::int32_t document = mask.query_segments[query];
-    const Int documents = W::load(mask.key_segments + key);
+  if (mask.query_document_ids != nullptr) {
+    const std::int32_t document = mask.query_document_ids[query];
+    const Int documents = W::load(mask.key_document_ids + key);
     seen &= (documents == W::set(document)) & (W::set(document) >= Int{});
   }
   return seen;

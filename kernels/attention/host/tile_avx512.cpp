@@ -1,6 +1,6 @@
 #include "kernels/attention/host/float_words.hpp"
 #include "kernels/attention/host/tile_table.hpp"
-#include "kernels/row/simd_avx512.hpp"
+#include "kernels/elementwise/simd_avx512.hpp"
 
 namespace ringworld::host_attention {
 

@@ -35,15 +35,15 @@ struct TileMask {
   std::int64_t keys = 0;
   /// Query i sees keys j < clamp(first_query_sees + i, 0, keys); a large number when nothing is causal.
   std::int64_t first_query_sees = 0;
-  const std::int32_t* query_segments = nullptr;  ///< null when no document ends inside the tile
-  const std::int32_t* key_segments = nullptr;
+  const std::int32_t* query_document_ids = nullptr;  ///< null when no document ends inside the tile
+  const std::int32_t* key_document_ids = nullptr;
   /// Tokens that were packed as zeros for not being finite (PackRows). What sees one of them, or is seen by it, is NaN.
   TokenBits zeroed_queries = 0;
   TokenBits zeroed_keys = 0;
 
   /// Whether every query sees every one of `key_tile` keys, and all are finite.
   [[nodiscard]] bool is_full() const {
-    return first_query_sees >= key_tile && keys == key_tile && query_segments == nullptr &&
+    return first_query_sees >= key_tile && keys == key_tile && query_document_ids == nullptr &&
            (zeroed_queries | zeroed_keys) == 0;
   }
 };

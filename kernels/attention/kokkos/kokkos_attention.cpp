@@ -31,48 +31,46 @@ void for_each_state_row(const char* name, const std::array<std::int64_t, 3>& sha
 class KokkosBlockAttention final : public BlockAttention {
  public:
   explicit KokkosBlockAttention(const BlockAttentionOptions& options)
-      : head_size_(options.head_size), scale_(options.scale) {
-    require(head_size_ % unroll == 0, "block attention: kokkos kernels need a head size that is a multiple of 4");
+      : BlockAttention(options.head_size), scale_(options.scale) {
+    require(head_size() % unroll == 0, "block attention: kokkos kernels need a head size that is a multiple of 4");
     Runtime::ensure();
   }
 
-  void reset(const AttentionState& state) override {
+  /// The team scratch belongs to Kokkos, which keeps one piece a running team for all kernels of the process.
+  [[nodiscard]] std::int64_t workspace_bytes() const override { return 0; }
+
+ private:
+  void run_reset(const AttentionState& state) override {
     for_each_state_row("ringworld::attention::reset", state.maximum.shape, ResetKernel{views_of(state)});
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
-                  const Progress& progress) override {
-    check_block(block, state, out, head_size_);
+  bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                      const Progress& progress) override {
     const ForwardKernel kernel{.q = ActivationReader(block.q),
                                .k = ActivationReader(block.k),
                                .v = ActivationReader(block.v),
                                .state = views_of(state),
                                .mask = TileMask(block.mask, block.q.tokens(), block.k.tokens()),
                                .scale = scale_,
-                               .head_size = static_cast<int>(head_size_),
+                               .head_size = static_cast<int>(head_size()),
                                .heads = block.q.heads(),
                                .heads_per_kv_head = block.q.heads() / block.k.heads(),
                                .query_tokens = block.q.tokens()};
     const std::int64_t tiles = block.q.batch() * block.q.heads() * tiles_of(block.q.tokens());
     const bool has_ended = launch_in_parts("ringworld::attention::forward", kernel, tiles, block.k.tokens(), progress);
     if (has_ended && !out.is_null()) {
-      finalize(state, out);
+      run_finalize(state, out);
     }
     return has_ended;
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out) override {
-    const auto [batch, heads, tokens, head_size] = state.output.shape;
-    require(out.shape == std::array{batch, tokens, heads, head_size}, "block attention: out does not fit the state");
+  void run_finalize(const AttentionState& state, const ActivationView& out) override {
     for_each_state_row("ringworld::attention::finalize", state.maximum.shape,
                        FinalizeKernel{.state = views_of(state), .out = ActivationWriter(out)});
   }
 
-  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
-                           const TensorView<float, 3>& delta) override {
-    require(dout.shape == out.shape, "block attention: dout has not the shape of out");
-    require(delta.shape == std::array{out.batch(), out.heads(), out.tokens()},
-            "block attention: delta does not fit out");
+  void run_output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                               const TensorView<float, 3>& delta) override {
     for_each_state_row("ringworld::attention::output_dot_gradient", delta.shape,
                        OutputDotGradientKernel{.out = ActivationReader(out),
                                                .dout = ActivationReader(dout),
@@ -80,8 +78,7 @@ class KokkosBlockAttention final : public BlockAttention {
                                                .head_size = out.head_size()});
   }
 
-  bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
-    check_block(block, gradients, head_size_);
+  bool run_backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
     if (gradients.overwrites_keys) {
       for (const auto& tensor : {gradients.dk, gradients.dv}) {
         for_each_state_row("ringworld::attention::clear", {tensor.shape[0], tensor.shape[2], tensor.shape[1]},
@@ -102,12 +99,12 @@ class KokkosBlockAttention final : public BlockAttention {
                                     .key_tokens = block.k.tokens()};
     const QueryGradientKernel by_query{.block = operands,
                                        .dq = view_of(gradients.dq),
-                                       .head_size = static_cast<int>(head_size_),
+                                       .head_size = static_cast<int>(head_size()),
                                        .heads = block.q.heads()};
     const KeyGradientKernel by_key{.block = operands,
                                    .dk = view_of(gradients.dk),
                                    .dv = view_of(gradients.dv),
-                                   .head_size = static_cast<int>(head_size_),
+                                   .head_size = static_cast<int>(head_size()),
                                    .kv_heads = block.k.heads()};
     const std::int64_t query_tiles = block.q.batch() * block.q.heads() * tiles_of(block.q.tokens());
     const std::int64_t key_tiles = block.k.batch() * block.k.heads() * tiles_of(block.k.tokens());
@@ -115,11 +112,6 @@ class KokkosBlockAttention final : public BlockAttention {
            launch_in_parts("ringworld::attention::key_gradient", by_key, key_tiles, block.q.tokens(), progress);
   }
 
-  /// The team scratch belongs to Kokkos, which keeps one piece a running team for all kernels of the process.
-  [[nodiscard]] std::int64_t workspace_bytes() const override { return 0; }
-
- private:
-  std::int64_t head_size_;
   float scale_;
 };
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "kernels/attention/kokkos/views.hpp"
-#include "kernels/row/kokkos/math.hpp"
+#include "kernels/elementwise/kokkos/math.hpp"
 
 namespace ringworld::kokkos {
 

@@ -10,7 +10,7 @@
 
 #include "kernels/attention/kokkos/tile_mask.hpp"
 #include "kernels/attention/kokkos/views.hpp"
-#include "kernels/row/kokkos/math.hpp"
+#include "kernels/elementwise/kokkos/math.hpp"
 
 namespace ringworld::kokkos {
 

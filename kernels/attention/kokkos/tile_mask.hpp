@@ -36,10 +36,10 @@ class TileMask {
   TileMask(const BlockMask& mask, std::int64_t query_tokens, std::int64_t key_tokens)
       // Beyond these limits a diagonal changes nothing; within them, sums with indices cannot overflow.
       : diagonal_(mask.is_causal ? std::clamp(mask.diagonal, -query_tokens, key_tokens) : key_tokens),
-        has_segments_(mask.has_segments()) {
-    if (has_segments_) {
-      query_segments_ = view_of(mask.query_segments);
-      key_segments_ = view_of(mask.key_segments);
+        has_documents_(mask.has_documents()) {
+    if (has_documents_) {
+      query_document_ids_ = view_of(mask.query_document_ids);
+      key_document_ids_ = view_of(mask.key_document_ids);
     }
   }
 
@@ -47,7 +47,7 @@ class TileMask {
     if (j > i + diagonal_) {
       return false;
     }
-    return !has_segments_ || (query_segments_(b, i) >= 0 && query_segments_(b, i) == key_segments_(b, j));
+    return !has_documents_ || (query_document_ids_(b, i) >= 0 && query_document_ids_(b, i) == key_document_ids_(b, j));
   }
 
   /// The keys before this one may be visible to queries before `query_end`, those from it on are not.
@@ -63,11 +63,11 @@ class TileMask {
       return Cover::none;
     }
     const bool is_below_diagonal = tile.key_end - 1 <= tile.query_begin + diagonal_;
-    if (!has_segments_) {
+    if (!has_documents_) {
       return is_below_diagonal ? Cover::all : Cover::some;
     }
-    const DocumentRange queries = documents(member, query_segments_, b, tile.query_begin, tile.query_end);
-    const DocumentRange keys = documents(member, key_segments_, b, tile.key_begin, tile.key_end);
+    const DocumentRange queries = documents(member, query_document_ids_, b, tile.query_begin, tile.query_end);
+    const DocumentRange keys = documents(member, key_document_ids_, b, tile.key_begin, tile.key_end);
     const bool is_disjoint = queries.max_val < keys.min_val || keys.max_val < queries.min_val;
     if (is_disjoint || queries.max_val < 0) {
       return Cover::none;
@@ -82,13 +82,13 @@ class TileMask {
 
   template <class Member>
   KOKKOS_INLINE_FUNCTION static DocumentRange documents(const Member& member,
-                                                        const StridedView<const std::int32_t, 2>& segments,
+                                                        const StridedView<const std::int32_t, 2>& document_ids,
                                                         std::int64_t b, std::int64_t begin, std::int64_t end) {
     DocumentRange range;
     Kokkos::parallel_reduce(
         Kokkos::TeamThreadRange(member, static_cast<int>(end - begin)),
         [&](int offset, DocumentRange& part) {
-          const std::int32_t document = segments(b, begin + offset);
+          const std::int32_t document = document_ids(b, begin + offset);
           part.min_val = document < part.min_val ? document : part.min_val;
           part.max_val = document > part.max_val ? document : part.max_val;
         },
@@ -97,9 +97,9 @@ class TileMask {
   }
 
   std::int64_t diagonal_;
-  bool has_segments_;
-  StridedView<const std::int32_t, 2> query_segments_;
-  StridedView<const std::int32_t, 2> key_segments_;
+  bool has_documents_;
+  StridedView<const std::int32_t, 2> query_document_ids_;
+  StridedView<const std::int32_t, 2> key_document_ids_;
 };
 
 }  // namespace ringworld::kokkos

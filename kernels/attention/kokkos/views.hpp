@@ -7,7 +7,7 @@
 
 #include "core/tensor_view.hpp"
 #include "device/kokkos/launch_scope.hpp"
-#include "kernels/row/kokkos/elements.hpp"
+#include "kernels/elementwise/kokkos/elements.hpp"
 
 namespace ringworld::kokkos {
 

@@ -24,11 +24,11 @@ bool is_visible(const BlockMask& mask, std::int64_t b, std::int64_t i, std::int6
   if (mask.is_causal && j - i > mask.diagonal) {
     return false;
   }
-  if (!mask.has_segments()) {
+  if (!mask.has_documents()) {
     return true;
   }
-  const std::int32_t document = mask.query_segments(b, i);
-  return document >= 0 && document == mask.key_segments(b, j);
+  const std::int32_t document = mask.query_document_ids(b, i);
+  return document >= 0 && document == mask.key_document_ids(b, j);
 }
 
 bool may_continue(const Progress& progress) { return !progress || progress(); }
@@ -279,9 +279,12 @@ void divide_by_sum(const AttentionState& state, const TensorView<Element, 4>& ou
 class ReferenceBlockAttention final : public BlockAttention {
  public:
   explicit ReferenceBlockAttention(const BlockAttentionOptions& options)
-      : head_size_(options.head_size), scale_(static_cast<double>(options.scale)) {}
+      : BlockAttention(options.head_size), scale_(static_cast<double>(options.scale)) {}
 
-  void reset(const AttentionState& state) override {
+  [[nodiscard]] std::int64_t workspace_bytes() const override { return 0; }
+
+ private:
+  void run_reset(const AttentionState& state) override {
     const auto [batch, heads, tokens] = state.maximum.shape;
     for (std::int64_t b = 0; b < batch; ++b) {
       for (std::int64_t h = 0; h < heads; ++h) {
@@ -293,31 +296,25 @@ class ReferenceBlockAttention final : public BlockAttention {
     }
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
-                  const Progress& progress) override {
-    check_block(block, state, out, head_size_);
+  bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                      const Progress& progress) override {
     const bool has_ended = with_type(block.q.dtype, [&](auto query) {
       return with_type(block.k.dtype, [&](auto key) {
         return fold_keys<decltype(query), decltype(key)>(block, scale_, state, progress);
       });
     });
     if (has_ended && !out.is_null()) {
-      finalize(state, out);
+      run_finalize(state, out);
     }
     return has_ended;
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out) override {
-    const auto [batch, heads, tokens, head_size] = state.output.shape;
-    require(out.shape == std::array{batch, tokens, heads, head_size}, "block attention: out does not fit the state");
+  void run_finalize(const AttentionState& state, const ActivationView& out) override {
     with_type(out.dtype, [&](auto element) { divide_by_sum(state, out.as<decltype(element)>()); });
   }
 
-  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
-                           const TensorView<float, 3>& delta) override {
-    require(dout.shape == out.shape, "block attention: dout has not the shape of out");
-    require(delta.shape == std::array{out.batch(), out.heads(), out.tokens()},
-            "block attention: delta does not fit out");
+  void run_output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                               const TensorView<float, 3>& delta) override {
     with_type(out.dtype, [&](auto output) {
       with_type(dout.dtype, [&](auto gradient) {
         const auto outputs = out.as<decltype(output)>();
@@ -333,8 +330,7 @@ class ReferenceBlockAttention final : public BlockAttention {
     });
   }
 
-  bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
-    check_block(block, gradients, head_size_);
+  bool run_backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
     clear_overwritten_keys(gradients);
     return with_type(block.q.dtype, [&](auto query) {
       return with_type(block.k.dtype, [&](auto key) {
@@ -347,10 +343,6 @@ class ReferenceBlockAttention final : public BlockAttention {
     });
   }
 
-  [[nodiscard]] std::int64_t workspace_bytes() const override { return 0; }
-
- private:
-  std::int64_t head_size_;
   double scale_;
 };
 

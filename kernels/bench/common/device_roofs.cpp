@@ -9,12 +9,12 @@
 namespace ringworld::bench {
 
 template <class Operation>
-void DeviceRoofs::refresh(Roof& roof, double work, Operation&& operation) {
+void DeviceRoofs::refresh(Device& place, Roof& roof, double work, Operation&& operation) {
   constexpr int repeats = 5;
   if (roof.best > 0 && now_seconds() - roof.measured_at < seconds_of_validity) {
     return;
   }
-  DeviceTimer timer;
+  DeviceTimer timer(place);
   operation();  // warms up
   for (int repeat = 0; repeat < repeats; ++repeat) {
     roof.best = std::max(roof.best, work / timer.seconds_of(operation));
@@ -23,18 +23,20 @@ void DeviceRoofs::refresh(Roof& roof, double work, Operation&& operation) {
 }
 
 void DeviceRoofs::measure(DType dtype) {
+  const DeviceKind kind = device_of(backend_);
+  Device& place = device(kind);
   if (matmul_ == nullptr) {
-    matmul_ = make_matmul(Backend::cuda);
-    from_ = Buffer(copied_bytes, DeviceKind::cuda);
-    to_ = Buffer(copied_bytes, DeviceKind::cuda);
+    matmul_ = make_matmul(backend_);
+    from_ = Buffer(copied_bytes, kind);
+    to_ = Buffer(copied_bytes, kind);
   }
   Product& product = products_[dtype];
   if (product.a.bytes() == 0) {
-    product.a = make_normals(dtype, extent * extent, 1, DeviceKind::cuda);
-    product.b = make_normals(dtype, extent * extent, 2, DeviceKind::cuda);
-    product.c = Buffer(product.a.bytes(), DeviceKind::cuda);
+    product.a = make_normals(dtype, extent * extent, 1, kind);
+    product.b = make_normals(dtype, extent * extent, 2, kind);
+    product.c = Buffer(product.a.bytes(), kind);
   }
-  refresh(product.roof, 2.0 * extent * extent * extent, [&] {
+  refresh(place, product.roof, 2.0 * extent * extent * extent, [&] {
     matmul_->multiply({.m = extent,
                        .n = extent,
                        .k = extent,
@@ -47,9 +49,8 @@ void DeviceRoofs::measure(DType dtype) {
                        .c = product.c.data(),
                        .c_leading = extent});
   });
-  Device& device = cuda_device();
-  refresh(copy_, 2.0 * copied_bytes,
-          [&] { device.copy(to_.data(), from_.data(), copied_bytes, device.compute_stream()); });
+  refresh(place, copy_, 2.0 * copied_bytes,
+          [&] { place.copy(to_.data(), from_.data(), copied_bytes, place.compute_stream()); });
 }
 
 }  // namespace ringworld::bench

@@ -1,5 +1,6 @@
 #pragma once
-/// @file  The roofs of a GPU that benchmarks are held against: a copy in its memory, and a large matrix product.
+/// @file  The roofs of a device with memory of its own that benchmarks are held against: a copy in its memory, and a
+/// large matrix product.
 
 #include <cstdint>
 #include <map>
@@ -14,6 +15,8 @@ namespace ringworld::bench {
 /// As MeasuredRoofs: each is measured again when `seconds_of_validity` have passed, and its largest value counts.
 class DeviceRoofs {
  public:
+  explicit DeviceRoofs(Backend backend) : backend_(backend) {}
+
   /// Allocates what the measurements need (2 GiB, and 0.75 or 0.375 GiB a dtype) at the first call.
   void measure(DType dtype);
 
@@ -33,13 +36,14 @@ class DeviceRoofs {
   };
 
   template <class Operation>
-  static void refresh(Roof& roof, double work, Operation&& operation);
+  static void refresh(Device& place, Roof& roof, double work, Operation&& operation);
 
   struct Product {
     Buffer a, b, c;
     Roof roof;
   };
 
+  Backend backend_;
   std::map<DType, Product> products_;
   Buffer from_, to_;
   Roof copy_;

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  Seconds that work takes on the GPU, by events in its stream.
+/// @file  Seconds that work takes on a device, by events in its stream.
 
 #include <memory>
 
@@ -9,6 +9,9 @@ namespace ringworld::bench {
 
 class DeviceTimer {
  public:
+  explicit DeviceTimer(Device& device)
+      : stream_(device.compute_stream()), start_(device.make_timing_event()), end_(device.make_timing_event()) {}
+
   /// Blocks until what `operation` enqueued has ended.
   template <class Operation>
   double seconds_of(Operation&& operation) {
@@ -20,9 +23,9 @@ class DeviceTimer {
   }
 
  private:
-  Stream& stream_ = cuda_device().compute_stream();
-  std::unique_ptr<Event> start_ = cuda_device().make_timing_event();
-  std::unique_ptr<Event> end_ = cuda_device().make_timing_event();
+  Stream& stream_;
+  std::unique_ptr<Event> start_;
+  std::unique_ptr<Event> end_;
 };
 
 }  // namespace ringworld::bench

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  What a benchmark's figures were made by, in the `context` of Google Benchmark's output.
+/// @file  Provenance of a benchmark's figures, in the `context` of Google Benchmark's output.
 
 #include "kernels/bench/common/measured_roofs.hpp"
 

@@ -21,23 +21,22 @@ struct Roofs {
   double triad = 0;  // B/s
 };
 
-void report(benchmark::State& state, const Case& point, const Roofs& roofs, const SampleSummary& seconds) {
+void report(benchmark::State& state, const Case& point, const Cost& cost, const Roofs& roofs,
+            const SampleSummary& seconds) {
   const auto [peak, triad] = roofs;
   auto& counters = state.counters;
   counters["seconds"] = seconds.median;
   counters["seconds_min"] = seconds.min;
   counters["seconds_max"] = seconds.max;
-  if (point.flop > 0) {
-    counters["FLOP/s"] = point.flop / seconds.median;
-    counters["of_peak"] = point.flop / seconds.median / peak;
-    counters["flop"] = point.flop;
+  if (cost.flop > 0) {
+    counters["FLOP/s"] = cost.flop / seconds.median;
+    counters["of_peak"] = cost.flop / seconds.median / peak;
+    counters["flop"] = cost.flop;
   }
-  if (point.bytes > 0) {
-    counters["B/s"] = point.bytes / seconds.median;
-    counters["of_triad"] = point.bytes / seconds.median / triad;
-    counters["bytes"] = point.bytes;
-    counters["flop_per_byte"] = point.flop / point.bytes;
-  }
+  counters["B/s"] = cost.bytes / seconds.median;
+  counters["of_triad"] = cost.bytes / seconds.median / triad;
+  counters["bytes"] = cost.bytes;
+  counters["flop_per_byte"] = cost.flop / cost.bytes;
   counters["peak_FLOP/s"] = peak;
   counters["triad_B/s"] = triad;
   state.SetLabel(fmt::format("family={} backend={} dtype={} isa={} threads={}", point.family, name_of(point.backend),
@@ -57,7 +56,11 @@ void prepare(const Operation& operation) {
 }  // namespace
 
 void Suite::add(const Case& point, SetUp set_up) {
-  const bool is_on_device = device_of(point.backend) == DeviceKind::cuda;
+  const bool has_device = is_on_device(point.backend);
+  std::shared_ptr<DeviceRoofs>& device_roofs = device_roofs_[point.backend];
+  if (has_device && device_roofs == nullptr) {
+    device_roofs = std::make_shared<DeviceRoofs>(point.backend);
+  }
   const auto run_on_host = [roofs = roofs_, point, set_up](benchmark::State& state) {
     roofs->measure(point.dtype, point.threads);
     const Operation operation = set_up();
@@ -70,12 +73,13 @@ void Suite::add(const Case& point, SetUp set_up) {
       seconds.push_back(now_seconds() - start);
     }
     roofs->measure(point.dtype, point.threads);
-    report(state, point, {roofs->fma(point.dtype, point.threads), roofs->triad(point.threads)}, summarize(seconds));
+    report(state, point, operation.cost, {roofs->fma(point.dtype, point.threads), roofs->triad(point.threads)},
+           summarize(seconds));
   };
-  const auto run_on_device = [roofs = device_roofs_, point, set_up](benchmark::State& state) {
+  const auto run_on_device = [roofs = device_roofs, point, set_up](benchmark::State& state) {
     roofs->measure(point.dtype);
     const Operation operation = set_up();
-    DeviceTimer timer;
+    DeviceTimer timer(device(device_of(point.backend)));
     for (int call = 0; call < device_warmup; ++call) {
       prepare(operation);
       operation.run();
@@ -88,27 +92,34 @@ void Suite::add(const Case& point, SetUp set_up) {
       state.SetIterationTime(seconds.back());
     }
     roofs->measure(point.dtype);
-    report(state, point, {roofs->gemm(point.dtype), roofs->copy()}, summarize(seconds));
+    report(state, point, operation.cost, {roofs->gemm(point.dtype), roofs->copy()}, summarize(seconds));
   };
   const auto run = [=](benchmark::State& state) {
     try {
-      is_on_device ? run_on_device(state) : run_on_host(state);
+      has_device ? run_on_device(state) : run_on_host(state);
     } catch (const Error& error) {
       state.SkipWithError(error.what());
     }
   };
   auto* registered = benchmark::RegisterBenchmark(point.name.c_str(), run)->Unit(benchmark::kMillisecond);
   // Wall time: the CPU time that Google Benchmark would take is that of one thread.
-  is_on_device ? registered->UseManualTime()->Iterations(device_iterations) : registered->UseRealTime();
+  has_device ? registered->UseManualTime()->Iterations(device_iterations) : registered->UseRealTime();
 }
 
+bool is_on_device(Backend backend) { return traits_of(backend).is_tuned && has_own_memory(device_of(backend)); }
+
 std::vector<Backend> tuned_backends() {
-  try {
-    static_cast<void>(cuda_device());
-    return {Backend::host, Backend::cuda};
-  } catch (const Error&) {
-    return {Backend::host};  // no GPU, or not built for one
+  std::vector<Backend> here;
+  for (const Backend backend : all_backends) {
+    try {
+      if (traits_of(backend).is_tuned) {
+        static_cast<void>(device(device_of(backend)));
+        here.push_back(backend);
+      }
+    } catch (const Error&) {  // there is no such device, or the build has no kernels for it
+    }
   }
+  return here;
 }
 
 std::vector<std::int64_t> thread_counts() {

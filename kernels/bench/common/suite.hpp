@@ -7,20 +7,21 @@
 ///   seconds                     of an iteration, wall time: the median; seconds_min and seconds_max beside it
 ///   FLOP/s, B/s                 flop and bytes of an iteration over its median time
 ///   of_peak                     FLOP/s over peak_FLOP/s
-///   of_triad                    B/s over triad_B/s. The triad's 24 bytes an element leave out that a store first reads its
-///                               line, so a kernel that stores little can pass 1
-///   flop, bytes, flop_per_byte  of an iteration, by the models of src/perf: the least that has to be done and moved
-///   peak_FLOP/s, triad_B/s      the roofs: same dtype, as many threads, the best seen in this run so far, this case included
+///   of_triad                    B/s over triad_B/s. The triad's 24 bytes an element leave out that a store first reads
+///                               its line, so a kernel that stores little can pass 1
+///   flop, bytes, flop_per_byte  of an iteration: what its kernels cost by kernels/<family>/cost.hpp
+///   peak_FLOP/s, triad_B/s      the roofs: same dtype, as many threads, the best seen in this run so far, this case
+///                               included
 ///
-/// Cases of the backend cuda are timed by events of the GPU: five iterations that do not count, then thirty, so that
-/// their operands are drawn once. Their peak is the rate of an 8192 x 8192 x 8192 product of the
-/// same dtype there, their triad a copy in its memory (device_roofs.hpp).
+/// Cases of tuned backends with memory of their own are timed by events of their device: five iterations that do not
+/// count, then thirty, so that their operands are drawn once. Their peak is the rate of an 8192 x 8192 x 8192 product
+/// of the same dtype there, their triad a copy in its memory (device_roofs.hpp).
 ///
 /// The label holds what is not a number: `family=attention backend=host dtype=float32 isa=avx512 threads=1`.
 
-#include <concepts>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,6 +29,7 @@
 
 #include "core/dtype.hpp"
 #include "device/backend.hpp"
+#include "device/cost.hpp"
 #include "kernels/bench/common/device_roofs.hpp"
 #include "kernels/bench/common/measured_roofs.hpp"
 
@@ -39,21 +41,13 @@ struct Case {
   Backend backend = Backend::host;
   DType dtype = DType::float32;  ///< of the operands: it chooses the peak
   std::int64_t threads = 1;
-  double flop = 0;   ///< of an iteration; 0 = not a matter of FLOP
-  double bytes = 0;  ///< of an iteration
 };
 
 /// What a case repeats.
 struct Operation {
-  /// Of a function alone.
-  template <class Function>
-    requires std::invocable<Function>
-  Operation(Function function) : run(std::move(function)) {}  // NOLINT(google-explicit-constructor)
-  Operation(std::function<void()> prepare_in, std::function<void()> run_in)
-      : prepare(std::move(prepare_in)), run(std::move(run_in)) {}
-
-  std::function<void()> prepare;  ///< not timed, before every iteration; may be empty
-  std::function<void()> run;      ///< timed
+  std::function<void()> run;        ///< timed
+  Cost cost;                        ///< of an iteration
+  std::function<void()> prepare{};  ///< not timed, before every iteration; may be empty
 };
 
 /// Allocates and fills what a case needs, warms up, and returns the operation of one iteration.
@@ -69,14 +63,18 @@ class Suite {
 
  private:
   MeasuredRoofs* roofs_;
-  std::shared_ptr<DeviceRoofs> device_roofs_ = std::make_shared<DeviceRoofs>();
+  std::map<Backend, std::shared_ptr<DeviceRoofs>> device_roofs_;
 };
 
 /// The thread counts that cases are made for: 1, and 2 where this process may use two CPUs.
 [[nodiscard]] std::vector<std::int64_t> thread_counts();
 
-/// The backends that are built for speed and can run here: host, and cuda where there is a GPU.
+/// The backends that are built for speed and can run here.
 [[nodiscard]] std::vector<Backend> tuned_backends();
+
+/// Whether a case is timed by events of a device, and is given operands several times as large: a GPU's cache is
+/// larger.
+[[nodiscard]] bool is_on_device(Backend backend);
 
 /// Adds all cases of the program. Each program defines it.
 void register_cases(Suite& suite);

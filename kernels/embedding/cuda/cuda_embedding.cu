@@ -5,13 +5,13 @@
 #include "device/cuda/launch.cuh"
 #include "device/cuda/native_stream.hpp"
 #include "device/device.hpp"
+#include "kernels/elementwise/cuda/aligned.hpp"
+#include "kernels/elementwise/cuda/launch_shape.hpp"
+#include "kernels/elementwise/cuda/map_rows.cuh"
+#include "kernels/elementwise/cuda/multiprocessors.hpp"
+#include "kernels/elementwise/cuda/pack.cuh"
+#include "kernels/elementwise/cuda/rows.cuh"
 #include "kernels/embedding/embedding.hpp"
-#include "kernels/row/cuda/aligned.hpp"
-#include "kernels/row/cuda/launch_shape.hpp"
-#include "kernels/row/cuda/map_rows.cuh"
-#include "kernels/row/cuda/multiprocessors.hpp"
-#include "kernels/row/cuda/pack.cuh"
-#include "kernels/row/cuda/rows.cuh"
 
 /// @file  The token embedding on NVIDIA GPUs.
 ///

@@ -1,6 +1,6 @@
+#include "kernels/elementwise/kokkos/elements.hpp"
+#include "kernels/elementwise/kokkos/launch.hpp"
 #include "kernels/embedding/embedding.hpp"
-#include "kernels/row/kokkos/elements.hpp"
-#include "kernels/row/kokkos/launch.hpp"
 
 namespace ringworld {
 namespace {
@@ -18,7 +18,7 @@ struct ForwardKernel {
   }
 };
 
-/// Of one column, the tokens in their order: a row's sum does not depend on how many threads there are.
+/// Sums one column over the tokens in order, so that the result does not depend on the number of threads.
 struct BackwardKernel {
   const std::int32_t* tokens;
   std::int64_t count;

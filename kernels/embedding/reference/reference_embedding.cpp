@@ -1,6 +1,6 @@
+#include "kernels/elementwise/widened_row.hpp"
 #include "kernels/embedding/embedding.hpp"
 #include "kernels/embedding/reference/lookup.hpp"
-#include "kernels/row/widened_row.hpp"
 
 namespace ringworld {
 namespace {

@@ -4,15 +4,15 @@
 #include "device/cuda/launch.cuh"
 #include "device/cuda/native_stream.hpp"
 #include "device/device.hpp"
+#include "kernels/elementwise/cuda/aligned.hpp"
+#include "kernels/elementwise/cuda/block_reduce.cuh"
+#include "kernels/elementwise/cuda/launch_shape.hpp"
+#include "kernels/elementwise/cuda/map_rows.cuh"
+#include "kernels/elementwise/cuda/multiprocessors.hpp"
+#include "kernels/elementwise/cuda/pack.cuh"
+#include "kernels/elementwise/cuda/rows.cuh"
+#include "kernels/elementwise/cuda/sweep_row.cuh"
 #include "kernels/loss/loss.hpp"
-#include "kernels/row/cuda/aligned.hpp"
-#include "kernels/row/cuda/block_reduce.cuh"
-#include "kernels/row/cuda/launch_shape.hpp"
-#include "kernels/row/cuda/map_rows.cuh"
-#include "kernels/row/cuda/multiprocessors.hpp"
-#include "kernels/row/cuda/pack.cuh"
-#include "kernels/row/cuda/rows.cuh"
-#include "kernels/row/cuda/sweep_row.cuh"
 
 /// @file  Cross-entropy on NVIDIA GPUs: a block takes a row. Maximum and sum of exponentials are found in one reading.
 /// Source: Milakov, Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867, algorithm 3.

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/elementwise/parallel.hpp"
+#include "kernels/elementwise/row_functions.hpp"
 #include "kernels/loss/loss.hpp"
-#include "kernels/row/parallel.hpp"
-#include "kernels/row/row_functions.hpp"
 
 namespace ringworld {
 namespace {

@@ -1,6 +1,6 @@
+#include "kernels/elementwise/kokkos/launch.hpp"
+#include "kernels/elementwise/kokkos/math.hpp"
 #include "kernels/loss/loss.hpp"
-#include "kernels/row/kokkos/launch.hpp"
-#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld {
 namespace {
@@ -25,7 +25,7 @@ struct Logits {
     return largest;
   }
 
-  /// Of e^(logit - maximum), which takes the place of the logit where `is_kept`.
+  /// Sum of e^(logit - maximum). If `is_kept`, each exponential replaces its logit.
   KOKKOS_INLINE_FUNCTION float sum_of_exponentials(const RowTeam& team, std::int64_t token, float maximum,
                                                    bool is_kept) const {
     float* logits = row(token);
@@ -70,7 +70,7 @@ struct LossKernel {
     float sum = 0;
     if (!is_ignored) {
       const float maximum = logits.maximum(team, token);
-      // The host cannot look at targets: one that is outside of the row shows as a loss that is no number.
+      // The host cannot check targets: a target outside the row gives a NaN loss.
       const float target_logit = target < logits.columns ? logits.row(token)[target] : kokkos::not_a_number;
       team.team_barrier();  // the exponentials take the logits' place
       sum = logits.sum_of_exponentials(team, token, maximum, weights != nullptr);

@@ -1,8 +1,8 @@
 #include <limits>
 
+#include "kernels/elementwise/widened_row.hpp"
 #include "kernels/loss/loss.hpp"
 #include "kernels/loss/reference/softmax.hpp"
-#include "kernels/row/widened_row.hpp"
 
 namespace ringworld {
 namespace {

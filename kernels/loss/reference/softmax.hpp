@@ -11,9 +11,10 @@ namespace ringworld::reference {
 /// Overwrites a row by e^(value - maximum); returns their sum.
 template <class T>
 T exponentiate(std::span<T> row, T maximum) {
+  using std::exp;
   T sum = 0;
   for (T& value : row) {
-    value = std::exp(value - maximum);
+    value = exp(value - maximum);
     sum += value;
   }
   return sum;
@@ -35,7 +36,8 @@ T cross_entropy(std::span<T> logits, std::int64_t target, T weight) {
   const T target_logit = logits[static_cast<std::size_t>(target)];
   const T sum = exponentiate(logits, maximum);
   softmax_gradient(logits, sum, target, weight);
-  return std::log(sum) + (maximum - target_logit);
+  using std::log;
+  return log(sum) + (maximum - target_logit);
 }
 
 }  // namespace ringworld::reference

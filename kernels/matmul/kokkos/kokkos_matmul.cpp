@@ -9,10 +9,10 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "kernels/elementwise/kokkos/elements.hpp"
+#include "kernels/elementwise/kokkos/launch.hpp"
+#include "kernels/elementwise/kokkos/math.hpp"
 #include "kernels/matmul/matmul.hpp"
-#include "kernels/row/kokkos/elements.hpp"
-#include "kernels/row/kokkos/launch.hpp"
-#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld {
 namespace {

@@ -6,14 +6,14 @@
 #include "device/buffer.hpp"
 #include "device/cuda/launch.cuh"
 #include "device/cuda/native_stream.hpp"
+#include "kernels/elementwise/cuda/aligned.hpp"
+#include "kernels/elementwise/cuda/block_reduce.cuh"
+#include "kernels/elementwise/cuda/column_sums.hpp"
+#include "kernels/elementwise/cuda/launch_shape.hpp"
+#include "kernels/elementwise/cuda/multiprocessors.hpp"
+#include "kernels/elementwise/cuda/pack.cuh"
+#include "kernels/elementwise/cuda/rows.cuh"
 #include "kernels/norm/norm.hpp"
-#include "kernels/row/cuda/aligned.hpp"
-#include "kernels/row/cuda/block_reduce.cuh"
-#include "kernels/row/cuda/column_sums.hpp"
-#include "kernels/row/cuda/launch_shape.hpp"
-#include "kernels/row/cuda/multiprocessors.hpp"
-#include "kernels/row/cuda/pack.cuh"
-#include "kernels/row/cuda/rows.cuh"
 
 /// @file  RMSNorm on NVIDIA GPUs. A block holds a row in its registers, `Packs` packs of `Width` elements a thread:
 ///

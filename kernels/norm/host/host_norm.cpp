@@ -2,9 +2,9 @@
 #include <span>
 #include <vector>
 
+#include "kernels/elementwise/parallel.hpp"
+#include "kernels/elementwise/row_functions.hpp"
 #include "kernels/norm/norm.hpp"
-#include "kernels/row/parallel.hpp"
-#include "kernels/row/row_functions.hpp"
 
 namespace ringworld {
 namespace {

@@ -1,8 +1,8 @@
+#include "kernels/contract/kernel_options.hpp"
+#include "kernels/elementwise/kokkos/elements.hpp"
+#include "kernels/elementwise/kokkos/launch.hpp"
+#include "kernels/elementwise/kokkos/math.hpp"
 #include "kernels/norm/norm.hpp"
-#include "kernels/row/kernel_options.hpp"
-#include "kernels/row/kokkos/elements.hpp"
-#include "kernels/row/kokkos/launch.hpp"
-#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld {
 namespace {
@@ -28,7 +28,7 @@ struct ForwardKernel {
                            [&](std::int64_t c) { sum(row, c, x(row, c) + branch(row, c)); });
       team.team_barrier();
     }
-    // What is normalised is the sum as it was rounded, which the backward pass will read.
+    // Normalises the rounded sum, because the backward pass will read that.
     const auto normalized = [&](std::int64_t c) { return has_branch ? sum(row, c) : x(row, c); };
     // In double: a row may be summed by one lane.
     double squares = 0;
@@ -46,7 +46,7 @@ struct ForwardKernel {
   }
 };
 
-/// Of one column, the rows in their order: the sum does not depend on how many threads there are.
+/// Sums one column over the rows in order, so that the result does not depend on the number of threads.
 struct WeightGradientKernel {
   RowsReader dy;
   RowsReader x;

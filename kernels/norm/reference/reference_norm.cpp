@@ -1,6 +1,6 @@
+#include "kernels/elementwise/widened_row.hpp"
 #include "kernels/norm/norm.hpp"
 #include "kernels/norm/reference/rms_norm.hpp"
-#include "kernels/row/widened_row.hpp"
 
 namespace ringworld {
 namespace {

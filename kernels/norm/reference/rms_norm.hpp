@@ -13,7 +13,8 @@ T rms_norm(std::span<const T> x, std::span<const T> weight, T epsilon, std::span
   for (const T value : x) {
     squares += value * value;
   }
-  const T inverse_rms = 1 / std::sqrt(squares / static_cast<T>(x.size()) + epsilon);
+  using std::sqrt;
+  const T inverse_rms = 1 / sqrt(squares / static_cast<T>(x.size()) + epsilon);
   for (std::size_t c = 0; c < x.size(); ++c) {
     y[c] = x[c] * inverse_rms * weight[c];
   }
@@ -24,10 +25,11 @@ T rms_norm(std::span<const T> x, std::span<const T> weight, T epsilon, std::span
 template <class T>
 void rms_norm_backward(std::span<const T> dy, std::span<const T> x, std::span<const T> weight, T inverse_rms,
                        std::span<T> dx, std::span<T> dweight) {
-  T mean = 0;  // of dy * weight * (x / rms)
+  T sum = 0;  // of dy * weight * (x / rms)
   for (std::size_t c = 0; c < x.size(); ++c) {
-    mean += dy[c] * weight[c] * x[c] * inverse_rms / static_cast<T>(x.size());
+    sum += dy[c] * weight[c] * x[c] * inverse_rms;
   }
+  const T mean = sum / static_cast<T>(x.size());
   for (std::size_t c = 0; c < x.size(); ++c) {
     const T normal = x[c] * inverse_rms;
     dx[c] += (dy[c] * weight[c] - normal * mean) * inverse_rms;

@@ -4,13 +4,14 @@
 #include "device/cuda/launch.cuh"
 #include "device/cuda/native_stream.hpp"
 #include "device/device.hpp"
+#include "kernels/elementwise/cuda/aligned.hpp"
+#include "kernels/elementwise/cuda/block_reduce.cuh"
+#include "kernels/elementwise/cuda/launch_shape.hpp"
+#include "kernels/elementwise/cuda/map_rows.cuh"
+#include "kernels/elementwise/cuda/pack.cuh"
+#include "kernels/elementwise/cuda/sweep_row.cuh"
+#include "kernels/optimizer/cuda/square_chunk.hpp"
 #include "kernels/optimizer/optimizer.hpp"
-#include "kernels/row/cuda/aligned.hpp"
-#include "kernels/row/cuda/block_reduce.cuh"
-#include "kernels/row/cuda/launch_shape.hpp"
-#include "kernels/row/cuda/map_rows.cuh"
-#include "kernels/row/cuda/pack.cuh"
-#include "kernels/row/cuda/sweep_row.cuh"
 
 namespace ringworld {
 namespace {
@@ -70,7 +71,7 @@ struct AdamWStep {
 
 constexpr int square_threads = 256;
 constexpr int packs_in_flight = 4;
-constexpr std::int64_t chunk = std::int64_t{1} << 15;  // elements whose squares one block adds up
+constexpr std::int64_t chunk = cuda_square_chunk;
 
 /// chunk_sums[c] = sum of the squares of chunk c.
 template <int Width>

@@ -1,9 +1,9 @@
 #include <numeric>
 #include <vector>
 
+#include "kernels/elementwise/parallel.hpp"
+#include "kernels/elementwise/row_functions.hpp"
 #include "kernels/optimizer/optimizer.hpp"
-#include "kernels/row/parallel.hpp"
-#include "kernels/row/row_functions.hpp"
 
 namespace ringworld {
 namespace {

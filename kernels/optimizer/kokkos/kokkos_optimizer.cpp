@@ -1,16 +1,17 @@
 #include <algorithm>
 
 #include "device/buffer.hpp"
+#include "kernels/elementwise/kokkos/elements.hpp"
+#include "kernels/elementwise/kokkos/launch.hpp"
+#include "kernels/elementwise/kokkos/math.hpp"
+#include "kernels/optimizer/kokkos/square_chunk.hpp"
 #include "kernels/optimizer/optimizer.hpp"
-#include "kernels/row/kokkos/elements.hpp"
-#include "kernels/row/kokkos/launch.hpp"
-#include "kernels/row/kokkos/math.hpp"
 
 namespace ringworld {
 namespace {
 
 /// Elements whose squares one thread adds up, in their order.
-constexpr std::int64_t chunk = 1024;
+constexpr std::int64_t chunk = kokkos_square_chunk;
 
 struct AdamWKernel {
   float* parameter;

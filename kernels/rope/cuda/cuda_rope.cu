@@ -2,11 +2,11 @@
 
 #include "core/error.hpp"
 #include "device/device.hpp"
+#include "kernels/elementwise/cuda/aligned.hpp"
+#include "kernels/elementwise/cuda/map_rows.cuh"
+#include "kernels/elementwise/cuda/pack.cuh"
+#include "kernels/elementwise/cuda/rows.cuh"
 #include "kernels/rope/rope.hpp"
-#include "kernels/row/cuda/aligned.hpp"
-#include "kernels/row/cuda/map_rows.cuh"
-#include "kernels/row/cuda/pack.cuh"
-#include "kernels/row/cuda/rows.cuh"
 
 /// @file  RoPE on NVIDIA GPUs: a row is a token, its columns are the pairs of all heads. A thread turns `Width` pairs:
 ///

@@ -1,6 +1,6 @@
+#include "kernels/elementwise/parallel.hpp"
+#include "kernels/elementwise/row_functions.hpp"
 #include "kernels/rope/rope.hpp"
-#include "kernels/row/parallel.hpp"
-#include "kernels/row/row_functions.hpp"
 
 namespace ringworld {
 namespace {

@@ -1,6 +1,6 @@
+#include "kernels/elementwise/kokkos/elements.hpp"
+#include "kernels/elementwise/kokkos/launch.hpp"
 #include "kernels/rope/rope.hpp"
-#include "kernels/row/kokkos/elements.hpp"
-#include "kernels/row/kokkos/launch.hpp"
 
 namespace ringworld {
 namespace {

@@ -1,6 +1,6 @@
+#include "kernels/elementwise/widened_row.hpp"
 #include "kernels/rope/reference/rotate.hpp"
 #include "kernels/rope/rope.hpp"
-#include "kernels/row/widened_row.hpp"
 
 namespace ringworld {
 namespace {

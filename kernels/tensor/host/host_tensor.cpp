@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "core/isa.hpp"
-#include "kernels/row/row_functions.hpp"
+#include "kernels/elementwise/row_functions.hpp"
 #include "kernels/tensor/tensor.hpp"
 
 namespace ringworld {
@@ -147,7 +147,7 @@ class HostTensorOps final : public TensorOps {
       for (std::int64_t c = 0; c < rows.columns; ++c) {
         maximum = values[c] > maximum ? values[c] : maximum;
       }
-      // Of a row without numbers none may equal it.
+      // In a row of NaNs no element may equal the maximum.
       const std::int64_t first = std::find(values, values + rows.columns, maximum) - values;
       const bool is_found = maximum > -std::numeric_limits<float>::infinity();
       maxima.maximum[static_cast<std::size_t>(r)] = maximum;

@@ -1,9 +1,9 @@
 #include <array>
 
 #include "device/device.hpp"
-#include "kernels/row/kokkos/elements.hpp"
-#include "kernels/row/kokkos/launch.hpp"
-#include "kernels/row/kokkos/math.hpp"
+#include "kernels/elementwise/kokkos/elements.hpp"
+#include "kernels/elementwise/kokkos/launch.hpp"
+#include "kernels/elementwise/kokkos/math.hpp"
 #include "kernels/tensor/tensor.hpp"
 
 namespace ringworld {
@@ -76,7 +76,7 @@ struct AddToRowsKernel {
   }
 };
 
-/// Of one column, the rows in their order.
+/// Sums one column over the rows in order.
 struct ColumnSumKernel {
   RowsReader rows;
   std::int64_t count;

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/row/widened_row.hpp"
+#include "kernels/elementwise/widened_row.hpp"
 #include "kernels/tensor/tensor.hpp"
 
 namespace ringworld {

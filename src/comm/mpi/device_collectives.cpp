@@ -1,7 +1,7 @@
 /// @file  Collectives of device memory by MPI: staged; and for libraries that take device memory, gathered in place.
 ///
 /// Sums are staged in either case: MPI libraries add on the CPU, and Open MPI refuses device memory in reductions that do
-/// not block (manual, "CUDA-aware support").
+/// not block (manual, on libraries that take device memory).
 
 #include <mpi.h>
 
@@ -46,6 +46,28 @@ class GatherInPlace final : public QueuedCollective {
   bool is_posted_ = false;
 };
 
+/// An all-gather of blocks by a library that takes device memory.
+class GatherBlocksInPlace final : public QueuedCollective {
+ public:
+  GatherBlocksInPlace(Device& gpu, Communicator communicator, const RankBlocks& blocks)
+      : QueuedCollective(gpu), communicator_(std::move(communicator)), blocks_(blocks) {}
+
+  bool drive() override {
+    if (posted_ == nullptr) {
+      if (!begin().has_happened()) {
+        return false;
+      }
+      posted_ = mpi_collectives().start_all_gather(communicator_, blocks_);
+    }
+    return posted_->test();
+  }
+
+ private:
+  Communicator communicator_;
+  RankBlocks blocks_;
+  std::unique_ptr<PendingCollective::Impl> posted_;
+};
+
 class DeviceCollectives final : public Collectives {
  public:
   DeviceCollectives(Device& place, bool is_gathering_in_place)
@@ -76,6 +98,19 @@ class DeviceCollectives final : public Collectives {
                                 .operation = MPI_SUM});
   }
 
+  std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& communicator,
+                                                            const RankBlocks& blocks) override {
+    if (is_gathering_in_place_) {
+      return queue_.add(communicator, std::make_shared<GatherBlocksInPlace>(place_, communicator, blocks));
+    }
+    return start(communicator, StagedKind::all_gather, blocks);
+  }
+
+  std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& communicator,
+                                                                const RankBlocks& blocks) override {
+    return start(communicator, StagedKind::reduce_scatter, blocks);
+  }
+
   void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction) override {
     start(communicator, {.kind = StagedKind::all_reduce,
                          .from = values.data(),
@@ -87,11 +122,17 @@ class DeviceCollectives final : public Collectives {
 
  private:
   std::unique_ptr<PendingCollective::Impl> start(const Communicator& communicator, const StagedProblem& problem) {
-    if (!area_.has_value()) {
-      area_.emplace(communicator, place_);
-    }
     return queue_.add(communicator,
-                      std::make_shared<StagedCollective>(MpiAccess::handle(communicator), *area_, problem));
+                      std::make_shared<StagedCollective>(MpiAccess::handle(communicator), area(communicator), problem));
+  }
+
+  std::unique_ptr<PendingCollective::Impl> start(const Communicator& communicator, StagedKind kind,
+                                                 const RankBlocks& blocks) {
+    return queue_.add(communicator, std::make_shared<StagedBlocks>(communicator, area(communicator), kind, blocks));
+  }
+
+  StagingArea& area(const Communicator& communicator) {
+    return area_.has_value() ? *area_ : area_.emplace(communicator, place_);
   }
 
   Device& place_;
@@ -102,22 +143,22 @@ class DeviceCollectives final : public Collectives {
 
 }  // namespace
 
-std::unique_ptr<Collectives> make_cuda_aware_collectives() {
-  return std::make_unique<DeviceCollectives>(device(DeviceKind::cuda), true);
+std::unique_ptr<Collectives> make_device_aware_collectives(DeviceKind memory) {
+  return std::make_unique<DeviceCollectives>(device(memory), true);
 }
 std::unique_ptr<Collectives> make_staged_collectives(DeviceKind memory) {
   return std::make_unique<DeviceCollectives>(device(memory), false);
 }
 
 Collectives& device_collectives(const Communicator& communicator, DeviceKind memory) {
-  std::unique_ptr<Collectives>& made = MpiAccess::device_collectives(communicator, memory);
+  std::unique_ptr<Collectives>& made = CommunicatorAccess::device_collectives(communicator, memory);
   if (made == nullptr) {
     switch (transport_of(communicator, memory)) {
       case Transport::nccl:
         made = make_nccl_collectives(communicator);
         break;
-      case Transport::cuda_aware_mpi:
-        made = make_cuda_aware_collectives();
+      case Transport::device_aware_mpi:
+        made = make_device_aware_collectives(memory);
         break;
       case Transport::staged:
         made = make_staged_collectives(memory);

@@ -7,11 +7,8 @@
 #include <numeric>
 #include <thread>
 
-#include "comm/communicator.hpp"
 #include "comm/mpi/mpi_handles.hpp"
 #include "comm/native_handle.hpp"
-#include "comm/transport_facts.hpp"
-#include "core/activity.hpp"
 #include "core/error.hpp"
 
 namespace ringworld {
@@ -61,79 +58,77 @@ void MpiCommunicatorTraits::close(Handle handle) noexcept {
   }
 }
 
-Communicator::Impl::Impl(MPI_Comm owned, Transport wanted) : handle(owned), wanted_transport(wanted) {
-  check_mpi(MPI_Comm_set_errhandler(owned, MPI_ERRORS_RETURN));
-  check_mpi(MPI_Comm_rank(owned, &rank));
-  check_mpi(MPI_Comm_size(owned, &size));
+namespace {
+
+int rank_in(MPI_Comm communicator) {
+  // Before the first call that can fail: errors are to come back as codes.
+  check_mpi(MPI_Comm_set_errhandler(communicator, MPI_ERRORS_RETURN));
+  int rank = 0;
+  check_mpi(MPI_Comm_rank(communicator, &rank));
+  return rank;
 }
 
-Communicator Communicator::world() {
+int size_of_group(MPI_Comm communicator) {
+  int size = 0;
+  check_mpi(MPI_Comm_size(communicator, &size));
+  return size;
+}
+
+}  // namespace
+
+MpiCommunicator::MpiCommunicator(MPI_Comm owned, Transport wanted)
+    : Impl(rank_in(owned), size_of_group(owned), wanted), handle_(owned) {}
+
+std::shared_ptr<Communicator::Impl> make_mpi_world() {
   MPI_Comm copy = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &copy));
-  return Communicator(std::make_shared<Impl>(copy));
+  return std::make_shared<MpiCommunicator>(copy);
 }
 
-int Communicator::rank() const { return impl_->rank; }
-int Communicator::size() const { return impl_->size; }
-
-int Communicator::rank_in_job(int rank) const {
-  std::vector<int>& found = impl_->ranks_in_job;
-  if (found.empty()) {
-    std::vector<int> ranks(static_cast<std::size_t>(size()));
-    std::iota(ranks.begin(), ranks.end(), 0);
-    found.resize(ranks.size());
-    MPI_Group mine = MPI_GROUP_NULL;
-    MPI_Group job = MPI_GROUP_NULL;
-    check_mpi(MPI_Comm_group(impl_->handle.get(), &mine));
-    check_mpi(MPI_Comm_group(MPI_COMM_WORLD, &job));
-    check_mpi(MPI_Group_translate_ranks(mine, size(), ranks.data(), job, found.data()));
-    check_mpi(MPI_Group_free(&mine));
-    check_mpi(MPI_Group_free(&job));
-  }
-  return found[static_cast<std::size_t>(rank)];
+std::vector<int> MpiCommunicator::find_ranks_in_job() const {
+  std::vector<int> ranks(static_cast<std::size_t>(size));
+  std::iota(ranks.begin(), ranks.end(), 0);
+  std::vector<int> found(ranks.size());
+  MPI_Group mine = MPI_GROUP_NULL;
+  MPI_Group job = MPI_GROUP_NULL;
+  check_mpi(MPI_Comm_group(handle(), &mine));
+  check_mpi(MPI_Comm_group(MPI_COMM_WORLD, &job));
+  check_mpi(MPI_Group_translate_ranks(mine, size, ranks.data(), job, found.data()));
+  check_mpi(MPI_Group_free(&mine));
+  check_mpi(MPI_Group_free(&job));
+  return found;
 }
 
-Communicator Communicator::split(int color, int key) const {
-  const WaitPhase wait("waiting for the other {} ranks to split", size() - 1);
+std::shared_ptr<Communicator::Impl> MpiCommunicator::split(int color, int key) const {
   MPI_Comm part = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split(impl_->handle.get(), color < 0 ? MPI_UNDEFINED : color, key, &part));
-  return part == MPI_COMM_NULL ? Communicator() : Communicator(std::make_shared<Impl>(part, impl_->wanted_transport));
+  check_mpi(MPI_Comm_split(handle(), color < 0 ? MPI_UNDEFINED : color, key, &part));
+  if (part == MPI_COMM_NULL) {
+    return nullptr;
+  }
+  return std::make_shared<MpiCommunicator>(part, wanted_transport);
 }
 
-Communicator Communicator::duplicate() const { return with_transport(impl_->wanted_transport); }
+std::shared_ptr<Communicator::Impl> MpiCommunicator::part(std::span<const int> members, int index) const {
+  return split(std::ranges::min(members), index);  // groups are disjoint: the least member names one
+}
 
-Communicator Communicator::with_transport(Transport wanted) const {
-  const WaitPhase wait("waiting for the other {} ranks to copy their communicator", size() - 1);
+std::shared_ptr<Communicator::Impl> MpiCommunicator::copy(Transport wanted) const {
   MPI_Comm copy = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_dup(impl_->handle.get(), &copy));
-  return Communicator(std::make_shared<Impl>(copy, wanted));
+  check_mpi(MPI_Comm_dup(handle(), &copy));
+  return std::make_shared<MpiCommunicator>(copy, wanted);
 }
 
-Communicator Communicator::split_by_node() const {
-  const WaitPhase wait("waiting for the other {} ranks to split by node", size() - 1);
+std::shared_ptr<Communicator::Impl> MpiCommunicator::split_by_node() const {
   MPI_Comm part = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(impl_->handle.get(), MPI_COMM_TYPE_SHARED, rank(), MPI_INFO_NULL, &part));
-  return Communicator(std::make_shared<Impl>(part, impl_->wanted_transport));
+  check_mpi(MPI_Comm_split_type(handle(), MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &part));
+  return std::make_shared<MpiCommunicator>(part, wanted_transport);
 }
 
-Transport Communicator::transport() const {
-  if (!impl_->transport.has_value()) {
-    // The facts are the same on every rank, and so is the decision.
-    const TransportFacts facts = transport_facts(*this);
-    on_every_rank(*this, [&] { impl_->transport = decide_transport(impl_->wanted_transport, facts); });
-  }
-  return *impl_->transport;
-}
+void MpiCommunicator::barrier() { check_mpi(MPI_Barrier(handle())); }
 
-void Communicator::barrier() const {
-  const WaitPhase wait("waiting in a barrier of {} ranks", size());
-  check_mpi(MPI_Barrier(impl_->handle.get()));
-}
-
-void Communicator::barrier_asleep() const {
-  const WaitPhase wait("waiting, asleep, in a barrier of {} ranks", size());
+void MpiCommunicator::barrier_asleep() {
   MPI_Request request = MPI_REQUEST_NULL;
-  check_mpi(MPI_Ibarrier(impl_->handle.get(), &request));
+  check_mpi(MPI_Ibarrier(handle(), &request));
   for (int is_done = 0; true;) {
     check_mpi(MPI_Test(&request, &is_done, MPI_STATUS_IGNORE));
     if (is_done != 0) {
@@ -143,50 +138,36 @@ void Communicator::barrier_asleep() const {
   }
 }
 
-void Communicator::all_reduce(std::span<double> values, Reduction reduction) const {
-  const WaitPhase wait("waiting in a reduction over {} ranks", size());
+void MpiCommunicator::all_reduce(std::span<double> values, Reduction reduction) {
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE,
-                          mpi_operation(reduction), impl_->handle.get()));
+                          mpi_operation(reduction), handle()));
 }
 
-void Communicator::all_reduce(std::span<std::int64_t> values, Reduction reduction) const {
-  const WaitPhase wait("waiting in a reduction over {} ranks", size());
+void MpiCommunicator::all_reduce(std::span<std::int64_t> values, Reduction reduction) {
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T,
-                          mpi_operation(reduction), impl_->handle.get()));
+                          mpi_operation(reduction), handle()));
 }
 
-void Communicator::broadcast(std::span<std::byte> bytes, int root) const {
-  const WaitPhase wait("waiting for a broadcast from rank {}", rank_in_job(root));
+void MpiCommunicator::broadcast(std::span<std::byte> bytes, int root) {
   for_each_piece(bytes.size(), [&](std::size_t offset, int count) {
-    check_mpi(MPI_Bcast(bytes.data() + offset, count, MPI_BYTE, root, impl_->handle.get()));
+    check_mpi(MPI_Bcast(bytes.data() + offset, count, MPI_BYTE, root, handle()));
   });
 }
 
-std::string Communicator::broadcast(std::string text, int root) const {
-  auto length = static_cast<std::int64_t>(text.size());
-  broadcast(std::as_writable_bytes(std::span(&length, 1)), root);
-  text.resize(static_cast<std::size_t>(length));
-  broadcast(std::as_writable_bytes(std::span(text)), root);
-  return text;
-}
-
-void Communicator::all_gather_bytes(std::span<const std::byte> mine, std::span<std::byte> all) const {
-  const WaitPhase wait("waiting for values of {} ranks", size());
+void MpiCommunicator::all_gather(std::span<const std::byte> mine, std::span<std::byte> all) {
   const int count = static_cast<int>(mine.size());
-  check_mpi(MPI_Allgather(mine.data(), count, MPI_BYTE, all.data(), count, MPI_BYTE, impl_->handle.get()));
+  check_mpi(MPI_Allgather(mine.data(), count, MPI_BYTE, all.data(), count, MPI_BYTE, handle()));
 }
 
-void Communicator::send(std::span<const std::byte> bytes, int destination, int tag) const {
-  const WaitPhase wait("waiting for rank {} to receive", rank_in_job(destination));
+void MpiCommunicator::send(std::span<const std::byte> bytes, int destination, int tag) {
   for_each_piece(bytes.size(), [&](std::size_t offset, int count) {
-    check_mpi(MPI_Send(bytes.data() + offset, count, MPI_BYTE, destination, tag, impl_->handle.get()));
+    check_mpi(MPI_Send(bytes.data() + offset, count, MPI_BYTE, destination, tag, handle()));
   });
 }
 
-void Communicator::receive(std::span<std::byte> bytes, int source, int tag) const {
-  const WaitPhase wait("waiting for a message from rank {}", rank_in_job(source));
+void MpiCommunicator::receive(std::span<std::byte> bytes, int source, int tag) {
   for_each_piece(bytes.size(), [&](std::size_t offset, int count) {
-    check_mpi(MPI_Recv(bytes.data() + offset, count, MPI_BYTE, source, tag, impl_->handle.get(), MPI_STATUS_IGNORE));
+    check_mpi(MPI_Recv(bytes.data() + offset, count, MPI_BYTE, source, tag, handle(), MPI_STATUS_IGNORE));
   });
 }
 

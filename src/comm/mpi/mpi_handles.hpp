@@ -3,16 +3,12 @@
 
 #include <mpi.h>
 
-#include <array>
 #include <memory>
-#include <optional>
 #include <source_location>
 #include <vector>
 
-#include "comm/collectives_impl.hpp"
-#include "comm/communicator.hpp"
+#include "comm/communicator_impl.hpp"
 #include "core/unique_handle.hpp"
-#include "device/device.hpp"
 
 namespace ringworld {
 
@@ -29,31 +25,45 @@ struct MpiCommunicatorTraits {
 
 using MpiCommunicatorHandle = UniqueHandle<MpiCommunicatorTraits>;
 
-struct Communicator::Impl {
-  MpiCommunicatorHandle handle;
-  int rank = 0;
-  int size = 1;
-  Transport wanted_transport;
-  std::optional<Transport> transport;                                                     // decided at its first use
-  std::array<std::unique_ptr<Collectives>, device_kind_names.size()> device_collectives;  // made at their first use
-  std::vector<int> ranks_in_job;                                                          // found at their first use
+/// The ranks of an MPI communicator, which this owns.
+class MpiCommunicator final : public Communicator::Impl {
+ public:
+  explicit MpiCommunicator(MPI_Comm owned, Transport wanted = Transport::automatic);
 
-  explicit Impl(MPI_Comm owned, Transport wanted = Transport::automatic);
+  [[nodiscard]] MPI_Comm handle() const { return handle_.get(); }
+  /// Gives the handle up without freeing it.
+  void leak() { (void)handle_.release(); }
+
+  [[nodiscard]] std::vector<int> find_ranks_in_job() const override;
+  [[nodiscard]] std::shared_ptr<Impl> split(int color, int key) const override;
+  [[nodiscard]] std::shared_ptr<Impl> part(std::span<const int> members, int index) const override;
+  [[nodiscard]] std::shared_ptr<Impl> copy(Transport wanted) const override;
+  [[nodiscard]] std::shared_ptr<Impl> split_by_node() const override;
+  void barrier() override;
+  void barrier_asleep() override;
+  void all_reduce(std::span<double> values, Reduction reduction) override;
+  void all_reduce(std::span<std::int64_t> values, Reduction reduction) override;
+  void broadcast(std::span<std::byte> bytes, int root) override;
+  void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override;
+  void send(std::span<const std::byte> bytes, int destination, int tag) override;
+  void receive(std::span<std::byte> bytes, int source, int tag) override;
+
+ private:
+  MpiCommunicatorHandle handle_;
 };
 
-/// The way of this folder into a Communicator.
+/// The way of this folder to MPI's own communicator.
 struct MpiAccess {
   /// Borrowed: valid as long as a copy of `communicator` lives.
-  [[nodiscard]] static MPI_Comm handle(const Communicator& communicator) { return communicator.impl_->handle.get(); }
-  [[nodiscard]] static std::optional<Transport>& transport(const Communicator& communicator) {
-    return communicator.impl_->transport;
-  }
-  [[nodiscard]] static std::unique_ptr<Collectives>& device_collectives(const Communicator& communicator,
-                                                                        DeviceKind memory) {
-    return communicator.impl_->device_collectives[static_cast<std::size_t>(memory)];
-  }
+  [[nodiscard]] static MPI_Comm handle(const Communicator& communicator) { return impl(communicator).handle(); }
   /// Never frees `communicator`, as freeing is collective: for a rank that an error unwinds alone.
-  static void leak(const Communicator& communicator) { (void)communicator.impl_->handle.release(); }
+  static void leak(const Communicator& communicator) { impl(communicator).leak(); }
+
+ private:
+  /// A pretended communicator has no messages: what sends some was made for it by mistake, and std::bad_cast says so.
+  [[nodiscard]] static MpiCommunicator& impl(const Communicator& communicator) {
+    return dynamic_cast<MpiCommunicator&>(CommunicatorAccess::impl(communicator));
+  }
 };
 
 }  // namespace ringworld

@@ -26,23 +26,11 @@ StagingArea::StagingArea(const Communicator& communicator, Device& device)
   }
 }
 
-StagedCollective::StagedCollective(MPI_Comm communicator, StagingArea& area, const StagedProblem& problem)
-    : QueuedCollective(area.place), communicator_(communicator), area_(area), problem_(problem) {}
-
-std::int64_t StagedCollective::pieces() const {
-  return (problem_.shard_floats + area_.piece_floats - 1) / area_.piece_floats;
-}
-
-StagedCollective::Piece StagedCollective::piece(std::int64_t index) const {
-  const std::int64_t offset = index * area_.piece_floats;
-  return {.offset = offset, .floats = std::min(area_.piece_floats, problem_.shard_floats - offset)};
-}
-
-StagingArea::Slot& StagedCollective::slot_of(std::int64_t index) const {
+StagingArea::Slot& StagedPieces::slot_of(std::int64_t index) const {
   return area_.slots[static_cast<std::size_t>(index) % area_.slots.size()];
 }
 
-bool StagedCollective::drive() {
+bool StagedPieces::drive() {
   if (!has_begun_) {
     area_.stream->wait_for(begin());
     has_begun_ = true;
@@ -70,15 +58,24 @@ bool StagedCollective::drive() {
   return true;
 }
 
+std::int64_t StagedCollective::pieces() const {
+  return (problem_.shard_floats + area().piece_floats - 1) / area().piece_floats;
+}
+
+StagedCollective::Piece StagedCollective::piece(std::int64_t index) const {
+  const std::int64_t offset = index * area().piece_floats;
+  return {.offset = offset, .floats = std::min(area().piece_floats, problem_.shard_floats - offset)};
+}
+
 void StagedCollective::copy_out(std::int64_t index) {
   const auto [offset, floats] = piece(index);
   StagingArea::Slot& slot = slot_of(index);
-  const std::int64_t shards = problem_.kind == StagedKind::reduce_scatter ? area_.ranks : 1;
+  const std::int64_t shards = problem_.kind == StagedKind::reduce_scatter ? area().ranks : 1;
   for (std::int64_t shard = 0; shard < shards; ++shard) {
-    area_.place.copy(slot.outgoing.as<float>() + shard * floats, problem_.from + shard * problem_.shard_floats + offset,
-                     floats * float_bytes, *area_.stream);
+    area().place.copy(slot.outgoing.as<float>() + shard * floats,
+                      problem_.from + shard * problem_.shard_floats + offset, floats * float_bytes, *area().stream);
   }
-  slot.copied->record(*area_.stream);
+  slot.copied->record(*area().stream);
 }
 
 void StagedCollective::post(std::int64_t index) {
@@ -103,12 +100,82 @@ void StagedCollective::post(std::int64_t index) {
 void StagedCollective::copy_in(std::int64_t index) {
   const auto [offset, floats] = piece(index);
   StagingArea::Slot& slot = slot_of(index);
-  const std::int64_t shards = problem_.kind == StagedKind::all_gather ? area_.ranks : 1;
+  const std::int64_t shards = problem_.kind == StagedKind::all_gather ? area().ranks : 1;
   for (std::int64_t shard = 0; shard < shards; ++shard) {
-    area_.place.copy(problem_.to + shard * problem_.shard_floats + offset, slot.incoming.as<float>() + shard * floats,
-                     floats * float_bytes, *area_.stream);
+    area().place.copy(problem_.to + shard * problem_.shard_floats + offset, slot.incoming.as<float>() + shard * floats,
+                      floats * float_bytes, *area().stream);
   }
-  slot.copied->record(*area_.stream);
+  slot.copied->record(*area().stream);
+}
+
+StagedBlocks::StagedBlocks(const Communicator& communicator, StagingArea& area, StagedKind kind,
+                           const RankBlocks& blocks)
+    : StagedPieces(area),
+      communicator_(MpiAccess::handle(communicator)),
+      rank_(static_cast<std::size_t>(communicator.rank())),
+      kind_(kind),
+      blocks_(blocks) {}
+
+std::int64_t StagedBlocks::piece_bytes() const { return area().piece_floats * float_bytes; }
+
+std::int64_t StagedBlocks::pieces() const {
+  const std::int64_t longest = std::ranges::max(blocks_.bytes);
+  return (longest + piece_bytes() - 1) / piece_bytes();
+}
+
+std::int64_t StagedBlocks::bytes_in(std::int64_t index, std::size_t rank) const {
+  return std::clamp<std::int64_t>(blocks_.bytes[rank] - index * piece_bytes(), 0, piece_bytes());
+}
+
+std::byte* StagedBlocks::device_memory(std::int64_t index, std::size_t rank) const {
+  return blocks_.memory + static_cast<std::int64_t>(rank) * blocks_.distance + index * piece_bytes();
+}
+
+void StagedBlocks::copy_out(std::int64_t index) {
+  StagingArea::Slot& slot = slot_of(index);
+  std::byte* to = slot.outgoing.as<std::byte>();
+  for (std::size_t rank = 0; rank < blocks_.bytes.size(); ++rank) {
+    if (kind_ == StagedKind::reduce_scatter || rank == rank_) {
+      area().place.copy(to, device_memory(index, rank), bytes_in(index, rank), *area().stream);
+      to += bytes_in(index, rank);
+    }
+  }
+  slot.copied->record(*area().stream);
+}
+
+void StagedBlocks::post(std::int64_t index) {
+  StagingArea::Slot& slot = slot_of(index);
+  const std::int64_t unit = kind_ == StagedKind::reduce_scatter ? float_bytes : 1;
+  std::vector<int>& counts = counts_[static_cast<std::size_t>(index) % counts_.size()];
+  std::vector<int>& places = places_[static_cast<std::size_t>(index) % places_.size()];
+  counts.clear();
+  places.clear();
+  std::int64_t place = 0;
+  for (std::size_t rank = 0; rank < blocks_.bytes.size(); ++rank) {
+    counts.push_back(static_cast<int>(bytes_in(index, rank) / unit));
+    places.push_back(static_cast<int>(place));
+    place += bytes_in(index, rank) / unit;
+  }
+  if (kind_ == StagedKind::reduce_scatter) {
+    check_mpi(MPI_Ireduce_scatter(slot.outgoing.data(), slot.incoming.data(), counts.data(), MPI_FLOAT, MPI_SUM,
+                                  communicator_, &slot.request));
+  } else {
+    check_mpi(MPI_Iallgatherv(slot.outgoing.data(), counts[rank_], MPI_BYTE, slot.incoming.data(), counts.data(),
+                              places.data(), MPI_BYTE, communicator_, &slot.request));
+  }
+}
+
+void StagedBlocks::copy_in(std::int64_t index) {
+  StagingArea::Slot& slot = slot_of(index);
+  const std::byte* from = slot.incoming.as<std::byte>();
+  for (std::size_t rank = 0; rank < blocks_.bytes.size(); ++rank) {
+    const bool is_own = rank == rank_;
+    if (kind_ == StagedKind::reduce_scatter ? is_own : !is_own) {
+      area().place.copy(device_memory(index, rank), from, bytes_in(index, rank), *area().stream);
+    }
+    from += kind_ == StagedKind::all_gather ? bytes_in(index, rank) : 0;
+  }
+  slot.copied->record(*area().stream);
 }
 
 }  // namespace ringworld

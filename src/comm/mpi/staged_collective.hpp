@@ -7,7 +7,7 @@
 /// A piece of a shard of n floats is a stretch of it; of a whole vector (n times ranks) it is that stretch of every shard.
 
 #include <array>
-#include <functional>
+#include <vector>
 
 #include "comm/mpi/collective_queue.hpp"
 #include "comm/mpi/mpi_handles.hpp"
@@ -44,11 +44,36 @@ struct StagedProblem {
   MPI_Op operation = MPI_OP_NULL;
 };
 
-class StagedCollective final : public QueuedCollective {
+/// A collective in pieces, two at a time: what all of them share.
+class StagedPieces : public QueuedCollective {
  public:
   /// @param area  of the communicator; outlives the collective
-  StagedCollective(MPI_Comm communicator, StagingArea& area, const StagedProblem& problem);
-  bool drive() override;
+  explicit StagedPieces(StagingArea& area) : QueuedCollective(area.place), area_(area) {}
+  bool drive() final;
+
+ protected:
+  [[nodiscard]] StagingArea& area() const { return area_; }
+  [[nodiscard]] StagingArea::Slot& slot_of(std::int64_t index) const;
+
+ private:
+  [[nodiscard]] virtual std::int64_t pieces() const = 0;
+  /// From the device to the slot of the piece, from there by MPI, and to the device again.
+  virtual void copy_out(std::int64_t index) = 0;
+  virtual void post(std::int64_t index) = 0;
+  virtual void copy_in(std::int64_t index) = 0;
+
+  StagingArea& area_;
+  bool has_begun_ = false;
+  // Pieces so far: copied to a slot, given to MPI, and being copied home.
+  std::int64_t copied_out_ = 0;
+  std::int64_t posted_ = 0;
+  std::int64_t arrived_ = 0;
+};
+
+class StagedCollective final : public StagedPieces {
+ public:
+  StagedCollective(MPI_Comm communicator, StagingArea& area, const StagedProblem& problem)
+      : StagedPieces(area), communicator_(communicator), problem_(problem) {}
 
  private:
   struct Piece {
@@ -56,21 +81,38 @@ class StagedCollective final : public QueuedCollective {
     std::int64_t floats;
   };
 
-  [[nodiscard]] std::int64_t pieces() const;
+  [[nodiscard]] std::int64_t pieces() const override;
   [[nodiscard]] Piece piece(std::int64_t index) const;
-  [[nodiscard]] StagingArea::Slot& slot_of(std::int64_t index) const;
-  void copy_out(std::int64_t index);
-  void post(std::int64_t index);
-  void copy_in(std::int64_t index);
+  void copy_out(std::int64_t index) override;
+  void post(std::int64_t index) override;
+  void copy_in(std::int64_t index) override;
 
   MPI_Comm communicator_;
-  StagingArea& area_;
   StagedProblem problem_;
-  bool has_begun_ = false;
-  // Pieces so far: copied to a slot, given to MPI, and being copied home.
-  std::int64_t copied_out_ = 0;
-  std::int64_t posted_ = 0;
-  std::int64_t arrived_ = 0;
+};
+
+/// A collective of blocks. A piece is the same stretch of every block, as far as that reaches.
+class StagedBlocks final : public StagedPieces {
+ public:
+  /// @param kind  all_gather, or reduce_scatter of floats
+  StagedBlocks(const Communicator& communicator, StagingArea& area, StagedKind kind, const RankBlocks& blocks);
+
+ private:
+  /// Bytes of a rank's block in a piece.
+  [[nodiscard]] std::int64_t bytes_in(std::int64_t index, std::size_t rank) const;
+  [[nodiscard]] std::byte* device_memory(std::int64_t index, std::size_t rank) const;
+  [[nodiscard]] std::int64_t piece_bytes() const;
+  [[nodiscard]] std::int64_t pieces() const override;
+  void copy_out(std::int64_t index) override;
+  void post(std::int64_t index) override;
+  void copy_in(std::int64_t index) override;
+
+  MPI_Comm communicator_;
+  std::size_t rank_;
+  StagedKind kind_;
+  RankBlocks blocks_;
+  std::array<std::vector<int>, 2> counts_;  // of each slot's piece, which MPI reads until it has ended
+  std::array<std::vector<int>, 2> places_;
 };
 
 }  // namespace ringworld

@@ -82,6 +82,24 @@ class NcclCollectives final : public Collectives {
     });
   }
 
+  std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& communicator,
+                                                            const RankBlocks& blocks) override {
+    return start(communicator, [&](cudaStream_t stream) {
+      return each_block(blocks, [&](std::byte* block, std::size_t bytes, int root) {
+        return ncclBroadcast(block, block, bytes, ncclUint8, root, nccl_.get(), stream);
+      });
+    });
+  }
+
+  std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& communicator,
+                                                                const RankBlocks& blocks) override {
+    return start(communicator, [&](cudaStream_t stream) {
+      return each_block(blocks, [&](std::byte* block, std::size_t bytes, int root) {
+        return ncclReduce(block, block, bytes / sizeof(float), ncclFloat, ncclSum, root, nccl_.get(), stream);
+      });
+    });
+  }
+
   void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction) override {
     start(communicator, [&](cudaStream_t stream) {
       return ncclAllReduce(values.data(), values.data(), values.size(), ncclFloat, nccl_operation(reduction),
@@ -90,6 +108,19 @@ class NcclCollectives final : public Collectives {
   }
 
  private:
+  /// NCCL has no collective of unequal lengths: one operation a rank's block, in one group.
+  template <class Operation>
+  static ncclResult_t each_block(const RankBlocks& blocks, Operation&& operation) {
+    check_nccl(ncclGroupStart());
+    for (std::size_t rank = 0; rank < blocks.bytes.size(); ++rank) {
+      if (blocks.bytes[rank] > 0) {
+        check_nccl(operation(blocks.memory + static_cast<std::int64_t>(rank) * blocks.distance,
+                             static_cast<std::size_t>(blocks.bytes[rank]), static_cast<int>(rank)));
+      }
+    }
+    return ncclGroupEnd();
+  }
+
   /// Enqueues `operation(stream)` behind what the compute stream has now.
   template <class Operation>
   std::unique_ptr<PendingCollective::Impl> start(const Communicator& communicator, Operation&& operation) {

@@ -113,6 +113,20 @@ class CudaDevice final : public Device {
     return properties.name;
   }
 
+  [[nodiscard]] std::string identity() const override {
+    int ordinal = 0;
+    check_cuda(cudaGetDevice(&ordinal));
+    cudaDeviceProp properties{};
+    check_cuda(cudaGetDeviceProperties(&properties, ordinal));
+    std::string text = "GPU";
+    for (std::size_t index = 0; index < sizeof(properties.uuid.bytes); ++index) {
+      const bool begins_group = index == 0 || index == 4 || index == 6 || index == 8 || index == 10;
+      text +=
+          fmt::format("{}{:02x}", begins_group ? "-" : "", static_cast<unsigned char>(properties.uuid.bytes[index]));
+    }
+    return text;
+  }
+
   [[nodiscard]] std::int64_t available_bytes() const override {
     std::size_t free_bytes = 0;
     std::size_t all_bytes = 0;
@@ -215,20 +229,6 @@ void choose_cuda_device(int rank_on_node) {
   if (const int count = gpu_count(); count > 0) {
     check_cuda(cudaSetDevice(rank_on_node % count));
   }
-}
-
-std::string cuda_device_identity() {
-  static_cast<void>(cuda_device());  // says so when there is none
-  int ordinal = 0;
-  check_cuda(cudaGetDevice(&ordinal));
-  cudaDeviceProp properties{};
-  check_cuda(cudaGetDeviceProperties(&properties, ordinal));
-  std::string text = "GPU";
-  for (std::size_t index = 0; index < sizeof(properties.uuid.bytes); ++index) {
-    const bool begins_group = index == 0 || index == 4 || index == 6 || index == 8 || index == 10;
-    text += fmt::format("{}{:02x}", begins_group ? "-" : "", static_cast<unsigned char>(properties.uuid.bytes[index]));
-  }
-  return text;
 }
 
 cudaStream_t native_stream(const Stream& stream) {

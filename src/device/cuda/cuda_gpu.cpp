@@ -7,7 +7,7 @@
 namespace ringworld {
 
 GpuDescription describe_gpu() {
-  const std::string identity = cuda_device_identity();  // says so when there is no GPU
+  const std::string identity = cuda_device().identity();  // says so when there is no GPU
   int ordinal = 0;
   check_cuda(cudaGetDevice(&ordinal));
   cudaDeviceProp properties{};

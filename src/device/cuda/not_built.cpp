@@ -17,8 +17,6 @@ Device& pinned_device() { throw_not_built(); }
 
 void choose_cuda_device(int /*rank_on_node*/) {}
 
-std::string cuda_device_identity() { throw_not_built(); }
-
 GpuDescription describe_gpu() { throw_not_built(); }
 
 }  // namespace ringworld

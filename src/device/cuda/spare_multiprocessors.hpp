@@ -19,7 +19,7 @@ class SpareMultiprocessors {
   SpareMultiprocessors(const SpareMultiprocessors&) = delete;
   SpareMultiprocessors& operator=(const SpareMultiprocessors&) = delete;
 
-  /// What the largest of those alive needs; 0 without any. Transfers that run at the same time take turns on these.
+  /// The largest request of all live objects; 0 without any. Transfers that run at the same time take turns on these.
   [[nodiscard]] static int wanted() { return counts().empty() ? 0 : std::ranges::max(counts()); }
 
  private:

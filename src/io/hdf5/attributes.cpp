@@ -119,6 +119,17 @@ void write_attribute(hid_t object, const std::string& name, const AttributeValue
   std::visit(AttributeWriter{object, name}, value);
 }
 
+void overwrite_integer(hid_t object, const std::string& name, std::int64_t value) {
+  const Attribute attribute(check(H5Aopen(object, name.c_str(), H5P_DEFAULT), name));
+  check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, &value), name);
+}
+
+void remove_attribute(hid_t object, const std::string& name) {
+  if (check(H5Aexists(object, name.c_str()), name) > 0) {
+    check(H5Adelete(object, name.c_str()), name);
+  }
+}
+
 std::optional<AttributeValue> read_attribute(hid_t object, const std::string& name) {
   if (check(H5Aexists(object, name.c_str()), name) == 0) {
     return std::nullopt;

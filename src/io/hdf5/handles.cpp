@@ -33,7 +33,7 @@ std::string without_details(std::string message) {
                      message.substr(reason, message.find('\'', reason) - reason));
 }
 
-/// Of a soft or external link, for people.
+/// Description of a soft or external link, for messages.
 std::string target_of(hid_t file, const std::string& link) {
   H5L_info_t info{};
   if (H5Lget_info(file, link.c_str(), &info, H5P_DEFAULT) < 0 || info.type == H5L_TYPE_HARD) {

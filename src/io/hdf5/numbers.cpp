@@ -27,8 +27,8 @@ std::string opaque_tag(hid_t type) {
 
 /// h5py's and PyTorch's users keep bfloat16 as 16-bit integers and say so beside them.
 bool says_bfloat16(const Dataset& dataset) {
-  const auto said = read_attribute(dataset.get(), "dtype");
-  return said.has_value() && as_text(*said) == bfloat16_name;
+  const auto name = read_attribute(dataset.get(), "dtype");
+  return name.has_value() && as_text(*name) == bfloat16_name;
 }
 
 }  // namespace

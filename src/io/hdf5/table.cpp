@@ -10,19 +10,21 @@
 
 #include "core/error.hpp"
 #include "io/hdf5/attributes.hpp"
+#include "io/hdf5/extendable.hpp"
 #include "io/hdf5/types.hpp"
 
 namespace ringworld::hdf5 {
 
 namespace {
 
-constexpr hsize_t rows_per_chunk = 64;
+constexpr std::int64_t rows_per_chunk = 64;
 
 H5T_class_t class_of(ColumnKind kind) {
   switch (kind) {
     case ColumnKind::int32:
     case ColumnKind::int64:
       return H5T_INTEGER;
+    case ColumnKind::float32:
     case ColumnKind::float64:
       return H5T_FLOAT;
     case ColumnKind::boolean:
@@ -124,25 +126,6 @@ std::vector<std::byte> pack(const RowLayout& layout, std::span<const std::byte> 
   return packed;
 }
 
-Dataspace rows_from(const Dataset& dataset, std::int64_t first, std::int64_t count) {
-  Dataspace space(check(H5Dget_space(dataset.get()), "rows of a table"));
-  const auto start = static_cast<hsize_t>(first);
-  const auto extent = static_cast<hsize_t>(count);
-  check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, &start, nullptr, &extent, nullptr), "rows of a table");
-  return space;
-}
-
-/// Grows a table by `count` rows and writes them; returns the index of the first.
-std::int64_t write_rows(const Dataset& dataset, std::int64_t first, std::int64_t count, hid_t type, const void* rows) {
-  const auto extent = static_cast<hsize_t>(first + count);
-  check(H5Dset_extent(dataset.get(), &extent), "growing a table");
-  const auto memory_extent = static_cast<hsize_t>(count);
-  const Dataspace memory(check(H5Screate_simple(1, &memory_extent, nullptr), "rows in memory"));
-  check(H5Dwrite(dataset.get(), type, memory.get(), rows_from(dataset, first, count).get(), H5P_DEFAULT, rows),
-        "writing rows");
-  return first;
-}
-
 void describe(const Dataset& dataset, const RowLayout& layout) {
   std::vector<std::string> names;
   std::vector<std::string> roles;
@@ -191,17 +174,10 @@ Table Table::open_for_append(hid_t file, const RowLayout& layout) {
 }
 
 Table Table::create(hid_t file, const RowLayout& layout, const Datatype& type) {
-  const hsize_t extent = 0;
-  const hsize_t largest = H5S_UNLIMITED;
-  const Dataspace space(check(H5Screate_simple(1, &extent, &largest), layout.path));
-  const PropertyList creation(check(H5Pcreate(H5P_DATASET_CREATE), layout.path));
-  check(H5Pset_chunk(creation.get(), 1, &rows_per_chunk), layout.path);
   // Columns that a writer does not have get the defaults of the row type.
   const auto defaults = pack(layout, layout.defaults);
-  check(H5Pset_fill_value(creation.get(), packed_compound(layout.columns).get(), defaults.data()), layout.path);
-  Table table(Dataset(check(H5Dcreate2(file, std::string(layout.path).c_str(), type.get(), space.get(),
-                                       intermediate_groups().get(), creation.get(), H5P_DEFAULT),
-                            layout.path)));
+  Table table(create_extendable(file, layout.path, type.get(), rows_per_chunk, packed_compound(layout.columns).get(),
+                                defaults.data()));
   describe(table.dataset_, layout);
   return table;
 }
@@ -212,9 +188,7 @@ Table Table::widened(hid_t file, const RowLayout& layout) && {
   const auto old_type = stored_type();
   const auto count = row_count();
   std::vector<std::byte> old_rows(static_cast<std::size_t>(count) * H5Tget_size(old_type.get()));
-  if (count > 0) {
-    check(H5Dread(dataset_.get(), old_type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, old_rows.data()), layout.path);
-  }
+  read_elements(dataset_, 0, count, old_type.get(), old_rows.data());
 
   std::vector<Datatype> members;
   std::size_t size = 0;
@@ -234,24 +208,15 @@ Table Table::widened(hid_t file, const RowLayout& layout) && {
   dataset_.reset();
   check(H5Ldelete(file, std::string(layout.path).c_str(), H5P_DEFAULT), layout.path);
   auto table = create(file, layout, type);
-  if (count > 0) {
-    write_rows(table.dataset_, 0, count, old_type.get(), old_rows.data());
-  }
+  append_elements(table.dataset_, count, old_type.get(), old_rows.data());
   return table;
 }
 
-std::int64_t Table::row_count() const {
-  const Dataspace space(check(H5Dget_space(dataset_.get()), "size of a table"));
-  return check(H5Sget_simple_extent_npoints(space.get()), "size of a table");
-}
+std::int64_t Table::row_count() const { return element_count(dataset_); }
 
 std::int64_t Table::append(const RowLayout& layout, std::span<const std::byte> rows) {
-  const auto first = row_count();
   const auto count = static_cast<std::int64_t>(rows.size()) / layout.row_size;
-  if (count == 0) {
-    return first;
-  }
-  return write_rows(dataset_, first, count, packed_compound(layout.columns).get(), pack(layout, rows).data());
+  return append_elements(dataset_, count, packed_compound(layout.columns).get(), pack(layout, rows).data());
 }
 
 void Table::read(const RowLayout& layout, std::span<std::byte> rows) const {
@@ -267,8 +232,8 @@ void Table::read(const RowLayout& layout, std::span<std::byte> rows) const {
   }
   const auto row_size = static_cast<std::size_t>(layout.row_size);
   std::vector<std::byte> packed(rows.size() / row_size * static_cast<std::size_t>(packed_size(columns)));
-  check(H5Dread(dataset_.get(), packed_compound(columns).get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, packed.data()),
-        layout.path);
+  read_elements(dataset_, 0, static_cast<std::int64_t>(rows.size() / row_size), packed_compound(columns).get(),
+                packed.data());
   const auto* place = packed.data();
   for (std::size_t begin = 0; begin < rows.size(); begin += row_size) {
     for (const auto& column : columns) {

@@ -26,6 +26,8 @@ class Table {
 
   [[nodiscard]] std::int64_t row_count() const;
 
+  [[nodiscard]] const Dataset& dataset() const noexcept { return dataset_; }
+
   /// Appends rows that lie `layout.row_size` bytes apart; returns the index of the first.
   std::int64_t append(const RowLayout& layout, std::span<const std::byte> rows);
 

@@ -42,6 +42,8 @@ Datatype type_of(const Column& column) {
       return copy_of(H5T_NATIVE_INT32);
     case ColumnKind::int64:
       return copy_of(H5T_NATIVE_INT64);
+    case ColumnKind::float32:
+      return copy_of(H5T_NATIVE_FLOAT);
     case ColumnKind::float64:
       return copy_of(H5T_NATIVE_DOUBLE);
     case ColumnKind::boolean:

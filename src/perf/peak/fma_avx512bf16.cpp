@@ -15,7 +15,7 @@ double run_dot_chain(std::int64_t rounds, float* sink) {
   for (int chain = 0; chain < chains; ++chain) {
     accumulators[chain] = _mm512_set1_ps(static_cast<float>(chain));
   }
-  // What one step adds the next takes away: the sums stay where they began however long it runs.
+  // Each step subtracts the value that the step before added, so the sums stay bounded however long the loop runs.
   const __m512 half = _mm512_set1_ps(0.5F);
   const __m512bh factor = _mm512_cvtne2ps_pbh(half, half);
   const __m512bh signs[2] = {_mm512_cvtne2ps_pbh(half, half), _mm512_cvtne2ps_pbh(-half, -half)};

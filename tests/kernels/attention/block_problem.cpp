@@ -49,8 +49,8 @@ BlockOperands BlockOperands::key_range(std::int64_t begin, std::int64_t count) c
   if (mask.is_causal) {
     part.mask.diagonal = mask.diagonal - begin;
   }
-  if (mask.has_segments()) {
-    part.mask.key_segments = mask.key_segments.slice(1, begin, count);
+  if (mask.has_documents()) {
+    part.mask.key_document_ids = mask.key_document_ids.slice(1, begin, count);
   }
   return part;
 }
@@ -105,9 +105,9 @@ ExpectedBlock expected_of(const BlockOperands& operands, float scale) {
                                    [mask](std::int64_t b, std::int64_t i, std::int64_t j) {
                                      const bool is_below = !mask.is_causal || j - i <= mask.diagonal;
                                      const bool is_same_document =
-                                         !mask.has_segments() ||
-                                         (mask.query_segments(b, i) >= 0 && mask.key_segments(b, j) >= 0 &&
-                                          mask.query_segments(b, i) == mask.key_segments(b, j));
+                                         !mask.has_documents() ||
+                                         (mask.query_document_ids(b, i) >= 0 && mask.key_document_ids(b, j) >= 0 &&
+                                          mask.query_document_ids(b, i) == mask.key_document_ids(b, j));
                                      return is_below && is_same_document;
                                    },
                                .q = to_doubles(operands.q),
@@ -148,8 +148,8 @@ BlockProblem::BlockProblem(const BlockCase& c)
       k_(c.key_dtype, {c.batch, c.key_tokens, c.kv_heads, c.head_size}),
       v_(c.key_dtype, {c.batch, c.key_tokens, c.kv_heads, c.head_size}),
       dout_(c.query_dtype, {c.batch, c.query_tokens, c.heads, c.head_size}),
-      query_segments_({c.batch, c.query_tokens}),
-      key_segments_({c.batch, c.key_tokens}),
+      query_document_ids_({c.batch, c.query_tokens}),
+      key_document_ids_({c.batch, c.key_tokens}),
       maximum_({c.batch, c.heads, c.query_tokens}, untouched()),
       sum_({c.batch, c.heads, c.query_tokens}, untouched()),
       output_({c.batch, c.heads, c.query_tokens, c.head_size}, unwritten),
@@ -165,10 +165,10 @@ BlockProblem::BlockProblem(const BlockCase& c)
   if (c.query_document) {
     for (std::int64_t b = 0; b < c.batch; ++b) {
       for (std::int64_t t = 0; t < c.query_tokens; ++t) {
-        query_segments_.view()(b, t) = c.query_document(b, t);
+        query_document_ids_.view()(b, t) = c.query_document(b, t);
       }
       for (std::int64_t t = 0; t < c.key_tokens; ++t) {
-        key_segments_.view()(b, t) = c.key_document(b, t);
+        key_document_ids_.view()(b, t) = c.key_document(b, t);
       }
     }
   }
@@ -177,8 +177,8 @@ BlockProblem::BlockProblem(const BlockCase& c)
 BlockOperands BlockProblem::operands() {
   BlockMask mask = case_.diagonal ? causal_mask(*case_.diagonal) : BlockMask{};
   if (case_.query_document) {
-    mask.query_segments = query_segments_.view();
-    mask.key_segments = key_segments_.view();
+    mask.query_document_ids = query_document_ids_.view();
+    mask.key_document_ids = key_document_ids_.view();
   }
   return {.q = q(), .k = k(), .v = v(), .dout = dout(), .mask = mask};
 }
@@ -193,9 +193,10 @@ BlockResults BlockProblem::results() {
 
 bool BlockProblem::guards_are_intact() const {
   return q_.guards_are_intact() && k_.guards_are_intact() && v_.guards_are_intact() && dout_.guards_are_intact() &&
-         query_segments_.guards_are_intact() && key_segments_.guards_are_intact() && maximum_.guards_are_intact() &&
-         sum_.guards_are_intact() && output_.guards_are_intact() && out_.guards_are_intact() &&
-         delta_.guards_are_intact() && dq_.guards_are_intact() && dk_.guards_are_intact() && dv_.guards_are_intact();
+         query_document_ids_.guards_are_intact() && key_document_ids_.guards_are_intact() &&
+         maximum_.guards_are_intact() && sum_.guards_are_intact() && output_.guards_are_intact() &&
+         out_.guards_are_intact() && delta_.guards_are_intact() && dq_.guards_are_intact() && dk_.guards_are_intact() &&
+         dv_.guards_are_intact();
 }
 
 }  // namespace ringworld::test

@@ -136,8 +136,8 @@ class BlockProblem {
   ActivationTensor k_;
   ActivationTensor v_;
   ActivationTensor dout_;
-  Tensor<std::int32_t, 2> query_segments_;
-  Tensor<std::int32_t, 2> key_segments_;
+  Tensor<std::int32_t, 2> query_document_ids_;
+  Tensor<std::int32_t, 2> key_document_ids_;
   Tensor<float, 3> maximum_;
   Tensor<float, 3> sum_;
   Tensor<float, 4> output_;

@@ -23,7 +23,7 @@ std::vector<double> normals(std::int64_t count, std::uint64_t stream) {
   return to_doubles(drawn.view());
 }
 
-DenseAttention small_problem(bool is_causal, std::vector<std::int32_t> segments) {
+DenseAttention small_problem(bool is_causal, std::vector<std::int32_t> document_ids) {
   constexpr std::int64_t tokens = 7;
   return {.batch = 2,
           .query_tokens = tokens,
@@ -32,7 +32,7 @@ DenseAttention small_problem(bool is_causal, std::vector<std::int32_t> segments)
           .kv_heads = 2,
           .head_size = 3,
           .scale = 0.6,
-          .is_visible = whole_sequence(tokens, is_causal, std::move(segments)),
+          .is_visible = whole_sequence(tokens, is_causal, std::move(document_ids)),
           .q = normals(std::int64_t{2} * tokens * 4 * 3, 0),
           .k = normals(std::int64_t{2} * tokens * 2 * 3, 1),
           .v = normals(std::int64_t{2} * tokens * 2 * 3, 2)};

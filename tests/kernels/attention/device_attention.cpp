@@ -103,8 +103,8 @@ class ActivationMirror {
  public:
   ActivationMirror(const BasicActivationView<is_const>& host, DeviceKind kind)
       : mirror_(with_type(host.dtype, [&](auto element) {
-          using Element = std::conditional_t<is_const, const decltype(element), decltype(element)>;
-          return Any(std::in_place_type<Mirror<Element, 4>>, host.template as<decltype(element)>(), kind);
+          using OfMirror = std::conditional_t<is_const, const decltype(element), decltype(element)>;
+          return Any(std::in_place_type<Mirror<OfMirror, 4>>, host.template as<decltype(element)>(), kind);
         })) {}
 
   [[nodiscard]] BasicActivationView<is_const> view() const {
@@ -123,14 +123,14 @@ class ActivationMirror {
 
 struct MaskMirror {
   MaskMirror(const BlockMask& host, DeviceKind kind)
-      : mask(host), query_segments(host.query_segments, kind), key_segments(host.key_segments, kind) {
-    mask.query_segments = query_segments.view();
-    mask.key_segments = key_segments.view();
+      : mask(host), query_document_ids(host.query_document_ids, kind), key_document_ids(host.key_document_ids, kind) {
+    mask.query_document_ids = query_document_ids.view();
+    mask.key_document_ids = key_document_ids.view();
   }
 
   BlockMask mask;
-  Mirror<const std::int32_t, 2> query_segments;
-  Mirror<const std::int32_t, 2> key_segments;
+  Mirror<const std::int32_t, 2> query_document_ids;
+  Mirror<const std::int32_t, 2> key_document_ids;
 };
 
 struct StateMirror {
@@ -152,16 +152,19 @@ struct StateMirror {
 class OnDevice final : public BlockAttention {
  public:
   OnDevice(std::unique_ptr<BlockAttention> attention, DeviceKind kind)
-      : attention_(std::move(attention)), kind_(kind) {}
+      : BlockAttention(attention->head_size()), attention_(std::move(attention)), kind_(kind) {}
 
-  void reset(const AttentionState& state) override {
+  [[nodiscard]] std::int64_t workspace_bytes() const override { return attention_->workspace_bytes(); }
+
+ private:
+  void run_reset(const AttentionState& state) override {
     const StateMirror mirror(state, kind_);
     attention_->reset(mirror.view());
     mirror.bring_back();
   }
 
-  bool accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
-                  const Progress& progress) override {
+  bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
+                      const Progress& progress) override {
     const ActivationMirror<true> q(block.q, kind_);
     const ActivationMirror<true> k(block.k, kind_);
     const ActivationMirror<true> v(block.v, kind_);
@@ -180,15 +183,15 @@ class OnDevice final : public BlockAttention {
     return went_on;
   }
 
-  void finalize(const AttentionState& state, const ActivationView& out) override {
+  void run_finalize(const AttentionState& state, const ActivationView& out) override {
     const StateMirror mirror(state, kind_);
     const ActivationMirror<false> out_mirror(out, kind_);
     attention_->finalize(mirror.view(), out_mirror.view());
     out_mirror.bring_back();
   }
 
-  void output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
-                           const TensorView<float, 3>& delta) override {
+  void run_output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
+                               const TensorView<float, 3>& delta) override {
     const ActivationMirror<true> out_mirror(out, kind_);
     const ActivationMirror<true> dout_mirror(dout, kind_);
     const Mirror<float, 3> mirror(delta, kind_);
@@ -196,7 +199,7 @@ class OnDevice final : public BlockAttention {
     mirror.bring_back();
   }
 
-  bool backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
+  bool run_backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) override {
     const ActivationMirror<true> q(block.q, kind_);
     const ActivationMirror<true> k(block.k, kind_);
     const ActivationMirror<true> v(block.v, kind_);
@@ -224,9 +227,6 @@ class OnDevice final : public BlockAttention {
     return went_on;
   }
 
-  [[nodiscard]] std::int64_t workspace_bytes() const override { return attention_->workspace_bytes(); }
-
- private:
   std::unique_ptr<BlockAttention> attention_;
   DeviceKind kind_;
 };

@@ -151,7 +151,7 @@ class MatmulLibrary : public testing::TestWithParam<Library> {
 };
 
 TEST_P(MatmulLibrary, EqualsReferenceForEveryTypeAndTransposition) {
-  for (const std::int64_t threads : {1, 2}) {
+  for (const int threads : {1, 2}) {
     const auto matmul = GetParam().make({.threads = threads});
     for (const Types types : all_types) {
       for (const Extents extents : {Extents{1, 1, 1}, Extents{5, 7, 3}, Extents{33, 65, 129}, Extents{64, 48, 100}}) {

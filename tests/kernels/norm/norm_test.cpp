@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/elementwise/backend_case.hpp"
+#include "kernels/elementwise/finite_difference.hpp"
+#include "kernels/elementwise/guarded_rows.hpp"
 #include "kernels/norm/reference/rms_norm.hpp"
-#include "kernels/row/backend_case.hpp"
-#include "kernels/row/finite_difference.hpp"
-#include "kernels/row/guarded_rows.hpp"
 #include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 

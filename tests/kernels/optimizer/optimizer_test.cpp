@@ -7,8 +7,8 @@
 #include <limits>
 #include <numeric>
 
-#include "kernels/row/backend_case.hpp"
-#include "kernels/row/finite_difference.hpp"
+#include "kernels/elementwise/backend_case.hpp"
+#include "kernels/elementwise/finite_difference.hpp"
 #include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 #include "support/random_tensors.hpp"

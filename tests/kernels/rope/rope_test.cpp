@@ -4,9 +4,9 @@
 
 #include <cmath>
 
+#include "kernels/elementwise/backend_case.hpp"
+#include "kernels/elementwise/finite_difference.hpp"
 #include "kernels/rope/reference/rotate.hpp"
-#include "kernels/row/backend_case.hpp"
-#include "kernels/row/finite_difference.hpp"
 #include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
 #include "support/random_tensors.hpp"

@@ -7,8 +7,8 @@
 #include <limits>
 #include <numeric>
 
-#include "kernels/row/finite_difference.hpp"
-#include "kernels/row/guarded_rows.hpp"
+#include "kernels/elementwise/finite_difference.hpp"
+#include "kernels/elementwise/guarded_rows.hpp"
 #include "support/available_device.hpp"
 #include "support/device_mirror.hpp"
 #include "support/expect_error.hpp"
@@ -164,15 +164,16 @@ TEST_P(TensorOpsCase, CopyStridedMovesFloatsAndIntegers) {
     }
     EXPECT_TRUE(to.guards_are_intact());
   }
-  std::vector<std::int32_t> segments(40);
-  std::iota(segments.begin(), segments.end(), 0x7fa00000);  // as floats they would be NaNs, which may not change
+  std::vector<std::int32_t> document_ids(40);
+  std::iota(document_ids.begin(), document_ids.end(),
+            0x7fa00000);  // as floats they would be NaNs, which may not change
   std::vector<std::int32_t> copied(10, -1);
   const TensorView<std::int32_t, 2> target(copied.data(), {2, 5});
   DeviceMirror on(backend());
-  ops().copy_strided(on(TensorView<const std::int32_t, 2>(segments.data(), {2, 20}).slice(1, 3, 5)), on(target));
+  ops().copy_strided(on(TensorView<const std::int32_t, 2>(document_ids.data(), {2, 20}).slice(1, 3, 5)), on(target));
   on.fetch();
-  EXPECT_EQ(target(0, 0), segments[3]);
-  EXPECT_EQ(target(1, 4), segments[27]);
+  EXPECT_EQ(target(0, 0), document_ids[3]);
+  EXPECT_EQ(target(1, 4), document_ids[27]);
 }
 
 TEST_P(TensorOpsCase, AddAddsElementByElement) {

@@ -10,12 +10,10 @@
 #include <limits>
 
 #include "kernels/attention/cuda/hopper/shapes.hpp"
+#include "kernels/attention/cuda/hopper/summary_size.hpp"
 #include "kernels/attention/cuda/tile_mask.cuh"
 
 namespace ringworld::cuda::hopper {
-
-/// Tokens of a summary; every tile is a whole number of them.
-inline constexpr int summary_tokens = 64;
 
 /// The smallest and largest id, padding aside.
 struct DocumentSummary {
@@ -39,6 +37,7 @@ struct DocumentSummary {
     return largest < other.smallest || other.largest < smallest;
   }
 };
+static_assert(sizeof(DocumentSummary) == summary_bytes);
 
 /// Summaries (B, groups) of one side, in device memory.
 struct DocumentSummaries {

@@ -30,7 +30,7 @@
 #include "kernels/attention/cuda/hopper/forward.cuh"
 #include "kernels/attention/cuda/hopper/gradient_sum.cuh"
 #include "kernels/attention/cuda/path.hpp"
-#include "kernels/row/cuda/multiprocessors.hpp"
+#include "kernels/elementwise/cuda/multiprocessors.hpp"
 
 namespace ringworld::cuda {
 namespace {
@@ -259,7 +259,7 @@ class HopperPath final : public AttentionPath {
     if (summaries_.bytes() < bytes) {
       // Kernels that were enqueued before may still read the old ones.
       device(DeviceKind::cuda).compute_stream().synchronize();
-      summaries_ = Buffer(bytes, DeviceKind::cuda);
+      summaries_ = Buffer(bytes, DeviceKind::cuda, MemoryUse::attention);
     }
     arguments.query_documents.data = summaries_.as<DocumentSummary>();
     arguments.key_documents.data = arguments.query_documents.data + of_queries;
@@ -300,7 +300,7 @@ bool device_is_hopper() {
 }  // namespace
 
 std::unique_ptr<AttentionPath> make_hopper_path(const BlockAttentionOptions& options) {
-  if ((options.head_size != 64 && options.head_size != 128) || !device_is_hopper()) {
+  if (!takes_head_size(options.head_size) || !device_is_hopper()) {
     return nullptr;
   }
   if (options.head_size == 64) {

@@ -46,6 +46,15 @@ int MPI_Iallgather(const void* mine, int count, MPI_Datatype type, void* all, in
   return with_device_memory(
       [=] { return PMPI_Iallgather(mine, count, type, all, all_count, all_type, comm, request); });
 }
+int MPI_Iallgatherv(const void* mine, int count, MPI_Datatype type, void* all, const int* counts, const int* places,
+                    MPI_Datatype all_type, MPI_Comm comm, MPI_Request* request) {
+  return with_device_memory(
+      [=] { return PMPI_Iallgatherv(mine, count, type, all, counts, places, all_type, comm, request); });
+}
+int MPI_Ireduce_scatter(const void* from, void* to, const int* counts, MPI_Datatype type, MPI_Op operation,
+                        MPI_Comm comm, MPI_Request* request) {
+  return with_device_memory([=] { return PMPI_Ireduce_scatter(from, to, counts, type, operation, comm, request); });
+}
 int MPI_Test(MPI_Request* request, int* flag, MPI_Status* status) {
   return with_device_memory([=] { return PMPI_Test(request, flag, status); });
 }

@@ -351,6 +351,26 @@ ncclResult_t ncclReduceScatter(const void* all, void* mine, std::size_t count, n
       });
 }
 
+ncclResult_t ncclBroadcast(const void* from, void* to, std::size_t count, ncclDataType_t type, int root,
+                           ncclComm_t comm, cudaStream_t stream) {
+  if (from != to || type != ncclUint8 || !cuda_emulator::is_inside_allocation(to, count)) {
+    return refuse(ncclInvalidArgument, "a broadcast that is not in place, or not of bytes of device memory");
+  }
+  return add_collective({}, ncclFloat, comm, stream,
+                        [=](MPI_Comm mpi) { return MPI_Bcast(to, static_cast<int>(count), MPI_BYTE, root, mpi); });
+}
+
+ncclResult_t ncclReduce(const void* from, void* to, std::size_t count, ncclDataType_t type, ncclRedOp_t operation,
+                        int root, ncclComm_t comm, cudaStream_t stream) {
+  return add_collective({{from, count}, {to, count}}, type, comm, stream, [=](MPI_Comm mpi) {
+    int rank = 0;
+    MPI_Comm_rank(mpi, &rank);
+    const bool is_in_place = rank == root && from == to;
+    return MPI_Reduce(is_in_place ? MPI_IN_PLACE : from, rank == root ? to : nullptr, static_cast<int>(count),
+                      MPI_FLOAT, mpi_operation(operation), root, mpi);
+  });
+}
+
 ncclResult_t ncclAllReduce(const void* from, void* to, std::size_t count, ncclDataType_t type, ncclRedOp_t operation,
                            ncclComm_t comm, cudaStream_t stream) {
   return add_collective({{from, count}, {to, count}}, type, comm, stream, [=](MPI_Comm mpi) {

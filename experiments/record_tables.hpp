@@ -1,0 +1,36 @@
+#pragma once
+/// @file  The tables that records may have, once: the schema page and the merge of records go through this list.
+
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include "experiments/attention/rows.hpp"
+#include "experiments/generate/rows.hpp"
+#include "experiments/sweep/rows.hpp"
+#include "io/rank_row.hpp"
+#include "io/schema.hpp"
+#include "tasks/needle/rows.hpp"
+#include "train/rows.hpp"
+
+namespace ringworld {
+
+using RecordTables = std::tuple<AttentionRow, SampleRow, OverlapRow, TrainingStepRow, TrainingTermRow, TrainingStageRow,
+                                NeedleCellRow, PerplexityRow, GenerationRow, SweepPointRow, RankRow>;
+
+/// Calls `function(std::type_identity<Row>())` for each table.
+template <class Function>
+void for_each_table(Function&& function) {
+  const auto each = [&]<class... Rows>(std::type_identity<std::tuple<Rows...>>) {
+    (function(std::type_identity<Rows>()), ...);
+  };
+  each(std::type_identity<RecordTables>());
+}
+
+[[nodiscard]] inline std::vector<TableSchema> record_schemas() {
+  std::vector<TableSchema> tables;
+  for_each_table([&]<class Row>(std::type_identity<Row>) { tables.push_back(schema_of<Row>()); });
+  return tables;
+}
+
+}  // namespace ringworld

@@ -1,0 +1,190 @@
+#include "kernels/backends/simulated/simulated.hpp"
+
+#include "device/buffer.hpp"
+#include "kernels/backends/simulated/footprint.hpp"
+
+namespace ringworld {
+namespace {
+
+/// Scratch memory that grows to the largest call, as the kernels of devices keep theirs.
+class GrowingScratch {
+ public:
+  void hold(std::int64_t bytes, DeviceKind memory, MemoryUse use = MemoryUse::scratch) {
+    if (memory_.bytes() < bytes) {
+      memory_ = Buffer(bytes, memory, use);
+    }
+  }
+  [[nodiscard]] std::int64_t bytes() const { return memory_.bytes(); }
+
+ private:
+  Buffer memory_;
+};
+
+template <class Footprint>
+class SimulatedAttention final : public BlockAttention {
+ public:
+  explicit SimulatedAttention(const BlockAttentionOptions& options) : BlockAttention(options.head_size) {}
+  [[nodiscard]] std::int64_t workspace_bytes() const override { return memory_.bytes() + summaries_.bytes(); }
+
+ private:
+  void run_reset(const AttentionState& /*state*/) override {}
+  bool run_accumulate(const ForwardBlock& block, const AttentionState& /*state*/, const ActivationView& /*out*/,
+                      const Progress& /*progress*/) override {
+    hold_summaries(block.q, block.mask);
+    return true;
+  }
+  void run_finalize(const AttentionState& /*state*/, const ActivationView& /*out*/) override {}
+  void run_output_dot_gradient(const ConstActivationView& /*out*/, const ConstActivationView& /*dout*/,
+                               const TensorView<float, 3>& /*delta*/) override {}
+  bool run_backward(const BackwardBlock& block, const BlockGradients& /*gradients*/,
+                    const Progress& /*progress*/) override {
+    hold_summaries(block.q, block.mask);
+    return true;
+  }
+
+  void hold_summaries(const ConstActivationView& q, const BlockMask& mask) {
+    if constexpr (Footprint::document_summary_tokens > 0) {
+      if (mask.has_documents() && Footprint::has_summaries(q.dtype, head_size())) {
+        const auto groups = [](const TensorView<const std::int32_t, 2>& ids) {
+          return ids.shape[0] *
+                 ((ids.shape[1] + Footprint::document_summary_tokens - 1) / Footprint::document_summary_tokens);
+        };
+        summaries_.hold(
+            (groups(mask.query_document_ids) + groups(mask.key_document_ids)) * Footprint::document_summary_bytes,
+            Footprint::memory, MemoryUse::attention);
+      }
+    }
+  }
+
+  Buffer memory_{Footprint::attention_bytes, Footprint::memory, MemoryUse::attention};
+  GrowingScratch summaries_;
+};
+
+template <class Footprint>
+class SimulatedMatmul final : public Matmul {
+  void run_multiply(const MatmulProblem& /*problem*/) override {}
+
+  Buffer workspace_{Footprint::matmul_bytes, Footprint::memory};
+};
+
+/// Bytes of the partial sums of `rows` rows.
+template <class Footprint>
+std::int64_t partial_bytes(const ConstRowsView& rows) {
+  return Footprint::sum_ranges(rows.rows) * rows.columns * static_cast<std::int64_t>(sizeof(float));
+}
+
+template <class Footprint>
+class SimulatedTensorOps final : public TensorOps {
+  void run_fill_zero(void* /*to*/, std::int64_t /*bytes*/) override {}
+  void run_fill_zero_rows(const RowsView& /*rows*/) override {}
+  void run_copy(const void* /*from*/, void* /*to*/, std::int64_t /*bytes*/) override {}
+  void run_copy_rows(const ConstRowsView& /*from*/, const RowsView& /*to*/) override {}
+  void run_copy_activations(const ConstActivationView& /*from*/, const ActivationView& /*to*/) override {}
+  void run_copy_strided(const StridedCopy& /*copy*/) override {}
+  void run_add(std::span<const float> /*from*/, std::span<float> /*to*/) override {}
+  void run_add_to_rows(std::span<const float> /*row*/, const RowsView& /*rows*/) override {}
+  void run_add_column_sums(const ConstRowsView& rows, std::span<float> /*sums*/) override {
+    partial_.hold(partial_bytes<Footprint>(rows), Footprint::memory);
+  }
+  void run_scale_rows(std::span<const float> /*factors*/, const RowsView& /*rows*/) override {}
+  void run_find_row_maxima(const ConstRowsView& /*rows*/, const RowMaxima& /*maxima*/) override {}
+  void run_gather_rows(const ConstRowsView& /*from*/, std::span<const std::int32_t> /*index*/,
+                       const RowsView& /*to*/) override {}
+  void run_scatter_rows(const ConstRowsView& /*from*/, std::span<const std::int32_t> /*index*/,
+                        const RowsView& /*to*/) override {}
+
+  GrowingScratch partial_;
+};
+
+template <class Footprint>
+class SimulatedRmsNorm final : public RmsNorm {
+  void run_forward(const RmsNormForward& /*pass*/) override {}
+  void run_backward(const RmsNormBackward& pass) override {
+    partial_.hold(partial_bytes<Footprint>(pass.x), Footprint::memory);
+  }
+
+  GrowingScratch partial_;
+};
+
+class SimulatedRope final : public Rope {
+  void run_rotate(const RopeRotation& /*rotation*/) override {}
+};
+
+class SimulatedSwiGlu final : public SwiGlu {
+  void run_forward(const SwiGluForward& /*pass*/) override {}
+  void run_backward(const SwiGluBackward& /*pass*/) override {}
+};
+
+class SimulatedEmbedding final : public Embedding {
+  void run_forward(const EmbeddingForward& /*pass*/) override {}
+  void run_backward(const EmbeddingBackward& /*pass*/) override {}
+};
+
+class SimulatedCrossEntropy final : public CrossEntropy {
+  [[nodiscard]] bool can_host_read_operands() const override { return false; }
+  void run_forward(const CrossEntropyForward& /*pass*/) override {}
+  void run_backward(const CrossEntropyBackward& /*pass*/) override {}
+  void run_shard_maximum(const CrossEntropyShard& /*shard*/, std::span<float> /*maximum*/) override {}
+  void run_shard_exponentials(const CrossEntropyShard& /*shard*/, std::span<const float> /*maximum*/,
+                              std::span<float> /*sum*/, std::span<float> /*target_logit*/) override {}
+  void run_shard_gradient(const CrossEntropyShard& /*shard*/, std::span<const float> /*sum*/,
+                          std::span<const float> /*weights*/) override {}
+};
+
+template <class Footprint>
+class SimulatedOptimizer final : public Optimizer {
+  void run_adamw(const AdamWRange& /*range*/, const AdamWOptions& /*options*/) override {}
+  [[nodiscard]] double run_sum_of_squares(std::span<const std::span<const float>> ranges) override {
+    if constexpr (Footprint::square_chunk == 0) {
+      return 0;
+    }
+    std::int64_t sums = 1;
+    for (const std::span<const float> values : ranges) {
+      sums += (std::ssize(values) + Footprint::square_chunk - 1) / Footprint::square_chunk;
+    }
+    sums_.hold(sums * static_cast<std::int64_t>(sizeof(double)), Footprint::memory);
+    return 0;
+  }
+
+  GrowingScratch sums_;
+};
+
+template <class Family, class Kernel>
+std::unique_ptr<Family> make(const KernelOptions& /*options*/) {
+  return std::make_unique<Kernel>();
+}
+
+template <class Footprint>
+std::unique_ptr<BlockAttention> make_attention(const BlockAttentionOptions& options) {
+  return std::make_unique<SimulatedAttention<Footprint>>(options);
+}
+
+template <class Footprint>
+KernelMakers makers(std::unique_ptr<BlockAttention> (*attention)(const BlockAttentionOptions&)) {
+  return {.attention = attention,
+          .matmul = make<Matmul, SimulatedMatmul<Footprint>>,
+          .tensor = make<TensorOps, SimulatedTensorOps<Footprint>>,
+          .norm = make<RmsNorm, SimulatedRmsNorm<Footprint>>,
+          .rope = make<Rope, SimulatedRope>,
+          .swiglu = make<SwiGlu, SimulatedSwiGlu>,
+          .embedding = make<Embedding, SimulatedEmbedding>,
+          .loss = make<CrossEntropy, SimulatedCrossEntropy>,
+          .optimizer = make<Optimizer, SimulatedOptimizer<Footprint>>};
+}
+
+}  // namespace
+
+KernelMakers simulated_kernels(Backend backend) {
+  switch (backend) {
+    case Backend::kokkos:
+      return makers<KokkosFootprint>(make_attention<KokkosFootprint>);
+    case Backend::cuda:
+      return makers<CudaFootprint>(make_attention<CudaFootprint>);
+    case Backend::reference:
+    case Backend::host:
+      break;
+  }
+  return makers<HostFootprint>(nullptr);
+}
+
+}  // namespace ringworld

@@ -1,0 +1,50 @@
+#include "sequence/sequence_attention.hpp"
+
+#include <fmt/format.h>
+
+#include "core/activity.hpp"
+#include "core/error.hpp"
+#include "sequence/plan_cost.hpp"
+#include "sequence/planned_attention.hpp"
+
+namespace ringworld {
+namespace {
+
+void require_heads(const AttentionProblem& problem) {
+  require_input(problem.kv_heads > 0 && problem.heads % problem.kv_heads == 0,
+                fmt::format("{} heads are not divisible by {} kv heads", problem.heads, problem.kv_heads));
+}
+
+void require_dense(const TensorView<float, 4>& view) {
+  require(view.strides == row_major_strides(view.shape), "attention: dq, dk and dv must be dense");
+}
+
+}  // namespace
+
+SequenceAttention::SequenceAttention(const Communicator& ranks, const SequenceAttentionOptions& options)
+    : options_(options),
+      partition_(options.layout, options.problem.context_length, ranks.size()),
+      rotation_(options.backward_rotation.value_or(cheaper_rotation(options.problem))) {
+  require_heads(options.problem);
+}
+
+void SequenceAttention::forward(const SequenceForward& pass, const PassOptions& options) {
+  const Phase phase("forward");
+  run_forward(pass, options);
+}
+
+void SequenceAttention::backward(const SequenceBackward& pass, const PassOptions& options) {
+  const Phase phase("backward");
+  require(options_.pass != AttentionPass::forward, "attention was planned for the forward pass only");
+  require_dense(pass.dq);
+  require_dense(pass.dk);
+  require_dense(pass.dv);
+  run_backward(pass, options);
+}
+
+std::unique_ptr<SequenceAttention> make_sequence_attention(const Communicator& ranks,
+                                                           const SequenceAttentionOptions& options) {
+  return std::make_unique<PlannedAttention>(ranks, options);
+}
+
+}  // namespace ringworld

@@ -1,0 +1,16 @@
+#pragma once
+/// @file  Numbers as files of other programs store them, to float32.
+
+#include <cstddef>
+#include <span>
+
+#include "tensors/safetensors_header.hpp"
+
+namespace ringworld {
+
+/// Numbers beyond float32 become infinite.
+/// @param bytes  as many numbers of `type`, little-endian, as there are values
+/// @pre type is not `other`
+void convert_to_float(SafetensorsType type, std::span<const std::byte> bytes, std::span<float> values);
+
+}  // namespace ringworld

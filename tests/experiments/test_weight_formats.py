@@ -1,0 +1,226 @@
+"""Weights of other programs: safetensors and Hugging Face folders score as our checkpoint, or are refused in a line."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import launch
+
+GOLDEN = launch.REPOSITORY / "tests" / "golden" / "llama_tied_half_split.h5"
+INTERLEAVED = GOLDEN.with_name("llama_multi_head_interleaved.h5")
+TIMEOUT = 60
+
+Tensors = dict[str, tuple[str, np.ndarray]]
+
+
+def safetensors(tensors: Tensors) -> bytes:
+    """Return a file of tensors, each with its dtype's name and its elements as they are stored."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    content = b""
+    for name, (dtype, values) in tensors.items():
+        offsets = [len(content), len(content) + values.nbytes]
+        header[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": offsets}
+        content += values.tobytes()
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + content
+
+
+def golden_tensors(dtype: str = "F32", golden: Path = GOLDEN) -> Tensors:
+    with h5py.File(golden) as file:
+        found = {name: file[name][()] for name in file if "." in name}
+    return {name: (dtype, stored(values, dtype)) for name, values in found.items()}
+
+
+def stored(values: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype == "BF16":  # cut off: what is compared against is cut off in the same way
+        return (values.astype("<f4").view("<u4") >> 16).astype("<u2")
+    return values.astype({"F32": "<f4", "F64": "<f8", "F16": "<f2"}[dtype])
+
+
+def restored(values: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype == "BF16":
+        return (values.astype("<u4") << 16).view("<f4")
+    return values.astype("<f4")
+
+
+def configuration(golden: Path) -> dict[str, Any]:
+    with h5py.File(golden) as file:
+        found = {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
+    if found["rope_pairing"] == "half_split":  # what Hugging Face's programs do, and their files do not say
+        del found["rope_pairing"]
+    return {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", **found}
+
+
+def folder(path: Path, tensors: Tensors, golden: Path = GOLDEN, **changes: Any) -> Path:
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(configuration(golden) | changes))
+    (path / "model.safetensors").write_bytes(safetensors(tensors))
+    return path
+
+
+def split(path: Path, tensors: Tensors, parts: int = 3) -> None:
+    """Write the weights of a folder as shards and an index."""
+    names = sorted(tensors)
+    weight_map = {name: f"model-{index % parts + 1:05}-of-{parts:05}.safetensors" for index, name in enumerate(names)}
+    for shard in set(weight_map.values()):
+        held = {name: tensors[name] for name in names if weight_map[name] == shard}
+        (path / shard).write_bytes(safetensors(held))
+    (path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
+    (path / "model.safetensors").unlink()
+
+
+def score(weights: Path, output: Path, *flags: launch.Argument, ranks: int | None = None) -> launch.Finished:
+    return launch.run(ranks, "score", "--checkpoint", weights, "--input", INTERLEAVED, "--output", output, *flags,
+                      timeout=TIMEOUT)  # fmt: skip
+
+
+def nll_of(weights: Path, output: Path, *flags: launch.Argument, ranks: int | None = None) -> np.ndarray:
+    finished = score(weights, output, *flags, ranks=ranks)
+    assert finished.code == 0, str(finished)
+    with h5py.File(output) as file:
+        return np.asarray(file["nll"][()])
+
+
+@pytest.mark.parametrize(
+    ("golden", "ranks", "mesh"),
+    [(GOLDEN, None, "1,1,1,1"), (GOLDEN, 3, "1,3,1,1"), (INTERLEAVED, 2, "1,1,2,1"), (INTERLEAVED, 2, "1,2,1,1")],
+)
+def test_every_form_scores_as_our_checkpoint(tmp_path: Path, golden: Path, ranks: int | None, mesh: str) -> None:
+    tensors = golden_tensors(golden=golden)
+    whole = folder(tmp_path / "whole", tensors, golden)
+    shards = folder(tmp_path / "shards", tensors, golden)
+    split(shards, tensors)
+    expected = nll_of(golden, tmp_path / "golden.h5", "--mesh", mesh, ranks=ranks)
+    forms = (whole, whole / "model.safetensors", shards, shards / "model.safetensors.index.json")
+    for number, weights in enumerate(forms):
+        found = nll_of(weights, tmp_path / f"{number}.h5", "--mesh", mesh, ranks=ranks)
+        assert np.array_equal(found, expected), weights
+
+
+@pytest.mark.parametrize("dtype", ["F64", "F16", "BF16"])
+def test_numbers_of_every_size_are_read(tmp_path: Path, dtype: str) -> None:
+    tensors = golden_tensors(dtype)
+    rounded = {name: ("F32", restored(values, dtype)) for name, (_, values) in tensors.items()}
+    expected = nll_of(folder(tmp_path / "rounded", rounded), tmp_path / "expected.h5")
+    assert np.array_equal(nll_of(folder(tmp_path / "short", tensors), tmp_path / "out.h5"), expected)
+
+
+def test_half_of_every_kind_is_exact(tmp_path: Path) -> None:
+    special = np.array([0.0, -0.0, 6e-8, 5.9e-5, 6.1e-5, -1.0, 65504.0], dtype="<f2")
+    tensors = golden_tensors("F16")
+    name = "model.norm.weight"
+    values = np.resize(special, tensors[name][1].shape)
+    halves, singles = (
+        tensors | {name: (dtype, values.astype(kind))} for dtype, kind in (("F16", "<f2"), ("F32", "<f4"))
+    )
+    expected = nll_of(folder(tmp_path / "singles", singles), tmp_path / "expected.h5")
+    assert np.array_equal(nll_of(folder(tmp_path / "halves", halves), tmp_path / "out.h5"), expected)
+
+
+def change_header(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    content = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", content)
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+NORM = "model.norm.weight"
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "truncated": (cut, "it is truncated: tensor"),
+    "empty": (lambda path: path.write_bytes(b""), "it has 0 bytes, too few for a safetensors file"),
+    "nonsense length": (lambda path: path.write_bytes(b"\xff" * 4096), "it is no safetensors file"),
+    "no JSON": (lambda path: path.write_bytes(struct.pack("<Q", 4) + b"nope"), "its header is not JSON"),
+    "unknown dtype": (lambda path: change_header(path, lambda h: h[NORM].update(dtype="F12")), "unknown dtype 'F12'"),
+    "integers": (lambda path: change_header(path, lambda h: h[NORM].update(dtype="I32")), "holds I32, where F16"),
+    "a shape that does not fit": (
+        lambda path: change_header(path, lambda h: h[NORM].update(shape=[3])), f"tensor '{NORM}' of F32 (3)"),
+    "another name": (
+        lambda path: change_header(path, lambda h: h.update({"other.weight": h.pop(NORM)})), f"no tensor '{NORM}'"),
+    "overlap": (
+        lambda path: change_header(path, lambda h: h.update(copy=h[NORM])), "overlaps the one before it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_files_are_refused_in_one_line(tmp_path: Path, damage: str, ranks: int | None) -> None:
+    weights = folder(tmp_path / "model", golden_tensors())
+    harm, says = DAMAGE[damage]
+    harm(weights / "model.safetensors")
+    refused(score(weights, tmp_path / "out.h5", ranks=ranks), says)
+
+
+def refused(finished: launch.Finished, *says: str) -> None:
+    assert finished.code == 2, str(finished)
+    assert len(finished.errors) == 1, str(finished)
+    for words in says:
+        assert words in finished.errors[0], str(finished)
+
+
+def test_shards_have_to_be_what_the_index_says(tmp_path: Path) -> None:
+    weights = folder(tmp_path / "model", golden_tensors())
+    split(weights, golden_tensors())
+    index = weights / "model.safetensors.index.json"
+    whole = json.loads(index.read_text())
+    first = whole["weight_map"][NORM]
+    other = next(shard for shard in whole["weight_map"].values() if shard != first)
+
+    def with_map(**changes: str | None) -> launch.Finished:
+        changed = {name: shard for name, shard in (whole["weight_map"] | changes).items() if shard is not None}
+        index.write_text(json.dumps({"weight_map": changed}))
+        return score(weights, tmp_path / "out.h5")
+
+    refused(with_map(**{NORM: other}), f"'{other}' has no tensor '{NORM}'")
+    refused(with_map(**{NORM: None}), f"it does not name tensor '{NORM}' of '{first}'")
+    refused(with_map(**{NORM: "../elsewhere.safetensors"}), "which is no name of a file beside it")
+    refused(with_map(**{NORM: "none.safetensors"}), "none.safetensors", "there is no such file")
+    index.write_text("{}")
+    refused(score(weights, tmp_path / "out.h5"), "it has no weight_map")
+    index.write_text(json.dumps(whole))
+    (weights / other).write_bytes(safetensors(golden_tensors()))
+    refused(score(weights, tmp_path / "out.h5"), "is in", "too")
+    cut(weights / first)
+    refused(score(weights, tmp_path / "out.h5"), first, "it is truncated")
+
+
+def test_a_configuration_that_asks_for_something_else_is_refused(tmp_path: Path) -> None:
+    for number, (key, value) in enumerate(
+        [("hidden_act", "gelu"), ("rope_scaling", {"rope_type": "yarn", "factor": 4.0}), ("sliding_window", 32),
+         ("model_type", "gpt2"), ("num_hidden_layers", 3), ("mlp_bias", True)]
+    ):  # fmt: skip
+        weights = folder(tmp_path / str(number), golden_tensors(), **{key: value})
+        refused(score(weights, tmp_path / "out.h5"), key)
+
+
+def test_a_folder_has_to_be_whole(tmp_path: Path) -> None:
+    weights = folder(tmp_path / "model", golden_tensors())
+    (weights / "config.json").rename(tmp_path / "config.json")
+    refused(score(weights, tmp_path / "out.h5"), "the folder has no config.json")
+    refused(score(weights / "model.safetensors", tmp_path / "out.h5"), "has no attribute 'hidden_size'")
+    (tmp_path / "config.json").rename(weights / "config.json")
+    (weights / "model.safetensors").unlink()
+    refused(score(weights, tmp_path / "out.h5"), "neither model.safetensors nor model.safetensors.index.json")
+    (weights / "config.json").write_text('{"hidden_size": 1, "hidden_size": 2}')
+    (weights / "model.safetensors").write_bytes(safetensors(golden_tensors()))
+    refused(score(weights, tmp_path / "out.h5"), "config.json", "has 'hidden_size' twice")
+
+
+def test_a_model_is_asked_with_the_tokenizer_beside_it(tmp_path: Path) -> None:
+    weights = folder(tmp_path / "model", golden_tensors(), max_position_embeddings=64)
+    finished = launch.run(None, "generate", "--checkpoint", weights, "--prompt", "a", timeout=TIMEOUT)
+    refused(finished, "has no attribute 'tokenizer'", "tokenizer.model")
