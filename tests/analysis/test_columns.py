@@ -66,7 +66,7 @@ def test_units_of_plotted_quantities_are_the_declared_ones() -> None:
 
 def test_keys_of_the_old_format_and_keys_that_sections_name_are_declared() -> None:
     kinds = {**row_types(), **language_row_types()}
-    assert set(kinds) - set(KEYS_BEFORE_ROLES) == {"/training/terms"}, "younger than the roles"
+    assert set(kinds) - set(KEYS_BEFORE_ROLES) == {"/overlap/points", "/training/terms"}, "younger than the roles"
     for path, keys in KEYS_BEFORE_ROLES.items():
         if path == reading.HOPS:  # no table of the program any more
             continue
