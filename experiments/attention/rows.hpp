@@ -18,7 +18,7 @@ struct AttentionRow {
   std::int64_t context_length = 0;
   std::int64_t tokens_per_rank = 0;
   std::int64_t ranks = 0;
-  FixedString<24> schedule = "ring";  // what records from before this column were measured with
+  FixedString<24> schedule = "ring";
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> transport;

@@ -18,7 +18,7 @@ struct GenerationRow {
   std::int64_t new_tokens = 0;
   std::int64_t ranks = 0;
   FixedString<48> mesh;
-  FixedString<24> schedule = "ring";  // what records from before this column were measured with
+  FixedString<24> schedule = "ring";
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> dtype;

@@ -13,6 +13,7 @@ enum class BackwardRotation : std::uint8_t {
   q,   ///< queries, dO, maximum, sum and delta, and the fp32 sum dQ behind them; keys and values stay
 };
 
+/// Records from before there was a choice have no column for it: they were measured with `ring`, and rows begin with that.
 enum class Schedule : std::uint8_t {
   ring,        ///< blocks go from each rank to the next, one hop a step, behind the compute
   all_gather,  ///< every rank gathers all blocks at once, behind the compute of its own

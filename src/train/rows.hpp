@@ -143,7 +143,7 @@ struct TrainingStageRow {
   std::int64_t tokens = 0;
   FixedString<48> mesh;
   std::int64_t ranks = 0;
-  FixedString<24> schedule = "ring";  // what records from before this column were measured with
+  FixedString<24> schedule = "ring";
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> transport;

@@ -23,7 +23,7 @@ def declared_columns(header: Path = ROWS_HPP) -> dict[str, dict[str, str]]:
     for body in re.findall(r"^struct \w+ \{\n(.*?)^\};", text, flags=re.MULTILINE | re.DOTALL):
         path = re.search(r'path = "([^"]+)"', body)
         assert path is not None
-        members = re.findall(r"^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [\w.]+)?;", body, re.MULTILINE)
+        members = re.findall(r'^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [\w."]+)?;', body, re.MULTILINE)
         types = {name: kind for kind, name in members}
         fields = re.findall(r'Field\{\s*"(\w+)",\s*&R::(\w+),', body)
         assert len(fields) == len(types) > 0, f"{header} declares {path.group(1)} in an unknown way"

@@ -32,7 +32,7 @@ struct NeedleCellRow {
   double tokens_per_second = 0;
   std::int64_t ranks = 0;
   FixedString<48> mesh;
-  FixedString<24> schedule = "ring";  // as records from before this column
+  FixedString<24> schedule = "ring";
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> dtype;
@@ -129,7 +129,7 @@ struct PerplexityRow {
   std::int64_t contexts = 0;
   std::int64_t ranks = 0;
   FixedString<48> mesh;
-  FixedString<24> schedule = "ring";  // as records from before this column
+  FixedString<24> schedule = "ring";
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> dtype;
