@@ -20,15 +20,13 @@ std::vector<std::string> files_read(const std::string& verb, const std::string& 
   if (configuration.empty()) {
     return {};
   }
-  std::vector<std::string> files;
   if (verb == "train") {
-    files = files_among(files_of_train(configuration));
-  } else if (verb == "needle") {
-    files = files_among(files_of_needle(configuration));
-  } else {
-    files = {configuration};
+    return files_among(files_of_train(configuration));
   }
-  return files;
+  if (verb == "needle") {
+    return files_among(files_of_needle(configuration));
+  }
+  return {configuration};
 }
 
 }  // namespace

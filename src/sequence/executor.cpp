@@ -62,7 +62,8 @@ class Executor {
       if (is_computing_ && task.step == step) {
         const int rank = plan_.block_of(task);
         work_.compute(task, block(false, task.operand_slot, rank), block(true, task.result_slot, rank));
-        mark(fmt::format("{} step {} of {} on the GPU", ground_.schedule, step + 1, plan_.steps), false);
+        mark(false,
+             [&] { return fmt::format("{} step {} of {} on the GPU", ground_.schedule, step + 1, plan_.steps); });
       }
     }
   }
@@ -71,7 +72,9 @@ class Executor {
     for (const Fold& fold : plan_.folds) {
       if (is_computing_ && fold.before == before) {
         work_.fold(fold, block(true, fold.arrived_slot, fold.block), block(true, fold.into_slot, fold.block));
-        mark(fmt::format("gradient sums of {} step {} of {} on the GPU", ground_.schedule, before, plan_.steps), false);
+        mark(false, [&] {
+          return fmt::format("gradient sums of {} step {} of {} on the GPU", ground_.schedule, before, plan_.steps);
+        });
       }
     }
   }
@@ -87,7 +90,7 @@ class Executor {
           activity.sample();
           lane(!of_sums).test();
         });
-        mark(fmt::format("{} on the GPU", name), true);
+        mark(true, [&] { return fmt::format("{} on the GPU", name); });
       }
     }
   }
@@ -107,9 +110,11 @@ class Executor {
   }
 
   /// Names what was enqueued, where a device runs it later.
-  void mark(const std::string& text, bool is_waiting) const {
+  /// @param text  makes the name, which a host, where work has ended by then, has no use for
+  template <class Text>
+  void mark(bool is_waiting, const Text& text) const {
     if (ground_.device.kind() != DeviceKind::host) {
-      mark_device_work(ground_.device, {.text = text, .is_waiting = is_waiting});
+      mark_device_work(ground_.device, {.text = text(), .is_waiting = is_waiting});
     }
   }
 

@@ -160,6 +160,16 @@ class TensorLoad {
   NonFiniteNumbers non_finite_;
 };
 
+/// Files from before tasks name the template of their needles, if they had any.
+std::string read_task(const TensorSource& source) {
+  if (source.attribute("task").has_value()) {
+    return source.get<std::string>("task");
+  }
+  return source.attribute("needle_template").has_value()
+             ? fmt::format("kind = needle\ntemplate = {}\n", source.get<std::string>("needle_template"))
+             : std::string();
+}
+
 /// Parts where the file names them; else text.
 Vocabulary read_vocabulary(const TensorSource& source) {
   const auto size = source.get<std::int64_t>("vocab_size");
@@ -220,16 +230,6 @@ ModelConfig read_model_config(const TensorSource& source) {
   require_known_attributes(source, config);
   require_known_tensors(source, config);
   return config;
-}
-
-/// Files from before tasks name the template of their needles, if they had any.
-static std::string read_task(const TensorSource& source) {
-  if (source.attribute("task").has_value()) {
-    return source.get<std::string>("task");
-  }
-  return source.attribute("needle_template").has_value()
-             ? fmt::format("kind = needle\ntemplate = {}\n", source.get<std::string>("needle_template"))
-             : std::string();
 }
 
 CheckpointDescription read_description(const TensorSource& source) {

@@ -41,5 +41,9 @@ int main(int argc, char** argv) {
   listeners.Append(new RankedFailures(world.rank()));
   // A rank that leaves a test early would leave the others waiting in its collectives: the test's time limit ends that.
   const auto failed = static_cast<std::int64_t>(RUN_ALL_TESTS());
+  if (testing::UnitTest::GetInstance()->test_to_run_count() == 0) {
+    fmt::print(stderr, "rank {}: the filter leaves no test\n", world.rank());
+    return 1;
+  }
   return world.all_reduce(failed, ringworld::Reduction::max) == 0 ? 0 : 1;
 }
