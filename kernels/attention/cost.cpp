@@ -39,11 +39,13 @@ double visible_pairs(std::int64_t query_tokens, std::int64_t key_tokens, const B
   if (!mask.is_causal) {
     return static_cast<double>(query_tokens) * static_cast<double>(key_tokens);
   }
+  // Beyond these limits nothing or everything is visible, and sums of an unlimited diagonal would overflow.
+  const std::int64_t diagonal = std::clamp(mask.diagonal, -query_tokens, key_tokens);
   // Query i sees min(Tk, i + diagonal + 1) keys: none before `first`, every one from `full` on.
-  const std::int64_t first = std::clamp(-mask.diagonal, std::int64_t{0}, query_tokens);
-  const std::int64_t full = std::clamp(key_tokens - 1 - mask.diagonal, first, query_tokens);
+  const std::int64_t first = std::clamp(-diagonal, std::int64_t{0}, query_tokens);
+  const std::int64_t full = std::clamp(key_tokens - 1 - diagonal, first, query_tokens);
   const double in_triangle =
-      0.5 * static_cast<double>(full - first) * static_cast<double>(first + full + 2 * mask.diagonal + 1);
+      0.5 * static_cast<double>(full - first) * static_cast<double>(first + full + 2 * diagonal + 1);
   return in_triangle + static_cast<double>(query_tokens - full) * static_cast<double>(key_tokens);
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/attention/block_problem.hpp"
+#include "kernels/attention/cost.hpp"
 
 namespace ringworld::test {
 namespace {
@@ -195,6 +196,21 @@ TEST_P(BlockAttentionExtremes, AScoreAboveTheMaximumOfTheForwardPassIsRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, BlockAttentionExtremes, ::testing::ValuesIn(tested_backends()), backend_test_name);
+
+TEST(VisiblePairs, OfADiagonalWithoutLimitIsNothingOrEverything) {
+  for (const std::int64_t limit : {std::numeric_limits<std::int64_t>::max(), std::int64_t{5}, std::int64_t{4}}) {
+    BlockMask mask;
+    mask.is_causal = true;
+    mask.diagonal = limit;
+    EXPECT_EQ(visible_pairs(3, 5, mask), 15);
+  }
+  for (const std::int64_t limit : {std::numeric_limits<std::int64_t>::min(), std::int64_t{-3}, std::int64_t{-4}}) {
+    BlockMask mask;
+    mask.is_causal = true;
+    mask.diagonal = limit;
+    EXPECT_EQ(visible_pairs(3, 5, mask), 0);
+  }
+}
 
 }  // namespace
 }  // namespace ringworld::test
