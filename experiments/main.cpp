@@ -32,7 +32,7 @@ struct Verb {
   int (*run)(const Job&);
 };
 
-constexpr std::array<Verb, 9> verbs{{
+constexpr std::array<Verb, 11> verbs{{
     {"info", "what this build and this machine can do: backends, devices, measured peaks", &run_info},
     {"check", "proves on this machine that every exchange is exact: the first thing to run on a new one", &run_check},
     {"attention", "sweeps ring attention over context lengths, ring sizes and layouts; writes an HDF5 record",
@@ -40,8 +40,12 @@ constexpr std::array<Verb, 9> verbs{{
     {"train", "trains a model through stages of growing context; checkpoints, resumes, plans (--dry-run)", &run_train},
     {"verify", "runs ring attention on tensors of yours, to check it against another framework", &run_verify},
     {"needle", "asks a checkpoint for needles over context lengths and depths, one or several of them", &run_needle},
-    {"generate", "continues a text greedily, its key/value cache sharded over the ring", &run_generate},
+    {"evaluate", "asks a world model about images and videos, and for them; hides digits in hours of video",
+     &run_evaluate},
+    {"generate", "answers text, an image or a video with any of them, its key/value cache sharded over the ring",
+     &run_generate},
     {"sweep", "runs a grid of the other verbs over ring sizes, context lengths and stage schedules", &run_sweep},
+    {"tokenize", "turns pictures and videos into codes of a VQGAN in an HDF5 file, and back", &run_tokenize},
     {"score", "runs a checkpoint on tokens of yours: losses, logits, gradients", &run_score},
 }};
 

@@ -6,17 +6,22 @@
 #include <vector>
 
 #include "experiments/attention/rows.hpp"
+#include "experiments/evaluate/rows.hpp"
 #include "experiments/generate/rows.hpp"
 #include "experiments/sweep/rows.hpp"
+#include "experiments/tokenize/rows.hpp"
 #include "io/rank_row.hpp"
 #include "io/schema.hpp"
 #include "tasks/needle/rows.hpp"
 #include "train/rows.hpp"
+#include "vqgan/rows.hpp"
 
 namespace ringworld {
 
 using RecordTables = std::tuple<AttentionRow, SampleRow, OverlapRow, TrainingStepRow, TrainingTermRow, TrainingStageRow,
-                                NeedleCellRow, PerplexityRow, GenerationRow, SweepPointRow, RankRow>;
+                                VqganStepRow, VqganEvaluationRow, NeedleCellRow, PerplexityRow, EvaluationMeasureRow,
+                                EvaluationNeedleRow, EvaluationTextRow, EvaluationRoundTripRow, EvaluationExampleRow,
+                                GenerationRow, SweepPointRow, TokenizedItemRow, TokenizedFrameRow, RankRow>;
 
 /// Calls `function(std::type_identity<Row>())` for each table.
 template <class Function>

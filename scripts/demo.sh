@@ -21,11 +21,16 @@ Sets Ringworld up, runs its main jobs at a size for two cores, and writes a repo
 3. it is asked for needles inside and beyond the trained length, one and several, at the last stage's RoPE theta and at
    a scaled one, on 2 ranks
      ringworld needle --config experiments/needle/config/demo.toml
+4. a VQGAN learns to write pictures as 16 codes, a tiny world model to read and to make them, and to answer questions
+   about videos; held-out pictures, captions and videos then tell what it knows, on 2 ranks
+     ringworld train --config experiments/train/config/vqgan_cards.toml
+     ringworld train --config experiments/train/config/world.toml
+     ringworld evaluate --config experiments/evaluate/config/demo.toml
 
 They leave in results/runs
 
   demo-<UTC time>-*.h5      every figure and raw sample (results/SCHEMA.md says what each column is)
-  demo-<UTC time>-report/   a page that shows them, needle heat maps among them
+  demo-<UTC time>-report/   a page that shows them: needle heat maps, generated pictures and clips among them
 
 Takes less than a quarter of an hour, set-up included. With fewer than 4 cores the ranks share cores: the answers stay
 right, the times say little.
@@ -68,7 +73,13 @@ main() {
     --checkpoint "$run-model.h5" --keep-stages false --output "$run-train.h5"
   [[ ! -f $run-model.h5 ]] || job "needles" 2 needle --config experiments/needle/config/demo.toml \
     --checkpoint "$run-model.h5" --output "$run-needle.h5"
-  for kind in attention train needle; do
+  job "training of a VQGAN" 2 train --config experiments/train/config/vqgan_cards.toml \
+    --checkpoint "$run-vqgan.h5" --output "$run-frames.h5"
+  [[ ! -f $run-vqgan.h5 ]] || job "training of a world model" 2 train --config experiments/train/config/world.toml \
+    --frame-tokenizer "$run-vqgan.h5" --checkpoint "$run-world-model.h5" --keep-stages false --output "$run-world.h5"
+  [[ ! -f $run-world-model.h5 ]] || job "evaluation of the world model" 2 evaluate \
+    --config experiments/evaluate/config/demo.toml --checkpoint "$run-world-model.h5" --output "$run-evaluation.h5"
+  for kind in attention train needle frames world evaluation; do
     [[ ! -f $run-$kind.h5 ]] || records+=("$run-$kind.h5")
   done
   ((${#records[@]} > 0)) || exit "$code"

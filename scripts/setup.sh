@@ -103,12 +103,20 @@ set_up_python_tools() {
   fi
 }
 
+# The handwriting of the cards that the vision half is shown with. Text alone needs none of it.
+set_up_digits() {
+  [[ -s $root/build/share/digits.csv ]] ||
+    run_step "handwritten digits" "$root/scripts/make_digits_csv.sh" "$root/build/share/digits.csv" "$root/.venv/bin/python" ||
+    echo "setup: going on without them; scripts/make_digits_csv.sh --help says how to bring them" >&2
+}
+
 main() {
   parse "$@"
   cd "$root"
   set_up_packages
   set_up_python
   set_up_python_tools
+  set_up_digits
   [[ $wants_build == true ]] || return 0
   require_step "configure $preset" cmake --preset "$preset"
   require_step "build $preset with $jobs jobs" cmake --build --preset "$preset" --target programs --parallel "$jobs"

@@ -18,7 +18,7 @@ import numpy as np
 from ringworld_analysis import formatting
 from ringworld_analysis.content import DataSet
 from ringworld_analysis.errors import InputError
-from ringworld_analysis.reading import ATTENTION, CELLS, STEPS, Source
+from ringworld_analysis.reading import ATTENTION, CELLS, STEPS, VIDEO_NEEDLES, Source
 from ringworld_analysis.roles import OLD_FORMAT
 from ringworld_analysis.table import Row, Table
 
@@ -47,6 +47,7 @@ MEASURES = (
     Measure(ATTENTION, "step_time", spread=("step_time_min", "step_time_max")),
     Measure(STEPS, "step_time", over="step"),
     Measure(CELLS, "seconds"),
+    Measure(VIDEO_NEEDLES, "seconds"),
 )
 UNIT = "s"
 

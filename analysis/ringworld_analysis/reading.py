@@ -25,10 +25,15 @@ PROVENANCE = "/provenance"
 HOPS, PROBES = "/overlap/hops", "/overlap/points"
 HOP_FIGURES = ("t_compute", "t_comm", "t_both", "bytes")
 
-#: Tables of `ringworld train` and `ringworld needle`: a record with one of them needs no /attention.
+#: Tables of `ringworld train` and `ringworld needle`. A record with one of LANGUAGE_TABLES needs no /attention.
 STEPS, TERMS, STAGES = "/training/steps", "/training/terms", "/training/stages"
 CELLS, PERPLEXITY = "/needle/cells", "/needle/perplexity"
-LANGUAGE_TABLES = (STEPS, TERMS, STAGES, CELLS, PERPLEXITY)
+#: Tables of `ringworld evaluate`, and the bytes of the pixels of its examples.
+MEASURES, VIDEO_NEEDLES = "/evaluation/measures", "/evaluation/needles"
+HELD_OUT_TEXT, ROUND_TRIP, EXAMPLES = "/evaluation/text", "/evaluation/round_trip", "/evaluation/examples"
+EXAMPLE_FRAMES = "/evaluation/frames"
+EVALUATION_TABLES = (MEASURES, VIDEO_NEEDLES, HELD_OUT_TEXT, ROUND_TRIP, EXAMPLES)
+LANGUAGE_TABLES = (STEPS, TERMS, STAGES, CELLS, PERPLEXITY, *EVALUATION_TABLES)
 
 #: Columns of /attention without which there is nothing to report.
 REQUIRED_ATTENTION_COLUMNS = (
@@ -85,6 +90,18 @@ class Source:
         """Return another table of the file, or None where the file has none of that name."""
         with _open(self.path) as file:
             return _read_hops(file, self.path) if name == HOPS else _read_table(file, name, self.path)
+
+    def numbers(self, name: str) -> Column | None:
+        """Return an array of numbers of the file, or None where the file has none of that name."""
+        with _open(self.path) as file:
+            dataset = file.get(name)
+            if not isinstance(dataset, h5py.Dataset) or dataset.dtype.names is not None:
+                return None
+            try:
+                found: Column = dataset[()]
+            except (OSError, RuntimeError) as problem:
+                raise InputError(f"{self.path}: {name} cannot be read ({_first_line(problem)})") from problem
+            return found
 
 
 def read_source(path: Path, label: str | None = None, *, needs_attention: bool = True) -> Source:

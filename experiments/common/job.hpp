@@ -37,8 +37,10 @@ struct Job {
 [[nodiscard]] int run_train(const Job& job);
 [[nodiscard]] int run_verify(const Job& job);
 [[nodiscard]] int run_score(const Job& job);
+[[nodiscard]] int run_evaluate(const Job& job);
 [[nodiscard]] int run_needle(const Job& job);
 [[nodiscard]] int run_generate(const Job& job);
 [[nodiscard]] int run_sweep(const Job& job);
+[[nodiscard]] int run_tokenize(const Job& job);
 
 }  // namespace ringworld

@@ -136,6 +136,18 @@ class RunRecord {
     return file_->append_numbers(array, numbers);
   }
 
+  /// On the root, inside `write`: adds a dataset of whole numbers (RecordFile::write_block).
+  void write_block(const std::string& path, std::span<const std::int64_t> shape, std::span<const std::int32_t> values,
+                   const std::string& meaning) {
+    file_->write_block(path, shape, values, meaning);
+  }
+
+  /// On the root: whether the record has a group, table or dataset of this path.
+  [[nodiscard]] bool has(std::string_view path) const { return file_->has(path); }
+
+  /// On the root, inside `write`: sets an attribute of the record itself.
+  void set_attribute(const std::string& name, const AttributeValue& value) { file_->set_attribute("/", name, value); }
+
   /// The same with numbers of another record.
   std::int64_t append_from(const RecordFile& other, const RecordArray& array, std::int64_t first, std::int64_t count) {
     return file_->append_from(other, array, first, count);

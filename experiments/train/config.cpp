@@ -69,8 +69,9 @@ void read_model(TomlTable table, TrainOptions& values) {
     model.rope_precision = parse_name<AnglePrecision>("rope_precision", precision, names);
   }
   if (table.read("initialization", initialization)) {
-    values.initialization = parse_initialization(initialization);
+    values.initialization.kind = parse_initialization(initialization);
   }
+  table.read("positional_offsets", values.initialization.offsets);
   table.require_all_known();
 }
 
@@ -78,6 +79,11 @@ void read_data(TomlTable table, DataOptions& data) {
   table.read("haystack", data.haystack);
   table.read("tokenizer", data.tokenizer);
   table.read("frequent_words", data.frequent_words);
+  table.read("frame_tokenizer", data.frame_tokenizer);
+  table.read("codes_per_frame", data.codes_per_frame);
+  table.read("codebook_size", data.codebook_size);
+  table.read("cards", data.cards);
+  table.read("card_variants", data.card_variants);
   table.require_all_known();
 }
 
@@ -191,6 +197,8 @@ void declare(Options& options, TrainOptions& values) {
   options.add("checkpoint", values.checkpoint, "", "HDF5 file of parameters, moments and progress");
   options.add("checkpoint-steps", values.checkpoint_steps, "step", "also write it every so many steps; 0 = no");
   options.add("checkpoint-seconds", values.checkpoint_seconds, "s", "also write it after this time; 0 = no");
+  options.add("frame-tokenizer", values.data.frame_tokenizer, "",
+              "checkpoint of the VQGAN whose codes stand for frames, in place of the file's");
   options.add("keep-stages", values.keep_stages, "", "keep the checkpoint of each stage, as <checkpoint>-stage-<n>");
   declare(options, values, {RunFlag::output});
   options.add("resume", values.resume, "", "go on from --checkpoint, if it is there");
@@ -301,6 +309,11 @@ std::vector<std::string> files_of_train(const std::string& configuration) {
   std::vector<std::string> files = values.files;
   files.insert(files.end(), values.data.haystack.begin(), values.data.haystack.end());
   files.push_back(values.data.tokenizer);
+  files.push_back(values.data.frame_tokenizer);
+  for (const StageOptions& stage : values.stages) {
+    const std::vector<std::string> of_task = stage.stage.task->files();
+    files.insert(files.end(), of_task.begin(), of_task.end());
+  }
   return files;
 }
 

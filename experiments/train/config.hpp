@@ -15,6 +15,11 @@ struct DataOptions {
   std::vector<std::string> haystack{"kjv"};  ///< kjv, synthetic, or files
   std::string tokenizer = "word";            ///< word, byte, or a file
   std::int64_t frequent_words = 1500;        ///< words that a word vocabulary is made from
+  std::string frame_tokenizer;               ///< checkpoint of the network whose codes frames become; empty: none
+  std::int64_t codes_per_frame = 256;        ///< without a frame tokenizer; of LWM
+  std::int64_t codebook_size = 8192;         ///< without a frame tokenizer; of LWM
+  bool cards = false;                        ///< pictures and videos are of the world of cards
+  std::int64_t card_variants = 1;            ///< glyphs that are made of each handwritten digit
 };
 
 /// One [[stage]] as written; what depends on the number of ranks is not worked out yet.
@@ -50,7 +55,7 @@ struct TrainOptions : RunFlags {
 
   ModelConfig model;
   bool has_vocab_size = false;  ///< the file says it; else it is the tokenizer's
-  Initialization initialization = Initialization::lwm;
+  InitialWeights initialization = Initialization::lwm;
   AdamWSettings optimizer;
   DataOptions data;
   std::vector<StageOptions> stages;

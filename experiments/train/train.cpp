@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <set>
 #include <utility>
@@ -22,6 +23,8 @@
 #include "experiments/train/training_data.hpp"
 #include "experiments/train/training_display.hpp"
 #include "experiments/train/training_settings.hpp"
+#include "experiments/train/vqgan_config.hpp"
+#include "experiments/train/vqgan_train.hpp"
 #include "io/console_table.hpp"
 #include "perf/peak.hpp"
 #include "train/stage_summary.hpp"
@@ -122,6 +125,12 @@ std::vector<JobFile> files_read(const TrainOptions& values) {
     files.push_back(hay);
   }
   files.push_back({.flag = "tokenizer", .path = values.data.tokenizer});
+  files.push_back({.flag = "frame_tokenizer", .path = values.data.frame_tokenizer});
+  for (const StageOptions& stage : values.stages) {
+    for (const JobFile& of_task : job_files("examples", stage.stage.task->files())) {
+      files.push_back(of_task);
+    }
+  }
   return files;
 }
 
@@ -173,6 +182,14 @@ void check_resumed(const Communicator& world, const TrainOptions& values, const 
 }  // namespace
 
 int run_train(const Job& job) {
+  std::int64_t is_vqgan = 0;
+  on_root(job.world, [&] {
+    const std::optional<std::string> config = config_path_of(job.arguments);
+    is_vqgan = config.has_value() && is_vqgan_training(*config) ? 1 : 0;
+  });
+  if (job.world.all_reduce(is_vqgan, Reduction::max) == 1) {
+    return run_vqgan_train(job);
+  }
   TrainOptions values;
   if (!parse_train_options(job, values)) {
     return 0;
@@ -187,15 +204,20 @@ int run_train(const Job& job) {
                   fmt::format("--ranks {}: the job has {} ranks; it is for --dry-run", values.ranks, world.size()));
     run.plan = make_plan(values, values.ranks > 0 ? values.ranks : world.size());
     if (!values.dry_run) {
-      data.emplace(values.data, values.seed, run.plan.stages);
+      data.emplace(values.data, values.seed, run.plan.stages,
+                   FrameCompute{.backend = run.plan.backend, .threads = static_cast<int>(run.plan.threads)});
       const std::int64_t tokens = data->tokenizer().vocab_size();
       ModelConfig& model = run.plan.model;
       if (!values.has_vocab_size) {
-        model.vocabulary = tokens;
+        model.vocabulary = data->vocabulary();
       }
       const std::int64_t text = model.vocabulary.parts().front().size;
       require_input(text >= tokens, fmt::format("model: vocab_size {} is less than the tokenizer's {}", text, tokens));
       run.tokenizer = data->tokenizer().to_text();
+      if (data->frames() != nullptr && !values.data.frame_tokenizer.empty()) {
+        run.frame_tokenizer = std::filesystem::absolute(values.data.frame_tokenizer).string();
+        run.frame_tokenizer_digest = data->frames()->digest;
+      }
     }
     validate(run.plan);
     require_fits(run.plan, values.memory_per_rank);
@@ -218,7 +240,8 @@ int run_train(const Job& job) {
   }
   on_every_rank(world, [&] {  // every stage's data must be possible before the first stage runs
     for (std::size_t index = 0; index < run.plan.stages.size(); ++index) {
-      static_cast<void>(data->make_source(run.plan.stages[index], static_cast<std::int64_t>(index)));
+      static_cast<void>(
+          data->make_source(run.plan.stages[index], static_cast<std::int64_t>(index), run.plan.model.vocabulary));
     }
   });
   run.checkpoint = {.path = values.checkpoint,
@@ -236,7 +259,9 @@ int run_train(const Job& job) {
   if (run.is_resumed) {
     check_resumed(world, values, run.plan, settings);
   }
-  run.make_source = [&](const Stage& stage, std::int64_t index) { return data->make_source(stage, index); };
+  run.make_source = [&](const Stage& stage, std::int64_t index) {
+    return data->make_source(stage, index, run.plan.model.vocabulary);
+  };
 
   RunRecord record(job, {.output = values.output,
                          .is_resumed = run.is_resumed,

@@ -56,6 +56,12 @@ void add_data(SettingWriter out, const TrainingData& data) {
   const std::string tokenizer = data.tokenizer().to_text();
   out.add("text", data.text_digest());
   out.add("tokenizer", content_digest(std::span(&tokenizer, 1)));
+  if (const FrameData* const frames = data.frames()) {
+    out.add("codes_per_frame", frames->codes_per_frame);
+    out.add("codebook_size", frames->codebook_size);
+    out.add("frame_tokenizer", frames->digest);
+    out.add("cards", data.cards_digest());
+  }
 }
 
 void add_optimizer(SettingWriter out, const AdamWSettings& settings) {
@@ -82,6 +88,10 @@ void add_stage(SettingWriter out, const Stage& stage, double warmup) {
   out.add("stop_when_accuracy", stage.stop_when_accuracy);
   for (const TrainingSetting& key : parse_settings(describe_task(*stage.task))) {
     out.add("data: " + key.key, key.value);
+  }
+  for (const std::string& file : stage.task->files()) {
+    const std::string content = read_file(file);
+    out.add("data: content of " + file, content_digest(std::span(&content, 1)));
   }
 }
 
@@ -127,7 +137,8 @@ std::vector<TrainingSetting> settings_of(const TrainOptions& values, const Train
   all.add("seed", plan.seed);
   all.add("dtype", name_of(plan.dtype));
   all.add("wire_dtype", name_of(plan.wire_dtype));
-  all.add("initialization", name_of(plan.initialization));
+  all.add("initialization", name_of(plan.initialization.kind));
+  all.add("positional_offsets", fmt::format("{}", fmt::join(plan.initialization.offsets, " ")));
   add_model(SettingWriter(settings, "model: "), plan.model);
   add_data(SettingWriter(settings, "data: "), data);
   add_optimizer(SettingWriter(settings, "optimizer: "), plan.optimizer);

@@ -87,5 +87,20 @@ std::unique_ptr<CrossEntropy> make_cross_entropy(Backend backend, const KernelOp
 std::unique_ptr<Optimizer> make_optimizer(Backend backend, const KernelOptions& options) {
   return make(backend, &KernelMakers::optimizer, options);
 }
+std::unique_ptr<Convolution> make_convolution(Backend backend, const KernelOptions& options) {
+  return make(backend, &KernelMakers::convolution, options);
+}
+std::unique_ptr<Upsampling> make_upsampling(Backend backend, const KernelOptions& options) {
+  return make(backend, &KernelMakers::upsampling, options);
+}
+std::unique_ptr<GroupNorm> make_group_norm(Backend backend, const KernelOptions& options) {
+  return make(backend, &KernelMakers::group_norm, options);
+}
+std::unique_ptr<VectorQuantizer> make_vector_quantizer(Backend backend, const KernelOptions& options) {
+  return make(backend, &KernelMakers::vector_quantizer, options);
+}
+std::unique_ptr<ReconstructionLoss> make_reconstruction_loss(Backend backend, const KernelOptions& options) {
+  return make(backend, &KernelMakers::reconstruction_loss, options);
+}
 
 }  // namespace ringworld

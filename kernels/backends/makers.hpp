@@ -6,14 +6,19 @@
 
 #include "kernels/attention/attention.hpp"
 #include "kernels/contract/kernel_options.hpp"
+#include "kernels/convolution/convolution.hpp"
 #include "kernels/embedding/embedding.hpp"
+#include "kernels/group_norm/group_norm.hpp"
 #include "kernels/loss/loss.hpp"
 #include "kernels/matmul/matmul.hpp"
 #include "kernels/norm/norm.hpp"
 #include "kernels/optimizer/optimizer.hpp"
+#include "kernels/reconstruction_loss/reconstruction_loss.hpp"
 #include "kernels/rope/rope.hpp"
 #include "kernels/swiglu/swiglu.hpp"
 #include "kernels/tensor/tensor.hpp"
+#include "kernels/upsampling/upsampling.hpp"
+#include "kernels/vector_quantizer/vector_quantizer.hpp"
 
 namespace ringworld {
 
@@ -27,6 +32,11 @@ struct KernelMakers {
   std::unique_ptr<Embedding> (*embedding)(const KernelOptions&);
   std::unique_ptr<CrossEntropy> (*loss)(const KernelOptions&);
   std::unique_ptr<Optimizer> (*optimizer)(const KernelOptions&);
+  std::unique_ptr<Convolution> (*convolution)(const KernelOptions&);
+  std::unique_ptr<Upsampling> (*upsampling)(const KernelOptions&);
+  std::unique_ptr<GroupNorm> (*group_norm)(const KernelOptions&);
+  std::unique_ptr<VectorQuantizer> (*vector_quantizer)(const KernelOptions&);
+  std::unique_ptr<ReconstructionLoss> (*reconstruction_loss)(const KernelOptions&);
 };
 
 /// A backend of this build.

@@ -12,6 +12,7 @@
 #include "core/bf16.hpp"
 #include "core/isa.hpp"
 #include "kernels/elementwise/adamw_factors.hpp"
+#include "kernels/elementwise/pixel_functions.hpp"
 
 namespace ringworld::row {
 
@@ -103,6 +104,7 @@ struct TypedRowFunctions {
 struct RowFunctions {
   TypedRowFunctions<float> float32;
   TypedRowFunctions<bf16> bfloat16;
+  PixelFunctions pixels;
   float (*maximum)(const float* values, std::int64_t count) = nullptr;  ///< -inf when there are none
   /// Sum of e^(value - maximum) over a row, which are also written unless `exponentials` is null.
   float (*sum_exponentials)(const float* values, std::int64_t count, float maximum, float* exponentials) = nullptr;

@@ -1,7 +1,9 @@
 #pragma once
 /// @file  The row functions as templates over the register (`Simd`), included by one source file an instruction set.
 
+#include "kernels/elementwise/pixel_functions_impl.hpp"
 #include "kernels/elementwise/row_functions.hpp"
+#include "kernels/elementwise/sigmoid.hpp"
 #include "kernels/elementwise/sweep.hpp"
 
 namespace ringworld::row {
@@ -62,9 +64,29 @@ void normalize_backward(const NormGradientRow<T>& row) {
   }
 }
 
+/// Heads of a register's size: both halves are turned at once, (a, b) (cos, cos) + (b, a) (-sin, sin). Halves of a
+/// register each would be loaded and stored lane by lane.
+template <class S, class T>
+void rotate_register_heads(const RotatedToken<T>& token) {
+  using Float = typename S::Float;
+  const Float lower_cosine = S::load_part(token.cosine, token.half, 0);
+  const Float lower_sine = S::load_part(token.sine, token.half, 0) * token.direction;
+  const Float cosine = lower_cosine + S::swap_halves(lower_cosine);
+  const Float sine = S::swap_halves(lower_sine) - lower_sine;
+  for (std::int64_t head = 0; head < token.heads; ++head) {
+    T* x = token.x + head * token.head_stride;
+    const Float value = S::load(x);
+    S::store(x, value * cosine + S::swap_halves(value) * sine);
+  }
+}
+
 template <class S, class T>
 void rotate_half_split(const RotatedToken<T>& token) {
   using Float = typename S::Float;
+  if (2 * token.half == S::lanes) {
+    rotate_register_heads<S>(token);
+    return;
+  }
   for (std::int64_t head = 0; head < token.heads; ++head) {
     T* first = token.x + head * token.head_stride;
     T* second = first + token.half;
@@ -112,12 +134,6 @@ void rotate_interleaved(const RotatedToken<T>& token) {
       }
     }
   }
-}
-
-/// 1 / (1 + e^-x).
-template <class S>
-typename S::Float sigmoid(typename S::Float x) {
-  return S::reciprocal(1.0F + S::exp(-x));
 }
 
 template <class S, class T>
@@ -267,6 +283,7 @@ template <class S>
 constexpr RowFunctions make_row_functions() {
   return {.float32 = make_typed_row_functions<S, float>(),
           .bfloat16 = make_typed_row_functions<S, bf16>(),
+          .pixels = make_pixel_functions<S>(),
           .maximum = &maximum<S>,
           .sum_exponentials = &sum_exponentials<S>,
           .scale = &scale<S>,

@@ -132,6 +132,9 @@ struct Simd : RegisterTypes<Lanes> {
     }
   }
 
+  /// The lower half of the lanes where the upper one was, and the upper where the lower was.
+  static Float swap_halves(Float value) { return exchange<Lanes / 2>(value, std::make_integer_sequence<int, Lanes>()); }
+
   /// Lanes 0, 2, 4, ... (First = 0) or 1, 3, 5, ... (First = 1) of two registers.
   template <int First>
   static Float every_other(Float a, Float b) {

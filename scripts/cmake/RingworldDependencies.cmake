@@ -89,6 +89,20 @@ if(RINGWORLD_ENABLE_SENTENCEPIECE)
   ringworld_external(ringworld_sentencepiece INCLUDES ${SENTENCEPIECE_INCLUDE_DIR} LIBRARIES ${SENTENCEPIECE_LIBRARY})
 endif()
 
+find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(GIF 5.0 REQUIRED)
+# Video is read and written where FFmpeg's libraries are found, unless the build says whether it wants them.
+pkg_check_modules(FFMPEG QUIET IMPORTED_TARGET GLOBAL
+  libavformat>=58 libavcodec>=58 libavutil>=56 libswscale>=5)
+option(RINGWORLD_ENABLE_FFMPEG "Read and write video" ${FFMPEG_FOUND})
+if(RINGWORLD_ENABLE_FFMPEG AND NOT FFMPEG_FOUND)
+  message(FATAL_ERROR "FFmpeg's libraries are missing (libavformat, libavcodec, libavutil, libswscale, by pkg-config): "
+    "install them, or configure with -DRINGWORLD_ENABLE_FFMPEG=OFF and use pictures, GIF and folders of frames")
+elseif(RINGWORLD_ENABLE_FFMPEG)
+  string(APPEND RINGWORLD_LIBRARY_VERSIONS ", FFmpeg (libavformat ${FFMPEG_libavformat_VERSION})")
+endif()
+
 if(RINGWORLD_ENABLE_HWLOC)
   pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET GLOBAL hwloc>=2.0)
   string(APPEND RINGWORLD_LIBRARY_VERSIONS ", hwloc ${HWLOC_VERSION}")

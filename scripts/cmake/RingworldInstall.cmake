@@ -22,9 +22,11 @@ install(FILES ${PROJECT_BINARY_DIR}/RingworldConfig.cmake ${PROJECT_BINARY_DIR}/
 install(EXPORT RingworldTargets NAMESPACE ringworld:: DESTINATION ${RINGWORLD_INSTALL_CMAKEDIR})
 
 install(FILES LICENSE CITATION.cff README.md CHANGELOG.md results/SCHEMA.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-foreach(verb attention needle train)
+foreach(verb attention evaluate needle train)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/experiments/${verb}/config/
     DESTINATION ${CMAKE_INSTALL_DATADIR}/ringworld/config/${verb} OPTIONAL FILES_MATCHING PATTERN "*.toml")
 endforeach()
-# The program looks for it beside `bin`.
-install(FILES ${PROJECT_BINARY_DIR}/share/ringworld/kjv.txt DESTINATION ${CMAKE_INSTALL_DATADIR}/ringworld OPTIONAL)
+# The program looks for these beside `bin`.
+foreach(file kjv.txt digits.csv)
+  install(FILES ${PROJECT_BINARY_DIR}/share/ringworld/${file} DESTINATION ${CMAKE_INSTALL_DATADIR}/ringworld OPTIONAL)
+endforeach()

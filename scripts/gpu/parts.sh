@@ -24,7 +24,7 @@ hopper_cases=(
 )
 
 elementwise_families=(norm rope swiglu embedding loss optimizer tensor)
-other_families=(matmul "${elementwise_families[@]}")
+other_families=(matmul "${elementwise_families[@]}" convolution upsampling group_norm vector_quantizer reconstruction_loss)
 
 # Whether the kernels start at all, and are right. A kernel that hangs costs its own step.
 part_smoke() {

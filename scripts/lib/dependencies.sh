@@ -7,7 +7,8 @@
 debian_packages=(
   ca-certificates g++ cmake ninja-build ccache git pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev zlib1g-dev libhwloc-dev
   libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev libdnnl-dev
-  nlohmann-json3-dev libsentencepiece-dev bible-kjv libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
+  nlohmann-json3-dev libsentencepiece-dev libpng-dev libjpeg-dev libgif-dev libavformat-dev libavcodec-dev libavutil-dev
+  libswscale-dev bible-kjv libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
 )
 # libomp: the omp.h that clang-tidy reads; boost-context: the fibers of the CUDA emulator
 debian_dev_packages=(clang-format-19 clang-tidy-19 libomp-19-dev shellcheck libboost-context-dev)
@@ -38,6 +39,9 @@ library_dependencies=(
   "ZLIB|module load zlib|zlib-api"
   "Random123|module load random123|random123"
   "hwloc|module load hwloc|hwloc@2:"
+  "PNG|module load libpng|libpng"
+  "JPEG|module load libjpeg-turbo|libjpeg-turbo"
+  "GIF|module load giflib|giflib"
   "sentencepiece|module load sentencepiece|sentencepiece"
   "GTest|module load googletest|googletest"
   "benchmark|module load benchmark|benchmark"

@@ -64,6 +64,7 @@ struct TensorView {
 
   [[nodiscard]] std::int64_t size() const { return element_count(shape); }
   [[nodiscard]] bool is_null() const { return data == nullptr; }
+  [[nodiscard]] bool is_dense() const { return strides == row_major_strides(shape); }
 
   /// The part with `begin <= index < begin + count` along `axis`.
   [[nodiscard]] TensorView slice(std::size_t axis, std::int64_t begin, std::int64_t count) const {

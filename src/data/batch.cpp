@@ -27,6 +27,19 @@ double target_weight(const LossTerm& term, std::int64_t count_of_step, std::int6
   return 0;
 }
 
+/// Of each term, the targets of all terms that it shares its mean with.
+TermCounts count_groups(const std::vector<LossTerm>& terms, const TermCounts& counts) {
+  TermCounts of_group = counts;
+  for (std::size_t term = 0; term < terms.size(); ++term) {
+    for (std::size_t other = 0; other < terms.size(); ++other) {
+      if (other != term && !terms[term].group.empty() && terms[other].group == terms[term].group) {
+        of_group[term] += counts[other];
+      }
+    }
+  }
+  return of_group;
+}
+
 }  // namespace
 
 TermCounts count_terms(const std::vector<TermIndex>& targets, std::size_t terms) {
@@ -48,6 +61,12 @@ BatchSource::BatchSource(const BatchOptions& options) : options_(options) {
   for (const LossTerm& term : options.terms) {
     require_input(std::isfinite(term.weight) && term.weight >= 0,
                   fmt::format("weight {} of the loss of '{}' must be 0 or more", term.weight, term.name));
+    require(std::ranges::all_of(options.terms,
+                                [&](const LossTerm& other) {
+                                  return term.group.empty() || other.group != term.group ||
+                                         (other.weight == term.weight && other.mean == term.mean);
+                                }),
+            "the terms of a group have one weight and one mean");
   }
 }
 
@@ -60,13 +79,14 @@ Batch BatchSource::batch(std::int64_t step, std::int64_t first, std::int64_t cou
     for (std::int64_t sequence = 0; sequence < options_.sequences_per_step; ++sequence) {
       std::ranges::transform(of_step, count_targets(step_begin + sequence), of_step.begin(), std::plus<>());
     }
+    of_step = count_groups(options_.terms, of_step);
   }
   Batch batch;
   batch.sequences = count;
   batch.context_length = options_.context_length;
   for (std::int64_t sequence = first; sequence < first + count; ++sequence) {
     const TrainingSequence drawn = draw_sequence(step_begin + sequence);
-    const TermCounts of_sequence = count_terms(drawn.terms, options_.terms.size());
+    const TermCounts of_sequence = count_groups(options_.terms, count_terms(drawn.terms, options_.terms.size()));
     std::vector<float> weights;
     for (std::size_t term = 0; term < options_.terms.size(); ++term) {
       weights.push_back(static_cast<float>(

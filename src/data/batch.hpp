@@ -31,6 +31,9 @@ struct LossTerm {
   std::string name;
   double weight = 1;
   LossMean mean = LossMean::tokens;
+  /// Terms of one group are averaged over the targets of all of them, as if they were one term, and have the weight
+  /// and the mean of the group; they are told apart in records. Empty: a term of its own.
+  std::string group{};
 };
 
 /// Index of a target's term in the list of terms; `no_term`: the target is not in the loss.

@@ -16,7 +16,16 @@ enum class DrawPurpose : std::uint64_t {
   needle_trial,
   document_order,
   synthetic_text,
-  perplexity_window
+  perplexity_window,
+  card_frame,
+  card_variant,
+  card_trial,
+  vision_example,
+  vision_fields,
+  media_frame,
+  sampled_token,
+  codebook_seeding,
+  code_restart
 };
 
 /// Draws one after another. Two streams of different names are independent.

@@ -69,8 +69,15 @@ struct Selection {
     if (range.size() == 0) {
       hdf5::check(H5Sselect_none(memory.get()), name);
     }
+    const std::vector<TensorBox> boxes = boxes_of(range);
+    if (range.shape.size() > 2) {  // whole, or nothing
+      if (!boxes.empty()) {
+        hdf5::check(H5Sselect_all(file.get()), name);
+      }
+      return;
+    }
     H5S_seloper_t how = H5S_SELECT_SET;
-    for (const TensorBox& box : boxes_of(range)) {
+    for (const TensorBox& box : boxes) {
       const std::array<hsize_t, 2> start{static_cast<hsize_t>(box.row), static_cast<hsize_t>(box.column)};
       const std::array<hsize_t, 2> count{static_cast<hsize_t>(box.rows), static_cast<hsize_t>(box.columns)};
       hdf5::check(H5Sselect_hyperslab(file.get(), std::exchange(how, H5S_SELECT_OR), start.data(), nullptr,

@@ -51,6 +51,8 @@ std::string real_cell(double value, const Column& column) {
 std::string cell(const std::byte* row, const Column& column) {
   const auto* const place = row + column.offset;
   switch (column.kind) {
+    case ColumnKind::uint8:
+      return integer_cell(value_at<std::uint8_t>(place), column);
     case ColumnKind::int32:
       return integer_cell(value_at<std::int32_t>(place), column);
     case ColumnKind::int64:

@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "core/activity.hpp"
@@ -39,6 +41,8 @@ constexpr const char* journal_attribute = "journal_begin";
 
 /// A journal smaller than this is not folded for its size, in bytes.
 constexpr std::int64_t small_journal = 1 << 20;
+/// How often the size of an image is asked for before its journal.
+constexpr int most_attempts = 8;
 
 /// Access to a file that lives in memory only.
 hdf5::PropertyList memory_access() {
@@ -48,12 +52,25 @@ hdf5::PropertyList memory_access() {
   return access;
 }
 
+/// Bytes of a number of an array.
+std::int64_t size_of_number(ColumnKind kind) {
+  switch (kind) {
+    case ColumnKind::uint8:
+      return 1;
+    case ColumnKind::int32:
+    case ColumnKind::float32:
+      return 4;
+    default:
+      return 8;  // NOLINT(readability-magic-numbers)
+  }
+}
+
 /// An array as a column of one number.
 Column number_column(const RecordArray& array) {
   Column column;
   column.name = array.path;
   column.kind = array.kind;
-  column.size = array.kind == ColumnKind::int32 || array.kind == ColumnKind::float32 ? 4 : 8;
+  column.size = size_of_number(array.kind);
   return column;
 }
 
@@ -131,9 +148,15 @@ struct RecordFile::State {
   /// @param goes_on  whether a journal is to follow the image: then an attribute says where
   [[nodiscard]] std::vector<std::byte> image(bool goes_on) const {
     if (goes_on) {
-      // The attribute is made first, as it may add to the size that it then holds.
+      // The attribute is made first, as it may add to the size that it then holds; and as HDF5 may still move its own
+      // end when it writes what it held back, the size is asked for until it stays.
       hdf5::write_attribute(file.get(), journal_attribute, std::int64_t{0});
-      hdf5::overwrite_integer(file.get(), journal_attribute, image_bytes());
+      std::int64_t place = 0;
+      for (int attempt = 0; attempt < most_attempts && place != image_bytes(); ++attempt) {
+        place = image_bytes();
+        hdf5::overwrite_integer(file.get(), journal_attribute, place);
+      }
+      require(place == image_bytes(), "the end of an HDF5 image does not settle");
     } else {
       hdf5::remove_attribute(file.get(), journal_attribute);
     }
@@ -315,6 +338,24 @@ void RecordFile::read_bytes(const RowLayout& layout, std::span<std::byte> rows) 
   if (!rows.empty()) {
     hdf5::Table::open(state_->file.get(), layout).read(layout, rows);
   }
+}
+
+void RecordFile::write_block(const std::string& path, std::span<const std::int64_t> shape,
+                             std::span<const std::int32_t> values, const std::string& meaning) {
+  const std::vector<hsize_t> extents(shape.begin(), shape.end());
+  const auto count = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+  require(count == std::ssize(values), "a block has as many values as its shape says");
+  require(!has(path), "a block has a path of its own");
+  hid_t const file = state_->file.get();
+  const hdf5::Dataspace space(
+      hdf5::check(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), path));
+  const hdf5::Dataset dataset(hdf5::check(H5Dcreate2(file, path.c_str(), H5T_STD_I32LE, space.get(),
+                                                     hdf5::intermediate_groups().get(), H5P_DEFAULT, H5P_DEFAULT),
+                                          path));
+  hdf5::check(H5Dwrite(dataset.get(), H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), path);
+  hdf5::write_attribute(dataset.get(), "meaning", meaning);
+  state_->has_new_structure = true;
+  state_->is_changed = true;
 }
 
 void RecordFile::make_group(const std::string& path) {

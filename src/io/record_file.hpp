@@ -119,6 +119,12 @@ class RecordFile {
   /// Appends the numbers from `first` on of an array of another record; returns the index of the first here.
   std::int64_t append_from(const RecordFile& other, const RecordArray& array, std::int64_t first, std::int64_t count);
 
+  /// Writes a dataset of whole numbers of any shape, which does not grow. It is new structure: the next commit is a fold.
+  /// @param values  row major, as many as the shape has
+  /// @throws ringworld::Error (internal) when the record has something of this path already.
+  void write_block(const std::string& path, std::span<const std::int64_t> shape, std::span<const std::int32_t> values,
+                   const std::string& meaning);
+
   template <RecordRow Row>
   [[nodiscard]] bool has_table() const {
     return has(Row::path);

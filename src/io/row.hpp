@@ -13,7 +13,7 @@
 ///     }
 ///   };
 ///
-/// Members may be std::int32_t, std::int64_t, float, double, bool or FixedString<N>.
+/// Members may be std::uint8_t, std::int32_t, std::int64_t, float, double, bool or FixedString<N>.
 
 #include <array>
 #include <concepts>

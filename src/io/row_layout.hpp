@@ -16,12 +16,13 @@
 
 namespace ringworld {
 
-enum class ColumnKind : std::uint8_t { int32, int64, float32, float64, boolean, text };
+enum class ColumnKind : std::uint8_t { uint8, int32, int64, float32, float64, boolean, text };
 
 template <>
 struct Enumerators<ColumnKind> {
   static constexpr std::string_view what = "column type";
-  static constexpr std::array<std::string_view, 6> names{"int32", "int64", "float32", "float64", "bool", "text"};
+  static constexpr std::array<std::string_view, 7> names{"uint8",   "int32", "int64", "float32",
+                                                         "float64", "bool",  "text"};
 };
 
 /// One column and where its value lies in a row.
@@ -46,6 +47,8 @@ struct RowLayout {
 
 template <class Member>
 struct ColumnKindOf;
+template <>
+struct ColumnKindOf<std::uint8_t> : std::integral_constant<ColumnKind, ColumnKind::uint8> {};
 template <>
 struct ColumnKindOf<std::int32_t> : std::integral_constant<ColumnKind, ColumnKind::int32> {};
 template <>

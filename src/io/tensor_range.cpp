@@ -1,6 +1,8 @@
 #include "io/tensor_range.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include "core/error.hpp"
 
@@ -9,7 +11,14 @@ namespace ringworld {
 // The slice is a matrix of its own. Its elements `begin .. end` are the end of one row, whole rows, the start of one.
 std::vector<TensorBox> boxes_of(const TensorRange& range) {
   const auto dimensions = static_cast<int>(range.shape.size());
-  require(dimensions == 1 || dimensions == 2, "a checkpoint's tensors have one or two dimensions");
+  require(dimensions >= 1, "a checkpoint's tensors have dimensions");
+  if (dimensions > 2) {
+    const std::int64_t elements =
+        std::accumulate(range.shape.begin(), range.shape.end(), std::int64_t{1}, std::multiplies<>());
+    require(range.axis == TensorRange::whole && (range.size() == 0 || (range.begin == 0 && range.end == elements)),
+            "a tensor of more than two dimensions is held whole, or not at all");
+    return range.size() == 0 ? std::vector<TensorBox>() : std::vector{TensorBox{.rows = elements, .columns = 1}};
+  }
   require(range.axis >= TensorRange::whole && range.axis < dimensions,
           "a slice is cut along a dimension of its tensor");
   TensorBox slice{.rows = range.shape[0], .columns = dimensions == 2 ? range.shape[1] : 1};

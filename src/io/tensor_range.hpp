@@ -13,7 +13,7 @@
 
 namespace ringworld {
 
-/// What one rank holds of a tensor of one or two dimensions.
+/// What one rank holds of a tensor. Of a tensor of more than two dimensions it holds everything or nothing.
 struct TensorRange {
   static constexpr int whole = -1;
 
@@ -27,7 +27,7 @@ struct TensorRange {
   [[nodiscard]] std::int64_t size() const { return end - begin; }
 };
 
-/// A rectangle of rows and columns; a tensor of one dimension has one column.
+/// A rectangle of rows and columns; a tensor of one dimension, or of more than two, has one column.
 struct TensorBox {
   std::int64_t row = 0;
   std::int64_t column = 0;

@@ -37,6 +37,8 @@ class Allocator {
     layer.middle_inverse_rms = {floats(shape_.rows()), count};
   }
 
+  void make_feed_forward(LayerActivations& layer) { layer.gate_up = rows(2 * shape_.ffn_size); }
+
  private:
   const LocalShape& shape_;
   DeviceKind memory_;
@@ -58,8 +60,11 @@ ActivationStore::ActivationStore(const LocalShape& shape, std::int64_t layers, R
     if (is_first || (!is_forward_only && recomputation != Recomputation::full)) {
       allocator.make_attention(layer);
     }
-    if (is_first || (!is_forward_only && recomputation == Recomputation::none)) {
+    if (is_first || (!is_forward_only && !recomputes_layers(recomputation))) {
       allocator.make_rest(layer);
+    }
+    if (!is_forward_only && recomputation == Recomputation::ffn_saved) {
+      allocator.make_feed_forward(layer);
     }
     layers_.push_back(layer);
   }

@@ -1,11 +1,12 @@
 #pragma once
 /// @file  The activations that a forward pass keeps for the backward pass, by recomputation policy.
 ///
-///                       x    attention, maximum, sum    normed, qkv, middle, ...
-///   none                own             own                     own               own: one a layer
-///   attention_saved     own             own                   shared              shared: one for all layers, filled
-///   full                own           shared                  shared              again in the backward pass
-///   forward only      shared          shared                  shared
+///                       x    attention, maximum, sum    normed, qkv, middle, ...   gate_up
+///   ffn_saved           own             own                     own                   own     own: one a layer
+///   none                own             own                     own                   none    none: a chunk at a time
+///   attention_saved     own             own                   shared                  none    shared: one for all,
+///   full                own           shared                  shared                  none    filled again in the
+///   forward only      shared          shared                  shared                  none    backward pass
 
 #include <vector>
 
@@ -28,6 +29,7 @@ struct LayerActivations {
   RowsView middle;                      ///< (rows, C), x + attention branch
   RowsView middle_normed;               ///< (rows, C), after the second norm
   std::span<float> middle_inverse_rms;  ///< (rows), inverse RMS of the second norm's input
+  RowsView gate_up;                     ///< (rows, 2 F), input of SwiGLU; null unless kept
 };
 
 class ActivationStore {

@@ -13,6 +13,12 @@
 #include "model/weights.hpp"
 
 namespace ringworld {
+namespace {
+
+constexpr std::int32_t text_document = 0;
+constexpr std::int32_t padding_document = -1;  // it sees nothing and nothing sees it
+
+}  // namespace
 
 struct Decoder::Impl {
   Impl(ShardedParameters& parameters_in, const DecoderOptions& options_in)
@@ -33,7 +39,8 @@ struct Decoder::Impl {
                .head_size = step_shape.head_size,
                // Ranks take turns with the new tokens.
                .capacity = std::ssize(positions) + (options.new_tokens + ranks.size() - 1) / ranks.size(),
-               .dtype = options.dtype},
+               .dtype = options.dtype,
+               .has_documents = options.has_padding},
               options.backend, options.threads),
         step_attention(cache),
         step(body_options(step_shape), compute, step_attention, tp),
@@ -53,6 +60,13 @@ struct Decoder::Impl {
                                                     : compute.allocate_floats(options.batch * step_shape.hidden_size)),
         logits(static_cast<std::size_t>(options.batch * config().vocabulary.size())) {
     prompt_rope.build(config(), options.rope_theta, positions);
+    if (options.has_padding) {
+      prompt_documents =
+          compute.allocate_dual<std::int32_t>(options.batch * std::max<std::int64_t>(std::ssize(positions), 1));
+      step_documents = compute.allocate_dual<std::int32_t>(options.batch);
+      std::ranges::fill(step_documents.edit(options.batch), text_document);
+      step_documents.upload(options.batch);
+    }
   }
 
   [[nodiscard]] const ModelConfig& config() const { return parameters.config(); }
@@ -82,7 +96,14 @@ struct Decoder::Impl {
   }
 
   std::span<const std::int32_t> upload(std::span<const std::int32_t> new_tokens);
-  void read(std::span<const std::int32_t> prompt);
+  [[nodiscard]] TensorView<const std::int32_t, 2> upload_documents(std::span<const std::int64_t> padding);
+  /// (B, 1), of one new token a sequence.
+  [[nodiscard]] TensorView<const std::int32_t, 2> new_token_documents() const {
+    return options.has_padding
+               ? TensorView<const std::int32_t, 2>(step_documents.device(options.batch).data(), {options.batch, 1})
+               : TensorView<const std::int32_t, 2>();
+  }
+  void read(std::span<const std::int32_t> prompt, std::span<const std::int64_t> padding);
   void add(std::span<const std::int32_t> new_tokens);
 
   ShardedParameters& parameters;
@@ -101,11 +122,14 @@ struct Decoder::Impl {
   RopeTable prompt_rope;
   Head head;
   DualArray<std::int32_t> table_rows;  // (B, T) of the prompt, or (B): where the embedding's table has the tokens
-  Buffer last;                         // (B, C), after the last norm
-  Buffer sum_scratch;                  // bf16: (B, C) floats
-  std::vector<float> logits;           // (B, V)
-  bool has_logits = false;             // of what was read and added last
-  std::int64_t length = 0;             // of each sequence
+  // Document ids, where prompts are padded: `padding_document` or `text_document`.
+  DualArray<std::int32_t> prompt_documents;  // (B, T)
+  DualArray<std::int32_t> step_documents;    // (B)
+  Buffer last;                               // (B, C), after the last norm
+  Buffer sum_scratch;                        // bf16: (B, C) floats
+  std::vector<float> logits;                 // (B, V)
+  bool has_logits = false;                   // of what was read and added last
+  std::int64_t length = 0;                   // of each sequence
 };
 
 std::span<const std::int32_t> Decoder::Impl::upload(std::span<const std::int32_t> new_tokens) {
@@ -117,8 +141,30 @@ std::span<const std::int32_t> Decoder::Impl::upload(std::span<const std::int32_t
   return table_rows.upload(std::ssize(new_tokens));
 }
 
-void Decoder::Impl::read(std::span<const std::int32_t> prompt) {
+/// (B, T), of this rank's part of the prompts; null where prompts are never padded.
+TensorView<const std::int32_t, 2> Decoder::Impl::upload_documents(std::span<const std::int64_t> padding) {
+  require(padding.empty() || std::ssize(padding) == options.batch, "decoder: one number of padding tokens a sequence");
+  for (const std::int64_t count : padding) {
+    require(count >= 0 && count < options.prompt_length, "decoder: a prompt is all padding");
+    require(count == 0 || options.has_padding, "decoder: it was not made for padded prompts");
+  }
+  if (!options.has_padding) {
+    return {};
+  }
+  const std::array<std::int64_t, 2> shape{options.batch, std::ssize(positions)};
+  const TensorView<std::int32_t, 2> ids(prompt_documents.edit(element_count(shape)).data(), shape);
+  for (std::int64_t b = 0; b < options.batch; ++b) {
+    const std::int64_t count = padding.empty() ? 0 : padding[static_cast<std::size_t>(b)];
+    for (std::size_t local = 0; local < positions.size(); ++local) {
+      ids(b, local) = positions[local] < count ? padding_document : text_document;
+    }
+  }
+  return {prompt_documents.upload(element_count(shape)).data(), shape};
+}
+
+void Decoder::Impl::read(std::span<const std::int32_t> prompt, std::span<const std::int64_t> padding) {
   require(std::ssize(prompt) == options.batch * options.prompt_length, "decoder: prompts of another length");
+  const TensorView<const std::int32_t, 2> document_ids = upload_documents(padding);
   cache.clear();
   const LocalShape shape = shape_of(std::ssize(positions));
   // Memory that only the prompt needs is freed once the prompt is read.
@@ -128,7 +174,8 @@ void Decoder::Impl::read(std::span<const std::int32_t> prompt) {
                                                                     .kv_heads = shape.kv_heads,
                                                                     .head_size = shape.head_size,
                                                                     .dtype = options.dtype,
-                                                                    .wire_dtype = options.dtype},
+                                                                    .wire_dtype = options.dtype,
+                                                                    .has_documents = options.has_padding},
                                                         .schedule = options.schedule,
                                                         .layout = options.layout,
                                                         .backend = options.backend,
@@ -144,8 +191,8 @@ void Decoder::Impl::read(std::span<const std::int32_t> prompt) {
     }
   }
   const RowsView hidden = body.forward(
-      upload(mine), {.layer = 0, .cosine = prompt_rope.cosine(), .sine = prompt_rope.sine(), .document_ids = {}},
-      *weights);
+      upload(mine),
+      {.layer = 0, .cosine = prompt_rope.cosine(), .sine = prompt_rope.sine(), .document_ids = document_ids}, *weights);
 
   // The rank of the last token has what the head reads; the others add zeros.
   compute.tensors().fill_zero(last_rows());
@@ -167,9 +214,10 @@ void Decoder::Impl::add(std::span<const std::int32_t> new_tokens) {
   require(length < options.prompt_length + options.new_tokens, "decoder: no room for another token");
   step_rope.build(config(), options.rope_theta, std::span(&length, 1));
   step_attention.set_keeper((length - options.prompt_length) % ranks.size() == ranks.rank());
-  const RowsView hidden =
-      step.forward(upload(new_tokens),
-                   {.layer = 0, .cosine = step_rope.cosine(), .sine = step_rope.sine(), .document_ids = {}}, *weights);
+  const RowsView hidden = step.forward(
+      upload(new_tokens),
+      {.layer = 0, .cosine = step_rope.cosine(), .sine = step_rope.sine(), .document_ids = new_token_documents()},
+      *weights);
   compute.tensors().copy_rows(hidden, last_rows());
   ++length;
   has_logits = false;
@@ -180,7 +228,9 @@ Decoder::Decoder(ShardedParameters& parameters, const DecoderOptions& options)
 
 Decoder::~Decoder() = default;
 
-void Decoder::read(std::span<const std::int32_t> prompt) { impl_->read(prompt); }
+void Decoder::read(std::span<const std::int32_t> prompt, std::span<const std::int64_t> padding) {
+  impl_->read(prompt, padding);
+}
 void Decoder::add(std::span<const std::int32_t> tokens) { impl_->add(tokens); }
 
 std::vector<std::int32_t> Decoder::likeliest(std::size_t part) {
@@ -196,9 +246,13 @@ std::vector<std::int32_t> Decoder::likeliest(std::size_t part) {
     }
     found.push_back(static_cast<std::int32_t>(parts[part].begin + (std::isnan(values(row, best)) ? 0 : best)));
   }
-  // Ranks on unlike processors may round differently: one of them decides.
-  impl_->ranks.broadcast(std::as_writable_bytes(std::span(found)), 0);
+  agree(found);
   return found;
+}
+
+void Decoder::agree(std::span<std::int32_t> tokens) const {
+  impl_->ranks.broadcast(std::as_writable_bytes(tokens), 0);
+  impl_->tp.broadcast(std::as_writable_bytes(tokens), 0);
 }
 
 TensorView<const float, 2> Decoder::logits() {

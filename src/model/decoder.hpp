@@ -5,6 +5,12 @@
 ///
 ///   prompt   | rank 0 | rank 1 | rank 2 |     ring attention; each rank keeps the keys and values of its own tokens
 ///   new          0        1        2          token n goes to rank n mod P; its query is answered by all caches
+///
+/// Prompts of different lengths stand side by side with padding at the left, so that all of them end at the same place:
+///
+///   row 0   a b c d e | x y      Padding is hidden as a document of its own that nobody belongs to, in the prompt's pass
+///   row 1   . . f g h | x y      and from every new token. Positions count from the left edge and are not shifted: RoPE
+///                                turns scores by the distance of two tokens, whatever their positions.
 
 #include <memory>
 #include <span>
@@ -20,6 +26,7 @@ struct DecoderOptions {
   std::int64_t batch = 1;              ///< B
   std::int64_t prompt_length = 0;      ///< S; a rank may hold no token of the prompt
   std::int64_t new_tokens = 1;         ///< largest number of tokens that are added
+  bool has_padding = false;            ///< whether prompts may be shorter than S; document ids then travel with keys
   Schedule schedule = Schedule::ring;  ///< schedule of the attention among the prompt's tokens
   Layout layout = Layout::zigzag;
   DType dtype = DType::float32;  ///< type of activations, weights in products, and the cache
@@ -44,7 +51,10 @@ class Decoder {
 
   /// Clears the cache and reads prompts. Collective.
   /// @param prompt (B, S), the same on every rank
-  void read(std::span<const std::int32_t> prompt);
+  /// @param padding (B), how many tokens at the left of each row are padding: any of the vocabulary, seen by nobody.
+  /// Empty: none
+  /// @throws Error when a row is all padding, or has some and the decoder was not made for it.
+  void read(std::span<const std::int32_t> prompt, std::span<const std::int64_t> padding = {});
   /// Adds a token to each sequence. Collective.
   /// @param tokens (B), the same on every rank
   void add(std::span<const std::int32_t> tokens);
@@ -52,6 +62,9 @@ class Decoder {
   /// (B), the likeliest token of one part of the vocabulary after what was read and added, the first of equals; the
   /// same on every rank. Collective. Blocks.
   [[nodiscard]] std::vector<std::int32_t> likeliest(std::size_t part = 0);
+  /// Replaces tokens that each rank chose from its logits by those of the first rank: on unlike processors ranks may
+  /// round differently, and one of them has to decide. Collective. Blocks.
+  void agree(std::span<std::int32_t> tokens) const;
   /// Logits (B, V) of the next token, in host memory, valid until the next `read` or `add`. Collective. Blocks.
   [[nodiscard]] TensorView<const float, 2> logits();
 

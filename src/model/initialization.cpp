@@ -1,5 +1,7 @@
 #include "model/initialization.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -31,8 +33,17 @@ double standard_deviation(const ModelConfig& config, const TensorLayout& tensor,
   return 1.0 / std::sqrt(static_cast<double>(tensor.global_shape[1]) * depth);
 }
 
+/// Offset that a head looks back to; 0: none.
+std::int64_t offset_of(std::span<const std::int64_t> offsets, std::int64_t head) {
+  if (offsets.empty()) {
+    return head + 1;
+  }
+  return head < std::ssize(offsets) ? offsets[static_cast<std::size_t>(head)] : 0;
+}
+
 /// Element `index` of layer 0's query or key bias.
-float positional_bias(const ModelConfig& config, bool is_query, std::int64_t index) {
+float positional_bias(const ModelConfig& config, std::span<const std::int64_t> offsets, bool is_query,
+                      std::int64_t index) {
   const std::int64_t half = config.head_size / 2;
   const std::int64_t frequencies = std::min<std::int64_t>(4, half);
   constexpr double peak_logit = 6.0;
@@ -50,7 +61,10 @@ float positional_bias(const ModelConfig& config, bool is_query, std::int64_t ind
     return is_second ? 0.0F : static_cast<float>(amplitude);
   }
   const std::int64_t head = index / config.head_size;
-  const auto offset = static_cast<double>(head + 1);
+  const auto offset = static_cast<double>(offset_of(offsets, head));
+  if (offset == 0) {
+    return 0.0F;
+  }
   const double angle = std::pow(config.rope_theta, -2.0 * static_cast<double>(pair) / size) * offset;
   return static_cast<float>(is_second ? -amplitude * std::sin(angle) : amplitude * std::cos(angle));
 }
@@ -80,8 +94,21 @@ Initialization parse_initialization(std::string_view name) {
   return static_cast<Initialization>(found - initialization_names.begin());
 }
 
-void initialize(const ModelConfig& config, const TensorLayout& tensor, Initialization initialization,
+void validate(const InitialWeights& weights, const ModelConfig& config) {
+  if (weights.offsets.empty()) {
+    return;
+  }
+  require_input(weights.kind == Initialization::needle && config.has_attention_bias,
+                "model: positional_offsets need initialization = \"needle\" and has_attention_bias = true");
+  require_input(std::ssize(weights.offsets) <= config.heads,
+                fmt::format("model: there are {} positional_offsets and {} heads; give at most one a head",
+                            weights.offsets.size(), config.heads));
+  require_input(std::ranges::min(weights.offsets) >= 1, "model: positional_offsets are 1 token or more");
+}
+
+void initialize(const ModelConfig& config, const TensorLayout& tensor, const InitialWeights& initial,
                 std::uint64_t seed, std::int64_t begin, std::span<float> values) {
+  const Initialization initialization = initial.kind;
   if (tensor.global_shape.size() == 2) {
     draw_normals(tensor, standard_deviation(config, tensor, initialization), seed, begin, values);
     return;
@@ -90,7 +117,8 @@ void initialize(const ModelConfig& config, const TensorLayout& tensor, Initializ
   const bool is_key = tensor.name == "model.layers.0.self_attn.k_proj.bias";
   if (initialization == Initialization::needle && (is_query || is_key)) {
     for (std::int64_t i = 0; i < std::ssize(values); ++i) {
-      values[static_cast<std::size_t>(i)] = positional_bias(config, is_query, tensor.global_index(begin + i));
+      values[static_cast<std::size_t>(i)] =
+          positional_bias(config, initial.offsets, is_query, tensor.global_index(begin + i));
     }
     return;
   }

@@ -11,6 +11,9 @@
 /// Keys, values, queries and results lie where the backend computes; the weights e^(m_r - M) are made on the host,
 /// which waits for the maxima where the ring has several ranks.
 ///
+/// Sequences of one batch may differ in what they hide: with documents a token sees the tokens of its own document
+/// only, and a negative id is padding, as in BlockMask.
+///
 /// No keys or values move between ranks: a token costs B H (D + 2) floats in two reductions a layer, whatever the
 /// context's length. LWM's decoder sends the whole cache round the ring for each token.
 
@@ -34,6 +37,7 @@ struct CacheShape {
   std::int64_t head_size = 0;
   std::int64_t capacity = 0;     ///< tokens of a sequence that this rank can hold
   DType dtype = DType::float32;  ///< type of keys, values, queries and results; sums are fp32
+  bool has_documents = false;    ///< whether tokens carry document ids
 };
 
 class KeyValueCache {
@@ -47,19 +51,26 @@ class KeyValueCache {
 
   /// Adds tokens behind those of this rank; their order does not matter to `attend`.
   /// @param k, v (B, T, Hkv, D), k rotated already
+  /// @param document_ids (B, T), the same for every layer; null without documents
   /// @throws Error when the cache has no room.
-  void append(std::int64_t layer, const ConstActivationView& k, const ConstActivationView& v);
+  void append(std::int64_t layer, const ConstActivationView& k, const ConstActivationView& v,
+              const TensorView<const std::int32_t, 2>& document_ids = {});
 
   /// Attention of one token a sequence to every token of every rank. Collective over the ring.
   /// @param q (B, 1, H, D), rotated     @param out (B, 1, H, D), overwritten, the same on every rank
-  /// @pre some rank holds a token
-  void attend(std::int64_t layer, const ConstActivationView& q, const ActivationView& out);
+  /// @param document_ids (B, 1) of the queries; null without documents
+  /// @pre for each sequence, some rank holds a token that its query sees
+  void attend(std::int64_t layer, const ConstActivationView& q, const ActivationView& out,
+              const TensorView<const std::int32_t, 2>& document_ids = {});
 
   /// Bytes of keys and values.
   [[nodiscard]] std::int64_t bytes() const { return memory_.bytes(); }
 
  private:
   [[nodiscard]] ActivationView stored(std::int64_t layer, bool is_value, std::int64_t begin, std::int64_t count) const;
+  /// (B, count)
+  [[nodiscard]] TensorView<std::int32_t, 2> stored_documents(std::int64_t begin, std::int64_t count) const;
+  void require_documents(const TensorView<const std::int32_t, 2>& document_ids, std::int64_t count) const;
   void sum_over_ring(const AttentionState& state);
 
   Communicator ring_;
@@ -70,9 +81,12 @@ class KeyValueCache {
   std::unique_ptr<TensorOps> tensors_;
   Buffer memory_;                     // (layers, 2, B, capacity, Hkv, D)
   std::vector<std::int64_t> counts_;  // of each layer
+  Buffer document_ids_;               // (B, capacity); every layer holds the same tokens. Empty without documents
   Buffer maximum_;                    // (B, H)
   DualArray<float> maxima_;           // (2, B, H), of this rank and of the ring
   DualArray<float> weights_;          // (B, H)
+  DualArray<std::int32_t> seen_;      // (B, H), the row itself; negative: its query sees no token of this rank
+  Buffer output_;                     // (B, H, D) of this rank, unspecified for rows that see no token
   Buffer sums_;                       // (B, H) sums, then (B, H, D) outputs: they travel together
 };
 

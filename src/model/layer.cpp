@@ -159,17 +159,26 @@ void TransformerLayer::join_attention(const LayerWeights& weights, const LayerAc
   compute_.progress();
 }
 
+RowsView TransformerLayer::gate_up_of(const LayerActivations& kept, std::int64_t begin, std::int64_t count) const {
+  const LocalShape& shape = options_.shape;
+  return kept.gate_up.is_null() ? RowsView(gate_up_.data(), shape.dtype, {count, 2 * shape.ffn_size})
+                                : kept.gate_up.row_range(begin, count);
+}
+
 void TransformerLayer::feed_forward(const LayerWeights& weights, const LayerActivations& kept, const RowsView& branch) {
   const LocalShape& shape = options_.shape;
   for_each_chunk(shape.rows(), options_.ffn_chunk, [&](std::int64_t begin, std::int64_t count) {
-    const RowsView gate_up(gate_up_.data(), shape.dtype, {count, 2 * shape.ffn_size});
+    const RowsView gate_up = gate_up_of(kept, begin, count);
     const RowsView gate = gate_up.column_range(0, shape.ffn_size);
+    // What is kept must stay as it is.
+    const RowsView inner =
+        kept.gate_up.is_null() ? gate : RowsView(inner_.data(), shape.dtype, {count, shape.ffn_size});
     linear_.forward(kept.middle_normed.row_range(begin, count), weights.gate_up, gate_up);
     {
       const auto scope = compute_.scope(Work::elementwise);
-      swiglu_->forward({.gate = gate, .up = gate_up.column_range(shape.ffn_size, shape.ffn_size), .y = gate});
+      swiglu_->forward({.gate = gate, .up = gate_up.column_range(shape.ffn_size, shape.ffn_size), .y = inner});
     }
-    linear_.forward(gate, weights.down, branch.row_range(begin, count));
+    linear_.forward(inner, weights.down, branch.row_range(begin, count));
     compute_.progress();
   });
   sum_over_tp(branch);
@@ -223,13 +232,15 @@ void TransformerLayer::backward_feed_forward(const LayerWeights& weights, const 
                                              const LayerActivations& kept, const RowsView& dx) {
   const LocalShape& shape = options_.shape;
   for_each_chunk(shape.rows(), options_.ffn_chunk, [&](std::int64_t begin, std::int64_t count) {
-    const RowsView gate_up(gate_up_.data(), shape.dtype, {count, 2 * shape.ffn_size});
+    const RowsView gate_up = gate_up_of(kept, begin, count);
     const RowsView gate = gate_up.column_range(0, shape.ffn_size);
     const RowsView up = gate_up.column_range(shape.ffn_size, shape.ffn_size);
     const RowsView inner(inner_.data(), shape.dtype, {count, shape.ffn_size});
     const RowsView dy = dx.row_range(begin, count);
     const RowsView normed = kept.middle_normed.row_range(begin, count);
-    linear_.forward(normed, weights.gate_up, gate_up);
+    if (kept.gate_up.is_null()) {
+      linear_.forward(normed, weights.gate_up, gate_up);
+    }
     linear_.input_gradient(dy, weights.down, inner);
     {
       const auto scope = compute_.scope(Work::elementwise);

@@ -91,6 +91,8 @@ class TransformerLayer {
   void project_qkv(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept);
   void attend(const Pass& pass, const LayerActivations& kept);
   void join_attention(const LayerWeights& weights, const LayerActivations& kept, const RowsView& branch);
+  /// Where the inputs of SwiGLU of some rows lie: with the layer's activations, or in scratch memory.
+  [[nodiscard]] RowsView gate_up_of(const LayerActivations& kept, std::int64_t begin, std::int64_t count) const;
   void feed_forward(const LayerWeights& weights, const LayerActivations& kept, const RowsView& branch);
   void backward_feed_forward(const LayerWeights& weights, const LayerGradients& gradients, const LayerActivations& kept,
                              const RowsView& dx);

@@ -7,7 +7,7 @@ namespace ringworld {
 void WholeSequence::forward(std::int64_t layer, const SequenceForward& pass) {
   attention_.forward(pass);
   if (cache_ != nullptr) {
-    cache_->append(layer, pass.k, pass.v);
+    cache_->append(layer, pass.k, pass.v, pass.document_ids);
   }
 }
 
@@ -15,9 +15,9 @@ void WholeSequence::backward(std::int64_t /*layer*/, const SequenceBackward& pas
 
 void CachedSequence::forward(std::int64_t layer, const SequenceForward& pass) {
   if (is_keeper_) {
-    cache_.append(layer, pass.k, pass.v);
+    cache_.append(layer, pass.k, pass.v, pass.document_ids);
   }
-  cache_.attend(layer, pass.q, pass.out);
+  cache_.attend(layer, pass.q, pass.out, pass.document_ids);
 }
 
 void CachedSequence::backward(std::int64_t /*layer*/, const SequenceBackward& /*pass*/) {

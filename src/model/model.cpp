@@ -232,7 +232,7 @@ void Model::Impl::backward_layers() {
     const LayerActivations& kept = body.activations(index);
     TransformerLayer::Pass layer_pass = pass();
     layer_pass.layer = index;
-    if (options.recomputation != Recomputation::none) {
+    if (recomputes_layers(options.recomputation)) {
       body.layer().recompute(layer_pass, of_layer, kept, options.recomputation == Recomputation::attention_saved);
     }
     const LayerGradients gradients = view_layer_gradients(layout().unit(unit), parameters.gradient(unit));

@@ -27,14 +27,20 @@
 namespace ringworld {
 
 /// Which activations the backward pass recomputes instead of keeping. The feed-forward block's inner activations are
-/// never kept: they are computed again chunk by chunk.
+/// computed again chunk by chunk, by all policies but ffn_saved.
 enum class Recomputation : std::uint8_t {
   none,             ///< keeps everything of size (T, C)
   attention_saved,  ///< keeps each layer's input and the result of its attention
   full,             ///< keeps each layer's input
+  ffn_saved,        ///< keeps the feed-forward block's gate and up as well, (T, 2 F): an eighth less work in products
 };
 
-inline constexpr std::array<std::string_view, 3> recomputation_names{"none", "attention_saved", "full"};
+inline constexpr std::array<std::string_view, 4> recomputation_names{"none", "attention_saved", "full", "ffn_saved"};
+
+/// Whether the backward pass computes the layers' activations of size (T, C) again.
+[[nodiscard]] constexpr bool recomputes_layers(Recomputation recomputation) noexcept {
+  return recomputation == Recomputation::attention_saved || recomputation == Recomputation::full;
+}
 
 [[nodiscard]] constexpr std::string_view name_of(Recomputation recomputation) noexcept {
   return recomputation_names[static_cast<std::size_t>(recomputation)];

@@ -85,11 +85,11 @@ void ShardedParameters::list_pieces() {
   }
 }
 
-void ShardedParameters::initialize(Initialization initialization, std::uint64_t seed) {
+void ShardedParameters::initialize(const InitialWeights& initial, std::uint64_t seed) {
   HostAccess access(memory_);
   for (const ParameterPiece& piece : pieces_) {
     access.write(piece.parameter, [&](std::span<float> values) {
-      ringworld::initialize(config(), *piece.tensor, initialization, seed, piece.begin, values);
+      ringworld::initialize(config(), *piece.tensor, initial, seed, piece.begin, values);
     });
   }
   invalidate_gathered();

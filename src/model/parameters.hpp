@@ -77,7 +77,7 @@ class ShardedParameters {
     return {gradients_.as<float>(), static_cast<std::size_t>(shard_elements_)};
   }
 
-  void initialize(Initialization initialization, std::uint64_t seed);
+  void initialize(const InitialWeights& initial, std::uint64_t seed);
   void clear_gradients();
 
   /// Must be called after parameters were written, before they are gathered again (Model does, at each pass).

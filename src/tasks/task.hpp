@@ -18,14 +18,34 @@
 #include "data/batch.hpp"
 #include "data/haystack.hpp"
 #include "tasks/task_keys.hpp"
+#include "tokens/vocabulary.hpp"
 
 namespace ringworld {
+
+class CardBank;
+
+/// What a run knows of images and videos: the codes of its frame tokenizer, and the cards that they can be of.
+struct FrameData {
+  std::int64_t codes_per_frame = 0;
+  std::int64_t codebook_size = 0;
+  std::string digest;         ///< of the frame tokenizer; empty when there is none, and codes come from elsewhere
+  CardBank* cards = nullptr;  ///< null without
+};
 
 /// The inputs that all tasks of a run share. It must outlive the sources that they make.
 struct TaskData {
   const Haystack& haystack;
   const Tokenizer& tokenizer;
   std::uint64_t seed = 0;
+  Vocabulary vocabulary{};            ///< of the model; its first part holds the tokenizer's tokens
+  const FrameData* frames = nullptr;  ///< null without
+};
+
+/// What a word vocabulary must have tokens of its own for, beside the words of the text.
+struct TaskWords {
+  std::vector<std::string> keys;     ///< names of needle keys
+  std::vector<std::string> words;    ///< plain words
+  std::vector<std::string> markers;  ///< "<eos>"
 };
 
 /// The settings of a stage that its data depend on.
@@ -51,8 +71,11 @@ class Task {
   [[nodiscard]] virtual std::vector<LossTerm> terms() const = 0;
   /// Whether sequences hold several documents, which attention keeps apart.
   [[nodiscard]] virtual bool has_documents() const = 0;
-  /// Words that a word vocabulary must have a token of its own for, beside those of the text.
-  [[nodiscard]] virtual std::vector<std::string> words() const { return {}; }
+  /// Whether it needs the run's frame tokenizer (TaskData::frames).
+  [[nodiscard]] virtual bool has_frames() const { return false; }
+  [[nodiscard]] virtual TaskWords words() const { return {}; }
+  /// Files of its own that it reads.
+  [[nodiscard]] virtual std::vector<std::string> files() const { return {}; }
   /// The sequences to train on.
   /// @throws ringworld::Error (bad_input) when the data do not suffice for the stage; the message says what would.
   [[nodiscard]] virtual std::unique_ptr<BatchSource> source(const TaskData& data, const TaskStage& stage) const = 0;

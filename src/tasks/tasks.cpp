@@ -8,6 +8,7 @@
 #include "core/spelling.hpp"
 #include "tasks/needle/needle_task.hpp"
 #include "tasks/text/text_task.hpp"
+#include "tasks/vision/vision_task.hpp"
 
 namespace ringworld {
 namespace {
@@ -26,6 +27,7 @@ struct TaskKind {
 constexpr std::array tasks{
     TaskKind{"text", make<TextTask>},
     TaskKind{"needle", make<NeedleTask>},
+    TaskKind{"vision", make<VisionTask>},
 };
 
 /// Writes keys down.

@@ -90,6 +90,8 @@ WeightFiles WeightFiles::at(const fs::path& path) {
     files.index = folder / "model.safetensors.index.json";
   } else if (fs::exists(folder / "model.safetensors", ignored)) {
     files.shards.push_back(folder / "model.safetensors");
+  } else if (fs::exists(folder / "diffusion_pytorch_model.safetensors", ignored)) {
+    files.shards.push_back(folder / "diffusion_pytorch_model.safetensors");  // as diffusers names it
   } else {
     refuse_weights(path, "the folder has neither model.safetensors nor model.safetensors.index.json");
   }

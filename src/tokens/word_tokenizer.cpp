@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
+#include <unordered_set>
 #include <utility>
 
 #include "core/error.hpp"
@@ -118,26 +120,43 @@ double dropped_share(std::string_view text) {
 WordTokenizer::WordTokenizer(std::span<const std::string> documents, const WordVocabularyOptions& options) {
   require_input(options.frequent_words >= 0,
                 fmt::format("a vocabulary of {} words makes no sense", options.frequent_words));
-  std::vector<std::string> words = words_by_frequency(documents);
-  require_input(!words.empty(), "the haystack has no word to build a vocabulary from");
-  words.resize(std::min(words.size(), static_cast<std::size_t>(options.frequent_words)));
-  std::erase_if(words, is_special);
-  std::vector<std::string> keys;
-  for (const std::string& key : options.keys) {
-    keys.push_back(key + ":");
+  std::vector<std::string> frequent = words_by_frequency(documents);
+  require_input(!frequent.empty(), "the haystack has no word to build a vocabulary from");
+  frequent.resize(std::min(frequent.size(), static_cast<std::size_t>(options.frequent_words)));
+  Parts parts{.words = options.words, .keys = {}, .markers = options.markers, .has_values = options.has_values};
+  for (const std::string& word : parts.words) {
+    require_input(split_words(word) == std::vector{word}, fmt::format("'{}' is not one word of a text", word));
   }
-  build(std::move(words), std::move(keys));
+  for (const std::string& marker : parts.markers) {
+    require_input(marker.starts_with('<') && marker.ends_with('>'),
+                  fmt::format("marker '{}' of a vocabulary stands between < and >", marker));
+  }
+  const std::unordered_set<std::string> own(parts.words.begin(), parts.words.end());
+  std::ranges::copy_if(frequent, std::back_inserter(parts.words),
+                       [&](const std::string& word) { return !own.contains(word); });
+  std::erase_if(parts.words, is_special);
+  for (const std::string& key : options.keys) {
+    parts.keys.push_back(key + ":");
+  }
+  build(std::move(parts));
 }
 
 WordTokenizer::WordTokenizer(WordTokenizer&& other) noexcept
-    : pieces_(std::move(other.pieces_)), token_of_(std::move(other.token_of_)), keys_(other.keys_) {}
+    : pieces_(std::move(other.pieces_)),
+      token_of_(std::move(other.token_of_)),
+      keys_(other.keys_),
+      markers_(other.markers_),
+      has_values_(other.has_values_) {}
 
-void WordTokenizer::build(std::vector<std::string> words, std::vector<std::string> keys) {
-  keys_ = static_cast<std::int64_t>(keys.size());
+void WordTokenizer::build(Parts parts) {
+  keys_ = std::ssize(parts.keys);
+  markers_ = std::ssize(parts.markers);
+  has_values_ = parts.has_values;
   pieces_.assign(special_words.begin(), special_words.end());
-  std::ranges::move(words, std::back_inserter(pieces_));
-  std::ranges::move(keys, std::back_inserter(pieces_));
-  for (std::int64_t number = 0; number < values; ++number) {
+  std::ranges::move(parts.words, std::back_inserter(pieces_));
+  std::ranges::move(parts.markers, std::back_inserter(pieces_));
+  std::ranges::move(parts.keys, std::back_inserter(pieces_));
+  for (std::int64_t number = 0; number < value_count(); ++number) {
     pieces_.push_back(fmt::format("{:02}", number));
   }
   for (std::size_t token = 0; token < pieces_.size(); ++token) {
@@ -150,31 +169,51 @@ WordTokenizer WordTokenizer::from_text(std::string_view text) {
   std::string_view counts = take_line(text);
   require_input(counts.starts_with("word "), "the text of a word tokenizer starts with 'word <words> <keys>'");
   counts.remove_prefix(5);
-  std::array<std::vector<std::string>, 2> parts;
-  std::array<std::int64_t, 2> sizes{};
-  for (std::int64_t& size : sizes) {
-    size = take_number(counts);
-  }
-  for (std::size_t part = 0; part < parts.size(); ++part) {
-    for (std::int64_t line = 0; line < sizes[part]; ++line) {
-      parts[part].emplace_back(take_line(text));
+  const std::int64_t words = take_number(counts);
+  const std::int64_t keys = take_number(counts);
+  const bool has_more_parts = !counts.empty();
+  const std::int64_t markers = has_more_parts ? take_number(counts) : 0;
+  const std::int64_t numbers = has_more_parts ? take_number(counts) : values;
+  require_input(numbers == 0 || numbers == values,
+                fmt::format("a word tokenizer has {} values or none, not {}", values, numbers));
+  const auto take_lines = [&](std::int64_t lines) {
+    std::vector<std::string> taken;
+    for (std::int64_t line = 0; line < lines; ++line) {
+      taken.emplace_back(take_line(text));
     }
-  }
+    return taken;
+  };
+  Parts parts;
+  parts.words = take_lines(words);
+  parts.keys = take_lines(keys);
+  parts.markers = take_lines(markers);
+  parts.has_values = numbers > 0;
   require_input(text.empty(), "the text of a word tokenizer has more lines than it says");
   WordTokenizer tokenizer;
-  tokenizer.build(std::move(parts[0]), std::move(parts[1]));
+  tokenizer.build(std::move(parts));
   return tokenizer;
 }
 
 std::string WordTokenizer::to_text() const {
-  const std::size_t first = special_words.size();
-  const auto after_words = static_cast<std::size_t>(first_key());
-  std::string text = fmt::format("word {} {}\n", after_words - first, keys_);
-  for (std::size_t token = first; token < after_words + static_cast<std::size_t>(keys_); ++token) {
-    text += pieces_[token];
-    text += '\n';
-  }
+  const auto first = static_cast<std::int64_t>(special_words.size());
+  const std::int64_t after_words = first_key() - markers_;
+  std::string text = fmt::format("word {} {}", after_words - first, keys_);
+  text += markers_ == 0 && has_values_ ? "\n" : fmt::format(" {} {}\n", markers_, value_count());
+  const auto append_lines = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t token = begin; token < end; ++token) {
+      text += pieces_[static_cast<std::size_t>(token)];
+      text += '\n';
+    }
+  };
+  append_lines(first, after_words);
+  append_lines(first_key(), first_key() + keys_);
+  append_lines(after_words, first_key());
   return text;
+}
+
+std::optional<Token> WordTokenizer::eos() const {
+  const auto place = token_of_.find("<eos>");
+  return place == token_of_.end() ? std::nullopt : std::optional(place->second);
 }
 
 std::vector<Token> WordTokenizer::encode(std::string_view text) const {
@@ -205,7 +244,7 @@ Token WordTokenizer::key(std::int64_t index) const {
 }
 
 Token WordTokenizer::value(std::int64_t number) const {
-  require(number >= 0 && number < values, "no such needle value");
+  require(number >= 0 && number < value_count(), "no such needle value");
   return first_key() + static_cast<Token>(keys_ + number);
 }
 

@@ -3,9 +3,10 @@
 ///
 /// Vocabulary, in this order:
 ///   10 special and template words   <unk> <bos> . ? the magic number for is what
-///   words                           the most frequent other words and punctuation of the haystack
+///   words                           those that a task asks for, then the most frequent others of the haystack
+///   markers                         "<eos>", "<vision>": what no text spells
 ///   keys                            names, spelt with a colon: "Paris:"
-///   values                          "00" .. "99"
+///   values                          "00" .. "99", or none
 
 #include <span>
 #include <unordered_map>
@@ -17,7 +18,10 @@ namespace ringworld {
 struct WordVocabularyOptions {
   /// How many of the most frequent words are looked at; those that are template words have their token already.
   std::int64_t frequent_words = 1500;
-  std::vector<std::string> keys;  ///< names of needle keys, each once: "Paris"
+  std::vector<std::string> keys{};     ///< names of needle keys, each once: "Paris"
+  std::vector<std::string> words{};    ///< plain words that must have a token of their own
+  std::vector<std::string> markers{};  ///< "<eos>", "<vision>": between angle brackets, each once
+  bool has_values = true;              ///< whether the numbers "00" .. "99" have tokens
 };
 
 /// Lower-cased runs of letters, of any script, and apostrophes, and the signs . , : ; ? ! one by one. A Chinese or
@@ -34,7 +38,8 @@ class WordTokenizer final : public Tokenizer {
   static constexpr std::int64_t values = 100;
 
   /// Builds the vocabulary. Words of equal frequency stand in the order in which they first appear.
-  /// @throws ringworld::Error (bad_input) when there is no word in `documents`, or a name twice.
+  /// @throws ringworld::Error (bad_input) when there is no word in `documents`, a name twice, a marker without
+  /// brackets, or a plain word that text cannot spell.
   WordTokenizer(std::span<const std::string> documents, const WordVocabularyOptions& options);
 
   /// @throws ringworld::Error (bad_input) when `text` is not what to_text() wrote.
@@ -45,12 +50,14 @@ class WordTokenizer final : public Tokenizer {
   [[nodiscard]] std::string_view kind() const override { return "word"; }
   [[nodiscard]] std::int64_t vocab_size() const override { return static_cast<std::int64_t>(pieces_.size()); }
   [[nodiscard]] std::optional<Token> bos() const override { return 1; }
-  [[nodiscard]] std::optional<Token> eos() const override { return std::nullopt; }
-  /// Never gives <bos>, a key or a value, so that a haystack holds no needle by chance.
+  /// The marker "<eos>", where the vocabulary has it.
+  [[nodiscard]] std::optional<Token> eos() const override;
+  /// Never gives <bos>, a marker, a key or a value, so that a haystack holds no needle by chance.
   [[nodiscard]] std::vector<Token> encode(std::string_view text) const override;
   /// Pieces with a space between them.
   [[nodiscard]] std::string decode(std::span<const Token> tokens) const override;
-  /// "word <words> <keys>", then the words and the keys, one a line.
+  /// "word <words> <keys> <markers> <values>", then words, keys and markers, one a line. The last two counts are left out
+  /// where there are no markers and all values.
   [[nodiscard]] std::string to_text() const override;
 
   [[nodiscard]] Token unknown() const { return 0; }
@@ -66,12 +73,22 @@ class WordTokenizer final : public Tokenizer {
  private:
   WordTokenizer() = default;
 
-  void build(std::vector<std::string> words, std::vector<std::string> keys);
-  [[nodiscard]] Token first_key() const { return static_cast<Token>(vocab_size() - values - keys_); }
+  struct Parts {
+    std::vector<std::string> words;
+    std::vector<std::string> keys;
+    std::vector<std::string> markers;
+    bool has_values = true;
+  };
+
+  void build(Parts parts);
+  [[nodiscard]] std::int64_t value_count() const { return has_values_ ? values : 0; }
+  [[nodiscard]] Token first_key() const { return static_cast<Token>(vocab_size() - value_count() - keys_); }
 
   std::vector<std::string> pieces_;
   std::unordered_map<std::string, Token> token_of_;
   std::int64_t keys_ = 0;
+  std::int64_t markers_ = 0;
+  bool has_values_ = true;
 };
 
 }  // namespace ringworld

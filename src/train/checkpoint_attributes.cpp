@@ -206,6 +206,8 @@ constexpr std::array known_attributes{
     KnownAttribute{"needle_template", anything, ""},  // in files from before `task`
     KnownAttribute{"tokenizer", anything, ""},
     KnownAttribute{"settings", anything, ""},
+    KnownAttribute{"frame_tokenizer", anything, ""},
+    KnownAttribute{"frame_tokenizer_digest", anything, ""},
     KnownAttribute{"step", anything, ""},
     KnownAttribute{"is_stage_done", anything, ""},
     KnownAttribute{"optimizer_updates", anything, ""},

@@ -59,6 +59,10 @@ void write_description(CheckpointWriter& writer, const CheckpointDescription& de
   writer.set_attribute("task", description.task);
   writer.set_attribute("tokenizer", description.tokenizer);
   writer.set_attribute("settings", description.settings);
+  if (!description.frame_tokenizer.empty()) {
+    writer.set_attribute("frame_tokenizer", description.frame_tokenizer);
+    writer.set_attribute("frame_tokenizer_digest", description.frame_tokenizer_digest);
+  }
   writer.set_attribute("stage", description.stage);
 }
 
@@ -233,6 +237,9 @@ ModelConfig read_model_config(const TensorSource& source) {
 }
 
 CheckpointDescription read_description(const TensorSource& source) {
+  const auto text_or_nothing = [&](const std::string& name) {
+    return source.attribute(name).has_value() ? source.get<std::string>(name) : std::string();
+  };
   return {.seed = source.get<std::int64_t>("seed"),
           .context_length = source.get<std::int64_t>("context_length"),
           .rope_theta = source.get<double>("rope_theta"),
@@ -240,7 +247,9 @@ CheckpointDescription read_description(const TensorSource& source) {
           .stage = source.get<std::int64_t>("stage"),
           .task = read_task(source),
           .tokenizer = source.get<std::string>("tokenizer"),
-          .settings = source.attribute("settings").has_value() ? source.get<std::string>("settings") : std::string()};
+          .frame_tokenizer = text_or_nothing("frame_tokenizer"),
+          .frame_tokenizer_digest = text_or_nothing("frame_tokenizer_digest"),
+          .settings = text_or_nothing("settings")};
 }
 
 CheckpointDescription read_foreign_description(const TensorSource& source) {

@@ -47,7 +47,9 @@ struct CheckpointDescription {
   std::int64_t stage = 0;           ///< number of that stage in it, counted from 0
   std::string task;                 ///< of that stage: `describe_task`; empty in files that do not say it
   std::string tokenizer;            ///< Tokenizer::to_text
-  std::string settings;             ///< what decided the result, a line `key = value` each; empty in older files
+  std::string frame_tokenizer;      ///< path of the network that made the codes of its frames; empty: it has no frames
+  std::string frame_tokenizer_digest;  ///< FrameTokenizer::digest() of it
+  std::string settings;                ///< what decided the result, a line `key = value` each; empty in older files
 };
 
 /// The configuration that the attributes hold. Written by another framework, they need only have Hugging Face's names

@@ -47,8 +47,10 @@ struct TrainingStepRow {
         Field{"step", &R::step, Role::key, "", "optimiser step of this stage, counted from 0"},
         Field{"context_length", &R::context_length, Role::key, "token", "tokens of one sequence, over all ranks (S)"},
         Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles"},
-        Field{"loss", &R::loss, Role::measure, "nat",
-              "what was minimised: the sum of weight * loss of /training/terms"},
+        Field{
+            "loss", &R::loss, Role::measure, "nat",
+            "what was minimised: the sum over the terms of /training/terms of weight * loss, where terms of one group "
+            "count as one"},
         Field{"grad_norm", &R::grad_norm, Role::measure, "1", "Euclidean norm of all gradients, before clipping"},
         Field{"learning_rate", &R::learning_rate, Role::model, "1", "learning rate of this step"},
         Field{"step_time", &R::step_time, Role::measure, "s", "time of the step, slowest rank"},
@@ -199,7 +201,8 @@ struct TrainingStageRow {
         Field{"dtype", &R::dtype, Role::key, "", "type of activations; master weights and moments are float32"},
         Field{"wire_dtype", &R::wire_dtype, Role::key, "", "type of keys and values while they travel round the ring"},
         Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
-        Field{"recompute", &R::recompute, Role::key, "", "what backward computes again: none, attention_saved or full"},
+        Field{"recompute", &R::recompute, Role::key, "",
+              "what backward computes again: none, attention_saved, full or ffn_saved (least)"},
         Field{"learning_rate", &R::learning_rate, Role::key, "1", "largest learning rate of the stage"},
         Field{"seconds", &R::seconds, Role::measure, "s",
               "time of the stage's steps, resumed runs joined without their pauses"},

@@ -42,6 +42,7 @@ ModelOptions TrainingPlan::model_options(const Stage& stage) const {
 
 void validate(const TrainingPlan& plan) {
   validate(plan.model);
+  validate(plan.initialization, plan.model);
   validate(plan.optimizer);
   require_input(!plan.stages.empty(), "there is no stage; give at least one [[stage]]");
   for (std::size_t index = 0; index < plan.stages.size(); ++index) {

@@ -44,7 +44,7 @@ struct Stage {
 /// The complete description of a training run, except its data.
 struct TrainingPlan {
   ModelConfig model;
-  Initialization initialization = Initialization::lwm;
+  InitialWeights initialization = Initialization::lwm;
   std::string stages_name = "stages";  ///< for records that hold several
   std::int64_t seed = 1;
   AdamWSettings optimizer;

@@ -332,6 +332,8 @@ class Trainer {
         .stage = progress_.stage,
         .task = stage().task == nullptr ? std::string() : describe_task(*stage().task),
         .tokenizer = run_.tokenizer,
+        .frame_tokenizer = run_.frame_tokenizer,
+        .frame_tokenizer_digest = run_.frame_tokenizer_digest,
         .settings = run_.settings};
     const double seconds = write_model_checkpoint(world_, run_.checkpoint.path, state_->parameters, state_->optimizer,
                                                   description, progress_);

@@ -57,7 +57,9 @@ enum class TrainingEnd : std::uint8_t {
 struct TrainingRun {
   TrainingPlan plan;
   CheckpointPolicy checkpoint;
-  std::string tokenizer;                   ///< Tokenizer::to_text, for the checkpoint; may be empty
+  std::string tokenizer;        ///< Tokenizer::to_text, for the checkpoint; may be empty
+  std::string frame_tokenizer;  ///< path and digest of the network whose codes are frames; empty: no frames
+  std::string frame_tokenizer_digest;
   std::string settings;                    ///< what decides the result, as text, for the checkpoint; may be empty
   std::vector<std::string> stage_digests;  ///< of each stage: digest of what decides its steps, for the rows; or none
   /// Makes the data of a stage; the same on every rank.

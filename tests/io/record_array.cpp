@@ -3,11 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <filesystem>
+#include <string>
 #include <vector>
 
 #include "expect_error.hpp"
 #include "io/record_file.hpp"
 #include "io/schema.hpp"
+#include "io/tensor_file.hpp"
+#include "sample_row.hpp"
+#include "support/expect_error.hpp"
 #include "temporary_directory.hpp"
 
 namespace ringworld {
@@ -66,6 +72,22 @@ void expect_rows(const RecordFile& record, const std::vector<std::int64_t>& coun
     EXPECT_EQ(record.read_numbers<std::int64_t>(time_array, rows[i].first, counts[i]),
               numbers_from<std::int64_t>(index, counts[i]));
   }
+}
+
+TEST(RecordArray, HoldsBytesAsBytes) {
+  const TemporaryDirectory folder;
+  const auto path = folder.path() / "record.h5";
+  constexpr RecordArray pixels{.path = "/pixels", .kind = ColumnKind::uint8, .unit = "1", .meaning = "grey"};
+  constexpr std::array<std::uint8_t, 4> values{0, 127, 128, 255};
+  {
+    RecordFile record = RecordFile::create(path);
+    EXPECT_EQ(record.append_numbers<std::uint8_t>(pixels, values), 0);
+    record.commit();
+    EXPECT_EQ(record.append_numbers<std::uint8_t>(pixels, values), 4);
+    record.commit();
+  }
+  const RecordFile record = RecordFile::resume(path);
+  EXPECT_EQ(record.read_numbers<std::uint8_t>(pixels, 2, 4), (std::vector<std::uint8_t>{128, 255, 0, 127}));
 }
 
 TEST(RecordArray, HoldsTheNumbersOfEachRow) {
@@ -127,6 +149,52 @@ TEST(RecordArray, IsDescribedWithItsTable) {
       << schema_section(schema);
   EXPECT_NE(schema_json(std::span(&schema, 1)).find("\"path\": \"/time\",\n          \"type\": \"int64\""),
             std::string::npos);
+}
+
+TEST(RecordFile, BlocksStayThroughCommitsAndResumes) {
+  const TemporaryDirectory folder;
+  const std::vector<std::int32_t> values{1, -2, 3, 4, 5, 6};
+  const std::array<std::int64_t, 3> shape{1, 2, 3};
+  const auto expect_block = [&](const std::string& name) {
+    std::vector<std::int32_t> read(values.size());
+    const TensorReader reader = TensorReader::open(folder / "run.h5");
+    EXPECT_EQ(reader.describe(name).shape, std::vector<std::int64_t>(shape.begin(), shape.end()));
+    reader.read(name, {.start = {0, 0, 0}, .count = {1, 2, 3}}, std::span(read));
+    EXPECT_EQ(read, values);
+  };
+  {
+    RecordFile record = RecordFile::create(folder / "run.h5");
+    record.write_block("/codes/a", shape, values, "numbers");
+    EXPECT_TRUE(record.has_uncommitted());
+    record.commit();
+    expect_block("codes/a");
+    test::expect_error(ErrorKind::internal, [&] { record.write_block("/codes/a", shape, values, ""); }, {"its own"});
+    test::expect_error(ErrorKind::internal,
+                       [&] { record.write_block("/codes/b", std::array<std::int64_t, 1>{7}, values, ""); },
+                       {"as many values"});
+  }
+  RecordFile record = RecordFile::resume(folder / "run.h5");
+  record.write_block("/codes/b", shape, values, "numbers");
+  record.fold();
+  expect_block("codes/a");
+  expect_block("codes/b");
+}
+
+// A block makes new structure, so that each commit writes an image and says where the journal behind it begins.
+TEST(RecordFileBlock, AFileThatAKillLeavesBetweenBlocksIsWhole) {
+  const test::TemporaryDirectory folder;
+  RecordFile record = RecordFile::create(folder / "run.h5");
+  for (std::int32_t block = 0; block < 60; ++block) {
+    const std::array<std::int64_t, 3> shape{1 + block % 7, 5, 5};
+    const std::vector<std::int32_t> values(static_cast<std::size_t>(shape[0] * 25), block);
+    record.write_block("/codes/clip" + std::to_string(block), shape, values, "numbers");
+    record.append(test::SampleRow{});
+    record.commit();
+    record.append(test::SampleRow{});
+    record.commit();
+    std::filesystem::copy_file(folder / "run.h5", folder / ("left" + std::to_string(block) + ".h5"));
+    EXPECT_NO_THROW(static_cast<void>(RecordFile::resume(folder / ("left" + std::to_string(block) + ".h5")))) << block;
+  }
 }
 
 }  // namespace

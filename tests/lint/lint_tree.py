@@ -18,7 +18,7 @@ from typing import Callable, Iterator
 # include kernels/contract, what every family is, and kernels/elementwise, what the element-wise families share.
 # "experiments" are main.cpp and what is beside it, "verb" every folder of it but common: no verb includes another.
 SYSTEM = ("core", "perf", "device", "comm", "io", "tensors", "kernels", "kernels/backends", "sequence", "probe", "tokens",
-          "model", "data", "eval", "tasks", "train")  # fmt: skip
+          "model", "data", "cards", "media", "eval", "tasks", "generation", "train", "vqgan")  # fmt: skip
 MODULES: dict[str, tuple[str, ...]] = {
     "core": (),
     "perf": ("core",),
@@ -36,9 +36,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "tokens": ("core",),
     "model": ("core", "device", "comm", "kernels", "kernels/elementwise", "sequence", "tokens"),
     "data": ("core", "tokens"),
-    "eval": ("core", "tokens", "model", "data"),
-    "tasks": ("core", "io", "tokens", "data", "eval"),
+    "cards": ("core", "tokens", "data"),
+    "media": ("core", "data"),
+    "eval": ("core", "device", "comm", "tokens", "model", "data"),
+    "tasks": ("core", "io", "tensors", "tokens", "data", "cards", "eval"),
+    "generation": ("core", "comm", "tokens", "model", "data", "tasks"),
     "train": ("core", "device", "comm", "io", "tensors", "kernels", "tokens", "model", "data", "tasks"),
+    "vqgan": ("core", "device", "comm", "io", "tensors", "kernels", "tokens", "data", "train"),
     "experiments/common": SYSTEM,
     "verb": (*SYSTEM, "experiments", "experiments/common"),
     "experiments": (*SYSTEM, "experiments/common", "verb"),
@@ -53,6 +57,10 @@ OWNERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
     ("MPI", re.compile(r"mpi(-ext)?\.h"), ("src/comm/mpi", "tests/*/mpi", EMULATOR)),
     ("HDF5", re.compile(r"(hdf5(_hl)?|H5[A-Za-z]*)\.h"), ("src/io", "tests/io")),
     ("zlib", re.compile(r"zlib\.h"), ("src/io",)),
+    ("libpng", re.compile(r"png\.h"), ("src/media",)),
+    ("libjpeg", re.compile(r"(jpeglib|jerror)\.h"), ("src/media",)),
+    ("giflib", re.compile(r"gif_lib\.h"), ("src/media",)),
+    ("FFmpeg", re.compile(r"lib(av(codec|format|util)|swscale)/.*\.h"), ("src/media/ffmpeg",)),
     ("Kokkos", re.compile(r"Kokkos_.*\.hpp|KokkosExp_.*\.hpp"), ("src/device/kokkos", "kernels/*/kokkos")),
     ("NCCL", re.compile(r"nccl.*\.h"), ("src/comm/nccl", "tests/comm/nccl", EMULATOR)),
     ("cuBLAS", re.compile(r"cublas.*\.h"), ("kernels/*/cuda", EMULATOR)),

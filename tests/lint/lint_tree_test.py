@@ -107,8 +107,8 @@ class IncludeArrows(Tree):
         self.assert_found("include_arrows", "experiments/info/x.cpp", include, "experiments/info may not include tests")
 
     def test_what_an_included_module_may_include_is_not_permitted_by_that(self) -> None:
-        include = '#include "device/device.hpp"\n'  # model may, and eval may include model
-        self.assert_found("include_arrows", "src/eval/x.cpp", include, "eval may not include device")
+        include = '#include "device/device.hpp"\n'  # comm may, and probe may include comm
+        self.assert_found("include_arrows", "src/probe/x.cpp", include, "probe may not include device")
 
     def test_no_verb_includes_another_nor_does_what_they_share(self) -> None:
         include = '#include "experiments/attention/rows.hpp"\n'

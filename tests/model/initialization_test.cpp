@@ -11,7 +11,7 @@ namespace ringworld::test {
 namespace {
 
 std::vector<float> values_of(const ParameterLayout& layout, std::int64_t unit, std::string_view ending,
-                             Initialization initialization, std::uint64_t seed = 1) {
+                             const InitialWeights& initialization, std::uint64_t seed = 1) {
   const TensorLayout& tensor = layout.unit(unit).tensor(ending);
   std::vector<float> values(static_cast<std::size_t>(tensor.local_elements()));
   initialize(layout.config(), tensor, initialization, seed, 0, values);
@@ -45,14 +45,15 @@ TEST(Initialization, TensorsAndSeedsDiffer) {
   EXPECT_EQ(first, values_of(layout, 1, "q_proj.weight", Initialization::lwm));
 }
 
-TEST(Initialization, NeedleHeadsPeakAtTheirOffset) {
+void expect_peaks(const InitialWeights& initial, const std::array<std::int64_t, 4>& offsets) {
   for (const RopePairing pairing : {RopePairing::half_split, RopePairing::interleaved}) {
     ModelConfig config = model_preset("needle");
     config.rope_pairing = pairing;
     const ParameterLayout layout(config, 1, 0);
-    const auto q = values_of(layout, 1, "q_proj.bias", Initialization::needle);
-    const auto k = values_of(layout, 1, "k_proj.bias", Initialization::needle);
+    const auto q = values_of(layout, 1, "q_proj.bias", initial);
+    const auto k = values_of(layout, 1, "k_proj.bias", initial);
     for (std::int64_t head = 0; head < 4; ++head) {
+      const std::int64_t offset = offsets[static_cast<std::size_t>(head)];
       const auto logit = [&](std::int64_t distance) {
         double sum = 0;
         for (std::int64_t pair = 0; pair < 8; ++pair) {
@@ -66,14 +67,39 @@ TEST(Initialization, NeedleHeadsPeakAtTheirOffset) {
         }
         return sum / 4;
       };
-      EXPECT_NEAR(logit(head + 1), 6.0, 1e-5);
+      EXPECT_NEAR(logit(offset), 6.0, 1e-5);
       for (std::int64_t distance = 0; distance < 64; ++distance) {
-        if (distance != head + 1) {
+        if (distance != offset) {
           EXPECT_LT(logit(distance), 5.99) << "head " << head << " distance " << distance;
         }
       }
     }
   }
+}
+
+TEST(Initialization, NeedleHeadsPeakAtTheirOffset) {
+  expect_peaks(Initialization::needle, {1, 2, 3, 4});
+  expect_peaks({Initialization::needle, {1, 4, 5, 17}}, {1, 4, 5, 17});
+}
+
+TEST(Initialization, AHeadWithoutAnOffsetLooksNowhere) {
+  const ParameterLayout layout(model_preset("needle"), 1, 0);
+  const auto q = values_of(layout, 1, "q_proj.bias", {Initialization::needle, {4}});
+  EXPECT_NE(q[0], 0.0F);
+  for (std::size_t element = 16; element < q.size(); ++element) {
+    EXPECT_EQ(q[element], 0.0F);
+  }
+}
+
+TEST(Initialization, RefusesOffsetsThatCannotBe) {
+  const ModelConfig config = model_preset("needle");
+  validate(InitialWeights(Initialization::needle, {1, 4, 5, 17}), config);
+  const auto refuse = [&](const InitialWeights& initial, std::string_view part) {
+    expect_error(ErrorKind::bad_input, [&] { validate(initial, config); }, {"positional_offsets", part});
+  };
+  refuse({Initialization::needle, {1, 2, 3, 4, 5}}, "4 heads");
+  refuse({Initialization::needle, {0}}, "1 token or more");
+  refuse({Initialization::lwm, {1}}, "initialization = \"needle\"");
 }
 
 TEST(Initialization, OnlyLayerZeroIsPositionalAndNormsAreOne) {

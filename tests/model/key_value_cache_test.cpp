@@ -104,6 +104,62 @@ TEST(KeyValueCache, RanksWithoutTokensDoNotDisturb) {
 
 TEST(KeyValueCache, ExtremeScoresDoNotOverflow) { expect_exact(23, 0, 30.0F); }
 
+TEST(KeyValueCache, AQuerySeesTheTokensOfItsOwnDocumentOnly) {
+  const Communicator world = Communicator::world();
+  constexpr std::int64_t tokens = 11;
+  const std::vector<float> q = normals(1, batch * heads * head_size, 1.0F);
+  const std::vector<float> k = normals(2, batch * tokens * kv_heads * head_size, 1.0F);
+  const std::vector<float> v = normals(3, batch * tokens * kv_heads * head_size, 1.0F);
+  // Sequence 0 sees its last 8 tokens. Sequence 1 sees its last token alone, so that on all ranks but one everything
+  // is hidden.
+  const std::array<std::int64_t, batch> padding{3, tokens - 1};
+  std::vector<std::int32_t> ids;
+  for (const std::int64_t hidden : padding) {
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      ids.push_back(t < hidden ? -1 : 4);
+    }
+  }
+  KeyValueCache cache(world,
+                      {.layers = 1,
+                       .batch = batch,
+                       .heads = heads,
+                       .kv_heads = kv_heads,
+                       .head_size = head_size,
+                       .capacity = tokens,
+                       .has_documents = true},
+                      Backend::host, 1);
+  // In two pieces, so that ids, too, go behind those that are there.
+  for (std::int64_t piece = 0; piece < 2; ++piece) {
+    const std::int64_t first = world.rank() + piece * world.size();
+    const ConstActivationView part = every(k, tokens, first, 2 * world.size());
+    const TensorView<const std::int32_t, 2> part_ids(ids.data() + first, {batch, part.tokens()},
+                                                     {tokens, 2 * world.size()});
+    cache.append(0, part, every(v, tokens, first, 2 * world.size()), part_ids);
+  }
+  std::vector<float> out(static_cast<std::size_t>(batch * heads * head_size));
+  const std::array<std::int64_t, 4> shape{batch, 1, heads, head_size};
+  const std::array<std::int32_t, batch> of_queries{4, 4};
+  cache.attend(0, ConstActivationView(q.data(), DType::float32, shape),
+               ActivationView(out.data(), DType::float32, shape), {of_queries.data(), {batch, 1}});
+  for (std::int64_t b = 0; b < batch; ++b) {
+    // The oracle gets both sequences without what sequence b hides.
+    const std::int64_t visible = tokens - padding[static_cast<std::size_t>(b)];
+    const auto without_hidden = [&](const std::vector<float>& all) {
+      std::vector<float> kept;
+      for (std::int64_t row = 0; row < batch; ++row) {
+        const auto end = all.begin() + (row + 1) * tokens * kv_heads * head_size;
+        kept.insert(kept.end(), end - visible * kv_heads * head_size, end);
+      }
+      return kept;
+    };
+    const std::vector<double> expected = attention(q, without_hidden(k), without_hidden(v), visible);
+    for (std::int64_t i = 0; i < heads * head_size; ++i) {
+      const auto at = static_cast<std::size_t>(b * heads * head_size + i);
+      ASSERT_NEAR(static_cast<double>(out[at]), expected[at], 3e-6) << "sequence " << b << ", " << i;
+    }
+  }
+}
+
 TEST(KeyValueCache, RefusesMoreThanItHolds) {
   KeyValueCache cache(
       Communicator::world(),

@@ -239,13 +239,17 @@ TEST(Model, RecomputationDoesNotChangeTheResult) {
   const ModelProblem problem = variants()[1].problem;
   for (const MeshShape& mesh : meshes()) {
     const ModelResult kept = run_model(problem, mesh, small_chunks());
-    for (const Recomputation recomputation : {Recomputation::attention_saved, Recomputation::full}) {
+    for (const Recomputation recomputation :
+         {Recomputation::attention_saved, Recomputation::full, Recomputation::ffn_saved}) {
       ModelOptions options = small_chunks();
       options.recomputation = recomputation;
       const ModelResult again = run_model(problem, mesh, options);
-      EXPECT_EQ(again.loss, kept.loss) << name_of(recomputation);
+      // The product after SwiGLU reads rows that lie closer together when its input is kept: it may round otherwise.
+      const bool has_same_products = recomputation != Recomputation::ffn_saved;
+      EXPECT_NEAR(again.loss, kept.loss, has_same_products ? 0 : 1e-6 * kept.loss) << name_of(recomputation);
       for (const auto& [name, values] : kept.gradients) {
-        EXPECT_LE(normalised_rms(again.gradients.at(name), values), 1e-7) << name_of(recomputation) << " " << name;
+        EXPECT_LE(normalised_rms(again.gradients.at(name), values), has_same_products ? 1e-7 : 2e-6)
+            << name_of(recomputation) << " " << name;
       }
     }
   }

@@ -47,16 +47,16 @@ const TaskStage small_stage{.index = 1, .context_length = 128, .sequences_per_st
 TaskData word_data() { return {.haystack = small_world().word_hay, .tokenizer = small_world().words, .seed = 7}; }
 
 TEST(Tasks, AreMadeByTheirKind) {
-  for (const std::string_view kind : {"text", "needle"}) {
+  for (const std::string_view kind : {"text", "needle", "vision"}) {
     EXPECT_EQ(make_task(kind)->kind(), kind);
   }
   expect_error(ErrorKind::bad_input, [] { (void)make_task("nedle"); }, {"nedle", "did you mean 'needle'"});
 }
 
 TEST(Tasks, EveryKeyStandsInTheDescription) {
-  for (const std::string_view kind : {"text", "needle"}) {
+  for (const std::string_view kind : {"text", "needle", "vision"}) {
     const std::unique_ptr<Task> task = make_task(kind);
-    MapKeys keys;
+    MapKeys keys({}, {{"examples", "examples.jsonl"}, {"fields", "[vision],caption"}});
     task->visit_keys(keys);
     EXPECT_GE(keys.shown.size(), 2U);
     const std::string description = describe_task(*task);
@@ -93,7 +93,7 @@ TEST(NeedleTask, ItsKeysChangeItsSequences) {
   EXPECT_EQ(task->terms()[1].weight, 0);
   EXPECT_EQ(task->terms()[0].mean, LossMean::sequences);
   EXPECT_TRUE(task->has_documents());
-  EXPECT_EQ(task->words(), (std::vector<std::string>{"Paris", "London", "Berlin"}));
+  EXPECT_EQ(task->words().keys, (std::vector<std::string>{"Paris", "London", "Berlin"}));
   const Batch batch = task->source(word_data(), small_stage)->batch(0, 0, 1);
   EXPECT_EQ(batch.segment_ids.back(), 1);
   EXPECT_EQ(count_terms(batch.terms, 2), (TermCounts{4, 0})) << "two documents, a needle of two value tokens each";

@@ -102,6 +102,25 @@ TEST(WordTokenizer, IsRestoredFromItsText) {
   EXPECT_EQ(restored->to_text(), tokenizer.to_text());
 }
 
+TEST(WordTokenizer, HasWordsAndMarkersThatATaskAsksFor) {
+  const WordTokenizer tokenizer(
+      tiny_text,
+      {.frequent_words = 5, .words = {"seven", "dog", "what"}, .markers = {"<eos>", "<vision>"}, .has_values = false});
+  // "what" is a template word, "dog" is frequent as well: each has one token.
+  EXPECT_EQ(tokenizer.to_text(), "word 5 0 2 0\nseven\ndog\n,\ncat\na\n<eos>\n<vision>\n");
+  EXPECT_EQ(tokenizer.vocab_size(), 10 + 5 + 2);
+  EXPECT_EQ(tokenizer.eos(), tokenizer.token("<eos>"));
+  EXPECT_EQ(tokenizer.encode("seven <eos>"), (std::vector<Token>{tokenizer.token("seven"), tokenizer.unknown()}));
+  EXPECT_FALSE(tokenizer.is_value(tokenizer.token("<vision>")));
+  const auto restored = restore_tokenizer(tokenizer.to_text());
+  EXPECT_EQ(restored->to_text(), tokenizer.to_text());
+  EXPECT_EQ(restored->eos(), tokenizer.eos());
+  const auto make = [](const WordVocabularyOptions& options) { (void)WordTokenizer(tiny_text, options); };
+  expect_error(ErrorKind::bad_input, [&] { make({.words = {"Seven"}}); }, {"'Seven' is not one word"});
+  expect_error(ErrorKind::bad_input, [&] { make({.markers = {"eos"}}); }, {"marker 'eos'"});
+  expect_error(ErrorKind::bad_input, [&] { make({.markers = {"<bos>"}}); }, {"'<bos>' twice"});
+}
+
 TEST(WordTokenizer, RefusesTextThatIsNotItsOwn) {
   const auto restore = [](const char* text) { (void)restore_tokenizer(text); };
   expect_error(ErrorKind::bad_input, [&] { restore(""); }, {"byte, word or sentencepiece"});

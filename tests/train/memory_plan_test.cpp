@@ -96,7 +96,7 @@ TEST_P(MemoryPlan, IsWhatEveryRankHoldsToTheByte) {
     for (const DType dtype : {DType::float32, DType::bfloat16}) {
       plan.dtype = plan.wire_dtype = dtype;
       for (const Recomputation recomputation :
-           {Recomputation::none, Recomputation::attention_saved, Recomputation::full}) {
+           {Recomputation::none, Recomputation::attention_saved, Recomputation::full, Recomputation::ffn_saved}) {
         plan.recomputation = recomputation;
         for (const std::int64_t length : lengths) {
           if (device_of(plan.backend) != DeviceKind::host &&

@@ -12,7 +12,17 @@ from typing import Optional
 
 from ringworld_analysis.content import Section
 from ringworld_analysis.run import Run
-from ringworld_analysis.sections import efficiency, error, memory, needle, overlap, throughput, training, wire
+from ringworld_analysis.sections import (
+    efficiency,
+    error,
+    evaluation,
+    memory,
+    needle,
+    overlap,
+    throughput,
+    training,
+    wire,
+)
 
 Builder = Callable[[Run], Optional[Section]]
 
@@ -24,7 +34,7 @@ ATTENTION_SECTIONS: tuple[Builder, ...] = (
     error.section,
     wire.section,
 )
-LANGUAGE_SECTIONS: tuple[Builder, ...] = (needle.section, training.section)
+LANGUAGE_SECTIONS: tuple[Builder, ...] = (evaluation.section, needle.section, training.section)
 
 
 def builders_for(run: Run) -> tuple[Builder, ...]:

@@ -110,11 +110,12 @@ void BackwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::in
       tile = load_tile(scratch, batch, head, query, rows);
       std::fill_n(dq, rows * padded_head, 0.0F);
     }
+    mask.queries = mask.query_end;
     mask.zeroed_queries = tile.zeroed;
     mask.zeroed_keys = panel.zeroed[key / key_tile];
     const std::int64_t offset = key * padded_head;
-    multiply_scores(tile.q, panel.k_transposed + offset, rows, scratch.scores);
-    multiply_scores(tile.dout, panel.v_transposed + offset, rows, scratch.probability_gradient);
+    multiply_scores(tile.q, panel.k_transposed + offset, mask.queries, scratch.scores);
+    multiply_scores(tile.dout, panel.v_transposed + offset, mask.queries, scratch.probability_gradient);
     kernels.gradient({.mask = mask,
                       .scores = scratch.scores,
                       .probability_gradient = scratch.probability_gradient,
@@ -123,11 +124,11 @@ void BackwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::in
                       .inverse_sum = scratch.sum,
                       .scaled_delta = scratch.scaled_delta,
                       .largest_excess = largest_score_excess});
-    add_key_gradient(tile.dout_row_depth, scratch.scores, rows, panel.dv + offset, padded_head);
-    add_key_gradient(tile.q_row_depth, scratch.probability_gradient, rows, panel.dk + offset, padded_head);
+    add_key_gradient(tile.dout_row_depth, scratch.scores, mask.queries, panel.dv + offset, padded_head);
+    add_key_gradient(tile.q_row_depth, scratch.probability_gradient, mask.queries, panel.dk + offset, padded_head);
     // dQ (queries, D) += dS K
     const bool is_paired = depth_per_word > 1;
-    kernels.multiply({.m = rows,
+    kernels.multiply({.m = mask.queries,
                       .n = padded_head,
                       .k = (mask.keys + depth_per_word - 1) / depth_per_word,
                       .a = is_paired ? scratch.key_depth : reinterpret_cast<const Word*>(scratch.probability_gradient),

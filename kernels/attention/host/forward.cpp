@@ -70,12 +70,15 @@ void ForwardPass::query_tile_over(const Panel& panel, Scratch& scratch, std::int
   const std::int64_t depth_per_word = kernels.depth_per_word;
   Word* q_transposed = scratch.tiles[1];
   std::int64_t rows = 0;
-  for (std::int64_t key = 0; key < panel.count; key += key_tile) {
+  for (std::int64_t tile_key = 0; tile_key < panel.count; tile_key += key_tile) {
     TileMask mask;
-    if (!tiling.make_mask({.batch = batch, .query = query, .key = panel.first + key}, mask)) {
+    if (!tiling.make_mask({.batch = batch, .query = query, .key = panel.first + tile_key}, mask)) {
       continue;
     }
-    mask.zeroed_keys = panel.zeroed[key / key_tile];
+    mask.zeroed_keys = panel.zeroed[tile_key / key_tile];
+    const std::int64_t unseen = mask.key_begin / depth_per_word * depth_per_word;
+    mask = mask.from_key(unseen);
+    const std::int64_t key = tile_key + unseen;
     if (rows == 0) {
       rows = mask.queries;
       load_tile(scratch, batch, head, query, rows);

@@ -11,6 +11,7 @@
 /// Every operand is 64-byte aligned with a leading dimension that is a multiple of `lane_padding`, so that one layout
 /// serves every register width.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "core/dtype.hpp"
@@ -35,11 +36,25 @@ struct TileMask {
   std::int64_t keys = 0;
   /// Query i sees keys j < clamp(first_query_sees + i, 0, keys); a large number when nothing is causal.
   std::int64_t first_query_sees = 0;
+  /// No query sees a key before the first number; no query from the second on sees a key. Bounds on work, not masks.
+  std::int64_t key_begin = 0;
+  std::int64_t query_end = 0;
   const std::int32_t* query_document_ids = nullptr;  ///< null when no document ends inside the tile
   const std::int32_t* key_document_ids = nullptr;
   /// Tokens that were packed as zeros for not being finite (PackRows). What sees one of them, or is seen by it, is NaN.
   TokenBits zeroed_queries = 0;
   TokenBits zeroed_keys = 0;
+
+  /// The mask of the same queries and the keys from `key` on.
+  [[nodiscard]] TileMask from_key(std::int64_t key) const {
+    TileMask rest = *this;
+    rest.keys -= key;
+    rest.first_query_sees -= key;
+    rest.key_begin = std::max<std::int64_t>(0, key_begin - key);
+    rest.key_document_ids += key_document_ids == nullptr ? 0 : key;
+    rest.zeroed_keys >>= key;
+    return rest;
+  }
 
   /// Whether every query sees every one of `key_tile` keys, and all are finite.
   [[nodiscard]] bool is_full() const {

@@ -66,6 +66,7 @@ class BlockTiling {
     tile = {.queries = std::min(query_tile, queries_ - at.query),
             .keys = std::min(key_tile, keys_ - at.key),
             .first_query_sees = all_visible};
+    tile.query_end = tile.queries;
     if (is_causal_) {
       tile.first_query_sees = std::clamp(at.query + diagonal_ - at.key + 1, -all_visible, all_visible);
       if (tile.first_query_sees + tile.queries - 1 <= 0) {

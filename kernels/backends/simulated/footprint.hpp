@@ -8,10 +8,13 @@
 #include "device/device_kind.hpp"
 #include "kernels/attention/cuda/hopper/summary_size.hpp"
 #include "kernels/attention/cuda/workspace.hpp"
+#include "kernels/convolution/cuda/scratch.hpp"
 #include "kernels/elementwise/cuda/column_sums.hpp"
+#include "kernels/group_norm/cuda/scratch.hpp"
 #include "kernels/matmul/cuda/workspace.hpp"
 #include "kernels/optimizer/cuda/square_chunk.hpp"
 #include "kernels/optimizer/kokkos/square_chunk.hpp"
+#include "kernels/reconstruction_loss/cuda/scratch.hpp"
 
 namespace ringworld {
 
@@ -21,6 +24,12 @@ struct HostFootprint {
   static constexpr std::int64_t matmul_bytes = 0;
   static constexpr std::int64_t sum_ranges(std::int64_t /*rows*/) { return 0; }
   static constexpr std::int64_t square_chunk = 0;
+  static constexpr std::int64_t convolution_floats(const ConvolutionExtents& /*extents*/) { return 0; }
+  static constexpr std::int64_t group_norm_pairs(std::int64_t /*frames*/, std::int64_t /*pixels*/,
+                                                 std::int64_t /*channels*/, std::int64_t /*groups*/) {
+    return 0;
+  }
+  static constexpr std::int64_t reconstruction_pairs(std::int64_t /*frames*/, std::int64_t /*elements*/) { return 0; }
 };
 
 /// What a backend says of each of its families; 0 where a family holds nothing.
@@ -35,6 +44,14 @@ struct KokkosFootprint {
   /// Partial sums that a sum over rows holds.
   static constexpr std::int64_t sum_ranges(std::int64_t /*rows*/) { return 0; }
   static constexpr std::int64_t square_chunk = kokkos_square_chunk;  ///< elements whose sum of squares is one double
+  /// Floats that a convolution holds after a backward pass.
+  static constexpr std::int64_t convolution_floats(const ConvolutionExtents& /*extents*/) { return 0; }
+  /// Pairs of doubles that a group norm holds, and a reconstruction loss.
+  static constexpr std::int64_t group_norm_pairs(std::int64_t /*frames*/, std::int64_t /*pixels*/,
+                                                 std::int64_t /*channels*/, std::int64_t /*groups*/) {
+    return 0;
+  }
+  static constexpr std::int64_t reconstruction_pairs(std::int64_t /*frames*/, std::int64_t /*elements*/) { return 0; }
 };
 
 /// Of a Hopper; earlier GPUs hold no summaries of documents.
@@ -49,6 +66,16 @@ struct CudaFootprint {
   static constexpr std::int64_t matmul_bytes = cuda_matmul_workspace_bytes;
   static constexpr std::int64_t sum_ranges(std::int64_t rows) { return row::sum_ranges(rows); }
   static constexpr std::int64_t square_chunk = cuda_square_chunk;
+  static constexpr std::int64_t convolution_floats(const ConvolutionExtents& extents) {
+    return cuda_convolution_floats(extents);
+  }
+  static constexpr std::int64_t group_norm_pairs(std::int64_t frames, std::int64_t pixels, std::int64_t channels,
+                                                 std::int64_t groups) {
+    return cuda_group_norm_pairs(frames, pixels, channels, groups);
+  }
+  static constexpr std::int64_t reconstruction_pairs(std::int64_t frames, std::int64_t elements) {
+    return cuda_reconstruction_chunks(frames, elements);
+  }
 };
 
 }  // namespace ringworld

@@ -1,5 +1,7 @@
 #include "kernels/backends/simulated/simulated.hpp"
 
+#include <array>
+
 #include "device/buffer.hpp"
 #include "kernels/backends/simulated/footprint.hpp"
 
@@ -149,6 +151,53 @@ class SimulatedOptimizer final : public Optimizer {
   GrowingScratch sums_;
 };
 
+template <class Footprint>
+class SimulatedConvolution final : public Convolution {
+  void run_forward(const ConvolutionForward& /*pass*/) override {}
+  void run_backward(const ConvolutionBackward& pass) override {
+    const ConvolutionExtents extents(pass.shape, pass.x.shape, pass.weight.shape);
+    sums_.hold(Footprint::convolution_floats(extents) * static_cast<std::int64_t>(sizeof(float)), Footprint::memory);
+  }
+
+  GrowingScratch sums_;
+};
+
+class SimulatedUpsampling final : public Upsampling {
+  void run_forward(const UpsamplingForward& /*pass*/) override {}
+  void run_backward(const UpsamplingBackward& /*pass*/) override {}
+};
+
+constexpr std::int64_t pair_bytes = 2 * static_cast<std::int64_t>(sizeof(double));
+
+template <class Footprint>
+class SimulatedGroupNorm final : public GroupNorm {
+  void run_forward(const GroupNormForward& pass) override { hold(pass.x.shape, pass.groups); }
+  void run_backward(const GroupNormBackward& pass) override { hold(pass.x.shape, pass.groups); }
+
+  void hold(const std::array<std::int64_t, 4>& shape, std::int64_t groups) {
+    sums_.hold(Footprint::group_norm_pairs(shape[0], shape[1] * shape[2], shape[3], groups) * pair_bytes,
+               Footprint::memory);
+  }
+
+  GrowingScratch sums_;
+};
+
+class SimulatedVectorQuantizer final : public VectorQuantizer {
+  void run_nearest(const NearestCode& /*search*/) override {}
+  void run_look_up(const CodeLookUp& /*look_up*/) override {}
+  void run_backward(const QuantizerBackward& /*pass*/) override {}
+};
+
+template <class Footprint>
+class SimulatedReconstructionLoss final : public ReconstructionLoss {
+  void run_forward_backward(const ReconstructionLossPass& pass) override {
+    const auto [frames, elements] = pass.target.shape;
+    sums_.hold(Footprint::reconstruction_pairs(frames, elements) * pair_bytes, Footprint::memory);
+  }
+
+  GrowingScratch sums_;
+};
+
 template <class Family, class Kernel>
 std::unique_ptr<Family> make(const KernelOptions& /*options*/) {
   return std::make_unique<Kernel>();
@@ -169,7 +218,12 @@ KernelMakers makers(std::unique_ptr<BlockAttention> (*attention)(const BlockAtte
           .swiglu = make<SwiGlu, SimulatedSwiGlu>,
           .embedding = make<Embedding, SimulatedEmbedding>,
           .loss = make<CrossEntropy, SimulatedCrossEntropy>,
-          .optimizer = make<Optimizer, SimulatedOptimizer<Footprint>>};
+          .optimizer = make<Optimizer, SimulatedOptimizer<Footprint>>,
+          .convolution = make<Convolution, SimulatedConvolution<Footprint>>,
+          .upsampling = make<Upsampling, SimulatedUpsampling>,
+          .group_norm = make<GroupNorm, SimulatedGroupNorm<Footprint>>,
+          .vector_quantizer = make<VectorQuantizer, SimulatedVectorQuantizer>,
+          .reconstruction_loss = make<ReconstructionLoss, SimulatedReconstructionLoss<Footprint>>};
 }
 
 }  // namespace

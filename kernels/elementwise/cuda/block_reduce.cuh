@@ -22,6 +22,18 @@ __device__ __forceinline__ int shuffled(int value, int distance) {
   return __shfl_xor_sync(0xffffffffU, value, distance);
 }
 
+/// Two sums that are taken together.
+struct SumPair {
+  double first;
+  double second;
+  friend __device__ __forceinline__ SumPair operator+(const SumPair& a, const SumPair& b) {
+    return {a.first + b.first, a.second + b.second};
+  }
+};
+__device__ __forceinline__ SumPair shuffled(const SumPair& value, int distance) {
+  return {shuffled(value.first, distance), shuffled(value.second, distance)};
+}
+
 template <class T, class Combine>
 __device__ __forceinline__ T warp_reduce(T value, Combine combine) {
 #pragma unroll

@@ -21,6 +21,7 @@ constexpr std::int64_t rows_per_chunk = 64;
 
 H5T_class_t class_of(ColumnKind kind) {
   switch (kind) {
+    case ColumnKind::uint8:
     case ColumnKind::int32:
     case ColumnKind::int64:
       return H5T_INTEGER;

@@ -38,6 +38,8 @@ Datatype boolean() {
 
 Datatype type_of(const Column& column) {
   switch (column.kind) {
+    case ColumnKind::uint8:
+      return copy_of(H5T_NATIVE_UINT8);
     case ColumnKind::int32:
       return copy_of(H5T_NATIVE_INT32);
     case ColumnKind::int64:

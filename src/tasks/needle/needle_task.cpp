@@ -26,7 +26,7 @@ std::vector<LossTerm> NeedleTask::terms() const {
           {.name = "text", .weight = text_weight_, .mean = loss_mean_}};
 }
 
-std::vector<std::string> NeedleTask::words() const { return needle_keys(keys_); }
+TaskWords NeedleTask::words() const { return {.keys = needle_keys(keys_), .words = {}, .markers = {}}; }
 
 std::unique_ptr<BatchSource> NeedleTask::source(const TaskData& data, const TaskStage& stage) const {
   const auto* const words = dynamic_cast<const WordTokenizer*>(&data.tokenizer);

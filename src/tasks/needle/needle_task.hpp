@@ -16,7 +16,7 @@ class NeedleTask final : public Task {
     return attends_within_documents_ && options_.documents_per_sequence > 1;
   }
   /// Names of needle keys.
-  [[nodiscard]] std::vector<std::string> words() const override;
+  [[nodiscard]] TaskWords words() const override;
   /// @throws ringworld::Error (bad_input) also for a tokenizer that is not one of words.
   [[nodiscard]] std::unique_ptr<BatchSource> source(const TaskData& data, const TaskStage& stage) const override;
 

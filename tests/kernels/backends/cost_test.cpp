@@ -12,19 +12,29 @@
 #include <vector>
 
 #include "kernels/attention/cost.hpp"
+#include "kernels/convolution/cost.hpp"
+#include "kernels/convolution/reference/convolution.hpp"
 #include "kernels/embedding/cost.hpp"
 #include "kernels/embedding/reference/lookup.hpp"
+#include "kernels/group_norm/cost.hpp"
+#include "kernels/group_norm/reference/group_norm.hpp"
 #include "kernels/loss/cost.hpp"
 #include "kernels/loss/reference/softmax.hpp"
 #include "kernels/matmul/cost.hpp"
 #include "kernels/norm/cost.hpp"
 #include "kernels/norm/reference/rms_norm.hpp"
 #include "kernels/optimizer/cost.hpp"
+#include "kernels/reconstruction_loss/cost.hpp"
+#include "kernels/reconstruction_loss/reference/reconstruction_loss.hpp"
 #include "kernels/rope/cost.hpp"
 #include "kernels/rope/reference/rotate.hpp"
 #include "kernels/swiglu/cost.hpp"
 #include "kernels/swiglu/reference/swiglu.hpp"
 #include "kernels/tensor/cost.hpp"
+#include "kernels/upsampling/cost.hpp"
+#include "kernels/upsampling/reference/upsampling.hpp"
+#include "kernels/vector_quantizer/cost.hpp"
+#include "kernels/vector_quantizer/reference/quantizer.hpp"
 #include "support/available_device.hpp"
 #include "support/counted_number.hpp"
 #include "support/device_mirror.hpp"
@@ -283,6 +293,252 @@ TEST_P(KernelCost, Optimizer) {
   EXPECT_EQ(squares.bytes, 4 * count);
   static_cast<void>(optimizer->sum_of_squares(range.gradient));
   EXPECT_EQ(charged_as_declared(squares).flop, 2 * count);
+}
+
+TEST_P(KernelCost, Convolution) {
+  const auto convolution = recorded(make_convolution(GetParam()));
+  constexpr std::int64_t frames = 2, height = 5, width = 4, inputs = 3, outputs = 2;
+  for (const ConvolutionShape& shape : {ConvolutionShape{}, ConvolutionShape{3, 2, 0, 1}}) {
+    const std::array<std::int64_t, 4> x_shape{frames, height, width, inputs}, weight_shape{3, 3, inputs, outputs};
+    const std::array<std::int64_t, 4> y_shape{frames, shape.output_side(height), shape.output_side(width), outputs};
+    const std::int64_t x_size = element_count(x_shape), y_size = element_count(y_shape);
+    const std::int64_t weight_size = element_count(weight_shape);
+    std::vector<float> x = numbers(x_size), weight = numbers(weight_size), y = numbers(y_size), residual = y, dx = x;
+    std::vector<float> bias = numbers(outputs), dbias = bias, dweight = weight;
+    ConvolutionForward forward{.shape = shape,
+                               .x = on_(TensorView<float, 4>(x.data(), x_shape)),
+                               .weight = on_(TensorView<float, 4>(weight.data(), weight_shape)),
+                               .bias = on_(bias).data(),
+                               .residual = on_(residual).data(),
+                               .y = on_(TensorView<float, 4>(y.data(), y_shape))};
+    convolution->forward(forward);
+    const Cost whole = charged_as_declared(cost_of(forward));
+    forward.bias = nullptr;
+    forward.residual = nullptr;
+    convolution->forward(forward);
+    const Cost product = charged_as_declared(cost_of(forward));
+    ConvolutionBackward backward{.shape = shape,
+                                 .dy = forward.y,
+                                 .x = forward.x,
+                                 .weight = forward.weight,
+                                 .dx = on_(TensorView<float, 4>(dx.data(), x_shape)),
+                                 .adds_to_dx = true,
+                                 .dweight = on_(TensorView<float, 4>(dweight.data(), weight_shape)),
+                                 .dbias = on_(dbias).data()};
+    convolution->backward(backward);
+    const Cost added = charged_as_declared(cost_of(backward));
+    backward.adds_to_dx = false;
+    convolution->backward(backward);
+    const Cost overwritten = charged_as_declared(cost_of(backward));
+    backward.dx = {};
+    backward.dbias = nullptr;
+    convolution->backward(backward);
+    const Cost of_weight = charged_as_declared(cost_of(backward));
+
+    const ConvolutionExtents extents(shape, x_shape, weight_shape);
+    using Numbers = std::span<const Counted>;
+    const std::vector<Counted> of_x = counted(x_size), of_kernel = counted(weight_size), of_y = counted(y_size);
+    const std::vector<Counted> of_outputs = counted(outputs);
+    std::vector<Counted> to_x = of_x, to_kernel = of_kernel, to_y = of_y, to_outputs = of_outputs;
+    const auto forward_operations = [&](Numbers with_bias, Numbers with_residual) {
+      return Counted::operations_of(
+          [&] { reference::convolve<Counted>(extents, of_x, of_kernel, with_bias, with_residual, to_y); });
+    };
+    const auto weight_operations = [&](std::span<Counted> with_bias) {
+      return Counted::operations_of(
+          [&] { reference::convolve_backward_weight<Counted>(extents, of_y, of_x, to_kernel, with_bias); });
+    };
+    const double data_operations =
+        Counted::operations_of([&] { reference::convolve_backward_data<Counted>(extents, of_y, of_kernel, to_x); });
+    EXPECT_EQ(product.flop, forward_operations({}, {}));
+    EXPECT_EQ(whole.flop, forward_operations(of_outputs, of_y));
+    EXPECT_EQ(of_weight.flop, weight_operations({}));
+    EXPECT_EQ(overwritten.flop, weight_operations(to_outputs) + data_operations);
+    EXPECT_EQ(added.flop, overwritten.flop + static_cast<double>(x_size));
+    EXPECT_EQ(product.bytes, float_bytes * (x_size + weight_size + y_size));
+    EXPECT_EQ(whole.bytes, product.bytes + float_bytes * (outputs + y_size));
+    EXPECT_EQ(of_weight.bytes, float_bytes * (y_size + x_size + 2 * weight_size));
+    EXPECT_EQ(overwritten.bytes, of_weight.bytes + float_bytes * (weight_size + x_size + 2 * outputs));
+    EXPECT_EQ(added.bytes, overwritten.bytes + float_bytes * x_size);
+  }
+}
+
+TEST_P(KernelCost, Upsampling) {
+  const auto upsampling = recorded(make_upsampling(GetParam()));
+  constexpr std::array<std::int64_t, 4> small{2, 3, 2, 4}, large{2, 6, 4, 4};
+  std::vector<float> x = numbers(element_count(small)), y = numbers(element_count(large));
+  const TensorView<float, 4> x_there = on_(TensorView<float, 4>(x.data(), small));
+  const TensorView<float, 4> y_there = on_(TensorView<float, 4>(y.data(), large));
+  const UpsamplingForward forward{.x = x_there, .y = y_there};
+  upsampling->forward(forward);
+  const Cost copied = charged_as_declared(cost_of(forward));
+  const UpsamplingBackward backward{.dy = y_there, .dx = x_there};
+  upsampling->backward(backward);
+  const Cost summed = charged_as_declared(cost_of(backward));
+
+  const std::vector<Counted> from = counted(element_count(large));
+  std::vector<Counted> to = counted(element_count(small));
+  EXPECT_EQ(copied.flop, 0);
+  EXPECT_EQ(summed.flop, Counted::operations_of([&] { reference::upsample_backward<Counted>(small, from, to); }));
+  EXPECT_EQ(copied.bytes, float_bytes * 5 * element_count(small));
+  EXPECT_EQ(summed.bytes, float_bytes * 5 * element_count(small));
+}
+
+TEST_P(KernelCost, GroupNorm) {
+  const auto norm = recorded(make_group_norm(GetParam()));
+  constexpr std::int64_t frames = 2, pixels = 6, channels = 8, groups = 4;
+  constexpr std::int64_t elements = frames * pixels * channels;
+  std::vector<float> x = numbers(elements), y = x, dy = x, dx = x;
+  std::vector<float> scale = numbers(channels), bias = scale, dscale = scale, dbias = scale;
+  std::vector<float> mean = numbers(frames * groups), rstd = mean;
+  const auto images = [&](std::vector<float>& values) {
+    return on_(TensorView<float, 4>(values.data(), {frames, 2, 3, channels}));
+  };
+  const auto statistics = [&](std::vector<float>& values) {
+    return on_(TensorView<float, 2>(values.data(), {frames, groups}));
+  };
+  const std::vector<Counted> in = counted(pixels * channels), of_channels = counted(channels),
+                             of_groups = counted(groups);
+  std::vector<Counted> out = in, to_scale = of_channels, to_bias = of_channels, to_mean = of_groups,
+                       to_rstd = of_groups;
+  for (const Activation activation : {Activation::none, Activation::silu}) {
+    const GroupNormForward forward{.groups = groups,
+                                   .activation = activation,
+                                   .x = images(x),
+                                   .scale = on_(scale).data(),
+                                   .bias = on_(bias).data(),
+                                   .y = images(y),
+                                   .mean = statistics(mean),
+                                   .rstd = statistics(rstd)};
+    norm->forward(forward);
+    const Cost forward_cost = charged_as_declared(cost_of(forward));
+    EXPECT_EQ(forward_cost.flop, frames * Counted::operations_of([&] {
+                                   reference::group_norm<Counted>(in, of_channels, of_channels, 1e-6, activation, out,
+                                                                  to_mean, to_rstd);
+                                 }));
+    EXPECT_EQ(forward_cost.bytes, float_bytes * (2 * elements + 2 * frames * groups));
+    for (const bool adds_to_dx : {false, true}) {
+      const GroupNormBackward backward{.groups = groups,
+                                       .activation = activation,
+                                       .dy = images(dy),
+                                       .x = images(x),
+                                       .scale = on_(scale).data(),
+                                       .bias = on_(bias).data(),
+                                       .mean = statistics(mean),
+                                       .rstd = statistics(rstd),
+                                       .dx = images(dx),
+                                       .adds_to_dx = adds_to_dx,
+                                       .dscale = on_(dscale).data(),
+                                       .dbias = on_(dbias).data()};
+      norm->backward(backward);
+      const Cost backward_cost = charged_as_declared(cost_of(backward));
+      EXPECT_EQ(backward_cost.flop, frames * Counted::operations_of([&] {
+                                      reference::group_norm_backward<Counted>(in, in, of_channels, of_channels,
+                                                                              activation, of_groups, of_groups,
+                                                                              adds_to_dx, out, to_scale, to_bias);
+                                    }));
+      EXPECT_EQ(backward_cost.bytes, float_bytes * ((adds_to_dx ? 4 : 3) * elements + 2 * frames * groups));
+    }
+  }
+}
+
+/// Scores z.e - |e|^2 / 2 of all codes, and the distance to one.
+void search_by_products(const std::vector<Counted>& z, const std::vector<Counted>& codebook, std::size_t size) {
+  std::vector<Counted> offsets;
+  for (std::size_t begin = 0; begin < codebook.size(); begin += size) {
+    Counted square = 0;
+    for (std::size_t d = 0; d < size; ++d) {
+      square += codebook[begin + d] * codebook[begin + d];
+    }
+    offsets.push_back(square);
+  }
+  for (std::size_t row = 0; row < z.size(); row += size) {
+    for (std::size_t k = 0; k < offsets.size(); ++k) {
+      Counted product = 0;
+      for (std::size_t d = 0; d < size; ++d) {
+        product += z[row + d] * codebook[k * size + d];
+      }
+      static_cast<void>(product - offsets[k] * Counted(0.5));
+    }
+    Counted distance = 0;
+    for (std::size_t d = 0; d < size; ++d) {
+      const Counted difference = z[row + d] - codebook[d];
+      distance += difference * difference;
+    }
+  }
+}
+
+TEST_P(KernelCost, VectorQuantizer) {
+  const auto quantizer = recorded(make_vector_quantizer(GetParam()));
+  constexpr std::int64_t codes = 3;
+  std::vector<float> z = numbers(rows * columns), quantized = z, dquantized = z, dz = z, error = numbers(rows);
+  std::vector<float> codebook = numbers(codes * columns), dcodebook = codebook;
+  std::vector<std::int32_t> found(rows);
+  const auto vectors = [&](std::vector<float>& values) {
+    return on_(TensorView<float, 2>(values.data(), {std::ssize(values) / columns, columns}));
+  };
+  NearestCode search{
+      .z = vectors(z), .codebook = vectors(codebook), .codes = on_(found).data(), .squared_error = on_(error).data()};
+  quantizer->nearest(search);
+  const Cost with_error = charged_as_declared(cost_of(search));
+  search.squared_error = nullptr;
+  quantizer->nearest(search);
+  const Cost without_error = charged_as_declared(cost_of(search));
+  EXPECT_EQ(with_error.flop, Counted::operations_of([&] {
+              search_by_products(counted(rows * columns), counted(codes * columns), columns);
+            }));
+  EXPECT_EQ(with_error.flop, without_error.flop);
+  EXPECT_EQ(without_error.bytes, float_bytes * (rows + codes) * columns + 4 * rows);
+  EXPECT_EQ(with_error.bytes, without_error.bytes + float_bytes * rows);
+
+  const CodeLookUp look_up{.codes = search.codes, .codebook = search.codebook, .quantized = vectors(quantized)};
+  quantizer->look_up(look_up);
+  const Cost read = charged_as_declared(cost_of(look_up));
+  EXPECT_EQ(read.flop, 0);
+  EXPECT_EQ(read.bytes, 2 * float_bytes * rows * columns + 4 * rows);
+
+  const QuantizerBackward backward{.codes = search.codes,
+                                   .z = search.z,
+                                   .codebook = search.codebook,
+                                   .dquantized = vectors(dquantized),
+                                   .codebook_scale = 0.5F,
+                                   .commitment_scale = 0.25F,
+                                   .dz = vectors(dz),
+                                   .dcodebook = vectors(dcodebook)};
+  quantizer->backward(backward);
+  const Cost gradients = charged_as_declared(cost_of(backward));
+  const std::vector<Counted> in = counted(columns);
+  std::vector<Counted> out = in, sums = in;
+  EXPECT_EQ(gradients.flop, rows * Counted::operations_of([&] {
+                              reference::quantizer_backward<Counted>(in, in, in, 0.5, 0.25, out, sums);
+                            }));
+  EXPECT_EQ(gradients.bytes, 3 * float_bytes * rows * columns + 4 * rows + 3 * float_bytes * codes * columns);
+}
+
+TEST_P(KernelCost, ReconstructionLoss) {
+  const auto loss = recorded(make_reconstruction_loss(GetParam()));
+  std::vector<float> reconstruction = numbers(rows * columns), target(reconstruction.size()), gradient = target;
+  std::vector<float> sums(2 * rows);
+  const auto frames = [&](std::vector<float>& values) {
+    return on_(TensorView<float, 2>(values.data(), {rows, std::ssize(values) / rows}));
+  };
+  ReconstructionLossPass pass{.reconstruction = frames(reconstruction),
+                              .target = frames(target),
+                              .absolute_scale = 1.0F,
+                              .squared_scale = 1.0F,
+                              .absolute_and_squared = frames(sums),
+                              .dreconstruction = frames(gradient)};
+  loss->forward_backward(pass);
+  const Cost with_gradient = charged_as_declared(cost_of(pass));
+  pass.dreconstruction = {};
+  loss->forward_backward(pass);
+  const Cost alone = charged_as_declared(cost_of(pass));
+  const std::vector<Counted> in = counted(rows * columns), zeros(in.size());
+  EXPECT_EQ(alone.flop, Counted::operations_of([&] { reference::reconstruction_sums<Counted>(in, zeros); }));
+  const double one_gradient = Counted::operations_of([] { reference::reconstruction_gradient<Counted>(0.5, 1, 2); });
+  EXPECT_EQ(with_gradient.flop, alone.flop + rows * columns * one_gradient);
+  EXPECT_EQ(alone.bytes, float_bytes * 2 * rows * (columns + 1));
+  EXPECT_EQ(with_gradient.bytes, alone.bytes + float_bytes * rows * columns);
 }
 
 TEST_P(KernelCost, Matmul) {

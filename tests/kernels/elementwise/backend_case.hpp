@@ -48,6 +48,13 @@ struct BackendCase {
   return cases;
 }
 
+/// Those of families that know one type only.
+[[nodiscard]] inline std::vector<BackendCase> float32_backend_cases() {
+  std::vector<BackendCase> cases = backend_cases();
+  std::erase_if(cases, [](const BackendCase& run) { return run.dtype != DType::float32; });
+  return cases;
+}
+
 [[nodiscard]] inline std::string backend_case_name(const testing::TestParamInfo<BackendCase>& info) {
   const BackendCase& run = info.param;
   const std::string_view where = run.backend == Backend::host ? name_of(run.isa) : name_of(run.backend);

@@ -1,0 +1,28 @@
+#pragma once
+/// @file  Progress of a VQGAN's training on stderr: a bar on a terminal, a line now and then in a log.
+
+#include <cstdint>
+
+#include "vqgan/rows.hpp"
+
+namespace ringworld {
+
+class VqganDisplay {
+ public:
+  /// @param steps  of the training     @param is_speaking  false on all ranks but one
+  VqganDisplay(std::int64_t steps, bool is_speaking);
+  ~VqganDisplay();
+  VqganDisplay(const VqganDisplay&) = delete;
+  VqganDisplay& operator=(const VqganDisplay&) = delete;
+
+  void step(const VqganStepRow& row);
+  void evaluation(const VqganEvaluationRow& row);
+
+ private:
+  std::int64_t steps_;
+  bool is_speaking_;
+  bool is_terminal_;
+  double last_line_;
+};
+
+}  // namespace ringworld
