@@ -11,6 +11,7 @@
 #include "experiments/common/configuration_files.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/toml_table.hpp"
+#include "experiments/train/optimizer_keys.hpp"
 #include "tasks/tasks.hpp"
 
 namespace ringworld {
@@ -88,11 +89,7 @@ void read_data(TomlTable table, DataOptions& data) {
 }
 
 void read_optimizer(TomlTable table, AdamWSettings& settings) {
-  table.read("beta1", settings.beta1);
-  table.read("beta2", settings.beta2);
-  table.read("epsilon", settings.epsilon);
-  table.read("weight_decay", settings.weight_decay);
-  table.read("clip", settings.clip);
+  read_optimizer_keys(table, settings);
   table.read("decays_all", settings.decays_all);
   table.require_all_known();
 }

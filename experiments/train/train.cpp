@@ -13,6 +13,7 @@
 #include "core/isa.hpp"
 #include "core/log.hpp"
 #include "device/device.hpp"
+#include "experiments/common/content_digest.hpp"
 #include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
@@ -96,25 +97,13 @@ bool parse_train_options(const Job& job, TrainOptions& values) {
   return parse_options(job, options);
 }
 
-std::string read_text_file(const std::string& path) {
-  std::string text;
-  if (std::FILE* const file = std::fopen(path.c_str(), "rb")) {
-    std::array<char, 4096> block{};
-    for (std::size_t count = 0; (count = std::fread(block.data(), 1, block.size(), file)) > 0;) {
-      text.append(block.data(), count);
-    }
-    std::fclose(file);
-  }
-  return text;
-}
-
 /// The values in force: flags as TOML, then the files as they were read.
 std::string configuration_text(TrainOptions values) {
   Options options("train", description);
   declare(options, values);
   std::string text = options.to_toml();
   for (const std::string& path : values.files) {
-    text += "\n# " + path + "\n" + read_text_file(path);
+    text += "\n# " + path + "\n" + read_file(path);
   }
   return text;
 }

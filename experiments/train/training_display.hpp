@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "experiments/train/step_progress.hpp"
 #include "train/rows.hpp"
 #include "train/stage.hpp"
 
@@ -14,18 +15,13 @@ class TrainingDisplay {
  public:
   /// @param is_speaking  false on all ranks but one
   TrainingDisplay(const std::vector<Stage>& stages, bool is_speaking);
-  ~TrainingDisplay();
-  TrainingDisplay(const TrainingDisplay&) = delete;
-  TrainingDisplay& operator=(const TrainingDisplay&) = delete;
 
   void step(const TrainingStepRow& row, std::span<const TrainingTermRow> terms);
   void stage(const TrainingStageRow& row);
 
  private:
   const std::vector<Stage>& stages_;
-  bool is_speaking_;
-  bool is_terminal_;
-  double last_line_;
+  StepProgress progress_;
 };
 
 }  // namespace ringworld

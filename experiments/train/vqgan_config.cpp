@@ -6,6 +6,7 @@
 #include "experiments/common/names.hpp"
 #include "experiments/common/toml_table.hpp"
 #include "experiments/train/config.hpp"
+#include "experiments/train/optimizer_keys.hpp"
 
 namespace ringworld {
 namespace {
@@ -32,11 +33,7 @@ void read_frames(TomlTable table, VqganFrames& frames) {
 }
 
 void read_optimizer(TomlTable table, AdamWSettings& settings) {
-  table.read("beta1", settings.beta1);
-  table.read("beta2", settings.beta2);
-  table.read("epsilon", settings.epsilon);
-  table.read("weight_decay", settings.weight_decay);
-  table.read("clip", settings.clip);
+  read_optimizer_keys(table, settings);
   table.require_all_known();
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "experiments/train/step_progress.hpp"
 #include "vqgan/rows.hpp"
 
 namespace ringworld {
@@ -11,18 +12,13 @@ class VqganDisplay {
  public:
   /// @param steps  of the training     @param is_speaking  false on all ranks but one
   VqganDisplay(std::int64_t steps, bool is_speaking);
-  ~VqganDisplay();
-  VqganDisplay(const VqganDisplay&) = delete;
-  VqganDisplay& operator=(const VqganDisplay&) = delete;
 
   void step(const VqganStepRow& row);
   void evaluation(const VqganEvaluationRow& row);
 
  private:
   std::int64_t steps_;
-  bool is_speaking_;
-  bool is_terminal_;
-  double last_line_;
+  StepProgress progress_;
 };
 
 }  // namespace ringworld

@@ -9,7 +9,8 @@
 
 namespace ringworld {
 
-/// The use of a random stream. It is part of the stream's name, so that one use never shifts the draws of another.
+/// The use of a random stream. It is part of the stream's name, so that one use never shifts the draws of another. New
+/// ones are added at the end: the number of a purpose decides its draws.
 enum class DrawPurpose : std::uint64_t {
   needle_sequence = 1,
   text_targets,

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/error.hpp"
+#include "data/frame_spread.hpp"
 
 namespace ringworld {
 namespace {
@@ -11,24 +12,13 @@ namespace {
 /// Time stamps are multiples of units that do not divide a second evenly.
 constexpr double same_time = 1e-6;
 
-std::vector<std::int64_t> spread_uniformly(std::int64_t count, std::int64_t wanted) {
-  std::vector<std::int64_t> chosen;
-  // The order of operations is numpy's, as truncation makes a frame of the last bit.
-  const double step = wanted > 1 ? static_cast<double>(count - 1) / static_cast<double>(wanted - 1) : 0.0;
-  for (std::int64_t place = 0; place < wanted; ++place) {
-    const bool is_last = place > 0 && place + 1 == wanted;
-    chosen.push_back(is_last ? count - 1 : static_cast<std::int64_t>(static_cast<double>(place) * step));
-  }
-  return chosen;
-}
-
 }  // namespace
 
 std::vector<std::int64_t> choose_frames(std::span<const double> times, const FrameChoice& choice) {
   require(choice.frames == 0 || choice.frames_per_second == 0, "frames are chosen by number or by rate");
   const auto count = std::ssize(times);
   if (choice.frames > 0 && count > choice.frames) {
-    return spread_uniformly(count, choice.frames);
+    return spread_frames(count, choice.frames);
   }
   if (choice.frames_per_second == 0) {
     std::vector<std::int64_t> all(static_cast<std::size_t>(count));

@@ -21,25 +21,13 @@
 #include "vqgan/checkpoint.hpp"
 #include "vqgan/codebook.hpp"
 #include "vqgan/network.hpp"
+#include "vqgan/rank_share.hpp"
 
 namespace ringworld {
 namespace {
 
 /// Frames that the codebook is made from: numbers that no step reaches.
 constexpr std::uint64_t first_seeding_frame = std::uint64_t{1} << 40U;
-
-/// Items `begin <= i < end` of a rank.
-struct Share {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  [[nodiscard]] std::int64_t count() const { return end - begin; }
-};
-
-Share share_of(std::int64_t count, std::int64_t rank, std::int64_t ranks) {
-  return {.begin = count * rank / ranks, .end = count * (rank + 1) / ranks};
-}
-
-std::int64_t largest_share(std::int64_t count, std::int64_t ranks) { return (count + ranks - 1) / ranks; }
 
 /// The numbers of all ranks, in rank order, on every rank.
 /// @param per_item  numbers of an item     @param items  of all ranks, cut by share_of
@@ -123,7 +111,7 @@ class VqganTrainer {
 
   /// Calls `function(frames, first)` for every pass over frames of this rank, which are loaded.
   template <class Function>
-  void for_each_pass(const FrameSource& source, std::uint64_t first, const Share& share, Function&& function) {
+  void for_each_pass(const FrameSource& source, std::uint64_t first, const RankShare& share, Function&& function) {
     const auto size = static_cast<std::size_t>(architecture_.values.front().size());
     for (std::int64_t at = share.begin; at < share.end; at += network_.frames()) {
       const std::int64_t frames = std::min(network_.frames(), share.end - at);
@@ -138,7 +126,7 @@ class VqganTrainer {
     }
   }
 
-  [[nodiscard]] Share mine_of(std::int64_t frames) const { return share_of(frames, world_.rank(), world_.size()); }
+  [[nodiscard]] RankShare mine_of(std::int64_t frames) const { return share_of(frames, world_.rank(), world_.size()); }
 
   void append_z(std::int64_t frames, std::vector<float>& z) {
     const std::span<const float> found = access_.read(network_.z(frames));
@@ -459,51 +447,7 @@ class VqganTrainer {
   double last_checkpoint_ = 0;
 };
 
-void require_weight(const char* name, double value) {
-  require_input(std::isfinite(value) && value >= 0, fmt::format("training: {} is {}; give 0 or more", name, value));
-}
-
-void require_count(const char* name, std::int64_t value, std::int64_t least) {
-  require_input(value >= least, fmt::format("training: {} is {}; give {} or more", name, value, least));
-}
-
 }  // namespace
-
-void validate(const VqganTrainingPlan& plan) {
-  validate(plan.config);
-  validate(plan.learning_rate);
-  validate(plan.optimizer);
-  require_count("steps", plan.steps, 1);
-  require_count("batch", plan.batch, 1);
-  require_count("micro_batch", plan.micro_batch, 0);
-  require_count("plain_steps", plan.plain_steps, 0);
-  require_count("seeding_frames", plan.seeding_frames, 1);
-  require_count("seeding_rounds", plan.seeding_rounds, 0);
-  require_count("restart_every", plan.restart_every, 0);
-  require_count("evaluate_every", plan.evaluate_every, 0);
-  require_count("evaluation_frames", plan.evaluation_frames, 1);
-  require_weight("absolute_weight", plan.absolute_weight);
-  require_weight("squared_weight", plan.squared_weight);
-  require_weight("codebook_weight", plan.codebook_weight);
-  require_input(plan.restart_until >= 0 && plan.restart_until <= 1,
-                fmt::format("training: restart_until is {}; give a share of the steps, 0 to 1", plan.restart_until));
-  require_input(plan.plain_steps < plan.steps,
-                fmt::format("training: plain_steps is {} of {} steps; the quantiser needs steps too", plan.plain_steps,
-                            plan.steps));
-  const std::int64_t side = plan.config.codes_per_side();
-  require_input(plan.seeding_frames * side * side >= plan.config.codebook_size,
-                fmt::format("training: {} seeding_frames have {} vectors, the codebook has {} codes; give more frames",
-                            plan.seeding_frames, plan.seeding_frames * side * side, plan.config.codebook_size));
-}
-
-std::int64_t frames_per_pass(const VqganTrainingPlan& plan, std::int64_t ranks) {
-  const std::int64_t share = largest_share(plan.batch, ranks);
-  return plan.micro_batch > 0 ? std::min(plan.micro_batch, share) : share;
-}
-
-MemoryByUse plan_vqgan_training_memory(const VqganTrainingPlan& plan, std::int64_t ranks) {
-  return plan_vqgan_memory(describe_vqgan(plan.config), VqganUse::training, frames_per_pass(plan, ranks));
-}
 
 TrainingEnd train_vqgan(const Communicator& world, const VqganRun& run, VqganObserver& observer) {
   std::unique_ptr<VqganTrainer> trainer;

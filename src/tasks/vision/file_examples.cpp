@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/text_file.hpp"
+#include "data/frame_spread.hpp"
 #include "tasks/vision/codes_file.hpp"
 #include "tasks/vision/fields.hpp"
 #include "tensors/json_text.hpp"
@@ -163,15 +164,6 @@ class ExampleReader {
 std::vector<VisionKind> kinds_of_files() {
   return {VisionKind::image_text, VisionKind::text_image, VisionKind::video,
           VisionKind::text_video, VisionKind::video_text, VisionKind::text};
-}
-
-std::vector<std::int64_t> spread_frames(std::int64_t frames, std::int64_t wanted) {
-  require(frames >= 1 && wanted >= 1, "a video and what is used of it have a frame");
-  std::vector<std::int64_t> numbers;
-  for (std::int64_t index = 0; index < wanted; ++index) {
-    numbers.push_back(wanted == 1 ? 0 : index * (frames - 1) / (wanted - 1));
-  }
-  return numbers;
 }
 
 FileExamples::FileExamples(const FileExampleOptions& options, const VisionFormat& format, const std::string& digest)

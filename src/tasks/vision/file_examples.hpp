@@ -31,10 +31,6 @@ struct FileExampleOptions {
 /// The kinds that examples of a file can have.
 [[nodiscard]] std::vector<VisionKind> kinds_of_files();
 
-/// Numbers of the frames that are used of `frames`: all, or `wanted` of them from the first to the last, truncated as
-/// numpy.linspace(0, frames - 1, wanted) to integers.
-[[nodiscard]] std::vector<std::int64_t> spread_frames(std::int64_t frames, std::int64_t wanted);
-
 /// The examples of a file, all in memory; the same in every round.
 class FileExamples final : public VisionExamples {
  public:

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "data/frame_spread.hpp"
 #include "support/expect_error.hpp"
 #include "tasks/vision/vision_world.hpp"
 
@@ -77,6 +78,8 @@ TEST_F(FileExamplesTest, LongVideosKeepFirstAndLastFrame) {
   EXPECT_EQ(spread_frames(10, 4), (std::vector<std::int64_t>{0, 3, 6, 9}));
   EXPECT_EQ(spread_frames(9, 4), (std::vector<std::int64_t>{0, 2, 5, 8}));
   EXPECT_EQ(spread_frames(9, 1), (std::vector<std::int64_t>{0}));
+  // numpy rounds 122 / 14 * 7 to below 61.
+  EXPECT_EQ(spread_frames(123, 15)[7], 60);
   const VisionExample example = only(R"({"fields": "v", "v": [0, 1, 10, 11, 20, 21]})", {}, 2);
   EXPECT_EQ(example.document.tokens,
             (std::vector<Token>{1, 529, 4924, 29958, 32000, 32001, 40192, 32020, 32021, 40193, 1533, 4924, 29958, 2}));
