@@ -8,6 +8,7 @@
 #include "experiments/attention/rows.hpp"
 #include "experiments/evaluate/rows.hpp"
 #include "experiments/generate/rows.hpp"
+#include "experiments/info/rows.hpp"
 #include "experiments/sweep/rows.hpp"
 #include "experiments/tokenize/rows.hpp"
 #include "io/rank_row.hpp"
@@ -21,7 +22,7 @@ namespace ringworld {
 using RecordTables = std::tuple<AttentionRow, SampleRow, OverlapRow, TrainingStepRow, TrainingTermRow, TrainingStageRow,
                                 VqganStepRow, VqganEvaluationRow, NeedleCellRow, PerplexityRow, EvaluationMeasureRow,
                                 EvaluationNeedleRow, EvaluationTextRow, EvaluationRoundTripRow, EvaluationExampleRow,
-                                GenerationRow, SweepPointRow, TokenizedItemRow, TokenizedFrameRow, RankRow>;
+                                GenerationRow, SweepPointRow, TokenizedItemRow, TokenizedFrameRow, LinkRow, RankRow>;
 
 /// Calls `function(std::type_identity<Row>())` for each table.
 template <class Function>

@@ -15,6 +15,8 @@ wants_soak=false
 passed=0
 failed=0
 summary=()
+failures=()
+most_failures_shown=20
 # Tests of a build for GPUs, by name: those of the device module, those that name the backend, programs named for it, and
 # those of the machine code, which want no GPU.
 gpu_tests='^device\.|[Cc]uda|^[a-z_]+_device(_[a-z]+)?_ranks_|_sass$'
@@ -94,9 +96,35 @@ print(total("tests") - failed - skipped, failed, skipped)
 PYTHON
 }
 
+# Names of the failed tests of a JUnit file, each with the first line of what it said.
+failed_tests() {
+  /usr/bin/env python3 - "$1" <<'PYTHON'
+import re
+import sys
+import xml.etree.ElementTree as tree
+longest = 160
+def first_line(text, wanted=re.compile(r"\S")):
+    return next((line.strip()[:longest] for line in (text or "").splitlines() if wanted.search(line)), "")
+def reason(case, failure):
+    message = failure.get("message") or failure.text
+    said = first_line(message)
+    # pytest shows what it compared below the test's own words. CTest says why a test failed in the test's output only.
+    if said == "Failed":
+        more = first_line(case.findtext("system-out"), re.compile(r": Failure$|[Ee]rror:|\[ +FATAL +\]"))
+    else:
+        more = first_line(message, re.compile(r"^assert "))
+    return f"{said}; {more}" if more not in ("", said) else said
+for case in tree.parse(sys.argv[1]).getroot().iter("testcase"):
+    failure = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
+    if failure is not None:
+        place, name = case.get("classname"), case.get("name")
+        print((name if place in ("", None, name) else f"{place}::{name}") + ": " + reason(case, failure))
+PYTHON
+}
+
 # count NAME COMMAND...: a stage of tests; COMMAND gets the name of the JUnit file to write as its last argument.
 count() {
-  local name=$1 code=0 counts junit
+  local name=$1 code=0 counts junit names=()
   junit="${log_directory}/${1//[^A-Za-z0-9]/_}.xml"
   mkdir -p "$log_directory"
   rm -f "$junit"
@@ -108,11 +136,21 @@ count() {
     bad=1
   fi
   record "$name" "$good" "$bad" "$skipped"
+  mapfile -t names < <(failed_tests "$junit" 2>/dev/null)
+  failures+=("${names[@]/#/$name: }")
 }
 
 skip() {
   printf '==== %s\n     skipped: %s\n' "$1" "$2"
   summary+=("$(printf '%-4s  %-34s          %s' skip "$1" "$2")")
+}
+
+# Whoever reads only the end of the output finds there what failed.
+show_failures() {
+  ((${#failures[@]} > 0)) || return 0
+  printf '\nfailed tests:\n'
+  printf '  %s\n' "${failures[@]:0:most_failures_shown}"
+  ((${#failures[@]} <= most_failures_shown)) || printf '  and %d more\n' "$((${#failures[@]} - most_failures_shown))"
 }
 
 ctest_junit() {
@@ -296,6 +334,7 @@ main() {
   fi
   printf '\n'
   printf '%s\n' "${summary[@]}"
+  show_failures
   printf '%d s in all; logs in build/logs/test\n' "$(($(seconds_now) - started))"
   printf '%d passed, %d failed\n' "$passed" "$failed"
   ((failed == 0))

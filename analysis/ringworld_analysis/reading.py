@@ -25,7 +25,7 @@ PROVENANCE = "/provenance"
 HOPS, PROBES = "/overlap/hops", "/overlap/points"
 HOP_FIGURES = ("t_compute", "t_comm", "t_both", "bytes")
 
-#: Tables of `ringworld train` and `ringworld needle`. A record with one of LANGUAGE_TABLES needs no /attention.
+#: Tables of `ringworld train` and `ringworld needle`.
 STEPS, TERMS, STAGES = "/training/steps", "/training/terms", "/training/stages"
 CELLS, PERPLEXITY = "/needle/cells", "/needle/perplexity"
 #: Tables of `ringworld evaluate`, and the bytes of the pixels of its examples.
@@ -33,7 +33,10 @@ MEASURES, VIDEO_NEEDLES = "/evaluation/measures", "/evaluation/needles"
 HELD_OUT_TEXT, ROUND_TRIP, EXAMPLES = "/evaluation/text", "/evaluation/round_trip", "/evaluation/examples"
 EXAMPLE_FRAMES = "/evaluation/frames"
 EVALUATION_TABLES = (MEASURES, VIDEO_NEEDLES, HELD_OUT_TEXT, ROUND_TRIP, EXAMPLES)
-LANGUAGE_TABLES = (STEPS, TERMS, STAGES, CELLS, PERPLEXITY, *EVALUATION_TABLES)
+#: The table of `ringworld info --links`.
+LINKS = "/links"
+#: A record with one of these needs no /attention.
+OTHER_TABLES = (STEPS, TERMS, STAGES, CELLS, PERPLEXITY, *EVALUATION_TABLES, LINKS)
 
 #: Columns of /attention without which there is nothing to report.
 REQUIRED_ATTENTION_COLUMNS = (
@@ -107,19 +110,19 @@ class Source:
 def read_source(path: Path, label: str | None = None, *, needs_attention: bool = True) -> Source:
     """Read /attention and /provenance of a file.
 
-    Unless /attention is needed, a file that has a table of training or needles in its place has no rows of it.
+    Unless /attention is needed, a file that has another verb's table in its place has no rows of it.
 
     :raises InputError: when the file is missing, not HDF5, cut off, or lacks /attention or columns of it.
     """
     with _open(path) as file:
         try:
             attention = _read_table(file, ATTENTION, path)
-            if attention is None and not needs_attention and any(name in file for name in LANGUAGE_TABLES):
+            if attention is None and not needs_attention and any(name in file for name in OTHER_TABLES):
                 attention = _no_attention()
             if attention is None:
                 raise InputError(f"{path}: no table {ATTENTION}; is it a record of 'ringworld attention'?")
             provenance = _read_node(file[PROVENANCE]) if isinstance(file.get(PROVENANCE), h5py.Group) else None
-            has_roles = all("roles" in file[name].attrs for name in (ATTENTION, *LANGUAGE_TABLES) if name in file)
+            has_roles = all("roles" in file[name].attrs for name in (ATTENTION, *OTHER_TABLES) if name in file)
         except (OSError, RuntimeError, KeyError) as problem:
             raise InputError(f"{path}: damaged HDF5 file ({_first_line(problem)})") from problem
     missing = [name for name in REQUIRED_ATTENTION_COLUMNS if name not in attention]
@@ -208,6 +211,12 @@ def _unfold(file: h5py.File, probes: Table) -> Table:
     return Table(columns, roles=keys | {name: "measure" for name in columns if name not in keys})
 
 
+#: What a record means that is older than the column: a plain ring was all there was.
+SCHEDULE_BEFORE: dict[str, str | int | bool] = {
+    "schedule": "ring", "ulysses": 1, "window": 0, "head_groups": 1, "trim": False
+}  # fmt: skip
+
+
 def _to_table(dataset: h5py.Dataset) -> Table:
     data = dataset[()]
     columns = {
@@ -220,9 +229,11 @@ def _to_table(dataset: h5py.Dataset) -> Table:
         if "roles" in dataset.attrs
         else roles.before_roles(str(dataset.name), columns)
     )
-    if "layout" in columns and "schedule" not in columns:  # older than the column: a ring was all there was
-        columns["schedule"] = np.full(len(data), "ring")
-        of_columns["schedule"] = roles.KEY
+    if "layout" in columns:
+        for name, before in SCHEDULE_BEFORE.items():
+            if name not in columns:
+                columns[name] = np.full(len(data), before)
+                of_columns[name] = roles.KEY
     units, meanings = (_renamed(_described(dataset, name), old_names) for name in ("units", "meanings"))
     return Table(columns, units, meanings, of_columns)
 

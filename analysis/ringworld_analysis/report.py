@@ -12,7 +12,7 @@ from ringworld_analysis import __version__, formatting, markup
 from ringworld_analysis.content import DataSet, Finding, Grid, Section
 from ringworld_analysis.definitions import DEFINITIONS
 from ringworld_analysis.errors import InputError
-from ringworld_analysis.reading import LANGUAGE_TABLES, Source
+from ringworld_analysis.reading import OTHER_TABLES, Source
 from ringworld_analysis.roles import OLD_FORMAT
 from ringworld_analysis.run import PASS_ORDER, Run, ordered
 from ringworld_analysis.sections import builders_for
@@ -56,7 +56,7 @@ def page(run: Run, sections: list[Section], title: str) -> str:
 
 def _has_attention(run: Run) -> bool:
     """Tell whether the page should speak of the attention sweep, be it empty."""
-    return len(run.attention) > 0 or not run.has_language_tables
+    return len(run.attention) > 0 or not run.has_other_tables
 
 
 def _asset(name: str) -> str:
@@ -80,7 +80,7 @@ def _findings(run: Run, sections: list[Section]) -> list[Finding]:
     total, invalid = len(run.attention), len(run.invalid)
     counts = f"**{total - invalid}** of {formatting.counted(total, 'row')} {'is' if total == 1 else 'are'} valid"
     if not _has_attention(run):
-        first = _language_finding(run)
+        first = _other_finding(run)
     elif not total:
         first = Finding("`/attention` has no rows: the run ended before its first point was complete.", "bad")
     elif invalid:
@@ -103,9 +103,9 @@ def _findings(run: Run, sections: list[Section]) -> list[Finding]:
     return found
 
 
-def _language_finding(run: Run) -> Finding:
-    """Say how many rows of training and needles are valid."""
-    tables = [(name, run.records(name)) for name in LANGUAGE_TABLES]
+def _other_finding(run: Run) -> Finding:
+    """Say how many rows of other verbs are valid."""
+    tables = [(name, run.records(name)) for name in OTHER_TABLES]
     found = [(name, table) for name, table in tables if table is not None]
     invalid = sum(int(np.count_nonzero(~table["valid"].astype(bool))) for _, table in found)
     rows = ", ".join(f"{formatting.counted(len(table), 'row')} of `{name}`" for name, table in found)
@@ -132,7 +132,7 @@ def _origin_findings(source: Source) -> list[Finding]:
 def _scope(run: Run) -> str:
     table = run.attention
     if not len(table):
-        return "" if run.has_language_tables else "The sweep is empty."
+        return "" if run.has_other_tables else "The sweep is empty."
 
     def spread(noun: str, values: list[Any], plural: str = "") -> str:
         texts = [str(value) for value in values]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ringworld_analysis.reading import LANGUAGE_TABLES, Source, read_source
+from ringworld_analysis.reading import OTHER_TABLES, Source, read_source
 from ringworld_analysis.table import Column, Row, Table, concatenate
 
 #: Keys that the figures of a sweep show, as axes, panels, lines and colours. They hold every other key constant.
@@ -95,12 +95,12 @@ class Run:
         return concatenate(found) if found else None
 
     @cached_property
-    def has_language_tables(self) -> bool:
-        """Whether a file was written by `train` or `needle`."""
-        return any(self.records(name) is not None for name in LANGUAGE_TABLES)
+    def has_other_tables(self) -> bool:
+        """Whether a file was written by another verb than `attention`."""
+        return any(self.records(name) is not None for name in OTHER_TABLES)
 
     def records(self, name: str) -> Table | None:
-        """Return a table of training or needles from all files that have it, with the label of each row's file."""
+        """Return a table of another verb from all files that have it, with the label of each row's file."""
         found = []
         for source in self.sources:
             table = source.table(name)

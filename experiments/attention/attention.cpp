@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "comm/device_choice.hpp"
+#include "comm/nodes.hpp"
 #include "comm/stop_agreement.hpp"
 #include "core/activity.hpp"
 #include "core/clock.hpp"
@@ -21,6 +22,7 @@
 #include "core/thread_team.hpp"
 #include "device/gpu.hpp"
 #include "experiments/attention/config.hpp"
+#include "experiments/attention/plan_drawing.hpp"
 #include "experiments/attention/point.hpp"
 #include "experiments/attention/rows.hpp"
 #include "experiments/common/cpu_sharing.hpp"
@@ -79,9 +81,18 @@ std::string describe_devices(const std::set<DeviceKind>& kinds) {
   return text.empty() ? "host" : text;
 }
 
+Schedule schedule_of(const AttentionRow& row) {
+  Schedule schedule = find_enumerator<ScheduleKind>(row.schedule.view()).value_or(ScheduleKind::ring);
+  schedule.ulysses = static_cast<int>(row.ulysses);
+  schedule.window = static_cast<int>(row.window);
+  schedule.head_groups = static_cast<int>(row.head_groups);
+  schedule.is_trimmed = row.trim;
+  return schedule;
+}
+
 std::string name_of_point(const AttentionRow& row) {
-  return fmt::format("S={} P={} {} {} {} {} {}", row.context_length, row.ranks, row.schedule.view(), row.layout.view(),
-                     row.pass.view(), row.backend.view(), row.dtype.view());
+  return fmt::format("S={} P={} {} {} {} {} {}", row.context_length, row.ranks, describe(schedule_of(row)),
+                     row.layout.view(), row.pass.view(), row.backend.view(), row.dtype.view());
 }
 
 std::string describe_result(const AttentionRow& row) {
@@ -94,9 +105,20 @@ std::string describe_result(const AttentionRow& row) {
 }
 
 void print_summary(const std::vector<AttentionRow>& rows, const std::string& output) {
-  constexpr std::array<std::string_view, 11> columns{
-      "context_length",    "ranks",      "schedule", "layout", "pass", "step_time", "flops_per_second_per_rank",
-      "mfu_measured_peak", "peak_bytes", "error",    "valid"};
+  std::vector<std::string_view> columns{"context_length", "ranks", "schedule"};
+  const auto show_if_used = [&](std::string_view column, auto member, auto usual) {
+    if (std::ranges::any_of(rows, [&](const AttentionRow& row) { return row.*member != usual; })) {
+      columns.push_back(column);
+    }
+  };
+  show_if_used("ulysses", &AttentionRow::ulysses, 1);
+  show_if_used("window", &AttentionRow::window, 0);
+  show_if_used("head_groups", &AttentionRow::head_groups, 1);
+  show_if_used("trim", &AttentionRow::trim, false);
+  for (const std::string_view column : {"layout", "pass", "step_time", "flops_per_second_per_rank", "mfu_measured_peak",
+                                        "peak_bytes", "error", "valid"}) {
+    columns.push_back(column);
+  }
   fmt::print("{}", console_table(std::span<const AttentionRow>(rows), columns));
   fmt::print("{} points, {} valid -> {}\n", rows.size(), std::ranges::count_if(rows, &AttentionRow::valid), output);
   std::fflush(stdout);
@@ -173,6 +195,32 @@ void warn_of_shared_cpus(const Communicator& world, const std::vector<SweepPoint
   }
 }
 
+void say_what_is_left_out(const Communicator& world, const SweepPoints& sweep) {
+  if (sweep.left_out > 0 && world.is_root()) {
+    log_info(fmt::format("{} combinations are left out; the first: {}", sweep.left_out, sweep.first_of_left_out));
+  }
+}
+
+/// Collective over the job; the root prints.
+void draw_plans(const Communicator& world, const SweepOptions& values) {
+  std::vector<int> nodes = nodes_of(world);
+  nodes.resize(std::max(nodes.size(),
+                        static_cast<std::size_t>(std::max<std::int64_t>(0, *std::ranges::max_element(values.ranks)))),
+               nodes.back());
+  SweepPoints sweep;
+  on_every_rank(world, [&] { sweep = make_points(values, nodes); });
+  say_what_is_left_out(world, sweep);
+  if (!world.is_root()) {
+    return;
+  }
+  std::string text;
+  for (const SweepPoint& point : sweep.points) {
+    text += (text.empty() ? "" : "\n") + draw_plan(point);
+  }
+  fmt::print("{}", text);
+  std::fflush(stdout);
+}
+
 }  // namespace
 
 int run_attention(const Job& job) {
@@ -183,13 +231,20 @@ int run_attention(const Job& job) {
     return 0;
   }
   const Communicator& world = job.world;
+  if (values.dry_run) {
+    draw_plans(world, values);
+    return 0;
+  }
   const JobFiles files(job, {}, {{.flag = "--output", .path = values.output}});
-  std::vector<SweepPoint> points;
+  SweepPoints sweep;
   const std::set<DeviceKind> devices = devices_of(values);
   for (const DeviceKind kind : devices) {
     take_device(world, kind);
   }
-  on_every_rank(world, [&] { points = make_points(values, world.size()); });
+  const std::vector<int> nodes = nodes_of(world);
+  on_every_rank(world, [&] { sweep = make_points(values, nodes); });
+  say_what_is_left_out(world, sweep);
+  std::vector<SweepPoint>& points = sweep.points;
   warn_of_shared_cpus(world, points);
   RingSizes rings(world);
   decide_transports(world, rings, points);

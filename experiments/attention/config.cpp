@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <map>
 #include <set>
 
 #include "core/error.hpp"
@@ -12,6 +12,7 @@
 #include "experiments/common/run_flags.hpp"
 #include "io/row_keys.hpp"
 #include "sequence/plan_cost.hpp"
+#include "sequence/schedule_check.hpp"
 
 namespace ringworld {
 namespace {
@@ -50,6 +51,68 @@ void check_kernel(const SweepPoint& point) {
       make_block_attention(point.plan.backend, {.head_size = problem.head_size, .threads = point.plan.threads});
 }
 
+/// Which values of the lists are in a point, and which only in combinations that no schedule can run.
+class UsedValues {
+ public:
+  using Names = std::vector<std::string>;
+
+  void use(const Names& names) {
+    for (const std::string& name : names) {
+      why_not_[name].clear();
+    }
+  }
+
+  void leave_out(const Names& names, const std::string& reason) {
+    first_ = left_out_++ == 0 ? reason : first_;
+    for (const std::string& name : names) {
+      why_not_.try_emplace(name, reason);
+    }
+  }
+
+  [[nodiscard]] std::int64_t left_out() const { return left_out_; }
+  [[nodiscard]] const std::string& first_of_left_out() const { return first_; }
+
+  /// @throws Error(bad_input) when a value is in no point.
+  void require_all() const {
+    for (const auto& [name, reason] : why_not_) {
+      require_input(reason.empty(), reason);
+    }
+  }
+
+ private:
+  std::map<std::string, std::string> why_not_;  // empty: it is in a point
+  std::int64_t left_out_ = 0;
+  std::string first_;
+};
+
+/// The values of a combination by which a schedule may not be able to run it.
+UsedValues::Names names_of_values(const SweepPoint& point, const Schedule& schedule) {
+  const AttentionProblem& problem = point.plan.problem;
+  return {fmt::format("schedule {}", name_of(schedule.kind)),
+          fmt::format("ulysses {}", schedule.ulysses),
+          fmt::format("window {}", schedule.window),
+          fmt::format("head_groups {}", schedule.head_groups),
+          fmt::format("trim {}", schedule.is_trimmed),
+          fmt::format("ranks {}", point.ranks),
+          fmt::format("heads {}", problem.heads),
+          fmt::format("kv_heads {}", problem.kv_heads),
+          fmt::format("layout {}", name_of(point.plan.layout)),
+          fmt::format("causal {}", point.plan.is_causal)};
+}
+
+/// Gives the point its schedule, and what travels in its backward pass.
+/// @throws Error(bad_input) when they do not fit the point
+void decide_schedule(SweepPoint& point, const Schedule& wanted, RotationChoice choice) {
+  SequenceAttentionOptions& plan = point.plan;
+  check_schedule_flags(wanted, plan.problem, plan.layout, plan.is_causal, point.ranks);
+  plan.schedule = with_window(wanted, point.nodes);
+  const bool has_backward = plan.pass != AttentionPass::forward;
+  require_input(!has_backward || !wanted.is_trimmed || choice != RotationChoice::q,
+                "--trim drops keys: it does not go with --backward-rotation q");
+  const auto rotation = rotation_of(choice).value_or(cheaper_rotation(plan.schedule, plan.problem));
+  plan.backward_rotation = has_backward ? rotation : BackwardRotation::kv;
+}
+
 /// Calls `function(value)` for each value of a list: the loops of the product, written flat.
 template <class List, class Function>
 void each(const List& list, Function&& function) {
@@ -74,6 +137,10 @@ void declare(Options& options, SweepOptions& values) {
   options.add("context-length", values.context_length, "token", "tokens of one sequence, over all ranks");
   options.add("ranks", values.ranks, "rank", "ring sizes, each up to the size of the job; 0 = all");
   declare(options, RunFlag::schedule, values.schedule);
+  declare(options, RunFlag::ulysses, values.ulysses);
+  declare(options, RunFlag::window, values.window);
+  declare(options, RunFlag::head_groups, values.head_groups);
+  declare(options, RunFlag::trim, values.trim);
   declare(options, RunFlag::layout, values.layout);
   options.add("heads", values.heads, "", "query heads");
   options.add("kv-heads", values.kv_heads, "", "key/value heads, a divisor of heads; 0 = as heads");
@@ -104,18 +171,25 @@ void declare(Options& options, SweepOptions& values) {
       "0 = no limit");
   options.add("memory-limit", values.memory_limit, "B", "memory a rank may hold in buffers; 0 = what the node has");
   options.add("seed", values.seed, "", "seed of the inputs, and of the places where samples are taken");
+  options.add("dry-run", values.dry_run, "",
+              "draw the plan of each point, for any number of ranks, as if those beyond the job's were on its last "
+              "node; run and record nothing");
   declare(options, RunFlag::resume, values.resume);
   declare(options, RunFlag::retry_failed, values.retry_failed);
   declare(options, RunFlag::output, values.output);
   options.allow_config_file();
 }
 
-std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job_ranks) {
+SweepPoints make_points(const SweepOptions& values, const std::vector<int>& nodes) {
   check_scalars(values);
-  std::vector<SweepPoint> points;
+  const std::int64_t job_ranks = std::ssize(nodes);
+  SweepPoints sweep;
   std::set<std::string> keys;  // of their rows
   SweepPoint point;
+  Schedule schedule;
+  RotationChoice rotation = RotationChoice::automatic;
   AttentionProblem& problem = point.plan.problem;
+  UsedValues used;
   const auto add_point = [&](std::int64_t ranks) {
     require_input(ranks >= 0, fmt::format("--ranks: {} must be at least 1, or 0 for all", ranks));
     point.ranks = ranks == 0 ? job_ranks : ranks;
@@ -123,8 +197,17 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
         point.ranks <= job_ranks,
         fmt::format("--ranks {}: the job has {} ranks; start it with mpirun -n {} or more", ranks, job_ranks, ranks));
     check_kernel(point);
+    point.nodes.assign(nodes.begin(), nodes.begin() + point.ranks);
+    const UsedValues::Names names = names_of_values(point, schedule);
+    try {
+      decide_schedule(point, schedule, rotation);
+    } catch (const Error& error) {
+      used.leave_out(names, error.what());
+      return;
+    }
+    used.use(names);
     if (keys.insert(key_of(describe_point(point, values))).second) {
-      points.push_back(point);
+      sweep.points.push_back(point);
     }
   };
   // clang-format off
@@ -142,16 +225,21 @@ std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job
   each(values.inputs, [&](InputKind inputs) { point.inputs = inputs;
   each(values.polling, [&](bool is_polling) { point.plan.is_polling = is_polling;
   each(values.pass, [&](AttentionPass pass) { point.plan.pass = pass;
-  each(values.backward_rotation, [&](RotationChoice choice) {
-    const auto rotation = rotation_of(choice).value_or(cheaper_rotation(problem));
-    point.plan.backward_rotation = point.plan.pass == AttentionPass::forward ? BackwardRotation::kv : rotation;
+  each(values.backward_rotation, [&](RotationChoice choice) { rotation = choice;
   each(values.context_length, [&](std::int64_t context_length) { problem.context_length = context_length;
   each(values.layout, [&](Layout layout) { point.plan.layout = layout;
-  each(values.schedule, [&](Schedule schedule) { point.plan.schedule = schedule;
+  each(values.schedule, [&](ScheduleKind kind) { schedule.kind = kind;
+  each(values.ulysses, [&](int ulysses) { schedule.ulysses = ulysses;
+  each(values.window, [&](int window) { schedule.window = window;
+  each(values.head_groups, [&](int head_groups) { schedule.head_groups = head_groups;
+  each(values.trim, [&](bool is_trimmed) { schedule.is_trimmed = is_trimmed;
   each(values.ranks, add_point);
-  }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); });
+  }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); }); });
   // clang-format on
-  return points;
+  used.require_all();
+  sweep.left_out = used.left_out();
+  sweep.first_of_left_out = used.first_of_left_out();
+  return sweep;
 }
 
 }  // namespace ringworld

@@ -17,7 +17,11 @@ namespace ringworld {
 struct SweepOptions {
   std::vector<std::int64_t> context_length{4096};
   std::vector<std::int64_t> ranks{0};  // 0: all
-  std::vector<Schedule> schedule{Schedule::ring};
+  std::vector<ScheduleKind> schedule{ScheduleKind::ring};
+  std::vector<int> ulysses{1};
+  std::vector<int> window{0};  // 0: the ranks of a node
+  std::vector<int> head_groups{1};
+  std::vector<bool> trim{false};
   std::vector<Layout> layout{Layout::zigzag};
   std::vector<std::int64_t> heads{8};
   std::vector<std::int64_t> kv_heads{0};  // 0: as heads
@@ -41,6 +45,7 @@ struct SweepOptions {
   double time_limit = 0;
   std::int64_t memory_limit = 0;
   std::int64_t seed = 1;
+  bool dry_run = false;
   bool resume = false;
   bool retry_failed = false;
   std::string output = "ringworld-attention.h5";
@@ -53,13 +58,23 @@ struct SweepPoint {
   std::int64_t ranks = 1;
   Transport transport = Transport::automatic;  ///< of GPUs; of other devices automatic
   InputKind inputs = InputKind::random;
+  std::vector<int> nodes;  ///< of each of its ranks (comm/nodes.hpp)
   SequenceAttentionOptions plan;
+};
+
+struct SweepPoints {
+  std::vector<SweepPoint> points;
+  std::int64_t left_out = 0;      ///< combinations of the lists that no schedule can run
+  std::string first_of_left_out;  ///< why the first of them cannot
 };
 
 /// The product of the lists, in the order of running: ring sizes innermost, so that what is compared runs close in
 /// time. Points that differ only in what does not concern them (rotation, in a forward pass) appear once.
+/// Left out is what a schedule cannot run, such as head groups of a ring, as long as every value of every list is in
+/// some point; a window of 0 has become the ranks of a node.
+/// @param nodes  of each rank of the job
 /// @throws Error(bad_input) naming the flag whose value cannot be run, before anything runs.
-[[nodiscard]] std::vector<SweepPoint> make_points(const SweepOptions& values, std::int64_t job_ranks);
+[[nodiscard]] SweepPoints make_points(const SweepOptions& values, const std::vector<int>& nodes);
 
 /// The devices with memory of their own on which backends of the sweep run.
 [[nodiscard]] std::set<DeviceKind> devices_of(const SweepOptions& values);

@@ -6,11 +6,12 @@
 
 #include "io/record_array.hpp"
 #include "io/row.hpp"
+#include "io/schedule_columns.hpp"
 
 namespace ringworld {
 
 /// One point of a sweep.
-struct AttentionRow {
+struct AttentionRow : ScheduleColumns {
   static constexpr std::string_view path = "/attention";
   static constexpr std::string_view meaning =
       "one point of the attention sweep; times are medians over repeats of the slowest rank";
@@ -18,7 +19,6 @@ struct AttentionRow {
   std::int64_t context_length = 0;
   std::int64_t tokens_per_rank = 0;
   std::int64_t ranks = 0;
-  FixedString<24> schedule = "ring";
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> transport;
@@ -50,8 +50,12 @@ struct AttentionRow {
   double layout_efficiency_bound = 0;
   std::int64_t hops = 0;
   std::int64_t hops_model = 0;
+  std::int64_t messages = 0;
+  std::int64_t messages_model = 0;
   std::int64_t wire_bytes = 0;
   std::int64_t wire_bytes_model = 0;
+  std::int64_t wire_bytes_between_nodes = 0;
+  std::int64_t wire_bytes_between_nodes_model = 0;
   std::int64_t peak_bytes = 0;
   std::int64_t peak_bytes_model = 0;
   std::int64_t peak_resident_bytes = 0;
@@ -73,103 +77,123 @@ struct AttentionRow {
 
   static constexpr auto fields() {
     using R = AttentionRow;
-    return std::tuple{
-        Field{"context_length", &R::context_length, Role::key, "token", "tokens of one sequence, over all ranks (S)"},
-        Field{"tokens_per_rank", &R::tokens_per_rank, Role::model, "token", "tokens of the rank that holds most (T)"},
-        Field{"ranks", &R::ranks, Role::key, "rank", "ring size (P)"},
-        Field{"schedule", &R::schedule, Role::key, "", "how attention moves blocks between ranks: ring or all_gather"},
-        Field{"layout", &R::layout, Role::key, "", "which tokens a rank holds: contiguous, striped or zigzag"},
-        Field{"backend", &R::backend, Role::key, "", "backend whose kernels computed, by name"},
-        Field{"transport", &R::transport, Role::key, "",
-              "how blocks travel: mpi from host memory, else the name of the transport of device memory"},
-        Field{"dtype", &R::dtype, Role::key, "", "type of q, k, v and dout in memory"},
-        Field{"wire_dtype", &R::wire_dtype, Role::key, "", "type of activations while they travel round the ring"},
-        Field{"heads", &R::heads, Role::key, "", "query heads (H)"},
-        Field{"kv_heads", &R::kv_heads, Role::key, "", "key/value heads (Hkv)"},
-        Field{"head_size", &R::head_size, Role::key, "", "elements of one head (D)"},
-        Field{"batch", &R::batch, Role::key, "", "sequences a step (B)"},
-        Field{"causal", &R::causal, Role::key, "", "whether a query sees earlier tokens only"},
-        Field{"pass", &R::pass, Role::key, "", "forward, backward or forward_backward"},
-        Field{"backward_rotation", &R::backward_rotation, Role::key, "",
-              "what travels in backward: kv or q; none in forward"},
-        Field{"inputs", &R::inputs, Role::key, "",
-              "what the timed passes work on: random, or probe, whose answer is known"},
-        Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
-        Field{"polling", &R::polling, Role::key, "", "whether kernels drive communication between tiles"},
-        Field{"repeats", &R::repeats, Role::key, "", "timed repeats that were asked for"},
-        Field{"repeats_done", &R::repeats_done, Role::measure, "",
-              "timed repeats that were made; their raw samples are in /samples"},
-        Field{"step_time", &R::step_time, Role::measure, "s", "median over repeats of the slowest rank's time"},
-        Field{"step_time_min", &R::step_time_min, Role::measure, "s",
-              "smallest over repeats of the slowest rank's time"},
-        Field{"step_time_max", &R::step_time_max, Role::measure, "s",
-              "largest over repeats of the slowest rank's time"},
-        Field{"flop_causal", &R::flop_causal, Role::model, "FLOP",
-              "work of all ranks, visible (query, key) pairs under a causal mask only"},
-        Field{"flop_full", &R::flop_full, Role::model, "FLOP", "work of all ranks, every (query, key) pair counted"},
-        Field{"flops_per_second_per_rank", &R::flops_per_second_per_rank, Role::measure, "FLOP/s",
-              "flop_causal (flop_full when causal is false) / step_time / ranks"},
-        Field{"peak_flops_per_second", &R::peak_flops_per_second, Role::measure, "FLOP/s",
-              "peak of one rank for this dtype, measured in this run with this many ranks busy: of FMA chains, or on a "
-              "GPU "
-              "of a square matrix product (--gemm-extent)"},
-        Field{"mfu_measured_peak", &R::mfu_measured_peak, Role::measure, "1",
-              "flops_per_second_per_rank / peak_flops_per_second"},
-        Field{"nominal_flops_per_second", &R::nominal_flops_per_second, Role::model, "FLOP/s",
-              "peak by the rated clock for this dtype: of FMA and the rank's instruction set, or of the GPU's matrix "
-              "products, not divided among ranks that share the GPU; 0 where the clock or the GPU is unknown"},
-        Field{"mfu_nominal_peak", &R::mfu_nominal_peak, Role::measure, "1",
-              "flops_per_second_per_rank / nominal_flops_per_second; 0 where the latter is"},
-        Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s",
-              "batch * context_length / step_time"},
-        Field{
-            "layout_efficiency_bound", &R::layout_efficiency_bound, Role::model, "1",
-            "upper bound of the share of busy ranks for this schedule, layout and mask, if all ranks run in lockstep"},
-        Field{"hops", &R::hops, Role::measure, "",
-              "transfers of activations by one rank in one pass: hops of a ring, or collectives"},
-        Field{"hops_model", &R::hops_model, Role::model, "",
-              "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
-        Field{"wire_bytes", &R::wire_bytes, Role::measure, "B",
-              "bytes that all ranks together sent to others in one pass, counted"},
-        Field{"wire_bytes_model", &R::wire_bytes_model, Role::model, "B",
-              "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
-        Field{"peak_bytes", &R::peak_bytes, Role::measure, "B",
-              "largest over ranks of the memory held in buffers at once, of the memory that the backend's kernels use"},
-        Field{"peak_bytes_model", &R::peak_bytes_model, Role::model, "B",
-              "the same number, computed from the plan of the schedule"},
-        Field{"peak_resident_bytes", &R::peak_resident_bytes, Role::measure, "B",
-              "largest over ranks of the growth of the process's resident memory, libraries included"},
-        Field{"error", &R::error, Role::measure, "1",
-              "largest error of sampled rows against fp64, each relative to the largest of its own row; 0 with inputs "
-              "probe, "
-              "where every row is held against its known answer instead"},
-        Field{"error_rms", &R::error_rms, Role::measure, "1", "root mean square of these errors, of the worst tensor"},
-        Field{"error_tolerance", &R::error_tolerance, Role::model, "1",
-              "bound that error must keep for the row to be valid"},
-        Field{"lse_error", &R::lse_error, Role::measure, "1",
-              "the largest of these errors of the log-sum-exp alone, which stays fp32 in every dtype"},
-        Field{"lse_error_tolerance", &R::lse_error_tolerance, Role::model, "1", "bound that lse_error must keep"},
-        Field{
-            "probe_rows", &R::probe_rows, Role::measure, "",
-            "rows of out, log-sum-exp, dq, dk and dv of all ranks that the retrieval probe looked at, in a pass of its "
-            "own before the timed ones; 0: not run, as heads of this size have no probe of this length"},
-        Field{"probe_wrong_rows", &R::probe_wrong_rows, Role::verdict, "",
-              "probed rows that differ from the known answer"},
-        Field{
-            "probe_first_wrong", &R::probe_first_wrong, Role::verdict, "",
-            "the first of them: rank, token, the other token concerned, its origin rank and hop, and what happened to "
-            "it"},
-        Field{"valid", &R::valid, Role::verdict, "",
-              "whether the result was checked and right, and counts agreed with their models"},
-        Field{"outcome", &R::outcome, Role::verdict, "",
-              "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
-        Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
-        Field{"seed", &R::seed, Role::key, "", "seed of the inputs, and of the places where samples are taken"},
-        Field{"memory_limit", &R::memory_limit, Role::origin, "B",
-              "memory that a rank was allowed to hold; 0: no limit"},
-        Field{"time_limit", &R::time_limit, Role::origin, "s", "time that the point was allowed to take; 0: no limit"},
-        Field{"run", &R::run, Role::origin, "",
-              "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
+    return std::tuple_cat(
+        std::tuple{Field{"context_length", &R::context_length, Role::key, "token",
+                         "tokens of one sequence, over all ranks (S)"},
+                   Field{"tokens_per_rank", &R::tokens_per_rank, Role::model, "token",
+                         "tokens of the rank that holds most (T)"},
+                   Field{"ranks", &R::ranks, Role::key, "rank", "ring size (P)"}},
+        schedule_fields<R>(),
+        std::tuple{
+            Field{"layout", &R::layout, Role::key, "", "which tokens a rank holds: contiguous, striped or zigzag"},
+            Field{"backend", &R::backend, Role::key, "", "backend whose kernels computed, by name"},
+            Field{"transport", &R::transport, Role::key, "",
+                  "how blocks travel: mpi from host memory, else the name of the transport of device memory"},
+            Field{"dtype", &R::dtype, Role::key, "", "type of q, k, v and dout in memory"},
+            Field{"wire_dtype", &R::wire_dtype, Role::key, "", "type of activations while they travel round the ring"},
+            Field{"heads", &R::heads, Role::key, "", "query heads (H)"},
+            Field{"kv_heads", &R::kv_heads, Role::key, "", "key/value heads (Hkv)"},
+            Field{"head_size", &R::head_size, Role::key, "", "elements of one head (D)"},
+            Field{"batch", &R::batch, Role::key, "", "sequences a step (B)"},
+            Field{"causal", &R::causal, Role::key, "", "whether a query sees earlier tokens only"},
+            Field{"pass", &R::pass, Role::key, "", "forward, backward or forward_backward"},
+            Field{"backward_rotation", &R::backward_rotation, Role::key, "",
+                  "what travels in backward: kv or q; none in forward"},
+            Field{"inputs", &R::inputs, Role::key, "",
+                  "what the timed passes work on: random, or probe, whose answer is known"},
+            Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
+            Field{"polling", &R::polling, Role::key, "", "whether kernels drive communication between tiles"},
+            Field{"repeats", &R::repeats, Role::key, "", "timed repeats that were asked for"},
+            Field{"repeats_done", &R::repeats_done, Role::measure, "",
+                  "timed repeats that were made; their raw samples are in /samples"},
+            Field{"step_time", &R::step_time, Role::measure, "s", "median over repeats of the slowest rank's time"},
+            Field{"step_time_min", &R::step_time_min, Role::measure, "s",
+                  "smallest over repeats of the slowest rank's time"},
+            Field{"step_time_max", &R::step_time_max, Role::measure, "s",
+                  "largest over repeats of the slowest rank's time"},
+            Field{"flop_causal", &R::flop_causal, Role::model, "FLOP",
+                  "work of all ranks, visible (query, key) pairs under a causal mask only"},
+            Field{"flop_full", &R::flop_full, Role::model, "FLOP",
+                  "work of all ranks, every (query, key) pair counted"},
+            Field{"flops_per_second_per_rank", &R::flops_per_second_per_rank, Role::measure, "FLOP/s",
+                  "flop_causal (flop_full when causal is false) / step_time / ranks"},
+            Field{"peak_flops_per_second", &R::peak_flops_per_second, Role::measure, "FLOP/s",
+                  "peak of one rank for this dtype, measured in this run with this many ranks busy: of FMA chains, or "
+                  "on a "
+                  "GPU "
+                  "of a square matrix product (--gemm-extent)"},
+            Field{"mfu_measured_peak", &R::mfu_measured_peak, Role::measure, "1",
+                  "flops_per_second_per_rank / peak_flops_per_second"},
+            Field{
+                "nominal_flops_per_second", &R::nominal_flops_per_second, Role::model, "FLOP/s",
+                "peak by the rated clock for this dtype: of FMA and the rank's instruction set, or of the GPU's matrix "
+                "products, not divided among ranks that share the GPU; 0 where the clock or the GPU is unknown"},
+            Field{"mfu_nominal_peak", &R::mfu_nominal_peak, Role::measure, "1",
+                  "flops_per_second_per_rank / nominal_flops_per_second; 0 where the latter is"},
+            Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s",
+                  "batch * context_length / step_time"},
+            Field{"layout_efficiency_bound", &R::layout_efficiency_bound, Role::model, "1",
+                  "upper bound of the share of busy ranks for this schedule, layout and mask, if all ranks run in "
+                  "lockstep"},
+            Field{"hops", &R::hops, Role::measure, "",
+                  "transfers of activations by one rank in one pass, hops of a ring or collectives: mean over ranks, "
+                  "rounded up"},
+            Field{"hops_model", &R::hops_model, Role::model, "",
+                  "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
+            Field{"messages", &R::messages, Role::measure, "",
+                  "messages that all ranks together sent in one pass, counted for each receiving rank; operands and "
+                  "gradients"},
+            Field{"messages_model", &R::messages_model, Role::model, "",
+                  "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
+            Field{"wire_bytes", &R::wire_bytes, Role::measure, "B",
+                  "bytes that all ranks together sent to others in one pass, counted"},
+            Field{"wire_bytes_model", &R::wire_bytes_model, Role::model, "B",
+                  "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
+            Field{"wire_bytes_between_nodes", &R::wire_bytes_between_nodes, Role::measure, "B",
+                  "those of wire_bytes that went from one node to another"},
+            Field{"wire_bytes_between_nodes_model", &R::wire_bytes_between_nodes_model, Role::model, "B",
+                  "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
+            Field{"peak_bytes", &R::peak_bytes, Role::measure, "B",
+                  "largest over ranks of the memory held in buffers at once, of the memory that the backend's kernels "
+                  "use"},
+            Field{"peak_bytes_model", &R::peak_bytes_model, Role::model, "B",
+                  "the same number, computed from the plan of the schedule"},
+            Field{"peak_resident_bytes", &R::peak_resident_bytes, Role::measure, "B",
+                  "largest over ranks of the growth of the process's resident memory, libraries included"},
+            Field{"error", &R::error, Role::measure, "1",
+                  "largest error of sampled rows against fp64, each relative to the largest of its own row; 0 with "
+                  "inputs "
+                  "probe, "
+                  "where every row is held against its known answer instead"},
+            Field{"error_rms", &R::error_rms, Role::measure, "1",
+                  "root mean square of these errors, of the worst tensor"},
+            Field{"error_tolerance", &R::error_tolerance, Role::model, "1",
+                  "bound that error must keep for the row to be valid"},
+            Field{"lse_error", &R::lse_error, Role::measure, "1",
+                  "the largest of these errors of the log-sum-exp alone, which stays fp32 in every dtype"},
+            Field{"lse_error_tolerance", &R::lse_error_tolerance, Role::model, "1", "bound that lse_error must keep"},
+            Field{"probe_rows", &R::probe_rows, Role::measure, "",
+                  "rows of out, log-sum-exp, dq, dk and dv of all ranks that the retrieval probe looked at, in a pass "
+                  "of its "
+                  "own before the timed ones; 0: not run, as heads of this size have no probe of this length"},
+            Field{"probe_wrong_rows", &R::probe_wrong_rows, Role::verdict, "",
+                  "probed rows that differ from the known answer"},
+            Field{"probe_first_wrong", &R::probe_first_wrong, Role::verdict, "",
+                  "the first of them: rank, token, the other token concerned, its origin rank and hop, and what "
+                  "happened to "
+                  "it"},
+            Field{"valid", &R::valid, Role::verdict, "",
+                  "whether the result was checked and right, and counts agreed with their models"},
+            Field{"outcome", &R::outcome, Role::verdict, "",
+                  "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
+            Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
+            Field{"seed", &R::seed, Role::key, "", "seed of the inputs, and of the places where samples are taken"},
+            Field{"memory_limit", &R::memory_limit, Role::origin, "B",
+                  "memory that a rank was allowed to hold; 0: no limit"},
+            Field{"time_limit", &R::time_limit, Role::origin, "s",
+                  "time that the point was allowed to take; 0: no limit"},
+            Field{"run", &R::run, Role::origin, "",
+                  "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}});
   }
 };
 

@@ -17,6 +17,7 @@
 #include "experiments/common/ring_link.hpp"
 #include "io/console_table.hpp"
 #include "kernels/attention/attention.hpp"
+#include "sequence/schedule_check.hpp"
 
 namespace ringworld {
 namespace {
@@ -192,6 +193,60 @@ std::vector<Variant> variants_of(const CheckOptions& values) {
           {wide, wide, 4, 4, false}};
 }
 
+bool fits(const Schedule& schedule, const SequenceAttentionOptions& options, int ranks) {
+  try {
+    check_schedule(schedule, options.problem, options.layout, options.is_causal, ranks);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// Every schedule, and each of its parameters at the smallest value that these ranks and heads allow beside the usual
+/// one.
+std::vector<Schedule> schedules_of(const SequenceAttentionOptions& options, int ranks) {
+  std::vector<Schedule> schedules;
+  const auto add = [&](const Schedule& schedule) {
+    if (fits(schedule, options, ranks)) {
+      schedules.push_back(schedule);
+    }
+  };
+  const auto add_smallest = [&](ScheduleKind kind, int Schedule::* parameter, std::int64_t limit) {
+    Schedule schedule = kind;
+    for (schedule.*parameter = 2; schedule.*parameter <= limit; ++(schedule.*parameter)) {
+      if (fits(schedule, options, ranks)) {
+        schedules.push_back(schedule);
+        return;
+      }
+    }
+  };
+  for (std::size_t index = 0; index < schedule_names.size(); ++index) {
+    const auto kind = static_cast<ScheduleKind>(index);
+    if (kind == ScheduleKind::double_ring && ranks > 1) {
+      add_smallest(kind, &Schedule::window, ranks);  // whatever nodes there are
+    } else {
+      add(kind);
+    }
+  }
+  Schedule trimmed;
+  trimmed.is_trimmed = true;
+  add(trimmed);
+  add_smallest(ScheduleKind::ring, &Schedule::ulysses, ranks);
+  add_smallest(ScheduleKind::all_gather, &Schedule::head_groups, options.problem.kv_heads);
+  return schedules;
+}
+
+/// Layouts, masks and heads decide what is computed with a block, whatever brought it: the plain ring shows them all. An
+/// exchange of heads is shown by all heads that allow it.
+bool is_shown(const SequenceAttentionOptions& options, bool is_quick) {
+  const bool is_zigzag = options.layout == Layout::zigzag;
+  if (options.schedule == Schedule()) {
+    return is_zigzag || !is_quick;
+  }
+  const bool has_groups = options.problem.kv_heads < options.problem.heads;
+  return is_zigzag && options.is_causal && (has_groups || options.schedule.ulysses > 1);
+}
+
 /// @return whether it was done to its end, and not stopped by a signal
 bool check_attention(const Communicator& world, const Place& place, const CheckOptions& values, Report& report) {
   const ReportCheck add = [&](const CheckOutcome& outcome) { report.add(outcome); };
@@ -208,24 +263,20 @@ bool check_attention(const Communicator& world, const Place& place, const CheckO
     problem.heads = variant.heads;
     problem.kv_heads = variant.kv_heads;
     plan.options.is_causal = variant.is_causal;
-    for (std::size_t schedule = 0; schedule < schedule_names.size(); ++schedule) {
-      for (std::size_t layout = 0; layout < layout_names.size(); ++layout) {
-        plan.options.schedule = static_cast<Schedule>(schedule);
-        plan.options.layout = static_cast<Layout>(layout);
+    for (std::size_t layout = 0; layout < layout_names.size(); ++layout) {
+      plan.options.layout = static_cast<Layout>(layout);
+      for (const Schedule& schedule : schedules_of(plan.options, place.ranks.size())) {
+        plan.options.schedule = schedule;
         if (is_stop_wanted(world)) {
           return false;
         }
-        // Layouts, masks and heads decide what is computed with a block, whatever brought it: the ring shows them all.
-        const bool is_ring = plan.options.schedule == Schedule::ring;
-        const bool is_zigzag = plan.options.layout == Layout::zigzag;
-        const bool has_groups = problem.kv_heads < problem.heads;
-        if (is_ring ? is_zigzag || !values.is_quick : is_zigzag && has_groups) {
+        if (is_shown(plan.options, values.is_quick)) {
           check_by_probe(place.ranks, plan, add);
         }
       }
     }
   }
-  plan.options.schedule = Schedule::ring;
+  plan.options.schedule = ScheduleKind::ring;
   plan.options.layout = Layout::zigzag;
   plan.options.is_causal = true;
   for (const DType dtype : {DType::float32, DType::bfloat16}) {

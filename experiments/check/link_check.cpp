@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device/buffer.hpp"
+#include "experiments/common/block_contents.hpp"
 #include "probe/groups.hpp"
 
 namespace ringworld {
@@ -13,19 +14,13 @@ namespace {
 
 /// The bytes that `origin` starts round `round` with, whoever asks.
 void fill_block(std::span<std::uint8_t> block, std::uint64_t seed, std::int64_t origin, std::size_t round) {
-  const std::uint64_t key = scramble(scramble(seed) ^ static_cast<std::uint64_t>(origin)) ^ scramble(round);
-  for (std::size_t first = 0; first < block.size(); first += sizeof(std::uint64_t)) {
-    std::uint64_t word = scramble(key ^ first);
-    for (std::size_t i = first; i < std::min(first + sizeof(word), block.size()); ++i, word >>= 8U) {
-      block[i] = static_cast<std::uint8_t>(word);
-    }
-  }
+  fill_contents(block, scramble(scramble(seed) ^ static_cast<std::uint64_t>(origin)) ^ scramble(round));
 }
 
 }  // namespace
 
 LinkVerdict check_link(const Ring& ring, std::int64_t bytes, DeviceKind memory, std::uint64_t seed) {
-  Shift shift(ring, {.memory = memory});
+  Shift shift(ring.communicator(), {.memory = memory});
   Device& there = device(memory);
   Buffer current;
   Buffer incoming;
@@ -48,7 +43,7 @@ LinkVerdict check_link(const Ring& ring, std::int64_t bytes, DeviceKind memory, 
     there.copy(current.data(), expected.data(), lengths[round], there.compute_stream());
     there.compute_stream().synchronize();
     for (int hop = 1; hop <= ring.size(); ++hop) {  // the last brings a rank's own block home
-      shift.start({current.as<std::byte>(), size}, {incoming.as<std::byte>(), size});
+      shift.start(ring.neighbours(), {current.as<std::byte>(), size}, {incoming.as<std::byte>(), size});
       shift.wait();
       there.copy(received.data(), incoming.data(), lengths[round], there.compute_stream());
       there.compute_stream().synchronize();

@@ -23,7 +23,7 @@ struct Enumerators<DType> {
   static constexpr std::array<std::string_view, 2> names{"float32", "bfloat16"};
 };
 template <>
-struct Enumerators<Schedule> {
+struct Enumerators<ScheduleKind> {
   static constexpr std::string_view what = "schedule";
   static constexpr auto& names = schedule_names;
 };

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace ringworld {
 namespace {
@@ -49,6 +50,13 @@ void read_value(const std::string& source, const std::string& word, std::int64_t
   value = number * factor;
 }
 
+void read_value(const std::string& source, const std::string& word, int& value) {
+  std::int64_t number = 0;
+  read_value(source, word, number);
+  require_input(std::in_range<int>(number), fmt::format("{}: {} is out of range", source, word));
+  value = static_cast<int>(number);
+}
+
 void read_value(const std::string& source, const std::string& word, double& value) {
   require_input(parse_number(word, value) && std::isfinite(value),
                 fmt::format("{}: '{}' is not a number", source, word));
@@ -58,6 +66,7 @@ void read_value(const std::string& /*source*/, const std::string& word, std::str
 
 std::string toml_value(bool value) { return value ? "true" : "false"; }
 std::string toml_value(std::int64_t value) { return fmt::format("{}", value); }
+std::string toml_value(int value) { return fmt::format("{}", value); }
 std::string toml_value(double value) {
   const std::string text = fmt::format("{}", value);
   return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;

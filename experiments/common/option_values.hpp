@@ -25,6 +25,7 @@ namespace ringworld {
 /// Each throws Error(bad_input) `<source>: '<word>' is not ...`. `source` names the flag, or the file and key.
 void read_value(const std::string& source, const std::string& word, bool& value);
 void read_value(const std::string& source, const std::string& word, std::int64_t& value);
+void read_value(const std::string& source, const std::string& word, int& value);
 void read_value(const std::string& source, const std::string& word, double& value);
 void read_value(const std::string& source, const std::string& word, std::string& value);
 
@@ -71,6 +72,7 @@ void read_words(const std::string& source, const OptionWords& given, T& target) 
 
 [[nodiscard]] std::string toml_value(bool value);
 [[nodiscard]] std::string toml_value(std::int64_t value);
+[[nodiscard]] std::string toml_value(int value);
 [[nodiscard]] std::string toml_value(double value);
 [[nodiscard]] std::string toml_value(const std::string& value);
 template <NamedEnumeration Enumeration>

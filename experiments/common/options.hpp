@@ -19,7 +19,7 @@ namespace ringworld {
 /// The options of one verb. The flag `--context-length` is the TOML key `context_length`; lists are comma-separated on
 /// the command line, an item with a comma in double quotes; in TOML they are arrays, whose elements are taken whole, or
 /// text as on the command line. Integers may end in K, M or G (1024 and its powers). A flag given on the command line
-/// wins over the file. Targets are bool, std::int64_t, double, std::string, an enumeration with a table of names, or a
+/// wins over the file. Targets are bool, int, std::int64_t, double, std::string, an enumeration with a table of names, or a
 /// std::vector of one of them.
 class Options {
  public:

@@ -28,7 +28,7 @@ double measure_hop(const Ring& ring, Shift& shift, std::int64_t bytes, DeviceKin
     compute.synchronize();
     ring.communicator().barrier();
     const double start = now_seconds();
-    shift.start({outgoing.as<std::byte>(), size}, {incoming.as<std::byte>(), size});
+    shift.start(ring.neighbours(), {outgoing.as<std::byte>(), size}, {incoming.as<std::byte>(), size});
     {
       const WaitPhase wait("waiting for a hop from rank {}", ring.communicator().rank_in_job(ring.previous()));
       shift.wait();
@@ -45,7 +45,7 @@ double measure_hop(const Ring& ring, Shift& shift, std::int64_t bytes, DeviceKin
 }  // namespace
 
 RingLink measure_ring_link(const Ring& ring, std::int64_t bytes, DeviceKind memory) {
-  Shift shift(ring, {.memory = memory});
+  Shift shift(ring.communicator(), {.memory = memory});
   const double latency = measure_hop(ring, shift, 1, memory, 200);
   const double seconds = measure_hop(ring, shift, bytes, memory, 9);
   return {.bytes_per_second = static_cast<double>(bytes) / seconds, .latency_seconds = latency};

@@ -1,13 +1,47 @@
 #include "experiments/common/run_flags.hpp"
 
+#include <fmt/format.h>
+
 #include "core/error.hpp"
+#include "sequence/schedule_check.hpp"
 
 namespace ringworld {
+namespace {
+
+/// The flags that give this schedule, without those that are at their defaults.
+std::string flags_of(const Schedule& schedule) {
+  std::string text = fmt::format("--schedule {}", name_of(schedule.kind));
+  const Schedule plain;
+  if (schedule.ulysses != plain.ulysses) {
+    text += fmt::format(" --ulysses {}", schedule.ulysses);
+  }
+  if (schedule.window != plain.window) {
+    text += fmt::format(" --window {}", schedule.window);
+  }
+  if (schedule.head_groups != plain.head_groups) {
+    text += fmt::format(" --head-groups {}", schedule.head_groups);
+  }
+  if (schedule.is_trimmed) {
+    text += " --trim";
+  }
+  return text;
+}
+
+}  // namespace
 
 FlagText text_of(RunFlag flag) {
   switch (flag) {
     case RunFlag::schedule:
       return {"schedule", "", "how attention moves blocks between the ranks of a sequence"};
+    case RunFlag::ulysses:
+      return {"ulysses", "rank",
+              "also exchange heads among so many neighbours; the schedule runs over ranks / ulysses"};
+    case RunFlag::window:
+      return {"window", "rank", "of double_ring: ranks of an inner ring; 0: as many as a node has"};
+    case RunFlag::head_groups:
+      return {"head-groups", "", "of all_gather: groups of heads that are gathered one after another"};
+    case RunFlag::trim:
+      return {"trim", "", "of ring: drop what the mask hides from all ranks still to come (zigzag, causal)"};
     case RunFlag::layout:
       return {"layout", "", "which tokens of a sequence a rank holds"};
     case RunFlag::backend:
@@ -37,8 +71,17 @@ void declare(Options& options, RunFlags& flags, std::initializer_list<RunFlag> w
   for (const RunFlag flag : wanted) {
     switch (flag) {
       case RunFlag::schedule:
-        declare(options, flag, flags.schedule);
+        declare(options, flag, flags.schedule.kind);
+        declare(options, RunFlag::ulysses, flags.schedule.ulysses);
+        declare(options, RunFlag::window, flags.schedule.window);
+        declare(options, RunFlag::head_groups, flags.schedule.head_groups);
+        declare(options, RunFlag::trim, flags.schedule.is_trimmed);
         break;
+      case RunFlag::ulysses:
+      case RunFlag::window:
+      case RunFlag::head_groups:
+      case RunFlag::trim:
+        throw Error(ErrorKind::internal, "the parameters of a schedule are declared with it");
       case RunFlag::layout:
         declare(options, flag, flags.layout);
         break;
@@ -71,6 +114,25 @@ void declare(Options& options, RunFlags& flags, std::initializer_list<RunFlag> w
         break;
     }
   }
+}
+
+void check_schedule_flags(const Schedule& schedule, const AttentionProblem& problem, Layout layout, bool is_causal,
+                          std::int64_t ranks) {
+  try {
+    check_schedule(schedule, problem, layout, is_causal, ranks);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("{}: {}", flags_of(schedule), error.what()), error.where());
+  }
+}
+
+void check_schedule_flags(const Schedule& schedule, const ModelConfig& model, Layout layout, const MeshShape& mesh) {
+  const std::int64_t tp = mesh[MeshAxis::tp];
+  if (model.heads % tp != 0 || model.kv_heads % tp != 0) {
+    return;  // the parameters say what is wrong: it is the mesh
+  }
+  check_schedule_flags(schedule,
+                       {.heads = model.heads / tp, .kv_heads = model.kv_heads / tp, .head_size = model.head_size},
+                       layout, true, mesh[MeshAxis::sp]);
 }
 
 }  // namespace ringworld

@@ -6,13 +6,20 @@
 #include <string>
 #include <string_view>
 
+#include "comm/mesh.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/options.hpp"
+#include "kernels/attention/attention_problem.hpp"
+#include "model/config.hpp"
 
 namespace ringworld {
 
 enum class RunFlag : std::uint8_t {
-  schedule,
+  schedule,  ///< with its parameters, the four flags that follow
+  ulysses,
+  window,
+  head_groups,
+  trim,
   layout,
   backend,
   transport,
@@ -35,7 +42,7 @@ struct FlagText {
 
 /// One value of each; a verb takes those that it declares. `mesh` and `output` get their defaults from the verb.
 struct RunFlags {
-  Schedule schedule = Schedule::ring;
+  Schedule schedule;
   Layout layout = Layout::zigzag;
   Backend backend = Backend::host;
   Transport transport = Transport::automatic;
@@ -55,7 +62,15 @@ void declare(Options& options, RunFlag flag, T& target) {
   options.add(text.name, target, text.unit, text.help);
 }
 
-/// Declares the wanted flags, in this order.
+/// Declares the wanted flags, in this order; with a schedule all its parameters.
 void declare(Options& options, RunFlags& flags, std::initializer_list<RunFlag> wanted);
+
+/// check_schedule for a schedule that was given by flags: the message begins with them.
+/// @param ranks  of a sequence
+/// @throws Error(bad_input) that names the flags, what does not fit, and the nearest value that does
+void check_schedule_flags(const Schedule& schedule, const AttentionProblem& problem, Layout layout, bool is_causal,
+                          std::int64_t ranks);
+/// The same for the attention of a model on a mesh.
+void check_schedule_flags(const Schedule& schedule, const ModelConfig& model, Layout layout, const MeshShape& mesh);
 
 }  // namespace ringworld

@@ -61,7 +61,7 @@ std::filesystem::path model_file_beside(const std::string& weights) {
 }  // namespace
 
 TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint,
-                           Backend backend) {
+                           const RunFlags& flags) {
   const auto source = open_tensor_source(world, checkpoint);
   const ModelConfig config = read_model_config(*source);
   const bool is_foreign = !source->attribute("tokenizer").has_value();
@@ -88,7 +88,8 @@ TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const st
     require_input(tokenizer_->vocab_size() <= config.vocabulary.parts().front().size,
                   fmt::format("'{}': the tokenizer has {} tokens, the model {} of text", checkpoint,
                               tokenizer_->vocab_size(), config.vocabulary.parts().front().size));
-    parameters_ = std::make_unique<ShardedParameters>(config, mesh, backend);
+    check_schedule_flags(flags.schedule, config, flags.layout, mesh.shape());
+    parameters_ = std::make_unique<ShardedParameters>(config, mesh, flags.backend);
   });
   read_parameters(*source, *parameters_);
   digest_ = fmt::format("{:016x}", digest_of(*parameters_) ^ digest_of(description_.tokenizer));

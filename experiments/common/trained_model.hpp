@@ -5,6 +5,7 @@
 #include <string>
 
 #include "comm/mesh.hpp"
+#include "experiments/common/run_flags.hpp"
 #include "model/parameters.hpp"
 #include "tokens/tokenizer.hpp"
 #include "train/model_checkpoint.hpp"
@@ -13,12 +14,13 @@ namespace ringworld {
 
 class TrainedModel {
  public:
-  /// Collective over `world`, whose ranks form `mesh`, which must outlive this. The parameters lie where `backend`
-  /// computes.
+  /// Collective over `world`, whose ranks form `mesh`, which must outlive this. The parameters lie where the
+  /// backend of the flags computes.
   /// Weights of another program take their tokenizer from a `tokenizer.model` beside them.
-  /// @throws Error(bad_input, collective) when nothing says what the tokenizer is, or it cannot be made;
+  /// @throws Error(bad_input, collective) when nothing says what the tokenizer is, or it cannot be made, or the
+  /// schedule of the flags does not fit the model or the mesh;
   /// Error(out_of_memory, collective).
-  TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint, Backend backend);
+  TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint, const RunFlags& flags);
 
   [[nodiscard]] ShardedParameters& parameters() const { return *parameters_; }
   [[nodiscard]] const Tokenizer& tokenizer() const { return *tokenizer_; }

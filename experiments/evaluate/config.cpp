@@ -25,6 +25,8 @@ void require_values(const EvaluateOptions& values) {
     require_input(count >= 1, fmt::format("--{}: too small; give at least {}", flag, flag == "text-tokens" ? 2 : 1));
   }
   require_input(values.examples >= 0, fmt::format("--examples: {} must not be negative", values.examples));
+  require_input(values.log_length == 0 || values.log_length >= 2,
+                fmt::format("--log-length: {} is neither 0 nor at least 2", values.log_length));
   require_input(values.top_k >= 0, fmt::format("--top-k: {} must not be negative", values.top_k));
   for (const double temperature : values.temperature) {
     require_input(temperature >= 0, fmt::format("--temperature: {} must not be negative", temperature));
@@ -94,6 +96,9 @@ void declare(Options& options, EvaluateOptions& values) {
   options.add("rope-theta", values.rope_theta, "",
               "of needle videos: stage (as trained), scaled (with the square of the length beyond the trained one), or "
               "a number; everything else runs as trained");
+  options.add("log-length", values.log_length, "token",
+              "of needle videos: queries from this position on are longer, by log(position + 1) / log(log-length), for "
+              "they choose among more keys; 0 = none is");
   options.add("haystack", values.haystack, "",
               "text that the model was trained on: kjv, synthetic, or text files; its held-out part is used");
   options.add("text-windows", values.text_windows, "", "windows of held-out text");

@@ -54,6 +54,7 @@ struct EvaluateOptions : RunFlags {
   std::vector<std::string> needles{"1/1", "4/4", "6/6"};
   std::int64_t trials = 40;
   std::vector<std::string> rope_theta{"stage"};
+  std::int64_t log_length = 0;
   std::vector<std::string> haystack{"kjv"};
   std::int64_t text_windows = 64;
   std::int64_t text_tokens = 48;

@@ -155,7 +155,7 @@ class Evaluation {
     row.seed = values_.seed;
     row.ranks = model_.mesh().along(MeshAxis::sp).size();
     row.mesh = std::string_view(model_.mesh().shape().to_string());
-    row.schedule = name_of(values_.schedule);
+    row.set_schedule(values_.schedule);
     row.layout = name_of(values_.layout);
     row.backend = name_of(values_.backend);
     row.dtype = name_of(values_.dtype);
@@ -194,6 +194,7 @@ class Evaluation {
     auto row = new_row<EvaluationNeedleRow>();
     row.frames = point.cell.frames;
     row.rope_theta = theta_of(point);
+    row.log_length = values_.log_length;
     row.theta_mode = std::string_view(read_theta(point.theta).mode);
     row.kind = point.cell.depth.has_value() ? "single" : "multi";
     row.depth = point.cell.depth.value_or(std::numeric_limits<double>::quiet_NaN());
@@ -334,15 +335,16 @@ class Evaluation {
     const Measured measured = measure_needles(model_, point.cell, row.rope_theta);
     row.context_length = measured.context_length;
     row.wrong_needle = measured.wrong_needle;
+    row.nll = measured.nll;
     std::string line;
     record_.write([&] {
       count_into(measured.answers.parts().front(), row);
       row.ceiling = measured.ceilings.share("digit");
       cost_into(measured, row);
       record_.append(row);
-      line = fmt::format("{}: {}/{} right ({:.2f} to {:.2f}, ceiling {:.2f}), {} tokens, {}s", name_of_point(point),
-                         row.hits, row.trials, row.wilson_low, row.wilson_high, row.ceiling, row.context_length,
-                         with_si_prefix(row.seconds));
+      line = fmt::format("{}: {}/{} right ({:.2f} to {:.2f}, ceiling {:.2f}), nll {:.6f}, {} tokens, {}s",
+                         name_of_point(point), row.hits, row.trials, row.wilson_low, row.wilson_high, row.ceiling,
+                         row.nll, row.context_length, with_si_prefix(row.seconds));
     });
     return line;
   }

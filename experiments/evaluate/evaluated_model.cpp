@@ -11,7 +11,7 @@
 namespace ringworld {
 
 EvaluatedModel::EvaluatedModel(const Communicator& world, const Mesh& mesh, const EvaluateOptions& values)
-    : world_(world), mesh_(mesh), values_(values), trained_(world, mesh, values.checkpoint, values.backend) {
+    : world_(world), mesh_(mesh), values_(values), trained_(world, mesh, values.checkpoint, values) {
   on_every_rank(world, [&] {
     frames_ = read_frame_tokenizer_of(trained_.description(), values.frame_tokenizer, values.backend,
                                       static_cast<int>(values.threads));
@@ -40,8 +40,10 @@ std::int64_t EvaluatedModel::rows_per_pass(std::int64_t context_length, std::int
   return std::clamp<std::int64_t>(values_.tokens_per_pass / context_length, 1, rows);
 }
 
-NextTokenPredictor EvaluatedModel::predictor(std::int64_t context_length, std::int64_t batch, double theta) {
-  if (!predictor_ || context_length != context_length_ || batch != batch_ || theta != theta_) {
+NextTokenPredictor EvaluatedModel::predictor(std::int64_t context_length, std::int64_t batch, double theta,
+                                             std::int64_t log_length) {
+  if (!predictor_ || context_length != context_length_ || batch != batch_ || theta != theta_ ||
+      log_length != log_length_) {
     predictor_.reset();
     generator_.reset();
     const ModelOptions options{.batch = batch,
@@ -52,7 +54,8 @@ NextTokenPredictor EvaluatedModel::predictor(std::int64_t context_length, std::i
                                .wire_dtype = values_.dtype,
                                .backend = values_.backend,
                                .threads = values_.threads,
-                               .is_forward_only = true};
+                               .is_forward_only = true,
+                               .log_length = log_length};
     on_every_rank(world_, [&] {
       planned_bytes_ = memory_account(device_of(values_.backend)).current +
                        plan_prediction(trained_.parameters().config(), options, mesh_.shape(), world_.rank());
@@ -61,6 +64,7 @@ NextTokenPredictor EvaluatedModel::predictor(std::int64_t context_length, std::i
     context_length_ = context_length;
     batch_ = batch;
     theta_ = theta;
+    log_length_ = log_length;
   }
   return predictor_->function();
 }

@@ -41,7 +41,8 @@ class EvaluatedModel {
 
   /// A model for rows of this length; it may be the one of the call before. Collective.
   /// @throws Error(out_of_memory), Error(bad_input), on every rank.
-  NextTokenPredictor predictor(std::int64_t context_length, std::int64_t batch, double theta);
+  NextTokenPredictor predictor(std::int64_t context_length, std::int64_t batch, double theta,
+                               std::int64_t log_length = 0);
   /// Bytes that the plan gives to this rank while predictor() predicts: those held before it was made, and its own.
   [[nodiscard]] std::int64_t planned_bytes() const { return planned_bytes_; }
 
@@ -63,6 +64,7 @@ class EvaluatedModel {
   std::int64_t context_length_ = 0;
   std::int64_t batch_ = 0;
   double theta_ = 0;
+  std::int64_t log_length_ = 0;
   std::int64_t planned_bytes_ = 0;
   std::optional<Generator> generator_;
 };

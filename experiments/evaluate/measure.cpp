@@ -60,12 +60,12 @@ constexpr std::string_view unscored_part = "verb";
 
 /// Answers of a model to trials, side by side as far as tokens_per_pass permits.
 std::vector<CardAnswer> answer_all(EvaluatedModel& model, std::span<const CardTrial> trials, double theta,
-                                   Measured& measured) {
+                                   Measured& measured, std::int64_t log_length = 0) {
   const auto longest = [](const CardTrial& a, const CardTrial& b) { return a.tokens.size() < b.tokens.size(); };
   measured.context_length = std::ssize(std::ranges::max_element(trials, longest)->tokens);
   const std::int64_t batch = model.rows_per_pass(measured.context_length, std::ssize(trials));
   const DeviceKind memory = device_of(model.options().backend);
-  const NextTokenPredictor predict = model.predictor(measured.context_length, batch, theta);
+  const NextTokenPredictor predict = model.predictor(measured.context_length, batch, theta, log_length);
   reset_high_water(memory);
   model.world().barrier();
   const double start = now_seconds();
@@ -81,6 +81,15 @@ std::vector<CardAnswer> answer_all(EvaluatedModel& model, std::span<const CardTr
   measured.peak_bytes = model.world().all_reduce(memory_account(memory).high_water, Reduction::max);
   measured.planned_bytes = model.world().all_reduce(model.planned_bytes(), Reduction::max);
   measured.is_finite = std::ranges::all_of(answers, &CardAnswer::is_finite);
+  std::int64_t asked = 0;
+  for (const CardTrial& trial : trials) {
+    for (const AskedWord& word : trial.asked) {
+      asked += word.length;
+    }
+  }
+  for (const CardAnswer& answer : answers) {
+    measured.nll += answer.nll / static_cast<double>(asked);
+  }
   return answers;
 }
 
@@ -258,7 +267,7 @@ Measured measure_needles(EvaluatedModel& model, const VideoNeedleCell& cell, dou
     }
   });
   Measured measured;
-  const std::vector<CardAnswer> answers = answer_all(model, trials, theta, measured);
+  const std::vector<CardAnswer> answers = answer_all(model, trials, theta, measured, values.log_length);
   on_root(model.world(), [&] {
     for (std::size_t index = 0; index < trials.size(); ++index) {
       const CardTrial& trial = trials[index];

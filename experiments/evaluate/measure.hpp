@@ -27,6 +27,7 @@ struct Measured {
   std::int64_t wrong_needle = 0;
   std::int64_t context_length = 0;  ///< of a row
   std::int64_t tokens = 0;          ///< read or generated
+  double nll = 0;                   ///< of captions and digits asked for: mean over their tokens
   double seconds = 0;               ///< slowest rank
   std::int64_t peak_bytes = 0;      ///< of the rank that holds most
   std::int64_t planned_bytes = 0;   ///< of the rank that plans most; 0: not planned

@@ -8,11 +8,12 @@
 #include <tuple>
 
 #include "io/record_array.hpp"
+#include "io/schedule_columns.hpp"
 
 namespace ringworld {
 
 /// Columns of every row: which model was asked, on which data, how it was computed, and how that ended.
-struct EvaluationOrigin {
+struct EvaluationOrigin : ScheduleColumns {
   FixedString<48> stages;
   std::int64_t stage = 0;
   std::int64_t trained_context_length = 0;
@@ -21,7 +22,6 @@ struct EvaluationOrigin {
   std::int64_t seed = 0;
   std::int64_t ranks = 0;
   FixedString<48> mesh;
-  FixedString<24> schedule = "ring";
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> dtype;
@@ -47,31 +47,32 @@ constexpr Field<Row, Member> origin_field(const char* name, Member EvaluationOri
 template <class Row>
 constexpr auto origin_fields() {
   using O = EvaluationOrigin;
-  return std::tuple{
-      origin_field<Row>("stages", &O::stages, Role::key, "", "name of the list of stages that trained the model"),
-      origin_field<Row>("stage", &O::stage, Role::key, "", "last stage that it was trained in, counted from 0"),
-      origin_field<Row>("trained_context_length", &O::trained_context_length, Role::origin, "token",
-                        "context of the stage that trained it last"),
-      origin_field<Row>("training_seed", &O::training_seed, Role::key, "", "seed that the model was trained with"),
-      origin_field<Row>("split", &O::split, Role::key, "",
-                        "handwriting that is shown: evaluation, which training never sees, or training"),
-      origin_field<Row>("seed", &O::seed, Role::key, "", "seed of the items"),
-      origin_field<Row>("ranks", &O::ranks, Role::key, "rank", "ring size (P)"),
-      origin_field<Row>("mesh", &O::mesh, Role::key, "", "ranks on the axes dp,fsdp,tp,sp"),
-      origin_field<Row>("schedule", &O::schedule, Role::key, "",
-                        "how attention moves blocks between ranks: ring or all_gather"),
-      origin_field<Row>("layout", &O::layout, Role::key, "",
-                        "which tokens a rank holds: contiguous, striped or zigzag"),
-      origin_field<Row>("backend", &O::backend, Role::key, "", "backend whose kernels computed, by name"),
-      origin_field<Row>("dtype", &O::dtype, Role::key, "", "type of activations"),
-      origin_field<Row>("threads", &O::threads, Role::key, "", "threads of a rank"),
-      origin_field<Row>("checkpoint", &O::checkpoint, Role::origin, "", "file of the model, as it was given"),
-      origin_field<Row>("checkpoint_digest", &O::checkpoint_digest, Role::key, "",
-                        "digest of the model's parameters and tokenizer"),
-      origin_field<Row>("frame_tokenizer", &O::frame_tokenizer, Role::origin, "", "file of the frame tokenizer"),
-      origin_field<Row>("frame_tokenizer_digest", &O::frame_tokenizer_digest, Role::key, "",
-                        "digest of the frame tokenizer's weights"),
-      origin_field<Row>("cards_digest", &O::cards_digest, Role::key, "", "digest of the handwriting")};
+  return std::tuple_cat(
+      std::tuple{
+          origin_field<Row>("stages", &O::stages, Role::key, "", "name of the list of stages that trained the model"),
+          origin_field<Row>("stage", &O::stage, Role::key, "", "last stage that it was trained in, counted from 0"),
+          origin_field<Row>("trained_context_length", &O::trained_context_length, Role::origin, "token",
+                            "context of the stage that trained it last"),
+          origin_field<Row>("training_seed", &O::training_seed, Role::key, "", "seed that the model was trained with"),
+          origin_field<Row>("split", &O::split, Role::key, "",
+                            "handwriting that is shown: evaluation, which training never sees, or training"),
+          origin_field<Row>("seed", &O::seed, Role::key, "", "seed of the items"),
+          origin_field<Row>("ranks", &O::ranks, Role::key, "rank", "ring size (P)"),
+          origin_field<Row>("mesh", &O::mesh, Role::key, "", "ranks on the axes dp,fsdp,tp,sp")},
+      schedule_fields<Row>(),
+      std::tuple{
+          origin_field<Row>("layout", &O::layout, Role::key, "",
+                            "which tokens a rank holds: contiguous, striped or zigzag"),
+          origin_field<Row>("backend", &O::backend, Role::key, "", "backend whose kernels computed, by name"),
+          origin_field<Row>("dtype", &O::dtype, Role::key, "", "type of activations"),
+          origin_field<Row>("threads", &O::threads, Role::key, "", "threads of a rank"),
+          origin_field<Row>("checkpoint", &O::checkpoint, Role::origin, "", "file of the model, as it was given"),
+          origin_field<Row>("checkpoint_digest", &O::checkpoint_digest, Role::key, "",
+                            "digest of the model's parameters and tokenizer"),
+          origin_field<Row>("frame_tokenizer", &O::frame_tokenizer, Role::origin, "", "file of the frame tokenizer"),
+          origin_field<Row>("frame_tokenizer_digest", &O::frame_tokenizer_digest, Role::key, "",
+                            "digest of the frame tokenizer's weights"),
+          origin_field<Row>("cards_digest", &O::cards_digest, Role::key, "", "digest of the handwriting")});
 }
 
 template <class Row>
@@ -160,6 +161,7 @@ struct EvaluationNeedleRow : EvaluationOrigin {
   std::int64_t context_length = 0;
   double rope_theta = 0;
   FixedString<16> theta_mode;
+  std::int64_t log_length = 0;
   FixedString<16> kind;
   double depth = 0;
   std::int64_t needles_planted = 0;
@@ -168,6 +170,7 @@ struct EvaluationNeedleRow : EvaluationOrigin {
   std::int64_t hits = 0;
   std::int64_t trials = 0;
   std::int64_t wrong_needle = 0;
+  double nll = 0;
   double wilson_low = 0;
   double wilson_high = 0;
   double chance = 0;
@@ -188,6 +191,8 @@ struct EvaluationNeedleRow : EvaluationOrigin {
             Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles in this cell"},
             Field{"theta_mode", &R::theta_mode, Role::key, "",
                   "stage: as trained; scaled: with the square of the length beyond the trained one; given: a number"},
+            Field{"log_length", &R::log_length, Role::key, "token",
+                  "queries from this position on are longer, by log(position + 1) / log(log_length); 0: none is"},
             Field{"kind", &R::kind, Role::key, "",
                   "single: one needle, at a depth; multi: several, or one asked of several"},
             Field{"depth", &R::depth, Role::key, "1",
@@ -200,6 +205,8 @@ struct EvaluationNeedleRow : EvaluationOrigin {
             Field{"trials", &R::trials, Role::measure, "", "answers scored: videos * needles_asked"},
             Field{"wrong_needle", &R::wrong_needle, Role::measure, "",
                   "wrong answers that are the digit of another needle that was asked for"},
+            Field{"nll", &R::nll, Role::measure, "nat",
+                  "mean over the tokens of the digits asked for of -log p(token | tokens before it)"},
             Field{"wilson_low", &R::wilson_low, Role::measure, "1",
                   "lower end of the 95 % Wilson interval of hits / trials"},
             Field{"wilson_high", &R::wilson_high, Role::measure, "1",

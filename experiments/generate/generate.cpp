@@ -251,7 +251,7 @@ GenerationRow row_of(const GenerateOptions& values, const GivenFrames& given, co
                                                                           : values.frame_tokenizer);
     row.frame_tokenizer_digest = std::string_view(vision.frames->digest());
   }
-  row.schedule = name_of(values.schedule);
+  row.set_schedule(values.schedule);
   row.layout = name_of(values.layout);
   row.dtype = name_of(values.dtype);
   row.weights = std::string_view(values.gather_weights ? "gathered" : "held");
@@ -312,7 +312,7 @@ int run_generate(const Job& job) {
                   fmt::format("--mesh {}: one prompt is split by tp and sp: dp and fsdp must be 1", shape.to_string()));
   });
   const Mesh mesh(world, shape);
-  const TrainedModel trained(world, mesh, values.checkpoint, values.backend);
+  const TrainedModel trained(world, mesh, values.checkpoint, values);
   const CheckpointDescription& of_model = trained.description();
   Vision vision;  // null without frames
   std::optional<MediaOutput> media;

@@ -18,6 +18,7 @@
 #include "experiments/common/ring_link.hpp"
 #include "experiments/common/run_flags.hpp"
 #include "experiments/info/gpu_info.hpp"
+#include "experiments/info/links.hpp"
 #include "experiments/record_tables.hpp"
 #include "io/console_table.hpp"
 #include "io/rank_row.hpp"
@@ -44,6 +45,11 @@ struct InfoOptions {
   std::int64_t gemm_extent = 0;  // 0: by the backend
   std::int64_t hop_bytes = std::int64_t{32} << 20;
   std::int64_t triad_bytes = std::int64_t{128} << 20;
+  bool links = false;
+  std::int64_t links_max_bytes = std::int64_t{1} << 30;
+  std::int64_t links_repeats = 20;
+  std::string output = "links.h5";
+  bool resume = false;
 };
 
 std::string schema_page() {
@@ -121,6 +127,13 @@ int run_info(const Job& job) {
   options.add("hop-bytes", values.hop_bytes, "B", "size of a hop for the ring's bandwidth");
   options.add("triad-bytes", values.triad_bytes, "B",
               "size of each of the three arrays of the memory triad, of the two of a GPU's copy");
+  options.add("links", values.links, "",
+              "measure every kind of transfer between the ranks instead, at lengths from 8 B on, and record them");
+  options.add("links-max-bytes", values.links_max_bytes, "B",
+              "the longest transfer, as far as a quarter of the free memory holds it");
+  options.add("links-repeats", values.links_repeats, "", "measurements a length; 5 where they take longer than 2 s");
+  declare(options, RunFlag::output, values.output);
+  declare(options, RunFlag::resume, values.resume);
   if (!parse_options(job, options)) {
     return 0;
   }
@@ -130,7 +143,7 @@ int run_info(const Job& job) {
     require_input(values.seconds > 0, "--seconds must be positive");
     require_input(values.gemm_extent >= 0, "--gemm-extent must be positive, or 0 for the backend's own");
     backend = values.backend;
-    require_input(is_measured(backend),
+    require_input(values.links || is_measured(backend),
                   fmt::format("--backend {}: only {} are measured", name_of(backend), measured_backends()));
     wanted = values.transport;
     require_input(values.hop_bytes > 0 && values.triad_bytes >= 1024,
@@ -143,6 +156,16 @@ int run_info(const Job& job) {
     return 0;
   }
 
+  if (values.links) {
+    take_device(job.world, device_of(backend));
+    return measure_links(job, {.backend = backend,
+                               .transport = wanted,
+                               .max_bytes = values.links_max_bytes,
+                               .repeats = values.links_repeats,
+                               .output = values.output,
+                               .is_resumed = values.resume,
+                               .configuration = options.to_toml()});
+  }
   if (values.gemm_extent == 0) {
     values.gemm_extent = is_gpu(device_of(backend)) ? 8192 : 1024;
   }

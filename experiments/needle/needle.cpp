@@ -173,7 +173,7 @@ NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& value
   row.contexts = values.trials;
   row.ranks = ring.size();
   row.mesh = std::string_view(mesh.shape().to_string());
-  row.schedule = name_of(values.schedule);
+  row.set_schedule(values.schedule);
   row.layout = name_of(values.layout);
   row.backend = name_of(values.backend);
   row.dtype = name_of(values.dtype);
@@ -260,7 +260,7 @@ PerplexityRow describe_text(const NeedleCellRow& cell, const NeedleOptions& valu
   row.theta_mode = cell.theta_mode;
   row.contexts = values.perplexity_windows;
   row.ranks = cell.ranks;
-  row.schedule = cell.schedule;
+  row.set_schedule(values.schedule);
   row.layout = cell.layout;
   row.mesh = cell.mesh;
   row.backend = cell.backend;
@@ -342,7 +342,7 @@ int run_needle(const Job& job) {
     shape = parse_mesh(values.mesh, world.size());
   });
   const Mesh mesh(world, shape);
-  const TrainedModel trained(world, mesh, values.checkpoint, values.backend);
+  const TrainedModel trained(world, mesh, values.checkpoint, values);
   std::optional<NeedleTrials> source;
   std::vector<NeedlePoint> points;
   on_every_rank(world, [&] {

@@ -177,6 +177,7 @@ int run_score(const Job& job) {
   const ModelConfig config = read_model_config(*weights);
   ScoreInput input;
   on_every_rank(job.world, [&] {
+    check_schedule_flags(values.schedule, config, values.layout, shape);
     input = read_input(TensorReader::open(values.input), values.allow_non_finite);
     const auto unknown =
         std::ranges::find_if(input.tokens, [&](std::int32_t token) { return !config.vocabulary.contains(token); });

@@ -232,10 +232,14 @@ TrainOptions read_train_config(const std::string& path, std::int64_t depth) {
   table.read("keep_stages", values.keep_stages);
   table.read("output", values.output);
   try {
-    table.read("schedule", values.schedule);
+    table.read("schedule", values.schedule.kind);
   } catch (const Error& error) {
     throw Error(error.kind(), fmt::format("{} (the name of the list of stages is the key 'stages')", error.what()));
   }
+  table.read("ulysses", values.schedule.ulysses);
+  table.read("window", values.schedule.window);
+  table.read("head_groups", values.schedule.head_groups);
+  table.read("trim", values.schedule.is_trimmed);
   table.read("layout", values.layout);
   table.read("dtype", values.dtype);
   table.read("wire_dtype", values.wire_dtype);
@@ -292,6 +296,7 @@ TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
   for (std::size_t index = 0; index < stages.size(); ++index) {
     try {
       plan.stages.push_back(make_stage(stages[index], values, ranks));
+      check_schedule_flags(plan.schedule, plan.model, plan.layout, plan.stages.back().mesh);
     } catch (const Error& error) {
       throw Error(error.kind(), fmt::format("stage {}: {}", index, error.what()), error.where());
     }

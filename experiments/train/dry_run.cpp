@@ -34,7 +34,8 @@ std::string describe_cost(const TrainingPlan& plan, std::int64_t ranks) {
     text += fmt::format("\nstage {}: context_length {} mesh {} batch {} rope_theta {:g} steps {}\n", index,
                         stage.context_length, stage.mesh.to_string(), stage.batch, stage.rope_theta, stage.steps);
     text += fmt::format("  tokens per rank          {}\n",
-                        Partition(plan.layout, stage.context_length, stage.mesh[MeshAxis::sp]).tokens_per_rank());
+                        Partition(plan.layout, stage.context_length, stage.mesh[MeshAxis::sp], plan.schedule.ulysses)
+                            .tokens_per_rank());
     for (std::size_t use = 0; use < memory_use_names.size(); ++use) {
       text += fmt::format("  {:<24} {}\n", memory_use_names[use], bytes_text(memory.bytes[use]));
     }

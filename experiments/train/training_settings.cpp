@@ -147,7 +147,7 @@ std::vector<TrainingSetting> settings_of(const TrainOptions& values, const Train
               values.stages[index].warmup);
   }
   SettingWriter machine(settings, std::string(machine_prefix));
-  machine.add("schedule", name_of(plan.schedule));
+  machine.add("schedule", describe(plan.schedule));
   machine.add("layout", name_of(plan.layout));
   machine.add("backend", name_of(plan.backend));
   machine.add("transport", name_of(values.transport));

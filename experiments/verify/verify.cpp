@@ -142,6 +142,7 @@ int run_verify(const Job& job) {
     reader = TensorReader::open(values.input);
     plan.problem = problem_of(*reader, dtype, wire_dtype);
     plan.pass = reader->has("dout") ? AttentionPass::forward_backward : AttentionPass::forward;
+    check_schedule_flags(plan.schedule, plan.problem, plan.layout, plan.is_causal, job.world.size());
   });
   const bool has_backward = plan.pass == AttentionPass::forward_backward;
   const AttentionProblem& problem = plan.problem;
@@ -226,9 +227,9 @@ int run_verify(const Job& job) {
   }
   on_root(job.world, [&] { writer->finish(); });
   if (job.world.is_root()) {
-    fmt::print("verify: {} tokens x {} sequences, {} query and {} kv heads of {}, {} on {} ranks -> {}\n",
+    fmt::print("verify: {} tokens x {} sequences, {} query and {} kv heads of {}, {}, {} on {} ranks -> {}\n",
                problem.context_length, problem.batch, problem.heads, problem.kv_heads, problem.head_size,
-               name_of(values.layout), job.world.size(), values.output);
+               describe(values.schedule), name_of(values.layout), job.world.size(), values.output);
   }
   on_root(job.world, [&] {
     judge(writer->non_finite(), values.output, ErrorKind::check_failed, values.allow_non_finite, job.world);

@@ -32,6 +32,14 @@ void check_rows(const AttentionState& state, const Shape3& rows) {
           "block attention: maximum or sum does not fit the queries");
 }
 
+/// Of a state that a call reads and writes as a whole.
+void check_state(const AttentionState& state, std::int64_t head_size) {
+  const auto [batch, heads, tokens, output_head_size] = state.output.shape;
+  check_rows(state, {batch, heads, tokens});
+  require(output_head_size == head_size, "block attention: the last extent of the state's output is not the head size");
+  require(state.output.strides[3] == 1, "block attention: the last extent of the state's output must be dense");
+}
+
 void check(const ForwardBlock& block, const AttentionState& state, const ActivationView& out, std::int64_t head_size) {
   check_operands(block.q, block.k, block.v, block.mask, head_size);
   const Shape3 rows{block.q.batch(), block.q.heads(), block.q.tokens()};
@@ -67,6 +75,21 @@ bool BlockAttention::accumulate(const ForwardBlock& block, const AttentionState&
   check(block, state, out, head_size_);
   charge(cost_of(block, out));
   return run_accumulate(block, state, out, progress);
+}
+
+void BlockAttention::merge(const AttentionState& from, const AttentionState& into) {
+  check_state(from, head_size_);
+  check_state(into, head_size_);
+  require(from.output.shape == into.output.shape, "block attention: the two states are not of the same queries");
+  charge(cost_of_merge(into));
+  run_merge(from, into);
+}
+
+void BlockAttention::rescale(const TensorView<const float, 3>& maximum, const AttentionState& state) {
+  check_state(state, head_size_);
+  require(maximum.shape == state.maximum.shape, "block attention: the new maximum has not the shape of the state's");
+  charge(cost_of_rescale(state));
+  run_rescale(maximum, state);
 }
 
 void BlockAttention::finalize(const AttentionState& state, const ActivationView& out) {

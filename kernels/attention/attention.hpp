@@ -83,6 +83,10 @@ struct AttentionState {
   [[nodiscard]] AttentionState token_range(std::int64_t begin, std::int64_t count) const {
     return {maximum.slice(2, begin, count), sum.slice(2, begin, count), output.slice(2, begin, count)};
   }
+  /// The state of heads `begin <= h < begin + count`.
+  [[nodiscard]] AttentionState head_range(std::int64_t begin, std::int64_t count) const {
+    return {maximum.slice(1, begin, count), sum.slice(1, begin, count), output.slice(1, begin, count)};
+  }
 };
 
 /// One block of the backward pass.
@@ -140,6 +144,18 @@ class BlockAttention : public Kernel {
     return accumulate(block, state, ActivationView(), progress);
   }
 
+  /// Folds the state that another set of keys left into `into`: the state of both sets, in either order the same up to
+  /// rounding. A row whose maximum is -inf, on either side or on both, adds nothing, and its output is not read.
+  /// @param from  (B, H, Tq) and (B, H, Tq, D), the same queries; overlaps `into` nowhere
+  /// Cost: 3 FLOP an element of the output.
+  void merge(const AttentionState& from, const AttentionState& into);
+
+  /// Makes sum and output relative to another maximum, which `state` then has: what ranks that each hold some of the
+  /// keys call before they add up their sums and outputs. A row that has seen no key becomes one of sum 0 and output 0.
+  /// @param maximum  (B, H, Tq), nowhere below the state's own (unchecked)
+  /// Cost: 1 FLOP an element of the output.
+  void rescale(const TensorView<const float, 3>& maximum, const AttentionState& state);
+
   /// Divides, and writes the result of queries whose last block did not.
   /// @param out (B, Tq, H, D), overwritten
   void finalize(const AttentionState& state, const ActivationView& out);
@@ -165,6 +181,8 @@ class BlockAttention : public Kernel {
   virtual void run_reset(const AttentionState& state) = 0;
   virtual bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
                               const Progress& progress) = 0;
+  virtual void run_merge(const AttentionState& from, const AttentionState& into) = 0;
+  virtual void run_rescale(const TensorView<const float, 3>& maximum, const AttentionState& state) = 0;
   virtual void run_finalize(const AttentionState& state, const ActivationView& out) = 0;
   virtual void run_output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,
                                        const TensorView<float, 3>& delta) = 0;

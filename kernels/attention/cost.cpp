@@ -12,6 +12,10 @@ constexpr double backward_flop_per_pair = 10;  // q k again, dout v, p dout, ds 
 
 std::int64_t bytes_of(const ConstActivationView& view) { return view.size() * size_of(view.dtype); }
 
+std::int64_t state_bytes(const AttentionState& state) {
+  return (state.maximum.size() + state.sum.size() + state.output.size()) * float_bytes;
+}
+
 std::int64_t document_bytes(const BlockMask& mask) {
   return mask.has_documents() ? (mask.query_document_ids.size() + mask.key_document_ids.size()) * document_id_bytes : 0;
 }
@@ -67,6 +71,15 @@ Cost cost_of(const ForwardBlock& block, const ActivationView& out) {
   return {.flop = forward_flop_per_pair * products_of(block.q, block.k, block.mask),
           .bytes = static_cast<double>(bytes_of(block.q) + bytes_of(block.k) + bytes_of(block.v) +
                                        document_bytes(block.mask) + numbers + output + written)};
+}
+
+Cost cost_of_merge(const AttentionState& into) {
+  return {.flop = 3 * static_cast<double>(into.output.size()), .bytes = static_cast<double>(3 * state_bytes(into))};
+}
+
+Cost cost_of_rescale(const AttentionState& state) {
+  return {.flop = static_cast<double>(state.output.size()),
+          .bytes = static_cast<double>(2 * state_bytes(state) + state.maximum.size() * float_bytes)};
 }
 
 Cost cost_of(const AttentionState& state, const ActivationView& out) {

@@ -22,6 +22,14 @@ namespace ringworld {
 /// maximum and sum are read and written; the state's output is read and written, or only read where `out` is written.
 [[nodiscard]] Cost cost_of(const ForwardBlock& block, const ActivationView& out);
 
+/// `merge`: two multiplications and an addition an element of the output. Bytes: the three tensors of both states are
+/// read, those of one are written.
+[[nodiscard]] Cost cost_of_merge(const AttentionState& into);
+
+/// `rescale`: one multiplication an element of the output. Bytes: the three tensors of the state are read and written,
+/// the new maximum is read.
+[[nodiscard]] Cost cost_of_rescale(const AttentionState& state);
+
 /// `finalize`: one division an element. Bytes: the sum and the state's output are read, out is written.
 [[nodiscard]] Cost cost_of(const AttentionState& state, const ActivationView& out);
 

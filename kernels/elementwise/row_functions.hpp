@@ -109,6 +109,8 @@ struct RowFunctions {
   /// Sum of e^(value - maximum) over a row, which are also written unless `exponentials` is null.
   float (*sum_exponentials)(const float* values, std::int64_t count, float maximum, float* exponentials) = nullptr;
   void (*scale)(float* values, std::int64_t count, float factor) = nullptr;
+  /// to = to_factor * to + from_factor * from
+  void (*combine)(const float* from, float from_factor, float* to, float to_factor, std::int64_t count) = nullptr;
   void (*adamw)(const AdamWRow&) = nullptr;
   /// In double, in an order that is the same for every instruction set.
   double (*sum_of_squares)(const float* values, std::int64_t count) = nullptr;

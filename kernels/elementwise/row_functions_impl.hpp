@@ -219,6 +219,11 @@ void scale(float* values, std::int64_t count, float factor) {
 }
 
 template <class S>
+void combine(const float* from, float from_factor, float* to, float to_factor, std::int64_t count) {
+  sweep<S>(count, [&](auto block) { block.store(to, block.load(to) * to_factor + block.load(from) * from_factor); });
+}
+
+template <class S>
 void adamw(const AdamWRow& row) {
   using Float = typename S::Float;
   const AdamWFactors& by = row.factors;
@@ -287,6 +292,7 @@ constexpr RowFunctions make_row_functions() {
           .maximum = &maximum<S>,
           .sum_exponentials = &sum_exponentials<S>,
           .scale = &scale<S>,
+          .combine = &combine<S>,
           .adamw = &adamw<S>,
           .sum_of_squares = &sum_of_squares};
 }

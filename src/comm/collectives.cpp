@@ -1,6 +1,8 @@
 #include "comm/collectives.hpp"
 
 #include "comm/collectives_impl.hpp"
+#include "comm/communicator_impl.hpp"
+#include "comm/device_choice.hpp"
 #include "comm/pretended/pretended.hpp"
 #include "core/activity.hpp"
 #include "core/error.hpp"
@@ -8,12 +10,33 @@
 namespace ringworld {
 namespace {
 
+std::unique_ptr<Collectives> make_collectives(const Communicator& communicator, DeviceKind memory) {
+  if (memory == DeviceKind::host) {
+    return make_mpi_collectives();
+  }
+  switch (transport_of(communicator, memory)) {
+    case Transport::nccl:
+      return make_nccl_collectives(communicator);
+    case Transport::device_aware_mpi:
+      return make_device_aware_collectives(communicator, memory);
+    case Transport::staged:
+      return make_staged_collectives(communicator, memory);
+    case Transport::automatic:
+      break;
+  }
+  throw Error(ErrorKind::internal, "the transport was not decided");
+}
+
 Collectives& collectives_of(const Communicator& communicator, DeviceKind memory) {
-  require(memory != DeviceKind::pinned, "floats travel from host or from device memory");
+  require(memory != DeviceKind::pinned, "blocks travel from host or from device memory");
   if (communicator.is_pretended()) {
     return pretended_collectives();
   }
-  return memory == DeviceKind::host ? mpi_collectives() : device_collectives(communicator, memory);
+  std::unique_ptr<Collectives>& made = CommunicatorAccess::collectives(communicator, memory);
+  if (made == nullptr) {
+    made = make_collectives(communicator, memory);
+  }
+  return *made;
 }
 
 void check_lengths(const Communicator& communicator, std::size_t shard, std::size_t whole) {
@@ -27,6 +50,20 @@ void check_blocks(const Communicator& communicator, const RankBlocks& blocks, st
     require(bytes >= 0 && bytes <= blocks.distance && bytes % element_bytes == 0,
             "collective: a block does not fit its place, or is not whole elements");
   }
+}
+
+void check_root(const Communicator& communicator, int root) {
+  require(root >= 0 && root < communicator.size(), "collective: the root is no rank of its communicator");
+}
+
+/// Whether a collective of one vector has nothing to move.
+bool moves_nothing(const Communicator& communicator, std::size_t length) {
+  return communicator.size() == 1 || length == 0;
+}
+
+void check_limit(std::int64_t message_limit) {
+  require(message_limit >= static_cast<std::int64_t>(sizeof(float)) && message_limit <= default_message_limit,
+          "collective: a message holds 4 bytes to 1 GiB");
 }
 
 }  // namespace
@@ -46,7 +83,7 @@ bool PendingCollective::test() {
 
 void PendingCollective::wait() {
   if (impl_ != nullptr) {
-    const WaitPhase wait("waiting for the other ranks' shards");
+    const WaitPhase wait("waiting for the other ranks in a collective");
     impl_->wait();
     impl_.reset();
   }
@@ -64,18 +101,71 @@ PendingCollective start_reduce_scatter(const Communicator& communicator, std::sp
   return PendingCollective(collectives_of(communicator, memory).start_reduce_scatter(communicator, all, mine));
 }
 
-PendingCollective start_all_gather(const Communicator& communicator, const RankBlocks& blocks, DeviceKind memory) {
+PendingCollective start_all_gather(const Communicator& communicator, const RankBlocks& blocks, DeviceKind memory,
+                                   std::int64_t message_limit) {
+  check_limit(message_limit);
   check_blocks(communicator, blocks, 1);
-  return PendingCollective(collectives_of(communicator, memory).start_all_gather(communicator, blocks));
+  return PendingCollective(collectives_of(communicator, memory).start_all_gather(communicator, blocks, message_limit));
 }
 
-PendingCollective start_reduce_scatter(const Communicator& communicator, const RankBlocks& blocks, DeviceKind memory) {
+PendingCollective start_reduce_scatter(const Communicator& communicator, const RankBlocks& blocks, DeviceKind memory,
+                                       std::int64_t message_limit) {
+  check_limit(message_limit);
   check_blocks(communicator, blocks, sizeof(float));
-  return PendingCollective(collectives_of(communicator, memory).start_reduce_scatter(communicator, blocks));
+  return PendingCollective(
+      collectives_of(communicator, memory).start_reduce_scatter(communicator, blocks, message_limit));
+}
+
+PendingCollective start_all_to_all(const Communicator& communicator, const RankBlocks& sent, const RankBlocks& received,
+                                   DeviceKind memory, std::int64_t message_limit) {
+  check_limit(message_limit);
+  check_blocks(communicator, sent, 1);
+  check_blocks(communicator, received, 1);
+  const int rank = communicator.rank();
+  const std::int64_t own_bytes = sent.bytes[static_cast<std::size_t>(rank)];
+  require(received.bytes[static_cast<std::size_t>(rank)] == own_bytes, "collective: the own block has two lengths");
+  Collectives& collectives = collectives_of(communicator, memory);
+  if (own_bytes > 0 && !communicator.is_pretended()) {
+    Device& place = device(memory);
+    place.copy(received.block(rank), sent.block(rank), own_bytes, place.compute_stream());
+  }
+  return PendingCollective(collectives.start_all_to_all(communicator, sent, received, message_limit));
+}
+
+PendingCollective start_broadcast(const Communicator& communicator, std::span<std::byte> block, int root,
+                                  DeviceKind memory, std::int64_t message_limit) {
+  check_limit(message_limit);
+  check_root(communicator, root);
+  if (moves_nothing(communicator, block.size())) {
+    return {};
+  }
+  return PendingCollective(
+      collectives_of(communicator, memory).start_broadcast(communicator, block, root, message_limit));
+}
+
+PendingCollective start_reduce(const Communicator& communicator, std::span<float> values, int root, Reduction reduction,
+                               DeviceKind memory, std::int64_t message_limit) {
+  check_limit(message_limit);
+  check_root(communicator, root);
+  if (moves_nothing(communicator, values.size())) {
+    return {};
+  }
+  return PendingCollective(
+      collectives_of(communicator, memory).start_reduce(communicator, values, root, reduction, message_limit));
+}
+
+PendingCollective start_all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction,
+                                   DeviceKind memory, std::int64_t message_limit) {
+  check_limit(message_limit);
+  if (moves_nothing(communicator, values.size())) {
+    return {};
+  }
+  return PendingCollective(
+      collectives_of(communicator, memory).start_all_reduce(communicator, values, reduction, message_limit));
 }
 
 void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction, DeviceKind memory) {
-  if (communicator.size() > 1 && !values.empty()) {
+  if (!moves_nothing(communicator, values.size())) {
     const WaitPhase wait("waiting in a reduction over {} ranks", communicator.size());
     collectives_of(communicator, memory).all_reduce(communicator, values, reduction);
   }

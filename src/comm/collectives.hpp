@@ -3,6 +3,9 @@
 ///
 ///   all_gather       rank r gives shard r, all receive every shard        [0|1|2|3]   on every rank
 ///   reduce_scatter   all give whole vectors, rank r receives shard r of their sum
+///   all_to_all       every rank gives each rank a block of its own
+///   broadcast        one rank gives, all receive the same
+///   reduce           all give whole vectors, one rank receives their sum (all_reduce: every rank)
 ///
 /// Source: Rajbhandari, Rasley, Ruwase, He, "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models",
 /// arXiv:1910.02054, section 5.
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "comm/message_size.hpp"
 #include "device/device.hpp"
 
 namespace ringworld {
@@ -54,24 +58,60 @@ class PendingCollective {
 [[nodiscard]] PendingCollective start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
                                                      std::span<float> mine, DeviceKind memory = DeviceKind::host);
 
-/// One block of every rank in one stretch of memory, at equal distances: that of rank r begins at `r * distance`. All
-/// ranks have the same lengths.
+// What follows takes any length. Where MPI carries the memory itself, a message has at most `message_limit` bytes, which
+// every rank gives alike; staged memory travels in pieces of a fixed size, and NCCL knows no limit.
+
+/// One block of every rank in one stretch of memory, at equal distances.
 struct RankBlocks {
   std::byte* memory = nullptr;
   std::int64_t distance = 0;        ///< bytes
   std::vector<std::int64_t> bytes;  ///< of each rank's block, at most `distance`; may be 0
+
+  [[nodiscard]] std::byte* block(int rank) const { return memory + rank * distance; }
 };
 
 /// All-gathers the blocks: a rank's own block is already in its place, the others are overwritten.
+/// @param blocks  with the same lengths on every rank
 /// Collective over `communicator`, and driven like the others.
 [[nodiscard]] PendingCollective start_all_gather(const Communicator& communicator, const RankBlocks& blocks,
-                                                 DeviceKind memory = DeviceKind::host);
+                                                 DeviceKind memory = DeviceKind::host,
+                                                 std::int64_t message_limit = default_message_limit);
 
 /// Adds up the floats of each block over all ranks: a rank's own block becomes the sum, the other blocks hold nothing
 /// then.
+/// @param blocks  with the same lengths on every rank
 /// @throws Error when a block is not whole floats. Collective over `communicator`.
 [[nodiscard]] PendingCollective start_reduce_scatter(const Communicator& communicator, const RankBlocks& blocks,
-                                                     DeviceKind memory = DeviceKind::host);
+                                                     DeviceKind memory = DeviceKind::host,
+                                                     std::int64_t message_limit = default_message_limit);
+
+/// Block r of `sent` goes to rank r, block r of `received` comes from rank r. The own block is copied, on the compute
+/// stream. The first one of a communicator and a memory blocks until every rank has started it.
+/// @param received  elsewhere than `sent`; its block r has the length that rank r sends here
+/// @throws Error when the own block has two lengths. Collective over `communicator`.
+[[nodiscard]] PendingCollective start_all_to_all(const Communicator& communicator, const RankBlocks& sent,
+                                                 const RankBlocks& received, DeviceKind memory = DeviceKind::host,
+                                                 std::int64_t message_limit = default_message_limit);
+
+/// Overwrites `block` by what it is at the root.
+/// @param block  of the same length on every rank
+/// @throws Error when the root is no rank. Collective over `communicator`.
+[[nodiscard]] PendingCollective start_broadcast(const Communicator& communicator, std::span<std::byte> block, int root,
+                                                DeviceKind memory = DeviceKind::host,
+                                                std::int64_t message_limit = default_message_limit);
+
+/// Replaces `values` at the root by their sum or extreme over all ranks; elsewhere they hold nothing then.
+/// @param values  (n), the same n on every rank
+/// @throws Error when the root is no rank. Collective over `communicator`.
+[[nodiscard]] PendingCollective start_reduce(const Communicator& communicator, std::span<float> values, int root,
+                                             Reduction reduction, DeviceKind memory = DeviceKind::host,
+                                             std::int64_t message_limit = default_message_limit);
+
+/// Replaces `values` by their sum or extreme over all ranks, as `all_reduce` does.
+/// @param values  (n), the same n on every rank
+[[nodiscard]] PendingCollective start_all_reduce(const Communicator& communicator, std::span<float> values,
+                                                 Reduction reduction, DeviceKind memory = DeviceKind::host,
+                                                 std::int64_t message_limit = default_message_limit);
 
 /// Replaces `values` by their sum or extreme over all ranks, of any length. Host memory: blocks.
 void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction,

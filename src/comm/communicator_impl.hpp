@@ -40,17 +40,17 @@ class Communicator::Impl {
   const int rank;
   const int size;
   const Transport wanted_transport;
-  std::optional<Transport> transport;                                                     // decided at its first use
-  std::array<std::unique_ptr<Collectives>, device_kind_names.size()> device_collectives;  // made at their first use
-  std::vector<int> ranks_in_job;                                                          // found at their first use
+  std::optional<Transport> transport;  // decided at its first use
+  std::array<std::unique_ptr<Collectives>, device_kind_names.size()>
+      collectives;                // of each memory, made at their first use
+  std::vector<int> ranks_in_job;  // found at their first use
 };
 
 /// Gives src/comm access to the implementation of a Communicator.
 struct CommunicatorAccess {
   [[nodiscard]] static Communicator::Impl& impl(const Communicator& communicator) { return *communicator.impl_; }
-  [[nodiscard]] static std::unique_ptr<Collectives>& device_collectives(const Communicator& communicator,
-                                                                        DeviceKind memory) {
-    return communicator.impl_->device_collectives[static_cast<std::size_t>(memory)];
+  [[nodiscard]] static std::unique_ptr<Collectives>& collectives(const Communicator& communicator, DeviceKind memory) {
+    return communicator.impl_->collectives[static_cast<std::size_t>(memory)];
   }
 };
 

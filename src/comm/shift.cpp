@@ -1,45 +1,54 @@
+#include "comm/shift.hpp"
+
 #include "comm/device_choice.hpp"
 #include "comm/pretended/pretended.hpp"
-#include "comm/ring.hpp"
 #include "comm/shift_impl.hpp"
 #include "core/error.hpp"
 
 namespace ringworld {
 namespace {
 
-std::unique_ptr<Shift::Impl> make_shift(const Ring& ring, const ShiftOptions& options) {
+std::unique_ptr<Shift::Impl> make_shift(const Communicator& ranks, const ShiftOptions& options) {
   require(options.message_limit > 0 && options.message_limit <= default_message_limit,
           "a message holds 1 byte to 1 GiB");
   require(options.chunk_bytes > 0 && options.chunk_bytes <= default_message_limit, "a chunk holds 1 byte to 1 GiB");
-  if (ring.communicator().is_pretended()) {
+  if (ranks.is_pretended()) {
     return make_pretended_shift(options);
   }
   if (options.memory == DeviceKind::host) {
-    return make_mpi_shift(ring, options);
+    return make_mpi_shift(ranks, options);
   }
   require(options.memory != DeviceKind::pinned, "blocks travel from host or from device memory");
-  switch (transport_of(ring.communicator(), options.memory)) {
+  switch (transport_of(ranks, options.memory)) {
     case Transport::nccl:
-      return make_nccl_shift(ring, options);
+      return make_nccl_shift(ranks, options);
     case Transport::device_aware_mpi:
-      return make_device_aware_shift(ring, options);
+      return make_device_aware_shift(ranks, options);
     case Transport::staged:
-      return make_staged_shift(ring, options);
+      return make_staged_shift(ranks, options);
     case Transport::automatic:
       break;
   }
   throw Error(ErrorKind::internal, "the transport was not decided");
 }
 
+void check_peer(int peer, std::size_t bytes, int ranks) {
+  require(peer >= -1 && peer < ranks, "a hop's peer is no rank of its communicator");
+  require(peer >= 0 || bytes == 0, "a hop has a block for nobody, or from nobody");
+}
+
 }  // namespace
 
-Shift::Shift(const Ring& ring, const ShiftOptions& options) : impl_(make_shift(ring, options)) {}
+Shift::Shift(const Communicator& ranks, const ShiftOptions& options)
+    : ranks_(ranks.size()), impl_(make_shift(ranks, options)) {}
 Shift::Shift(Shift&&) noexcept = default;
 Shift& Shift::operator=(Shift&&) noexcept = default;
 Shift::~Shift() = default;
 
-void Shift::start(std::span<const std::byte> to_next, std::span<std::byte> from_previous) {
-  impl_->start(to_next, from_previous);
+void Shift::start(const Peers& peers, std::span<const std::byte> sent, std::span<std::byte> received) {
+  check_peer(peers.to, sent.size(), ranks_);
+  check_peer(peers.from, received.size(), ranks_);
+  impl_->start(peers, sent, received);
 }
 bool Shift::test() { return impl_->test(); }
 void Shift::wait(const std::function<void()>& meanwhile) { impl_->wait(meanwhile); }

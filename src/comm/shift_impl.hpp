@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "comm/ring.hpp"
+#include "comm/shift.hpp"
 
 namespace ringworld {
 
@@ -11,7 +11,8 @@ namespace ringworld {
 class Shift::Impl {
  public:
   virtual ~Impl() = default;
-  virtual void start(std::span<const std::byte> to_next, std::span<std::byte> from_previous) = 0;
+  /// Peers and spans were checked.
+  virtual void start(const Peers& peers, std::span<const std::byte> sent, std::span<std::byte> received) = 0;
   virtual bool test() = 0;
   virtual void wait(const std::function<void()>& meanwhile) = 0;
   [[nodiscard]] virtual bool needs_driving() const { return true; }
@@ -19,12 +20,13 @@ class Shift::Impl {
   Traffic traffic;
 };
 
-/// Each is collective over the ring. Host memory, or device memory that MPI takes and nobody else works on:
-[[nodiscard]] std::unique_ptr<Shift::Impl> make_mpi_shift(const Ring& ring, const ShiftOptions& options);
+/// Each is collective over `ranks`. Host memory, or device memory that MPI takes and nobody else works on:
+[[nodiscard]] std::unique_ptr<Shift::Impl> make_mpi_shift(const Communicator& ranks, const ShiftOptions& options);
 /// Device memory; one a transport.
-[[nodiscard]] std::unique_ptr<Shift::Impl> make_device_aware_shift(const Ring& ring, const ShiftOptions& options);
-[[nodiscard]] std::unique_ptr<Shift::Impl> make_staged_shift(const Ring& ring, const ShiftOptions& options);
+[[nodiscard]] std::unique_ptr<Shift::Impl> make_device_aware_shift(const Communicator& ranks,
+                                                                   const ShiftOptions& options);
+[[nodiscard]] std::unique_ptr<Shift::Impl> make_staged_shift(const Communicator& ranks, const ShiftOptions& options);
 /// @throws Error(bad_input) naming the build option when NCCL was not built.
-[[nodiscard]] std::unique_ptr<Shift::Impl> make_nccl_shift(const Ring& ring, const ShiftOptions& options);
+[[nodiscard]] std::unique_ptr<Shift::Impl> make_nccl_shift(const Communicator& ranks, const ShiftOptions& options);
 
 }  // namespace ringworld

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <thread>
 
 namespace ringworld {
 namespace {
@@ -45,14 +46,24 @@ void catch_stop_signals() {
   action.sa_handler = &note_stop_signal;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;  // a read or write that was interrupted goes on
+  sigset_t caught{};
+  sigemptyset(&caught);
   for (const StopSignal& signal : stop_signals) {
     struct sigaction before{};
     const bool is_nohup =
         signal.number == SIGHUP && sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler == SIG_IGN;
     if (!is_nohup) {
       sigaction(signal.number, &action, nullptr);
+      sigaddset(&caught, signal.number);
     }
   }
+  // This thread keeps the signals that the others are about to block.
+  std::thread([] {
+    while (true) {
+      ::pause();
+    }
+  }).detach();
+  pthread_sigmask(SIG_BLOCK, &caught, nullptr);
 }
 
 int stop_signal() noexcept { return noted_signal.load(std::memory_order_relaxed); }

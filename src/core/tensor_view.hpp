@@ -119,6 +119,14 @@ struct BasicActivationView {
     return part;
   }
 
+  /// The heads `begin <= h < begin + count`.
+  [[nodiscard]] BasicActivationView head_range(std::int64_t begin, std::int64_t count) const {
+    BasicActivationView part = *this;
+    part.data = static_cast<Byte*>(data) + begin * strides[2] * size_of(dtype);
+    part.shape[2] = count;
+    return part;
+  }
+
   /// The typed view; unchecked, `T` must be the type of `dtype`.
   template <class T>
   [[nodiscard]] auto as() const {

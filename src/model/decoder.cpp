@@ -26,7 +26,7 @@ struct Decoder::Impl {
         options(options_in),
         ranks(parameters.mesh().along(MeshAxis::sp)),
         tp(parameters.mesh().along(MeshAxis::tp)),
-        partition(options.layout, options.prompt_length, ranks.size()),
+        partition(options.layout, options.prompt_length, ranks.size(), options.schedule.ulysses),
         positions(partition.positions(ranks.rank())),
         step_shape(shape_of(1)),
         compute(options.backend, options.threads, parameters.profile(), [this] { parameters.progress(); }),

@@ -119,6 +119,15 @@ void TransformerLayer::rotate(const Pass& pass, const ActivationView& x, RopeDir
       {.x = x, .cosine = pass.cosine, .sine = pass.sine, .pairing = options_.rope_pairing, .direction = direction});
 }
 
+void TransformerLayer::rotate_queries(const Pass& pass, const ActivationView& x, RopeDirection direction) {
+  Pass queries = pass;
+  if (pass.query_cosine.data != nullptr) {
+    queries.cosine = pass.query_cosine;
+    queries.sine = pass.query_sine;
+  }
+  rotate(queries, x, direction);
+}
+
 void TransformerLayer::sum_over_tp(const RowsView& rows) { sum_over_ranks(tp_, rows, tp_scratch(), compute_); }
 
 void TransformerLayer::project_qkv(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept) {
@@ -127,8 +136,13 @@ void TransformerLayer::project_qkv(const Pass& pass, const LayerWeights& weights
     const auto scope = compute_.scope(Work::elementwise);
     compute_.tensors().add_to_rows(weights.qkv_bias, kept.qkv);
   }
-  // q and k lie side by side and turn alike.
-  rotate(pass, heads_of(kept.qkv, 0, options_.shape.heads + options_.shape.kv_heads), RopeDirection::forward);
+  const LocalShape& shape = options_.shape;
+  if (pass.query_cosine.data == nullptr) {  // q and k lie side by side and turn alike
+    rotate(pass, heads_of(kept.qkv, 0, shape.heads + shape.kv_heads), RopeDirection::forward);
+  } else {
+    rotate_queries(pass, heads_of(kept.qkv, 0, shape.heads), RopeDirection::forward);
+    rotate(pass, heads_of(kept.qkv, shape.query_size(), shape.kv_heads), RopeDirection::forward);
+  }
   compute_.progress();
 }
 
@@ -273,7 +287,7 @@ void TransformerLayer::backward_attention(const Pass& pass, const LayerActivatio
                                      .dk = dk,
                                      .dv = dv});
   }
-  rotate(pass, dq, RopeDirection::inverse);
+  rotate_queries(pass, dq, RopeDirection::inverse);
   rotate(pass, dk, RopeDirection::inverse);
   const RowsView dqkv(dqkv_.data(), shape.dtype, {shape.rows(), shape.qkv_size()});
   {

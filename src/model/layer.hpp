@@ -69,6 +69,8 @@ class TransformerLayer {
     TensorView<const float, 2> cosine;               ///< (T, D / 2)
     TensorView<const float, 2> sine;                 ///< (T, D / 2)
     TensorView<const std::int32_t, 2> document_ids;  ///< (B, T), or null
+    TensorView<const float, 2> query_cosine{};       ///< of queries, if they have another table than keys; else null
+    TensorView<const float, 2> query_sine{};
   };
 
   /// `middle_before` + `branch` is the layer's input, which is written to `kept.x`; with a null `middle_before` it is
@@ -101,6 +103,7 @@ class TransformerLayer {
                      std::span<const float> inverse_rms, const RowsView& dnormed, const RowsView& dx);
   void normalise(const RmsNormForward& norm);
   void rotate(const Pass& pass, const ActivationView& x, RopeDirection direction);
+  void rotate_queries(const Pass& pass, const ActivationView& x, RopeDirection direction);
   void sum_over_tp(const RowsView& rows);
   [[nodiscard]] ActivationView heads_of(const RowsView& rows, std::int64_t column, std::int64_t heads) const;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "comm/collectives.hpp"
 #include "core/error.hpp"
@@ -71,6 +72,7 @@ struct Model::Impl {
   DualArray<std::int32_t> table_rows;    // (B, T), of the embedding's table, of the tokens of the pass
   DualArray<std::int32_t> document_ids;  // (B, T), where there are documents
   RopeTable rope_table;
+  std::optional<RopeTable> query_table;  // where queries grow with their position
   double rope_theta;
   bool is_rope_table_built = false;  // a pass does so: a model that only plans memory needs no table
   Buffer gradient;                   // (rows, C), of the residual stream
@@ -86,6 +88,10 @@ struct Model::Impl {
   [[nodiscard]] TransformerLayer::Pass pass() const {
     TransformerLayer::Pass result{
         .layer = 0, .cosine = rope_table.cosine(), .sine = rope_table.sine(), .document_ids = {}};
+    if (query_table) {
+      result.query_cosine = query_table->cosine();
+      result.query_sine = query_table->sine();
+    }
     if (options.has_documents) {
       result.document_ids = {document_ids.device(shape.rows()).data(), {shape.batch, shape.tokens}};
     }
@@ -111,7 +117,7 @@ Model::Impl::Impl(ShardedParameters& parameters_in, const ModelOptions& options_
       tp(mesh.along(MeshAxis::tp)),
       batch_ranks(mesh.across({MeshAxis::dp, MeshAxis::fsdp, MeshAxis::sp})),
       logits_ranks(mesh.across({MeshAxis::tp, MeshAxis::sp})),
-      partition(options.layout, options.context_length, mesh.shape()[MeshAxis::sp]),
+      partition(options.layout, options.context_length, mesh.shape()[MeshAxis::sp], options.schedule.ulysses),
       positions(partition.positions(mesh.coordinate(MeshAxis::sp))),
       shape(local_shape(config(), mesh.shape()[MeshAxis::tp], options.batch, std::ssize(positions), options.dtype)),
       compute(options.backend, options.threads, parameters.profile(), [this] { parameters.progress(); }),
@@ -135,6 +141,9 @@ Model::Impl::Impl(ShardedParameters& parameters_in, const ModelOptions& options_
            compute, tp),
       rope_table(compute, shape.tokens, shape.head_size),
       rope_theta(config().rope_theta) {
+  if (options.log_length > 0) {
+    query_table.emplace(compute, shape.tokens, shape.head_size);
+  }
   require(compute.memory() == parameters.memory(), "model: the parameters are not where this backend computes");
   table_rows = compute.allocate_dual<std::int32_t>(shape.rows());
   if (options.has_documents) {
@@ -192,6 +201,9 @@ void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& new_tokens
   upload_batch(new_tokens, new_document_ids);
   if (!is_rope_table_built) {
     rope_table.build(config(), rope_theta, positions);
+    if (query_table) {
+      query_table->build(config(), rope_theta, positions, options.log_length);
+    }
     is_rope_table_built = true;
   }
   body.forward(table_rows.device(shape.rows()), pass(), weights);
@@ -323,7 +335,8 @@ void Model::logits(std::span<const LogitPlace> places, const TensorView<float, 2
 std::int64_t Model::bytes() const {
   const Impl& impl = *impl_;
   return impl.body.bytes() + impl.head.bytes() + impl.weights.bytes() + impl.table_rows.bytes() +
-         impl.document_ids.bytes() + impl.rope_table.bytes() + impl.gradient.bytes();
+         impl.document_ids.bytes() + impl.rope_table.bytes() + (impl.query_table ? impl.query_table->bytes() : 0) +
+         impl.gradient.bytes();
 }
 
 }  // namespace ringworld

@@ -50,9 +50,9 @@ inline constexpr std::array<std::string_view, 4> recomputation_names{"none", "at
 [[nodiscard]] Recomputation parse_recomputation(std::string_view name);
 
 struct ModelOptions {
-  std::int64_t batch = 1;              ///< B: sequences of this rank, not of all ranks
-  std::int64_t context_length = 0;     ///< S: tokens of a sequence, over all ranks of sp
-  Schedule schedule = Schedule::ring;  ///< schedule of attention over the ranks of sp
+  std::int64_t batch = 1;           ///< B: sequences of this rank, not of all ranks
+  std::int64_t context_length = 0;  ///< S: tokens of a sequence, over all ranks of sp
+  Schedule schedule;                ///< schedule of attention over the ranks of sp
   Layout layout = Layout::zigzag;
   DType dtype = DType::float32;       ///< activations and weights in products; sums, master weights, gradients are fp32
   DType wire_dtype = DType::float32;  ///< type of the data that attention sends to other ranks
@@ -63,6 +63,9 @@ struct ModelOptions {
   bool is_forward_only = false;    ///< plans no memory for a backward pass
   std::int64_t ffn_chunk = 1024;   ///< tokens of which the feed-forward block holds (tokens, F) at a time
   std::int64_t loss_chunk = 1024;  ///< tokens whose logits, (tokens, V), exist at a time
+  /// Queries from this position on are longer, by log(position + 1) / log(log_length), for they choose among more keys
+  /// (Chiang and Cholak, arXiv:2202.12172); 0: none is.
+  std::int64_t log_length = 0;
 };
 
 /// @throws Error(bad_input) when an option is invalid.

@@ -2,6 +2,7 @@
 /// @file  The cosines and sines of some positions, where kernels read them.
 /// Shapes: T positions, D head size.
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -17,11 +18,22 @@ class RopeTable {
       : shape_{positions, head_size / 2}, values_(compute.allocate_dual<float>(2 * element_count(shape_))) {}
 
   /// @param positions  as many as the table has rows
-  void build(const ModelConfig& config, double theta, std::span<const std::int64_t> positions) {
+  /// @param log_length  positions from it on turn and grow, by log(position + 1) / log(log_length); 0: none grows
+  void build(const ModelConfig& config, double theta, std::span<const std::int64_t> positions,
+             std::int64_t log_length = 0) {
     const std::int64_t half = element_count(shape_);
     float* first = values_.edit(2 * half).data();
     build_rope_table(positions, {.head_size = config.head_size, .theta = theta, .precision = config.rope_precision},
                      {first, shape_}, {first + half, shape_});
+    for (std::size_t row = 0; log_length > 0 && row < positions.size(); ++row) {
+      const double growth =
+          std::log(static_cast<double>(positions[row] + 1)) / std::log(static_cast<double>(log_length));
+      for (float* table = first; growth > 1 && table <= first + half; table += half) {
+        for (std::int64_t pair = 0; pair < shape_[1]; ++pair) {
+          table[static_cast<std::int64_t>(row) * shape_[1] + pair] *= static_cast<float>(growth);
+        }
+      }
+    }
     values_.upload(2 * half);
   }
 

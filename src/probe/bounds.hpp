@@ -14,10 +14,12 @@ struct ProbeBounds {
   double lse;        // of lse, absolute
   double gradient;   // of a sum's terms, relative: their roundings add up like independent ones
 
-  static ProbeBounds of(const AttentionProblem& problem) {
-    // On a narrow wire the inputs are exact all the same; only a narrow memory rounds results.
-    const bool is_fp32 = problem.dtype == DType::float32;
-    const bool is_wide = is_fp32 && problem.wire_dtype == DType::float32;
+  /// @param ulysses  ranks among which heads are exchanged
+  static ProbeBounds of(const AttentionProblem& problem, std::int64_t ulysses) {
+    const bool is_wide = problem.dtype == DType::float32 && problem.wire_dtype == DType::float32;
+    // On a narrow wire the inputs are exact all the same; only a narrow memory rounds results. Where heads are exchanged,
+    // results travel, too.
+    const bool is_fp32 = ulysses > 1 ? is_wide : problem.dtype == DType::float32;
     return {.out = is_fp32 ? 0x1.0p-18 : 0x1.0p-8,
             .stair_out = is_fp32 ? 0x1.0p-15 : 0x1.0p-6,
             .lse = 1e-4,

@@ -48,7 +48,7 @@ class RankRows {
         ranks_(ranks),
         rotation_(rotation),
         threads_(threads),
-        bounds_(ProbeBounds::of(problem_)) {}
+        bounds_(ProbeBounds::of(problem_, partition.ulysses())) {}
 
   [[nodiscard]] const Probe& probe() const { return probe_; }
   [[nodiscard]] const AttentionProblem& problem() const { return problem_; }

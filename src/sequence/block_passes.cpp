@@ -91,16 +91,17 @@ BlockPasses::BlockPasses(const SequenceAttentionOptions& options, const Partitio
 
 void BlockPasses::look_at_clock() { has_missed_deadline_ = has_missed_deadline_ || now_seconds() > deadline_; }
 
-void BlockPasses::accumulate(const BlockTask& task, const SequenceForward& pass, const KeyOperands& keys,
+void BlockPasses::accumulate(const BlockTask& task, const ForwardQueries& queries, const KeyOperands& keys,
                              const AttentionState& state, const std::vector<bool>& is_last) {
   auto is_writing = is_last.begin();
   for_each_pair(task, [&](const BlockPair& pair) {
-    return kernel_->accumulate({.q = part_of(pass.q, pair.queries),
+    const bool writes = !is_last.empty() && *is_writing++;
+    return kernel_->accumulate({.q = part_of(queries.q, pair.queries),
                                 .k = part_of(keys.k, pair.keys),
                                 .v = part_of(keys.v, pair.keys),
-                                .mask = make_mask(pair, is_causal_, pass.document_ids, keys.document_ids)},
+                                .mask = make_mask(pair, is_causal_, queries.document_ids, keys.document_ids)},
                                part_of(state, pair.queries),
-                               *is_writing++ ? part_of(pass.out, pair.queries) : ActivationView(), progress_);
+                               writes ? part_of(queries.out, pair.queries) : ActivationView(), progress_);
   });
 }
 

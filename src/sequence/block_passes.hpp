@@ -9,6 +9,7 @@
 
 #include "device/device.hpp"
 #include "kernels/tensor/tensor.hpp"
+#include "sequence/piece.hpp"
 #include "sequence/plan.hpp"
 #include "sequence/sequence_attention.hpp"
 #include "sequence/visibility.hpp"
@@ -20,6 +21,13 @@ struct KeyOperands {
   ConstActivationView k;                           ///< (B, Tk, Hkv, D)
   ConstActivationView v;                           ///< (B, Tk, Hkv, D)
   TensorView<const std::int32_t, 2> document_ids;  ///< (B, Tk), null without documents
+};
+
+/// Queries of one rank for the forward pass.
+struct ForwardQueries {
+  ConstActivationView q;                           ///< (B, Tq, H, D)
+  TensorView<const std::int32_t, 2> document_ids;  ///< (B, Tq), null without documents
+  ActivationView out;                              ///< (B, Tq, H, D), of the blocks that are the last ones
 };
 
 /// Queries of one rank, and what their backward pass reads.
@@ -38,6 +46,13 @@ class KeyGradients {
  public:
   KeyGradients(TensorOps& tensors, const TensorView<float, 4>& dk, const TensorView<float, 4>& dv)
       : tensors_(tensors), dk_(dk), dv_(dv) {}
+  /// Some heads of gradients that the caller has cleared.
+  [[nodiscard]] static KeyGradients cleared(TensorOps& tensors, const TensorView<float, 4>& dk,
+                                            const TensorView<float, 4>& dv) {
+    KeyGradients gradients(tensors, dk, dv);
+    gradients.has_begun_ = true;
+    return gradients;
+  }
 
   [[nodiscard]] const TensorView<float, 4>& dk() const { return dk_; }
   [[nodiscard]] const TensorView<float, 4>& dv() const { return dv_; }
@@ -65,9 +80,9 @@ class BlockPasses {
   [[nodiscard]] BlockAttention& kernel() { return *kernel_; }
   [[nodiscard]] const BlockAttention& kernel() const { return *kernel_; }
 
-  /// Folds the keys of a task into the state of this rank's queries.
-  /// @param is_last  of each visible pair: whether it writes its part of `pass.out`
-  void accumulate(const BlockTask& task, const SequenceForward& pass, const KeyOperands& keys,
+  /// Folds the keys of a task into the state of its queries.
+  /// @param is_last  of each visible pair: whether it writes its part of `queries.out`; empty: none does
+  void accumulate(const BlockTask& task, const ForwardQueries& queries, const KeyOperands& keys,
                   const AttentionState& state, const std::vector<bool>& is_last);
   /// Adds the gradients of a task to dq and to `keys`.
   void backward(const BlockTask& task, const QueryOperands& queries, const KeyOperands& of_keys,

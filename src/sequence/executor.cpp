@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/activity.hpp"
+#include "core/error.hpp"
 #include "device/device_activity.hpp"
 #include "sequence/step_timer.hpp"
 
@@ -14,8 +15,9 @@ namespace {
 /// Runs one plan once.
 class Executor {
  public:
-  Executor(const Plan& plan, const PlanGround& ground, const PlanWork& work, const PassOptions& options)
-      : plan_(plan),
+  Executor(const PlanSteps& steps, const PlanGround& ground, PlanWork& work, const PassOptions& options)
+      : steps_(steps),
+        plan_(steps.plan()),
         ground_(ground),
         work_(work),
         is_transferring_(options.mode != PassMode::compute_only),
@@ -25,6 +27,7 @@ class Executor {
   void run() {
     for (int step = 0; step < plan_.steps; ++step) {
       const Phase phase = Phase::named(fmt::format("{} step {} of {}", ground_.schedule, step + 1, plan_.steps));
+      pack(step);
       start_together(step);
       timer_.begin();
       post(false, step);
@@ -39,6 +42,12 @@ class Executor {
   }
 
  private:
+  void pack(int step) {
+    for (const Packing* packing : steps_.at(step).packed) {
+      work_.pack(packing->piece, ground_.operands.slot(packing->slot));
+    }
+  }
+
   /// When each step is timed alone, starts all ranks together: a slow rank must not be mistaken for a slow transfer.
   void start_together(int step) {
     if (timer_.is_timing() && (plan_.slots.sums == 0 || step == 0)) {
@@ -49,62 +58,73 @@ class Executor {
 
   /// Posts the transfers of sums, or of operands, that the tasks of `step` hide.
   void post(bool of_sums, int step) {
-    for (const Transfer& transfer : plan_.transfers) {
-      if (is_transferring_ && is_sum(transfer.cargo) == of_sums && transfer.posted_before == step) {
-        lane(of_sums).start(transfer, slots(of_sums),
-                            [&](int rank) { return work_.block_bytes(transfer.cargo, rank); });
-      }
+    if (!is_transferring_) {
+      return;
+    }
+    for (const Transfer* transfer : steps_.at(step).posted[of_sums ? 1 : 0]) {
+      ground_.lanes.lane(of_sums, transfer->lane)
+          .start(*transfer, of_sums ? ground_.sums : ground_.operands, ground_.bytes);
     }
   }
 
   void compute(int step) {
-    for (const BlockTask& task : plan_.tasks) {
-      if (is_computing_ && task.step == step) {
-        const int rank = plan_.block_of(task);
-        work_.compute(task, block(false, task.operand_slot, rank), block(true, task.result_slot, rank));
-        mark(false,
-             [&] { return fmt::format("{} step {} of {} on the GPU", ground_.schedule, step + 1, plan_.steps); });
-      }
+    if (!is_computing_) {
+      return;
+    }
+    for (const BlockTask* task : steps_.at(step).tasks) {
+      work_.compute(*task, operands(task->operand_slot), sums(task->result_slot));
+      mark(false, [&] { return fmt::format("{} step {} of {} on the GPU", ground_.schedule, step + 1, plan_.steps); });
     }
   }
 
   void fold(int before) {
-    for (const Fold& fold : plan_.folds) {
-      if (is_computing_ && fold.before == before) {
-        work_.fold(fold, block(true, fold.arrived_slot, fold.block), block(true, fold.into_slot, fold.block));
-        mark(false, [&] {
-          return fmt::format("gradient sums of {} step {} of {} on the GPU", ground_.schedule, before, plan_.steps);
-        });
-      }
+    if (!is_computing_) {
+      return;
+    }
+    for (const Fold* fold : steps_.at(before).folds) {
+      work_.fold(*fold, sums(fold->arrived_slot), sums(fold->into_slot));
+      mark(false,
+           [&] { return fmt::format("sums of {} step {} of {} on the GPU", ground_.schedule, before, plan_.steps); });
     }
   }
 
   /// Waits for the transfers of sums, or of operands, that `step` needs.
   void receive(bool of_sums, int step) {
-    for (const Transfer& transfer : plan_.transfers) {
-      if (is_transferring_ && is_sum(transfer.cargo) == of_sums && transfer.needed_before == step) {
-        const std::string name = describe(transfer);
-        const Phase wait({.text = fmt::format("waiting for {}", name), .is_waiting = true});
-        DeviceActivity activity;
-        lane(of_sums).wait([&] {
-          activity.sample();
-          lane(!of_sums).test();
-        });
-        mark(true, [&] { return fmt::format("{} on the GPU", name); });
-      }
+    if (!is_transferring_) {
+      return;
+    }
+    for (const Transfer* transfer : steps_.at(step).needed[of_sums ? 1 : 0]) {
+      const std::string name = describe(*transfer);
+      const Phase wait({.text = fmt::format("waiting for {}", name), .is_waiting = true});
+      DeviceActivity activity;
+      ground_.lanes.lane(of_sums, transfer->lane).wait([&] {
+        activity.sample();
+        ground_.lanes.test();
+      });
+      mark(true, [&] { return fmt::format("{} on the GPU", name); });
     }
   }
 
   [[nodiscard]] std::string describe(const Transfer& transfer) const {
-    const std::string_view kind = is_sum(transfer.cargo) ? "gradient " : "";
+    const bool of_sums = is_sum(transfer.cargo);
+    const std::string_view kind = !of_sums ? "" : transfer.cargo == Cargo::state ? "state " : "gradient ";
+    const auto named = [&](int rank) { return ground_.ranks.rank_in_job(rank); };
     switch (transfer.motion) {
-      case Motion::send_receive:
-        return fmt::format("{}hop {} from rank {}", kind, transfer.posted_before + (is_sum(transfer.cargo) ? -1 : 1),
-                           ground_.ranks.rank_in_job(transfer.from));
+      case Motion::send_receive: {
+        const int hop = transfer.posted_before + (of_sums ? -1 : 1);
+        return transfer.from != none ? fmt::format("{}hop {} from rank {}", kind, hop, named(transfer.from))
+                                     : fmt::format("{}hop {} to rank {}", kind, hop, named(transfer.to));
+      }
       case Motion::all_gather:
         return fmt::format("the {}blocks of all ranks", kind);
       case Motion::reduce_scatter:
         return fmt::format("the {}sums of all ranks", kind);
+      case Motion::broadcast:
+        return fmt::format("the block of rank {}", named(transfer.sent.origin));
+      case Motion::reduce:
+        return fmt::format("the sums of all ranks for rank {}", named(transfer.sent.origin));
+      case Motion::reduce_maximum:
+        return fmt::format("the maxima of all ranks for rank {}", named(transfer.sent.origin));
     }
     return {};
   }
@@ -118,26 +138,97 @@ class Executor {
     }
   }
 
-  [[nodiscard]] Lane& lane(bool of_sums) const { return of_sums ? ground_.sum_lane : ground_.operand_lane; }
-  [[nodiscard]] const Slots& slots(bool of_sums) const { return of_sums ? ground_.sums : ground_.operands; }
+  [[nodiscard]] std::byte* operands(int slot) const { return slot == none ? nullptr : ground_.operands.slot(slot); }
+  [[nodiscard]] std::byte* sums(int slot) const { return slot == none ? nullptr : ground_.sums.slot(slot); }
 
-  /// The block of `rank` in a slot; empty where there is no slot.
-  [[nodiscard]] std::span<std::byte> block(bool of_sums, int slot, int rank) const {
-    const Cargo cargo = of_sums ? gradient_of(plan_.operands) : plan_.operands;
-    return slot == none ? std::span<std::byte>{} : slots(of_sums).block(slot, work_.block_bytes(cargo, rank));
-  }
-
+  const PlanSteps& steps_;
   const Plan& plan_;
   const PlanGround& ground_;
-  const PlanWork& work_;
+  PlanWork& work_;
   bool is_transferring_;
   bool is_computing_;
   StepTimer timer_;
 };
 
+std::size_t index_of(LaneName name) { return static_cast<std::size_t>(name); }
+
 }  // namespace
 
-void run_plan(const Plan& plan, const PlanGround& ground, const PlanWork& work, const PassOptions& options) {
+void Lanes::add(const Communicator& ranks, const ShiftOptions& options, const Plan& plan,
+                const std::vector<int>& nodes) {
+  for (const PlannedLane& planned : plan.lanes) {
+    auto& place = lanes_[planned.of_sums ? 1 : 0][index_of(planned.name)];
+    if (!place.has_value()) {
+      place.emplace(ranks, options, planned.name, nodes);
+    }
+  }
+}
+
+Lane& Lanes::lane(bool of_sums, LaneName name) {
+  auto& place = lanes_[of_sums ? 1 : 0][index_of(name)];
+  require(place.has_value(), "a plan uses a lane that it does not list");
+  return *place;
+}
+
+template <class Function>
+void Lanes::each(Function&& function) {
+  for (auto& kind : lanes_) {
+    for (auto& lane : kind) {
+      if (lane.has_value()) {
+        function(*lane);
+      }
+    }
+  }
+}
+
+void Lanes::test() {
+  each([](Lane& lane) { lane.test(); });
+}
+
+bool Lanes::need_driving() const {
+  bool need = false;
+  for (const auto& kind : lanes_) {
+    for (const auto& lane : kind) {
+      need = need || (lane.has_value() && lane->needs_driving());
+    }
+  }
+  return need;
+}
+
+Traffic Lanes::traffic(bool of_sums) const {
+  Traffic all;
+  for (const auto& lane : lanes_[of_sums ? 1 : 0]) {
+    if (lane.has_value()) {
+      all += lane->traffic();
+    }
+  }
+  return all;
+}
+
+void Lanes::reset_traffic() {
+  each([](Lane& lane) { lane.reset_traffic(); });
+}
+
+PlanSteps::PlanSteps(Plan plan) : plan_(std::make_unique<const Plan>(std::move(plan))) {
+  boundaries_.resize(static_cast<std::size_t>(plan_->steps) + 1);
+  const auto at = [&](int boundary) -> Boundary& { return boundaries_.at(static_cast<std::size_t>(boundary)); };
+  for (const Packing& packing : plan_->packings) {
+    at(packing.before).packed.push_back(&packing);
+  }
+  for (const Transfer& transfer : plan_->transfers) {
+    const std::size_t kind = is_sum(transfer.cargo) ? 1 : 0;
+    at(transfer.posted_before).posted[kind].push_back(&transfer);
+    at(transfer.needed_before).needed[kind].push_back(&transfer);
+  }
+  for (const BlockTask& task : plan_->tasks) {
+    at(task.step).tasks.push_back(&task);
+  }
+  for (const Fold& fold : plan_->folds) {
+    at(fold.before).folds.push_back(&fold);
+  }
+}
+
+void run_plan(const PlanSteps& plan, const PlanGround& ground, PlanWork& work, const PassOptions& options) {
   Executor(plan, ground, work, options).run();
 }
 

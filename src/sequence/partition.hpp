@@ -6,6 +6,11 @@
 ///     striped            rank   0 1 0 1 0 1 0 1 0 1 0 1 0 1 0 1     every P-th token
 ///     zigzag             rank   0 0 0 0 1 1 1 1 1 1 1 1 0 0 0 0     runs r and 2P-1-r of 2P
 ///
+/// Ranks may share what a layout gives to one: U neighbours hold consecutive pieces of it, and exchange heads for tokens
+/// before they compute (head_exchange.hpp).
+///
+///   zigzag, P = 4, U = 2 rank   0 0 0 0 2 2 2 2 3 3 3 3 1 1 1 1     as two ranks, each cut in two
+///
 /// Under a causal mask late tokens have more work: contiguous leaves it with the last ranks, striped and zigzag even it
 /// out.
 /// Source: contiguous, Liu et al., arXiv:2310.01889; striped, Brandon et al., "Striped Attention", arXiv:2311.09431;
@@ -39,15 +44,19 @@ struct TokenRun {
   std::int64_t count = 0;
 };
 
-/// A sequence of `context_length` tokens laid out over `ranks` ranks.
+/// A sequence of `context_length` tokens laid out over `ranks` ranks: P = R x U, of which rank p = r U + u holds the u-th
+/// of U consecutive pieces of what Partition(layout, context_length, R) gives to rank r. Pieces of one r differ by at
+/// most one token.
 class Partition {
  public:
-  /// @throws Error(bad_input) when a length is not positive.
-  Partition(Layout layout, std::int64_t context_length, std::int64_t ranks);
+  /// @param ulysses  U, the neighbours that share the tokens of one rank of the layout
+  /// @throws Error(bad_input) when a length is not positive, or U does not divide `ranks`.
+  Partition(Layout layout, std::int64_t context_length, std::int64_t ranks, std::int64_t ulysses = 1);
 
   [[nodiscard]] Layout layout() const { return layout_; }
   [[nodiscard]] std::int64_t context_length() const { return context_length_; }
   [[nodiscard]] std::int64_t ranks() const { return ranks_; }
+  [[nodiscard]] std::int64_t ulysses() const { return ulysses_; }
 
   /// The runs of a rank, in rising order of tokens; none is empty. All runs of all ranks have the same stride.
   [[nodiscard]] std::vector<TokenRun> runs(std::int64_t rank) const;
@@ -59,12 +68,13 @@ class Partition {
   [[nodiscard]] std::int64_t tokens_per_rank() const;
 
  private:
-  /// The `index`-th of `pieces` runs into which the sequence is cut, with local token 0.
-  [[nodiscard]] TokenRun piece(std::int64_t index, std::int64_t pieces) const;
+  /// The runs that the layout gives to the `index`-th of R ranks.
+  [[nodiscard]] std::vector<TokenRun> runs_of_layout(std::int64_t index) const;
 
   Layout layout_;
   std::int64_t context_length_;
   std::int64_t ranks_;
+  std::int64_t ulysses_;
 };
 
 }  // namespace ringworld

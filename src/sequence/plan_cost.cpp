@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "sequence/exchange_block.hpp"
 #include "sequence/visibility.hpp"
 
 namespace ringworld {
@@ -13,88 +14,149 @@ constexpr std::int64_t document_id_bytes = 4;
 
 bool has_backward(AttentionPass pass) { return pass != AttentionPass::forward; }
 
-std::int64_t slot_bytes(const Plan& plan, const AttentionProblem& problem, std::int64_t tokens) {
-  return plan.slots.operands * block_bytes(problem, plan.operands, tokens) +
-         plan.slots.sums * block_bytes(problem, gradient_of(plan.operands), tokens);
+std::int64_t all_slot_bytes(const Plan& plan, const AttentionProblem& problem, std::int64_t tokens) {
+  return plan.slots.operands * slot_bytes(plan, problem, plan.operands, tokens) +
+         plan.slots.sums * slot_bytes(plan, problem, plan.sums, tokens);
 }
 
 }  // namespace
 
-BackwardRotation cheaper_rotation(const AttentionProblem& problem) {
+BackwardRotation cheaper_rotation(const Schedule& schedule, const AttentionProblem& problem) {
+  const AttentionProblem of_ring = exchanged_problem(problem, schedule.ulysses);
   const auto of_token = [&](Cargo operands, Cargo sums) {
-    return block_bytes(problem, operands, 1) + block_bytes(problem, sums, 1);
+    return block_bytes(of_ring, operands, 1) + block_bytes(of_ring, sums, 1);
   };
-  return of_token(Cargo::kv, Cargo::kv_gradient) <= of_token(Cargo::q, Cargo::q_gradient) ? BackwardRotation::kv
-                                                                                          : BackwardRotation::q;
+  const bool are_keys_cheaper = of_token(Cargo::kv, Cargo::kv_gradient) <= of_token(Cargo::q, Cargo::q_gradient);
+  return schedule.is_trimmed || are_keys_cheaper ? BackwardRotation::kv : BackwardRotation::q;
 }
 
-Traffic traffic_of(const Transfer& transfer, const AttentionProblem& problem, const Partition& partition, int rank) {
-  const auto bytes_of = [&](std::int64_t block) {
-    return block_bytes(problem, transfer.cargo, partition.tokens(block));
-  };
+ByteRange bytes_of(const AttentionProblem& problem, const Partition& partition, Cargo cargo, const Piece& piece) {
+  return bytes_of(problem_of(problem, piece), cargo, tokens_of(partition, piece));
+}
+
+std::int64_t slot_bytes(const Plan& plan, const AttentionProblem& problem, Cargo cargo, std::int64_t tokens) {
+  return block_bytes(problem_of(problem, plan.slot_piece), cargo, most_tokens(plan.slot_piece.cut, tokens));
+}
+
+Traffic traffic_of(const Transfer& transfer, const AttentionProblem& problem, const Partition& partition, int rank,
+                   const std::vector<int>& nodes) {
   Traffic traffic{.hops = 1};
-  const auto send = [&](std::int64_t bytes) {
+  const auto send = [&](const Piece& piece, int to) {
+    const std::int64_t bytes = bytes_of(problem, partition, transfer.cargo, piece).count;
     traffic.bytes += bytes;
     traffic.messages += bytes > 0 ? 1 : 0;
+    if (!nodes.empty() && nodes[static_cast<std::size_t>(to)] != nodes[static_cast<std::size_t>(rank)]) {
+      traffic.bytes_between_nodes += bytes;
+    }
+  };
+  const auto send_to_all = [&](const auto& piece_for) {
+    for (int other = 0; other < static_cast<int>(partition.ranks()); ++other) {
+      if (other != rank) {
+        send(piece_for(other), other);
+      }
+    }
+  };
+  const int owner = transfer.sent.origin;
+  const auto same = [&](int /*other*/) { return transfer.sent; };
+  const auto of_other = [&](int other) {
+    Piece piece = transfer.sent;
+    piece.origin = other;
+    return piece;
   };
   switch (transfer.motion) {
     case Motion::send_receive:
-      send(bytes_of(transfer.sent));
+      if (transfer.to != none) {
+        send(transfer.sent, transfer.to);
+      }
       break;
     case Motion::all_gather:
-      for (std::int64_t other = 1; other < partition.ranks(); ++other) {
-        send(bytes_of(rank));
-      }
+      send_to_all(same);
       break;
     case Motion::reduce_scatter:
-      for (std::int64_t other = 0; other < partition.ranks(); ++other) {
-        if (other != rank) {
-          send(bytes_of(other));
-        }
+      send_to_all(of_other);
+      break;
+    case Motion::broadcast:
+      if (rank == owner) {
+        send_to_all(same);
+      }
+      break;
+    case Motion::reduce:
+      if (rank != owner) {
+        send(transfer.sent, owner);
+      }
+      break;
+    case Motion::reduce_maximum:
+      if (rank == owner) {
+        send_to_all(same);
+      } else {
+        send(transfer.sent, owner);
       }
       break;
   }
   return traffic;
 }
 
-SequenceTraffic traffic_of(const Plan& plan, const AttentionProblem& problem, const Partition& partition, int rank) {
+SequenceTraffic traffic_of(const Plan& plan, const AttentionProblem& problem, const Partition& partition, int rank,
+                           const std::vector<int>& nodes) {
   SequenceTraffic traffic;
   for (const Transfer& transfer : plan.transfers) {
-    (is_sum(transfer.cargo) ? traffic.gradients : traffic.operands) += traffic_of(transfer, problem, partition, rank);
+    (is_sum(transfer.cargo) ? traffic.gradients : traffic.operands) +=
+        traffic_of(transfer, problem, partition, rank, nodes);
   }
   return traffic;
 }
 
-SequenceTraffic planned_traffic(Schedule schedule, const AttentionProblem& problem, const Partition& partition,
-                                AttentionPass pass, BackwardRotation rotation) {
+SequenceTraffic planned_traffic(const Schedule& schedule, const AttentionProblem& problem, const Partition& partition,
+                                AttentionPass pass, BackwardRotation rotation, const std::vector<int>& nodes) {
   SequenceTraffic traffic;
+  if (schedule.ulysses > 1) {
+    for (int ring = 0; ring < schedule.ulysses; ++ring) {
+      std::vector<int> nodes_of_ring;
+      for (std::size_t rank = static_cast<std::size_t>(ring); rank < nodes.size();
+           rank += static_cast<std::size_t>(schedule.ulysses)) {
+        nodes_of_ring.push_back(nodes[rank]);
+      }
+      traffic += planned_traffic(schedule_of_rings(schedule), exchanged_problem(problem, schedule.ulysses),
+                                 partition_of_rings(partition), pass, rotation, nodes_of_ring);
+    }
+    for (std::int64_t rank = 0; rank < partition.ranks(); ++rank) {
+      traffic += exchange_traffic(problem, partition, pass, rank, nodes);
+    }
+    return traffic;
+  }
   const auto ranks = static_cast<int>(partition.ranks());
   for (int rank = 0; rank < ranks; ++rank) {
     for (const AttentionPass one : {AttentionPass::forward, AttentionPass::backward}) {
       if (pass == one || pass == AttentionPass::forward_backward) {
-        const SequenceTraffic mine =
-            traffic_of(make_plan(schedule, one, rotation, ranks, rank), problem, partition, rank);
-        traffic.operands += mine.operands;
-        traffic.gradients += mine.gradients;
+        traffic += traffic_of(make_plan(schedule, one, rotation, ranks, rank), problem, partition, rank, nodes);
       }
     }
   }
   return traffic;
 }
 
-std::int64_t attention_arena_bytes(Schedule schedule, const AttentionProblem& problem, AttentionPass pass,
+std::int64_t attention_arena_bytes(const Schedule& schedule, const AttentionProblem& problem, AttentionPass pass,
                                    BackwardRotation rotation, std::int64_t ranks, std::int64_t tokens) {
+  if (schedule.ulysses > 1) {
+    const std::int64_t ranks_of_ring = ranks / schedule.ulysses;
+    // As many in every layout.
+    const std::int64_t tokens_of_ring =
+        Partition(Layout::contiguous, problem.context_length, ranks_of_ring).tokens_per_rank();
+    return exchange_arena_bytes(problem, schedule.ulysses, pass, tokens) +
+           attention_arena_bytes(schedule_of_rings(schedule), exchanged_problem(problem, schedule.ulysses), pass,
+                                 rotation, ranks_of_ring, tokens_of_ring);
+  }
   const auto plan_of = [&](AttentionPass one) {
     return make_plan(schedule, one, rotation, static_cast<int>(ranks), 0);
   };
   // A backward pass follows a forward pass, whatever is timed.
   const std::int64_t output = problem.batch * tokens * problem.heads * problem.head_size * float_bytes;
-  const std::int64_t forward = output + slot_bytes(plan_of(AttentionPass::forward), problem, tokens);
-  return has_backward(pass) ? std::max(forward, slot_bytes(plan_of(AttentionPass::backward), problem, tokens))
+  const std::int64_t forward = output + all_slot_bytes(plan_of(AttentionPass::forward), problem, tokens);
+  return has_backward(pass) ? std::max(forward, all_slot_bytes(plan_of(AttentionPass::backward), problem, tokens))
                             : forward;
 }
 
-std::int64_t attention_peak_bytes(Schedule schedule, const AttentionProblem& problem, AttentionPass pass,
+std::int64_t attention_peak_bytes(const Schedule& schedule, const AttentionProblem& problem, AttentionPass pass,
                                   BackwardRotation rotation, std::int64_t ranks, std::int64_t tokens,
                                   std::int64_t workspace_bytes) {
   const std::int64_t q_elements = problem.heads * problem.head_size;
@@ -111,7 +173,10 @@ std::int64_t attention_peak_bytes(Schedule schedule, const AttentionProblem& pro
          workspace_bytes;
 }
 
-double layout_efficiency_bound(Schedule schedule, const Partition& partition, bool is_causal) {
+double layout_efficiency_bound(const Schedule& schedule, const Partition& partition, bool is_causal) {
+  if (schedule.ulysses > 1) {
+    return layout_efficiency_bound(schedule_of_rings(schedule), partition_of_rings(partition), is_causal);
+  }
   const auto ranks = static_cast<int>(partition.ranks());
   double all = 0;
   std::vector<double> busiest;  // of each step
@@ -120,7 +185,8 @@ double layout_efficiency_bound(Schedule schedule, const Partition& partition, bo
     busiest.resize(static_cast<std::size_t>(plan.steps));
     std::vector<double> mine(busiest.size());
     for (const BlockTask& task : plan.tasks) {
-      const auto pairs = static_cast<double>(visible_pairs_between(partition, task.queries, task.keys, is_causal));
+      const auto pairs = static_cast<double>(visible_pairs_between(partition, task.queries, task.keys, is_causal)) /
+                         task.queries.head_groups;
       mine[static_cast<std::size_t>(task.step)] += pairs;
       all += pairs;
     }

@@ -4,8 +4,10 @@
 
 #include "core/activity.hpp"
 #include "core/error.hpp"
+#include "sequence/head_exchange.hpp"
 #include "sequence/plan_cost.hpp"
 #include "sequence/planned_attention.hpp"
+#include "sequence/schedule_check.hpp"
 
 namespace ringworld {
 namespace {
@@ -23,9 +25,10 @@ void require_dense(const TensorView<float, 4>& view) {
 
 SequenceAttention::SequenceAttention(const Communicator& ranks, const SequenceAttentionOptions& options)
     : options_(options),
-      partition_(options.layout, options.problem.context_length, ranks.size()),
-      rotation_(options.backward_rotation.value_or(cheaper_rotation(options.problem))) {
-  require_heads(options.problem);
+      partition_(options.layout, options.problem.context_length, ranks.size(), options.schedule.ulysses),
+      rotation_(options.backward_rotation.value_or(cheaper_rotation(options.schedule, options.problem))) {
+  require_input(!options.schedule.is_trimmed || rotation_ == BackwardRotation::kv,
+                "trim drops keys: it does not go with a backward rotation of queries");
 }
 
 void SequenceAttention::forward(const SequenceForward& pass, const PassOptions& options) {
@@ -44,7 +47,14 @@ void SequenceAttention::backward(const SequenceBackward& pass, const PassOptions
 
 std::unique_ptr<SequenceAttention> make_sequence_attention(const Communicator& ranks,
                                                            const SequenceAttentionOptions& options) {
-  return std::make_unique<PlannedAttention>(ranks, options);
+  require_heads(options.problem);
+  check_schedule(options.schedule, options.problem, options.layout, options.is_causal, ranks.size());
+  SequenceAttentionOptions resolved = options;
+  resolved.schedule = with_window(options.schedule, ranks);
+  if (resolved.schedule.ulysses > 1) {
+    return std::make_unique<HeadExchange>(ranks, resolved);
+  }
+  return std::make_unique<PlannedAttention>(ranks, resolved);
 }
 
 }  // namespace ringworld

@@ -23,7 +23,7 @@ using KernelFactory = std::function<std::unique_ptr<BlockAttention>(Backend, con
 
 struct SequenceAttentionOptions {
   AttentionProblem problem;
-  Schedule schedule = Schedule::ring;
+  Schedule schedule;
   Layout layout = Layout::zigzag;
   bool is_causal = true;
   Backend backend = Backend::host;
@@ -53,11 +53,11 @@ struct SequenceBackward {
   ConstActivationView k;                           ///< (B, T, Hkv, D)
   ConstActivationView v;                           ///< (B, T, Hkv, D)
   TensorView<const std::int32_t, 2> document_ids;  ///< (B, T); null unless the problem has documents
-  ConstActivationView out;                         ///< (B, T, H, D), of the forward pass
+  ConstActivationView out;                         ///< (B, T, H, D), of the forward pass; null: delta is there already
   TensorView<const float, 3> maximum;              ///< (B, H, T), of the forward pass
   TensorView<const float, 3> sum;                  ///< (B, H, T), of the forward pass
   ConstActivationView dout;                        ///< (B, T, H, D)
-  TensorView<float, 3> delta;                      ///< (B, H, T), overwritten
+  TensorView<float, 3> delta;                      ///< (B, H, T), of out and dout; overwritten unless out is null
   TensorView<float, 4> dq;                         ///< (B, T, H, D), dense, overwritten
   TensorView<float, 4> dk;                         ///< (B, T, Hkv, D), dense, overwritten
   TensorView<float, 4> dv;                         ///< (B, T, Hkv, D), dense, overwritten
@@ -92,6 +92,8 @@ class SequenceAttention {
   /// Messages and bytes that this rank sent in the last pass.
   [[nodiscard]] virtual SequenceTraffic traffic() const = 0;
   [[nodiscard]] virtual std::int64_t workspace_bytes() const = 0;
+  /// What blocks are computed with, between passes.
+  [[nodiscard]] virtual BlockAttention& kernel() = 0;
 
  protected:
   SequenceAttention(const Communicator& ranks, const SequenceAttentionOptions& options);

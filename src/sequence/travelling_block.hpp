@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/tensor_view.hpp"
+#include "kernels/attention/attention.hpp"
 #include "kernels/attention/attention_problem.hpp"
 #include "sequence/plan.hpp"
 
@@ -63,13 +64,40 @@ struct GradientBlock {
   std::int64_t bytes = 0;
 };
 
+/// Queries for the forward pass: `[Q | ids]`.
+struct ForwardQueryBlock {
+  ActivationView q;                          ///< (B, T, H, D)
+  TensorView<std::int32_t, 2> document_ids;  ///< (B, T), null without documents
+  std::int64_t bytes = 0;
+};
+
+/// The running softmax of queries: `[output | sum | maximum]`, and of a partial `[... | common maximum]`.
+struct StateBlock {
+  AttentionState state;
+  TensorView<float, 3> common_maximum;  ///< (B, H, T), over all ranks; null in a state that travels
+  std::int64_t bytes = 0;
+};
+
 [[nodiscard]] KeyValueBlock view_key_value_block(const AttentionProblem& problem, std::int64_t tokens,
                                                  std::byte* memory);
 [[nodiscard]] QueryBlock view_query_block(const AttentionProblem& problem, std::int64_t tokens, std::byte* memory);
 /// @param cargo  kv_gradient or q_gradient
 [[nodiscard]] GradientBlock view_gradient_block(const AttentionProblem& problem, Cargo cargo, std::int64_t tokens,
                                                 std::byte* memory);
-/// Bytes of a block of this many tokens, for any content.
+[[nodiscard]] ForwardQueryBlock view_forward_query_block(const AttentionProblem& problem, std::int64_t tokens,
+                                                         std::byte* memory);
+/// @param cargo  state or partial
+[[nodiscard]] StateBlock view_state_block(const AttentionProblem& problem, Cargo cargo, std::int64_t tokens,
+                                          std::byte* memory);
+
+/// Bytes of a slot that a message moves: all that a block fills, or a part of it.
+struct ByteRange {
+  std::int64_t begin = 0;
+  std::int64_t count = 0;
+};
+/// Of a block of this many tokens, for any content.
+[[nodiscard]] ByteRange bytes_of(const AttentionProblem& problem, Cargo cargo, std::int64_t tokens);
+/// Their number.
 [[nodiscard]] std::int64_t block_bytes(const AttentionProblem& problem, Cargo cargo, std::int64_t tokens);
 
 }  // namespace ringworld

@@ -113,14 +113,18 @@ std::vector<BlockPair> visible_block_pairs(const Partition& partition, std::int6
   return visible_block_pairs(partition.runs(query_rank), partition.runs(key_rank), is_causal);
 }
 
-std::int64_t visible_pairs_between(const Partition& partition, std::int64_t query_rank, std::int64_t key_rank,
-                                   bool is_causal) {
+std::int64_t visible_pairs(std::span<const BlockPair> blocks, bool is_causal) {
   std::int64_t total = 0;
-  for (const BlockPair& pair : visible_block_pairs(partition, query_rank, key_rank, is_causal)) {
+  for (const BlockPair& pair : blocks) {
     total += is_causal ? pairs_below_diagonal(pair.queries.count, pair.keys.count, pair.diagonal)
                        : pair.queries.count * pair.keys.count;
   }
   return total;
+}
+
+std::int64_t visible_pairs_between(const Partition& partition, std::int64_t query_rank, std::int64_t key_rank,
+                                   bool is_causal) {
+  return visible_pairs(visible_block_pairs(partition, query_rank, key_rank, is_causal), is_causal);
 }
 
 }  // namespace ringworld

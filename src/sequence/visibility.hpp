@@ -40,6 +40,9 @@ struct BlockPair {
 [[nodiscard]] std::vector<BlockPair> visible_block_pairs(const Partition& partition, std::int64_t query_rank,
                                                          std::int64_t key_rank, bool is_causal);
 
+/// (query, key) pairs in blocks of one mask.
+[[nodiscard]] std::int64_t visible_pairs(std::span<const BlockPair> blocks, bool is_causal);
+
 /// (query, key) pairs that `query_rank` computes while it holds the keys of `key_rank`.
 [[nodiscard]] std::int64_t visible_pairs_between(const Partition& partition, std::int64_t query_rank,
                                                  std::int64_t key_rank, bool is_causal);

@@ -58,7 +58,7 @@ MemoryByUse plan_largest_memory(const TrainingPlan& plan, const Stage& stage) {
     std::iota(candidates.begin(), candidates.end(), std::int64_t{0});
   } else {
     // Ranks differ by their slice of the vocabulary (tp), by their tokens (sp), and by a few partial sums of squares.
-    const Partition partition(plan.layout, stage.context_length, stage.mesh[MeshAxis::sp]);
+    const Partition partition(plan.layout, stage.context_length, stage.mesh[MeshAxis::sp], plan.schedule.ulysses);
     std::set<std::int64_t> token_counts;
     for (std::int64_t sp = 0; sp < stage.mesh[MeshAxis::sp]; ++sp) {
       if (token_counts.insert(partition.tokens(sp)).second) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "io/row.hpp"
+#include "io/schedule_columns.hpp"
 
 namespace ringworld {
 
@@ -131,7 +132,7 @@ struct TrainingTermRow {
 };
 
 /// One stage of training, written when it has ended.
-struct TrainingStageRow {
+struct TrainingStageRow : ScheduleColumns {
   static constexpr std::string_view path = "/training/stages";
   static constexpr std::string_view meaning = "one finished stage of training";
 
@@ -145,7 +146,6 @@ struct TrainingStageRow {
   std::int64_t tokens = 0;
   FixedString<48> mesh;
   std::int64_t ranks = 0;
-  FixedString<24> schedule = "ring";
   FixedString<16> layout;
   FixedString<16> backend;
   FixedString<16> transport;
@@ -181,72 +181,80 @@ struct TrainingStageRow {
 
   static constexpr auto fields() {
     using R = TrainingStageRow;
-    return std::tuple{
-        Field{"stages", &R::stages, Role::key, "", "name of the list of stages, for records that hold several"},
-        Field{"stage", &R::stage, Role::key, "", "stage of the list, counted from 0"},
-        Field{"context_length", &R::context_length, Role::key, "token", "tokens of one sequence, over all ranks (S)"},
-        Field{"tokens_per_rank", &R::tokens_per_rank, Role::model, "token",
-              "tokens of one sequence on the rank with most (T)"},
-        Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles"},
-        Field{"steps", &R::steps, Role::key, "", "optimiser steps of the stage"},
-        Field{"batch", &R::batch, Role::key, "", "sequences a step, over all ranks (B)"},
-        Field{"tokens", &R::tokens, Role::model, "token", "tokens of the stage: steps * batch * context_length"},
-        Field{"mesh", &R::mesh, Role::key, "", "ranks on the axes dp,fsdp,tp,sp"},
-        Field{"ranks", &R::ranks, Role::key, "rank", "ranks of the job"},
-        Field{"schedule", &R::schedule, Role::key, "", "how attention moves blocks between ranks: ring or all_gather"},
-        Field{"layout", &R::layout, Role::key, "", "which tokens a rank holds: contiguous, striped or zigzag"},
-        Field{"backend", &R::backend, Role::key, "", "backend whose kernels computed, by name"},
-        Field{"transport", &R::transport, Role::key, "",
-              "how data travel: mpi from host memory, else the name of the transport of device memory"},
-        Field{"dtype", &R::dtype, Role::key, "", "type of activations; master weights and moments are float32"},
-        Field{"wire_dtype", &R::wire_dtype, Role::key, "", "type of keys and values while they travel round the ring"},
-        Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
-        Field{"recompute", &R::recompute, Role::key, "",
-              "what backward computes again: none, attention_saved, full or ffn_saved (least)"},
-        Field{"learning_rate", &R::learning_rate, Role::key, "1", "largest learning rate of the stage"},
-        Field{"seconds", &R::seconds, Role::measure, "s",
-              "time of the stage's steps, resumed runs joined without their pauses"},
-        Field{"reshard_seconds", &R::reshard_seconds, Role::measure, "s",
-              "time to redistribute parameters and moments to the stage's mesh"},
-        Field{"checkpoint_seconds", &R::checkpoint_seconds, Role::measure, "s",
-              "time to write the stage's checkpoints, without the checkpoint at its end"},
-        Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s", "tokens / seconds"},
-        Field{"flop_causal", &R::flop_causal, Role::model, "FLOP",
-              "work of the stage on all ranks, forward and backward, without recomputation; visible (query, key) pairs "
-              "only"},
-        Field{"flop_full", &R::flop_full, Role::model, "FLOP", "the same with every (query, key) pair counted"},
-        Field{"mfu_measured_peak", &R::mfu_measured_peak, Role::measure, "1",
-              "flop_causal / seconds / peak of all ranks, measured in this run (of a CPU in FMA, of a GPU in matrix "
-              "products); 0 where it was not measured"},
-        Field{"attention_share", &R::attention_share, Role::measure, "1",
-              "share of step_time in attention_time, over all recorded steps of the stage; NaN without steps"},
-        Field{"product_share", &R::product_share, Role::measure, "1",
-              "share of step_time in product_time, over all recorded steps of the stage; NaN without steps"},
-        Field{"elementwise_share", &R::elementwise_share, Role::measure, "1",
-              "share of step_time in elementwise_time, over all recorded steps of the stage; NaN without steps"},
-        Field{"communication_share", &R::communication_share, Role::measure, "1",
-              "share of step_time in communication_time, over all recorded steps of the stage; NaN without steps"},
-        Field{"idle_share", &R::idle_share, Role::measure, "1",
-              "share of step_time in idle_time, over all recorded steps of the stage; NaN without steps"},
-        Field{"parameters", &R::parameters, Role::model, "", "parameters of the model"},
-        Field{"peak_bytes", &R::peak_bytes, Role::measure, "B",
-              "largest over ranks of the memory held in buffers at once, where the kernels compute"},
-        Field{"peak_bytes_model", &R::peak_bytes_model, Role::model, "B", "the same by the plan that --dry-run prints"},
-        Field{"final_loss", &R::final_loss, Role::measure, "nat",
-              "mean loss of the stage's last tenth of steps, as recorded"},
-        Field{"first_term", &R::first_term, Role::model, "", "first term of the task's loss, as in /training/terms"},
-        Field{"final_accuracy", &R::final_accuracy, Role::measure, "1",
-              "mean accuracy of the first term over those of these steps that have targets of it; NaN if none has"},
-        Field{"seed", &R::seed, Role::key, "", "seed of the weights and of the data"},
-        Field{
-            "training_digest", &R::training_digest, Role::key, "",
-            "digest of all that decides what is computed up to this stage: text, tokenizer, model, optimizer, stages"},
-        Field{"valid", &R::valid, Role::verdict, "", "whether the stage ran to its end with finite loss"},
-        Field{"outcome", &R::outcome, Role::verdict, "",
-              "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
-        Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
-        Field{"run", &R::run, Role::origin, "",
-              "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
+    return std::tuple_cat(
+        std::tuple{
+            Field{"stages", &R::stages, Role::key, "", "name of the list of stages, for records that hold several"},
+            Field{"stage", &R::stage, Role::key, "", "stage of the list, counted from 0"},
+            Field{"context_length", &R::context_length, Role::key, "token",
+                  "tokens of one sequence, over all ranks (S)"},
+            Field{"tokens_per_rank", &R::tokens_per_rank, Role::model, "token",
+                  "tokens of one sequence on the rank with most (T)"},
+            Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles"},
+            Field{"steps", &R::steps, Role::key, "", "optimiser steps of the stage"},
+            Field{"batch", &R::batch, Role::key, "", "sequences a step, over all ranks (B)"},
+            Field{"tokens", &R::tokens, Role::model, "token", "tokens of the stage: steps * batch * context_length"},
+            Field{"mesh", &R::mesh, Role::key, "", "ranks on the axes dp,fsdp,tp,sp"},
+            Field{"ranks", &R::ranks, Role::key, "rank", "ranks of the job"}},
+        schedule_fields<R>(),
+        std::tuple{
+            Field{"layout", &R::layout, Role::key, "", "which tokens a rank holds: contiguous, striped or zigzag"},
+            Field{"backend", &R::backend, Role::key, "", "backend whose kernels computed, by name"},
+            Field{"transport", &R::transport, Role::key, "",
+                  "how data travel: mpi from host memory, else the name of the transport of device memory"},
+            Field{"dtype", &R::dtype, Role::key, "", "type of activations; master weights and moments are float32"},
+            Field{"wire_dtype", &R::wire_dtype, Role::key, "",
+                  "type of keys and values while they travel round the ring"},
+            Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
+            Field{"recompute", &R::recompute, Role::key, "",
+                  "what backward computes again: none, attention_saved, full or ffn_saved (least)"},
+            Field{"learning_rate", &R::learning_rate, Role::key, "1", "largest learning rate of the stage"},
+            Field{"seconds", &R::seconds, Role::measure, "s",
+                  "time of the stage's steps, resumed runs joined without their pauses"},
+            Field{"reshard_seconds", &R::reshard_seconds, Role::measure, "s",
+                  "time to redistribute parameters and moments to the stage's mesh"},
+            Field{"checkpoint_seconds", &R::checkpoint_seconds, Role::measure, "s",
+                  "time to write the stage's checkpoints, without the checkpoint at its end"},
+            Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s", "tokens / seconds"},
+            Field{"flop_causal", &R::flop_causal, Role::model, "FLOP",
+                  "work of the stage on all ranks, forward and backward, without recomputation; visible (query, key) "
+                  "pairs "
+                  "only"},
+            Field{"flop_full", &R::flop_full, Role::model, "FLOP", "the same with every (query, key) pair counted"},
+            Field{
+                "mfu_measured_peak", &R::mfu_measured_peak, Role::measure, "1",
+                "flop_causal / seconds / peak of all ranks, measured in this run (of a CPU in FMA, of a GPU in matrix "
+                "products); 0 where it was not measured"},
+            Field{"attention_share", &R::attention_share, Role::measure, "1",
+                  "share of step_time in attention_time, over all recorded steps of the stage; NaN without steps"},
+            Field{"product_share", &R::product_share, Role::measure, "1",
+                  "share of step_time in product_time, over all recorded steps of the stage; NaN without steps"},
+            Field{"elementwise_share", &R::elementwise_share, Role::measure, "1",
+                  "share of step_time in elementwise_time, over all recorded steps of the stage; NaN without steps"},
+            Field{"communication_share", &R::communication_share, Role::measure, "1",
+                  "share of step_time in communication_time, over all recorded steps of the stage; NaN without steps"},
+            Field{"idle_share", &R::idle_share, Role::measure, "1",
+                  "share of step_time in idle_time, over all recorded steps of the stage; NaN without steps"},
+            Field{"parameters", &R::parameters, Role::model, "", "parameters of the model"},
+            Field{"peak_bytes", &R::peak_bytes, Role::measure, "B",
+                  "largest over ranks of the memory held in buffers at once, where the kernels compute"},
+            Field{"peak_bytes_model", &R::peak_bytes_model, Role::model, "B",
+                  "the same by the plan that --dry-run prints"},
+            Field{"final_loss", &R::final_loss, Role::measure, "nat",
+                  "mean loss of the stage's last tenth of steps, as recorded"},
+            Field{"first_term", &R::first_term, Role::model, "",
+                  "first term of the task's loss, as in /training/terms"},
+            Field{"final_accuracy", &R::final_accuracy, Role::measure, "1",
+                  "mean accuracy of the first term over those of these steps that have targets of it; NaN if none has"},
+            Field{"seed", &R::seed, Role::key, "", "seed of the weights and of the data"},
+            Field{"training_digest", &R::training_digest, Role::key, "",
+                  "digest of all that decides what is computed up to this stage: text, tokenizer, model, optimizer, "
+                  "stages"},
+            Field{"valid", &R::valid, Role::verdict, "", "whether the stage ran to its end with finite loss"},
+            Field{"outcome", &R::outcome, Role::verdict, "",
+                  "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
+            Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
+            Field{"run", &R::run, Role::origin, "",
+                  "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}});
   }
 };
 

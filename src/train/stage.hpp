@@ -49,7 +49,7 @@ struct TrainingPlan {
   std::int64_t seed = 1;
   AdamWSettings optimizer;
   std::vector<Stage> stages;
-  Schedule schedule = Schedule::ring;
+  Schedule schedule;
   Layout layout = Layout::zigzag;
   DType dtype = DType::float32;
   DType wire_dtype = DType::float32;

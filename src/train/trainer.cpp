@@ -362,7 +362,7 @@ class Trainer {
     row.tokens = progress_.step * stage().tokens_per_step();
     row.mesh = std::string_view(stage().mesh.to_string());
     row.ranks = world_.size();
-    row.schedule = name_of(plan_.schedule);
+    row.set_schedule(plan_.schedule);
     row.layout = name_of(plan_.layout);
     row.backend = name_of(plan_.backend);
     row.transport = transport_name(world_, device_of(plan_.backend));

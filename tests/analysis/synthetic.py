@@ -21,6 +21,9 @@ from ringworld_analysis.roles import KEYS_BEFORE_ROLES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROWS_HPP = REPOSITORY / "experiments" / "attention" / "rows.hpp"
+SCHEDULE_COLUMNS_HPP = REPOSITORY / "src" / "io" / "schedule_columns.hpp"
+#: The columns of a schedule that is as usual.
+RING: dict[str, Any] = {"schedule": "ring", "ulysses": 1, "window": 0, "head_groups": 1, "trim": False}
 PROGRAM = REPOSITORY / "build" / "release" / "bin" / "ringworld"
 Row = dict[str, Any]
 
@@ -65,7 +68,8 @@ def program_row_types() -> dict[str, RowType]:
     """Return the row types that the built program prints as JSON; none where it is older than the headers."""
     if not PROGRAM.exists():
         return {}
-    newest = max(path.stat().st_mtime for path in (ROWS_HPP, *(REPOSITORY / "src" / "io").glob("*rows.hpp")))
+    headers = (ROWS_HPP, SCHEDULE_COLUMNS_HPP, *(REPOSITORY / "src" / "io").glob("*rows.hpp"))
+    newest = max(path.stat().st_mtime for path in headers)
     if PROGRAM.stat().st_mtime < newest:
         return {}
     answer = subprocess.run(
@@ -97,7 +101,7 @@ def _schema_type(text: str) -> str:
 def declared_row_types(header: Path) -> dict[str, RowType]:
     """Read the row types of the header, by HDF5 path."""
     found = {}
-    text = header.read_text(encoding="utf-8")
+    text = _with_schedules(header)
     for body in re.findall(r"^struct \w+ \{\n(.*?)^\};", text, flags=re.MULTILINE | re.DOTALL):
         path = re.search(r'path = "([^"]+)"', body)
         assert path is not None
@@ -120,6 +124,21 @@ def declared_row_types(header: Path) -> dict[str, RowType]:
             np.dtype([(name, _numpy_type(kinds[member])) for name, member in zip(names, members)]),
         )  # fmt: skip
     return found
+
+
+def _with_schedules(header: Path) -> str:
+    """Return the text of a header whose rows declare the shared columns of schedules themselves."""
+    shared = SCHEDULE_COLUMNS_HPP.read_text(encoding="utf-8")
+    members = re.findall(r"^  (?:std::int64_t|bool|FixedString<\d+>) \w+ = .*;$", shared, re.M)
+    literals = re.sub(r'"\s*\n\s*"', "", shared)
+    fields = re.findall(r'schedule_field<Row>\(\s*"(\w+)",\s*&C::(\w+),\s*("[^"]*",\s*"[^"]*")\)', literals)
+    assert len(members) == len(fields) > 0, f"{SCHEDULE_COLUMNS_HPP} declares its columns in an unknown way"
+    text = header.read_text(encoding="utf-8")
+    text = text.replace(" : ScheduleColumns {\n", " {\n" + "\n".join(members) + "\n")
+    return text.replace(
+        "schedule_fields<R>()",
+        ", ".join(f'Field{{"{name}", &R::{member}, Role::key, {texts}}}' for name, member, texts in fields),
+    )
 
 
 def _numpy_type(kind: str) -> str:
@@ -170,7 +189,7 @@ def _row(
     held *= 1 if direction == "forward" else 2
     throughput = flop / time / ranks
     return {
-        "context_length": context, "tokens_per_rank": tokens, "ranks": ranks, "schedule": "ring",
+        "context_length": context, "tokens_per_rank": tokens, "ranks": ranks, **RING,
         "layout": layout, "backend": "host",
         "transport": "mpi",
         "dtype": dtype, "wire_dtype": dtype, "heads": heads, "kv_heads": kv_heads, "head_size": head_size, "batch": 1,

@@ -9,14 +9,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from synthetic import RowType, _schema_type, write_provenance, write_table
+from synthetic import RING, RowType, _schema_type, write_provenance, write_table
 
 SCHEMA = Path(__file__).resolve().parents[2] / "results" / "SCHEMA.md"
 Row = dict[str, Any]
 SIDE = 8
 MODEL: Row = {
     "stages": "world", "stage": 3, "trained_context_length": 400, "training_seed": 2, "split": "evaluation", "seed": 1,
-    "ranks": 2, "mesh": "1,1,1,2", "schedule": "ring", "layout": "zigzag", "backend": "host", "dtype": "float32",
+    "ranks": 2, "mesh": "1,1,1,2", **RING, "layout": "zigzag", "backend": "host", "dtype": "float32",
     "threads": 1, "checkpoint": "world.h5", "checkpoint_digest": "0123456789abcdef", "frame_tokenizer": "vqgan.h5",
     "frame_tokenizer_digest": "fedcba9876543210", "cards_digest": "00ff", "valid": True, "outcome": "ok",
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from synthetic import RowType, row_types, write_provenance, write_table
+from synthetic import RING, RowType, row_types, write_provenance, write_table
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 Row = dict[str, Any]
@@ -77,7 +77,7 @@ def stage_rows(steps: list[Row]) -> list[Row]:
                 "stages": key[0], "stage": key[2], "context_length": last["context_length"],
                 "tokens_per_rank": last["context_length"] // 2, "rope_theta": last["rope_theta"], "steps": len(part),
                 "batch": last["tokens"] // last["context_length"], "tokens": tokens, "mesh": "1,1,1,2", "ranks": 2,
-                "schedule": "ring", "layout": "zigzag", "backend": "host",
+                **RING, "layout": "zigzag", "backend": "host",
                 "transport": "", "dtype": "float32", "recompute": "none",
                 "learning_rate": 4e-3, "seconds": seconds, "reshard_seconds": 0.01, "checkpoint_seconds": 0.02,
                 "tokens_per_second": tokens / seconds, "flop_causal": sum(row["flop_causal"] for row in part),
@@ -100,7 +100,7 @@ def cell(length: int, hits: int, trials: int = 40, **values: Any) -> Row:
         "kind": "single", "depth": 0.5, "needles_planted": 1, "needles_asked": 1, "contexts": trials, "hits": hits,
         "trials": trials, "wrong_needle": 0, "wilson_low": 0.0, "wilson_high": 1.0, "seconds": 1.5,
         "tokens_per_second": trials * length / 1.5, "ranks": 2,
-        "schedule": "ring", "layout": "zigzag", "backend": "host",
+        **RING, "layout": "zigzag", "backend": "host",
         "dtype": "float32", "decoding": "one_pass", "training_seed": 2, "seed": 1, "checkpoint": "model.h5",
         "checkpoint_digest": "0123456789abcdef", "valid": True, "reason": "", "run": 0,
     }  # fmt: skip

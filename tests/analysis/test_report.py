@@ -12,6 +12,9 @@ import h5py
 import numpy as np
 import pytest
 from ringworld_analysis import cli
+from ringworld_analysis.content import Section
+from ringworld_analysis.run import load
+from ringworld_analysis.sections import schedules
 
 import synthetic
 from synthetic import Row
@@ -261,3 +264,57 @@ def test_run_cut_short_and_mixed_builds_are_said(tmp_path: Path) -> None:
     assert "did not reach its end" in text
     assert "2 different revisions" in text
     assert "00ff00ff" in text
+
+
+def side_by_side() -> list[Row]:
+    """Return two points of a ring of four, each with five schedules that take 1, 2, ... times as long."""
+    schedules = ({}, {"trim": True}, {"schedule": "all_gather", "head_groups": 2}, {"ulysses": 2},
+                 {"schedule": "double_ring", "window": 2})  # fmt: skip
+    rows = [row for row in few(ring_sizes=(4,)) if row["layout"] == "zigzag"]
+    return [
+        {**row, **schedule, "step_time": row["step_time"] * (place + 1), "wire_bytes_between_nodes": 64 * (place + 1)}
+        for row in rows
+        for place, schedule in enumerate(schedules)
+    ]
+
+
+def compared(tmp_path: Path, rows: list[Row], hops: list[Row] | None = None) -> Section | None:
+    return schedules.section(load([synthetic.write_run(tmp_path / "run.h5", rows, hops)]))
+
+
+def cells_of(section: Section | None) -> list[Row]:
+    assert section is not None
+    data = section.data[0]
+    return [dict(zip(data.columns, row)) for row in data.rows]
+
+
+def test_schedules_stand_side_by_side(tmp_path: Path) -> None:
+    section = compared(tmp_path, side_by_side())
+    found = cells_of(section)
+    names = ["ring", "ring, trimmed", "all_gather, 2 head groups", "ring, ulysses 2", "double_ring, window 2"]
+    times = [(row["schedule"], round(row["of_ring"], 9)) for row in found]
+    assert sorted(times) == sorted((name, place) for name, place in zip(names, (1, 2, 3, 4, 5)) for _point in range(2))
+    assert all(np.isnan(row["exposed"]) for row in found), "no probe was run"
+    assert section is not None
+    assert [picture.name for picture in section.pictures] == ["schedules"]
+    assert section.findings[0].text == "Schedules side by side in 2 points: fastest ring in 2."
+
+
+def test_a_point_of_one_schedule_alone_is_not_compared(tmp_path: Path) -> None:
+    alone = [row for row in side_by_side() if row["context_length"] == 2048 or row["ulysses"] == 2]
+    assert {row["context_length"] for row in cells_of(compared(tmp_path, alone))} == {2048}
+    (tmp_path / "rings").mkdir()
+    assert compared(tmp_path / "rings", few()) is None
+
+
+def test_exposed_communication_is_that_of_the_rank_with_most(tmp_path: Path) -> None:
+    rows = side_by_side()
+    hops = synthetic.hop_rows(rows, lambda row: True)
+    of_rank: dict[tuple[int, int], float] = {}
+    for hop in hops:
+        if hop["polling"]:
+            place = (hop["attention_row"], hop["rank"])
+            of_rank[place] = of_rank.get(place, 0.0) + max(0.0, hop["exposed"])
+    wanted = [max(time for (row, _), time in of_rank.items() if row == index) for index in range(len(rows))]
+    found = [row["exposed"] for row in cells_of(compared(tmp_path, rows, hops))]
+    assert sorted(found) == pytest.approx(sorted(wanted), rel=1e-5)

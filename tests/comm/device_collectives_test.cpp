@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <vector>
 
 #include "comm/collectives.hpp"
 #include "support/device_block.hpp"
+#include "support/exchange_blocks.hpp"
 #include "support/transports.hpp"
 
 namespace ringworld::test {
@@ -115,6 +118,92 @@ TEST_P(DeviceCollectives, BlocksOfUnevenLengthsAreGatheredAndAddedUp) {
         }
       }
     }
+  }
+}
+
+/// Units of an all-to-all: short blocks, and blocks of several pieces of staged memory.
+constexpr std::array<std::int64_t, 2> exchange_units{5, 1'500'001};
+
+TEST_P(DeviceCollectives, AllToAllBringsEveryBlockToItsRank) {
+  for (const std::int64_t unit : exchange_units) {
+    const ExchangeBlocks blocks(world().rank(), world().size(), unit);
+    const DeviceBlock<std::byte> sent(blocks.sent(), memory());
+    const DeviceBlock<std::byte> received(blocks.untouched(), memory());
+    start_all_to_all(world(), blocks.sent_view(sent.span()), blocks.received_view(received.span()), memory()).wait();
+    EXPECT_TRUE(received.download() == blocks.received()) << "lengths in units of " << unit << " bytes";
+  }
+}
+
+TEST_P(DeviceCollectives, BroadcastGivesAllTheRootsBlock) {
+  for (const std::size_t length : {std::size_t{0}, std::size_t{3}, std::size_t{9'000'001}}) {
+    for (const int root : {0, world().size() - 1}) {
+      const DeviceBlock<std::byte> block(bytes_of(world().rank(), 3, length), memory());
+      start_broadcast(world(), block.span(), root, memory()).wait();
+      EXPECT_TRUE(block.download() == bytes_of(root, 3, length)) << length << " bytes of rank " << root;
+    }
+  }
+}
+
+TEST_P(DeviceCollectives, ReduceLeavesTheResultAtTheRoot) {
+  for (const std::size_t count : {std::size_t{0}, std::size_t{3}, std::size_t{1'200'001}}) {
+    const int root = world().size() - 1;
+    const Floats values(values_of(world().rank(), count), memory());
+    start_reduce(world(), values.span(), root, Reduction::sum, memory()).wait();
+    if (world().rank() == root) {
+      EXPECT_TRUE(values.download() == sums(world().size(), count)) << count << " floats";
+    }
+  }
+}
+
+TEST_P(DeviceCollectives, ExchangesWaitForComputeAndComputeForThem) {
+  constexpr std::size_t bytes = 100'000;
+  DeviceBlock<std::byte> block(bytes, memory());
+  const ExchangeBlocks blocks(world().rank(), world().size());
+  DeviceBlock<std::byte> sent(blocks.untouched(), memory());
+  DeviceBlock<std::byte> received(blocks.untouched(), memory());
+  // Filled on the compute stream before the start, overwritten there behind the wait.
+  block.upload(bytes_of(world().rank(), 4, bytes));
+  sent.upload(blocks.sent());
+  PendingCollective broadcast = start_broadcast(world(), block.span(), 0, memory());
+  PendingCollective exchange =
+      start_all_to_all(world(), blocks.sent_view(sent.span()), blocks.received_view(received.span()), memory());
+  broadcast.wait();
+  DeviceBlock<std::byte> computed(bytes, memory());
+  computed.copy(block.span());
+  block.upload(bytes_of(7, 7, bytes));
+  exchange.wait();
+  sent.upload(blocks.untouched());
+  EXPECT_EQ(computed.download(), bytes_of(0, 4, bytes));
+  EXPECT_EQ(received.download(), blocks.received());
+}
+
+TEST_P(DeviceCollectives, OrderIsTheSameOnAllRanksWhateverTheyLookAtFirst) {
+  const std::size_t count = 5000;
+  const ExchangeBlocks blocks(world().rank(), world().size());
+  const DeviceBlock<std::byte> sent(blocks.sent(), memory());
+  const DeviceBlock<std::byte> received(blocks.untouched(), memory());
+  const DeviceBlock<std::byte> block(bytes_of(world().rank(), 1, count), memory());
+  const Floats reduced(values_of(world().rank(), count), memory());
+  const Floats added(values_of(world().rank(), count), memory());
+  std::array<PendingCollective, 4> pending{
+      start_all_to_all(world(), blocks.sent_view(sent.span()), blocks.received_view(received.span()), memory()),
+      start_reduce(world(), reduced.span(), 0, Reduction::sum, memory()),
+      start_broadcast(world(), block.span(), world().size() - 1, memory()),
+      start_all_reduce(world(), added.span(), Reduction::sum, memory())};
+  // A call of the host's on the same communicator meets none of them.
+  EXPECT_EQ(world().all_reduce(std::int64_t{1}, Reduction::sum), world().size());
+  if (world().rank() % 2 == 0) {
+    std::ranges::reverse(pending);
+  }
+  for (PendingCollective& collective : pending) {
+    while (!collective.test()) {
+    }
+  }
+  EXPECT_EQ(received.download(), blocks.received());
+  EXPECT_EQ(block.download(), bytes_of(world().size() - 1, 1, count));
+  EXPECT_EQ(added.download(), sums(world().size(), count));
+  if (world().is_root()) {
+    EXPECT_EQ(reduced.download(), sums(world().size(), count));
   }
 }
 

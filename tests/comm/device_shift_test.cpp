@@ -51,7 +51,7 @@ class DeviceShift : public ::testing::TestWithParam<Way> {
   [[nodiscard]] static DeviceKind memory() { return GetParam().memory; }
   [[nodiscard]] const Ring& ring() const { return *ring_; }
   [[nodiscard]] Shift make_shift() const {
-    return Shift(ring(), {.memory = memory(), .message_limit = 100, .chunk_bytes = chunk});
+    return Shift(ring().communicator(), {.memory = memory(), .message_limit = 100, .chunk_bytes = chunk});
   }
 
  private:
@@ -64,7 +64,7 @@ TEST_P(DeviceShift, AHopBringsThePreviousRanksBlock) {
                                   std::size_t{3 * chunk}, std::size_t{20 * chunk + 7}}) {
     const Block mine(block_of(ring().rank(), bytes), memory());
     const Block arrived(bytes, memory());
-    shift.start(mine.span(), arrived.span());
+    shift.start(ring().neighbours(), mine.span(), arrived.span());
     shift.wait();
     EXPECT_EQ(arrived.download(), block_of(ring().previous(), bytes)) << bytes << " bytes";
   }
@@ -89,7 +89,7 @@ void rotate_through_two_buffers(const Ring& ring, Shift& shift, DeviceKind memor
     const Block& current = buffers[static_cast<std::size_t>(hop % 2)];
     const Block& incoming = buffers[static_cast<std::size_t>((hop + 1) % 2)];
     const std::size_t bytes = bytes_of(ring.origin_after(hop));
-    shift.start(current.first(bytes), incoming.first(bytes_of(ring.origin_after(hop + 1))));
+    shift.start(ring.neighbours(), current.first(bytes), incoming.first(bytes_of(ring.origin_after(hop + 1))));
     computed[static_cast<std::size_t>(hop)].copy(current.first(bytes));  // reads what the next hop overwrites
     shift.wait();
   }
@@ -118,7 +118,7 @@ TEST_P(DeviceShift, TheSentBlockMayBeOverwrittenBehindTheHop) {
   Block mine(block_of(ring().rank(), bytes), memory());
   const Block arrived(bytes, memory());
   for (int hop = 0; hop < 3; ++hop) {
-    shift.start(mine.span(), arrived.span());
+    shift.start(ring().neighbours(), mine.span(), arrived.span());
     shift.wait();
     mine.upload(block_of(ring().rank() + 10 * (hop + 1), bytes));
   }
@@ -130,7 +130,7 @@ TEST_P(DeviceShift, TrafficCountsWhatThisRankSent) {
   const Block mine(block_of(ring().rank(), uneven_bytes(ring().rank())), memory());
   const Block arrived(uneven_bytes(ring().previous()), memory());
   for (int hop = 0; hop < 3; ++hop) {
-    shift.start(mine.span(), arrived.span());
+    shift.start(ring().neighbours(), mine.span(), arrived.span());
     shift.wait();
   }
   EXPECT_EQ(shift.traffic().hops, 3);
@@ -148,7 +148,7 @@ TEST_P(DeviceShift, SomeBlocksMayBeEmpty) {
   buffers[0].upload(block_of(ring().rank(), bytes_of(ring().rank())));
   for (int hop = 0; hop < ring().size(); ++hop) {
     const std::size_t incoming = bytes_of(ring().origin_after(hop + 1));
-    shift.start(buffers[0].first(bytes_of(ring().origin_after(hop))), buffers[1].first(incoming));
+    shift.start(ring().neighbours(), buffers[0].first(bytes_of(ring().origin_after(hop))), buffers[1].first(incoming));
     shift.wait();
     std::swap(buffers[0], buffers[1]);
     EXPECT_EQ(buffers[0].download(incoming), block_of(ring().origin_after(hop + 1), incoming));
@@ -164,12 +164,37 @@ TEST_P(DeviceShift, TwoShiftsOfARingDoNotMix) {
   const Block gradient_block(block_of(ring().rank() + 100, bytes), memory());
   const Block keys_arrived(bytes, memory());
   const Block gradients_arrived(bytes, memory());
-  keys.start(key_block.span(), keys_arrived.span());
-  gradients.start(gradient_block.span(), gradients_arrived.span());
+  keys.start(ring().neighbours(), key_block.span(), keys_arrived.span());
+  gradients.start(ring().neighbours(), gradient_block.span(), gradients_arrived.span());
   gradients.wait([&] { keys.test(); });
   keys.wait();
   EXPECT_EQ(keys_arrived.download(), block_of(ring().previous(), bytes));
   EXPECT_EQ(gradients_arrived.download(), block_of(ring().previous() + 100, bytes));
+}
+
+TEST_P(DeviceShift, PeersMayChangeFromHopToHop) {
+  Shift shift = make_shift();
+  const int ranks = ring().size();
+  const int rank = ring().rank();
+  for (int distance = 0; distance < ranks; ++distance) {
+    const Peers peers{.to = (rank + distance) % ranks, .from = (rank + ranks - distance) % ranks};
+    const Block sent(block_of(rank, uneven_bytes(peers.to)), memory());
+    const Block received(uneven_bytes(rank), memory());
+    shift.start(peers, sent.span(), received.span());
+    shift.wait();
+    EXPECT_EQ(received.download(), block_of(peers.from, uneven_bytes(rank))) << "from " << distance << " ranks away";
+  }
+}
+
+TEST_P(DeviceShift, ALineHasEndsWithoutAPeer) {
+  Shift shift = make_shift();
+  const Peers peers{.to = ring().rank() + 1 < ring().size() ? ring().rank() + 1 : -1, .from = ring().rank() - 1};
+  const std::size_t bytes = 3 * chunk + 5;
+  const Block sent(block_of(ring().rank(), bytes), memory());
+  const Block received(Bytes(bytes, std::byte{9}), memory());
+  shift.start(peers, sent.first(peers.to >= 0 ? bytes : 0), received.first(peers.from >= 0 ? bytes : 0));
+  shift.wait();
+  EXPECT_EQ(received.download(), peers.from >= 0 ? block_of(peers.from, bytes) : Bytes(bytes, std::byte{9}));
 }
 
 TEST_P(DeviceShift, TestingAloneCompletesAHop) {
@@ -178,7 +203,7 @@ TEST_P(DeviceShift, TestingAloneCompletesAHop) {
   const std::size_t bytes = 10 * chunk;
   const Block mine(block_of(ring().rank(), bytes), memory());
   const Block arrived(bytes, memory());
-  shift.start(mine.span(), arrived.span());
+  shift.start(ring().neighbours(), mine.span(), arrived.span());
   while (!shift.test()) {
     std::this_thread::yield();
   }
@@ -190,8 +215,9 @@ TEST_P(DeviceShift, AHopMustEndBeforeTheNext) {
   Shift shift = make_shift();
   const Block mine(block_of(ring().rank(), 1000), memory());
   const Block arrived(1000, memory());
-  shift.start(mine.span(), arrived.span());
-  expect_error(ErrorKind::internal, [&] { shift.start(mine.span(), arrived.span()); }, {"not ended"});
+  shift.start(ring().neighbours(), mine.span(), arrived.span());
+  expect_error(ErrorKind::internal, [&] { shift.start(ring().neighbours(), mine.span(), arrived.span()); },
+               {"not ended"});
   shift.wait();
   EXPECT_EQ(arrived.download(), block_of(ring().previous(), 1000));
 }
@@ -201,10 +227,10 @@ TEST_P(DeviceShift, RingsOfSplitCommunicatorsInheritTheTransport) {
   const int color = world.rank() % 2;
   const Ring half(world.split(color, world.rank()));
   EXPECT_EQ(transport_of(half.communicator(), memory()), GetParam().transport);
-  Shift shift(half, {.memory = memory(), .chunk_bytes = chunk});
+  Shift shift(half.communicator(), {.memory = memory(), .chunk_bytes = chunk});
   const Block mine(block_of(world.rank(), 300), memory());
   const Block arrived(300, memory());
-  shift.start(mine.span(), arrived.span());
+  shift.start(half.neighbours(), mine.span(), arrived.span());
   shift.wait();
   EXPECT_EQ(arrived.download(), block_of(2 * half.previous() + color, 300));
 }

@@ -72,10 +72,10 @@ TEST(PretendedCommunicator, StandsInAMeshAsARealRankDoes) {
 TEST(PretendedCommunicator, CountsWhatItDoesNotCarry) {
   const Ring ring(Communicator::pretended(0, 16));
   EXPECT_EQ(ring.previous(), 15);
-  Shift shift(ring, {.message_limit = 64});
+  Shift shift(ring.communicator(), {.message_limit = 64});
   const std::vector<std::byte> sent(100);
   std::vector<std::byte> received(100, std::byte{7});
-  shift.start(sent, received);
+  shift.start(ring.neighbours(), sent, received);
   EXPECT_TRUE(shift.test());
   shift.wait();
   EXPECT_EQ(shift.traffic().hops, 1);

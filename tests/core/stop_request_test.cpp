@@ -2,23 +2,51 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 namespace ringworld::test {
 namespace {
 
 // A signal that was noted stays noted: each test runs in a process of its own.
 
+constexpr std::array every_signal{SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP};
+
+/// Sends a signal to this process, whose handler runs on another thread, and gives that thread time.
+void send(int signal) {
+  ::kill(::getpid(), signal);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+}
+
 void exit_unless_noted(int signal) {
-  std::raise(signal);
-  if (stop_signal() != signal) {
-    std::_Exit(1);
+  ::kill(::getpid(), signal);
+  for (int waited = 0; stop_signal() != signal; ++waited) {
+    if (waited == 10'000) {
+      std::_Exit(1);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 
+/// Whether the calling thread takes none of the signals.
+bool is_spared() {
+  sigset_t blocked{};
+  pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+  for (const int signal : every_signal) {
+    if (sigismember(&blocked, signal) != 1) {
+      return false;
+    }
+  }
+  return true;
+}
+
 TEST(StopRequestDeathTest, TheFirstSignalIsNotedOnly) {
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP}) {
+  for (const int signal : every_signal) {
     EXPECT_EXIT(
         {
           catch_stop_signals();
@@ -34,7 +62,8 @@ TEST(StopRequestDeathTest, ASecondSigtermEndsAtOnce) {
       {
         catch_stop_signals();
         exit_unless_noted(SIGUSR1);
-        std::raise(SIGTERM);
+        send(SIGTERM);
+        ::sleep(30);  // another thread takes it
         std::_Exit(0);
       },
       testing::ExitedWithCode(128 + SIGTERM), "");
@@ -46,7 +75,7 @@ TEST(StopRequestDeathTest, TheEndOfASessionIsOneRequest) {
         catch_stop_signals();
         exit_unless_noted(SIGHUP);
         exit_unless_noted(SIGTERM);
-        std::raise(SIGHUP);
+        send(SIGHUP);
         std::_Exit(stop_signal_name() == "SIGTERM" ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
@@ -57,7 +86,7 @@ TEST(StopRequestDeathTest, NohupStaysInForce) {
       {
         std::signal(SIGHUP, SIG_IGN);
         catch_stop_signals();
-        std::raise(SIGHUP);
+        send(SIGHUP);
         std::_Exit(stop_signal() == 0 ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
@@ -68,8 +97,22 @@ TEST(StopRequestDeathTest, ARepeatedWarningIsNoHurry) {
       {
         catch_stop_signals();
         exit_unless_noted(SIGTERM);
-        std::raise(SIGUSR1);
+        send(SIGUSR1);
         std::_Exit(stop_signal_name() == "SIGTERM" ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(StopRequestDeathTest, ThreadsThatComputeAreSpared) {
+  EXPECT_EXIT(
+      {
+        if (is_spared()) {
+          std::_Exit(2);
+        }
+        catch_stop_signals();
+        bool is_later_one_spared = false;
+        std::thread([&] { is_later_one_spared = is_spared(); }).join();
+        std::_Exit(is_spared() && is_later_one_spared ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
 }

@@ -11,6 +11,7 @@
 #include "experiments/attention/point.hpp"
 #include "experiments/common/point_data.hpp"
 #include "io/outcome.hpp"
+#include "sequence/every_schedule.hpp"
 #include "sequence/visibility.hpp"
 #include "support/faulty_attention.hpp"
 
@@ -59,12 +60,12 @@ void put_fault(SequenceAttentionOptions& options, const Ring& ring, Fault fault)
   }
 }
 
-/// Every schedule by which blocks can come.
+/// Schedules by which a rank meets its own block first, and that of the rank before it next: where faults are put.
 std::vector<Schedule> schedules() {
-  std::vector<Schedule> all;
-  for (std::size_t index = 0; index < schedule_names.size(); ++index) {
-    all.push_back(static_cast<Schedule>(index));
-  }
+  std::vector<Schedule> all{ScheduleKind::ring, ScheduleKind::all_gather, ScheduleKind::double_ring};
+  SequenceAttentionOptions any;
+  any.problem.heads = any.problem.kv_heads = 1;
+  all.back() = test::fitted(all.back(), any, Communicator::world().size());
   return all;
 }
 
@@ -89,11 +90,10 @@ SequenceAttentionOptions options_of(Layout layout, DType dtype) {
 
 template <class Function>
 void for_each_layout_and_type(Function&& function) {
-  for (const Schedule schedule : schedules()) {
+  for (const Schedule& schedule : schedules()) {
     for (const Layout layout : {Layout::contiguous, Layout::striped, Layout::zigzag}) {
       for (const DType dtype : {DType::float32, DType::bfloat16}) {
-        SCOPED_TRACE(std::string(name_of(schedule)) + " " + std::string(name_of(layout)) + " " +
-                     std::string(name_of(dtype)));
+        SCOPED_TRACE(describe(schedule) + " " + std::string(name_of(layout)) + " " + std::string(name_of(dtype)));
         SequenceAttentionOptions options = options_of(layout, dtype);
         options.schedule = schedule;
         function(options);
@@ -182,7 +182,8 @@ TEST(Probe, RaisesNoFalseAlarm) {
     options.layout = draw(7, Layout::contiguous, Layout::striped, Layout::zigzag);
     options.backward_rotation = draw(8, BackwardRotation::kv, BackwardRotation::q);
     options.is_causal = draw(9, true, true, false);
-    options.schedule = draw(10, Schedule::ring, Schedule::all_gather);
+    const std::vector<Schedule> all = test::every_schedule();
+    options.schedule = test::fitted(all[rng.integer(10, all.size())], options, ring.size());
     PointData data(ring.communicator(), options, seed, InputKind::probe);
     data.attention().forward(data.forward());
     data.attention().backward(data.backward());
@@ -228,7 +229,7 @@ TEST(AttentionRows, AreNotValidWithAFault) {
     for (const bool of_backward : {false, true}) {
       for (const Fault fault : faults(of_backward)) {
         SCOPED_TRACE(test::name_of(fault));
-        SweepPoint point{.ranks = world.size(), .plan = right};
+        SweepPoint point{.ranks = world.size(), .nodes = {}, .plan = right};
         point.plan.problem.context_length = 512;
         point.plan.pass = of_backward ? AttentionPass::forward_backward : AttentionPass::forward;
         put_fault(point.plan, Ring(world), fault);
@@ -241,7 +242,7 @@ TEST(AttentionRows, AreNotValidWithAFault) {
         }
       }
     }
-    SweepPoint point{.ranks = world.size(), .plan = right};
+    SweepPoint point{.ranks = world.size(), .nodes = {}, .plan = right};
     for (const InputKind inputs : {InputKind::random, InputKind::probe}) {
       point.inputs = inputs;
       const PointResult result = run_point(world, point, values, peak);

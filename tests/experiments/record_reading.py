@@ -12,6 +12,7 @@ from ringworld_analysis.journal import open_record
 
 from launch import REPOSITORY
 
+SCHEDULE_COLUMNS_HPP = REPOSITORY / "src" / "io" / "schedule_columns.hpp"
 ROWS_HPP = REPOSITORY / "experiments" / "attention" / "rows.hpp"
 Table = NDArray[Any]  # structured
 
@@ -19,16 +20,29 @@ Table = NDArray[Any]  # structured
 def declared_columns(header: Path = ROWS_HPP) -> dict[str, dict[str, str]]:
     """Return {table path: {column: C++ type}}, columns in the order in which the header declares them."""
     tables = {}
-    text = header.read_text(encoding="utf-8")
-    for body in re.findall(r"^struct \w+ \{\n(.*?)^\};", text, flags=re.MULTILINE | re.DOTALL):
+    text = _with_schedules(header)
+    for body in re.findall(r"^struct \w+(?: : \w+)? \{\n(.*?)^\};", text, flags=re.MULTILINE | re.DOTALL):
         path = re.search(r'path = "([^"]+)"', body)
         assert path is not None
-        members = re.findall(r'^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [\w."]+)?;', body, re.MULTILINE)
+        members = re.findall(r'^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [\w."]+)?;', body, re.M)
         types = {name: kind for kind, name in members}
         fields = re.findall(r'Field\{\s*"(\w+)",\s*&R::(\w+),', body)
         assert len(fields) == len(types) > 0, f"{header} declares {path.group(1)} in an unknown way"
         tables[path.group(1)] = {column: types[member] for column, member in fields}
     return tables
+
+
+def _with_schedules(header: Path) -> str:
+    """Return the text of a header whose rows declare the shared columns of schedules themselves."""
+    shared = SCHEDULE_COLUMNS_HPP.read_text(encoding="utf-8")
+    members = re.findall(r"^  (?:std::int64_t|bool|FixedString<\d+>) \w+ = .*;$", shared, re.MULTILINE)
+    fields = re.findall(r'schedule_field<Row>\("(\w+)", &C::(\w+),', shared)
+    assert len(members) == len(fields) > 0, f"{SCHEDULE_COLUMNS_HPP} declares its columns in an unknown way"
+    text = header.read_text(encoding="utf-8")
+    text = text.replace(" : ScheduleColumns {\n", " {\n" + "\n".join(members) + "\n")
+    return text.replace(
+        "schedule_fields<R>()", ", ".join(f'Field{{"{name}", &R::{member}, Role::key,' for name, member in fields)
+    )
 
 
 def numpy_type(cpp_type: str) -> np.dtype[Any]:
@@ -71,7 +85,7 @@ def text_of(row: Any, column: str) -> str:
 
 def key_columns(table: str = "/attention", header: Path = ROWS_HPP) -> list[str]:
     """Return the columns of a table that the header declares as keys."""
-    text = header.read_text(encoding="utf-8")
+    text = _with_schedules(header)
     body = text[text.index(f'path = "{table}"') :]
     body = body[: body.index("\n};")]
     return re.findall(r'Field\{\s*"(\w+)",\s*&R::\w+,\s*Role::key,', body)

@@ -163,6 +163,27 @@ MISTAKES = [
     Mistake("unknown wire dtype", ATTENTION + " --wire-dtype bf16", ("'bf16'", "did you mean 'bfloat16'")),
     Mistake("unknown pass", ATTENTION + " --pass forwards", ("'forwards'", "did you mean 'forward'")),
     Mistake("unknown rotation", ATTENTION + " --backward-rotation vk", ("'vk'", "did you mean 'kv'")),
+    Mistake("unknown schedule", ATTENTION + " --schedule rings", ("'rings'", "did you mean 'ring'")),
+    Mistake("ulysses", ATTENTION + " --ulysses 3", ("--schedule ring --ulysses 3: ", "nearest that does is [12]$")),
+    Mistake("no ulysses", ATTENTION + " --ulysses 0", ("--ulysses 0: ulysses 0 must be at least 1",)),
+    Mistake("a window of a ring", ATTENTION + " --window 2", ("--window 2: .*double_ring, not to ring",)),
+    Mistake("negative window", ATTENTION + " --schedule double_ring --window -1", ("--window -1", "not be negative")),
+    Mistake("window", ATTENTION + " --schedule double_ring --window 9", ("--window 9: ", "that does is [1-4]$")),
+    Mistake("head groups of a ring", ATTENTION + " --head-groups 2", ("--head-groups 2: .*all_gather, not to ring",)),
+    Mistake(
+        "head groups", ATTENTION + " --schedule all_gather --head-groups 3", ("--head-groups 3: ", "is 2$")
+    ),
+    Mistake("trim of a striped layout", ATTENTION + " --trim true --layout striped", ("--trim: ", "zigzag", "striped")),
+    Mistake(
+        "trim with queries",
+        ATTENTION + " --trim true --pass backward --backward-rotation q",
+        ("--trim", "--backward-rotation q"),
+    ),
+    Mistake(
+        "a schedule that has no point",
+        ATTENTION + " --schedule ring,all_gather --trim true",
+        ("--schedule all_gather --trim: ", "ring, not to all_gather"),
+    ),
     Mistake(
         "absent backend",
         ATTENTION + " --backend cuda",
@@ -208,6 +229,7 @@ MISTAKES = [
         INPUT + "good.h5 --backend cuda",
         ABSENT_CUDA,
     ),
+    Mistake("verify with ulysses", INPUT + "good.h5 --ulysses 3", ("--ulysses 3: ", "nearest that does is [12]$")),
     Mistake("verify with an unknown layout", INPUT + "good.h5 --layout zag", ("'zag'", "did you mean 'zigzag'")),
     Mistake("verify with an unknown dtype", INPUT + "good.h5 --dtype fp32", ("'fp32'", "did you mean '")),
     Mistake("output is the input", "verify --input {folder}/good.h5 --output {folder}/good.h5", (r"good\.h5", "same")),
@@ -281,6 +303,7 @@ def test_help_of_attention_names_every_flag_with_its_default() -> None:
     flags = """--context-length --ranks --layout --heads --kv-heads --head-size --batch --dtype --wire-dtype --causal
         --pass --backend --backward-rotation --warmup --repeats --timeout --time-limit --memory-limit --overlap-probe --inputs
         --polling --threads
+        --schedule --ulysses --window --head-groups --trim --dry-run
         --seed --resume --output --config"""
     missing = [flag for flag in flags.split() if not re.search(rf"{flag}\b", text)]
     assert missing == []

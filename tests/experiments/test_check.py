@@ -63,8 +63,13 @@ def test_every_schedule_layout_type_and_mask_is_run() -> None:
                 for run in ("forward", "backward kv", "backward q"):
                     assert f"probe host mpi ring {layout} {types} {heads} heads {run}" in names
         assert f"probe host mpi ring {layout} float32 4/4 heads not causal forward" in names
+    schedules = ("all_gather", "bidirectional", "broadcast", "broadcast_queries", "pass_q", "double_ring, window 2",
+                 "ring, trimmed", "all_gather, 3 head groups")  # fmt: skip
+    for schedule in schedules:
+        for run in ("forward", "backward kv", *(() if "trimmed" in schedule else ("backward q",))):
+            assert f"probe host mpi {schedule} zigzag bfloat16 6/3 heads {run}" in names
     for run in ("forward", "backward kv", "backward q"):
-        assert f"probe host mpi all_gather zigzag bfloat16 6/3 heads {run}" in names
+        assert f"probe host mpi ring, ulysses 2 zigzag bfloat16 4/4 heads {run}" in names
 
 
 def test_help_shows_the_flags_and_their_defaults() -> None:

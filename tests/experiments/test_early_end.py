@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -65,9 +66,15 @@ def tensors(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
+class TooShortError(Exception):
+    """A run came to its good end before it could be sent a signal."""
+
+
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
+        if process.poll() == 0:
+            raise TooShortError
         assert process.poll() is None, f"over too early, exit code {process.returncode}: {process.communicate()}"
         assert time.monotonic() < deadline, "nothing happens"
         time.sleep(0.02)
@@ -85,23 +92,78 @@ def processes(process: subprocess.Popen[str], ranks: int | None) -> list[int]:
     return [process.pid] if ranks is None else launch.rank_processes(process.pid)
 
 
+def cpu_seconds(process: int) -> float:
+    """Return the time for which the process has run on a core."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def let_work(process: subprocess.Popen[str], ranks: int | None, seconds: float) -> list[int]:
+    """Let every rank work for so long, however many others want the cores; return the processes of the ranks."""
+    limits: dict[int, float] = {}
+
+    def has_worked() -> bool:
+        with contextlib.suppress(OSError):  # a rank may end at any moment
+            now = {rank: cpu_seconds(rank) for rank in processes(process, ranks)}
+            for rank, used in now.items():
+                limits.setdefault(rank, used + seconds)
+            return len(now) == (ranks or 1) and all(used >= limits[rank] for rank, used in now.items())
+        return False
+
+    wait_until(has_worked, process)
+    return list(limits)
+
+
+def listens(process: subprocess.Popen[str], ranks: int | None, number: int) -> bool:
+    """Tell whether every rank has a handler for the signal."""
+    found = processes(process, ranks)
+    with contextlib.suppress(OSError):
+        masks = [re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{rank}/status").read_text()) for rank in found]
+        return len(found) == (ranks or 1) and all(mask and int(mask[1], 16) >> (number - 1) & 1 for mask in masks)
+    return False
+
+
 def end_by(
     ranks: int | None, arguments: Sequence[launch.Argument], is_time: Callable[[], bool], number: int,
-    to: Sequence[int] | None = None, delay: float = 0.3,
+    to: Sequence[int] | None = None, work: float = 0.3,
 ) -> tuple[int, str, str, float]:  # fmt: skip
-    """Send signal `number` to the ranks `to`, or to all, once `is_time`.
+    """Send signal `number` to the ranks `to`, or to all, once `is_time` and each has worked for `work` seconds more.
 
     Return exit code, stdout, stderr, and the seconds from the signal to the end.
     """
     with launch.started(launch.command_line(ranks, arguments)) as process:
         wait_until(is_time, process)
-        time.sleep(delay)
-        all_ranks = processes(process, ranks)
+        wait_until(lambda: listens(process, ranks, signal.SIGTERM), process)
+        all_ranks = let_work(process, ranks, work)
         for rank in to if to is not None else range(len(all_ranks)):
-            os.kill(all_ranks[rank], number)
+            with contextlib.suppress(ProcessLookupError):  # over a moment ago: the exit code says so
+                os.kill(all_ranks[rank], number)
         begin = time.monotonic()
         out, err = process.communicate(timeout=PATIENCE)
         return process.returncode, out, err, time.monotonic() - begin
+
+
+def end_in_the_middle(
+    ranks: int | None, arguments: Callable[[int], Sequence[launch.Argument]], is_time: Callable[[], bool], number: int,
+    to: Sequence[int] | None = None, work: float = 0.0,
+) -> tuple[int, str]:  # fmt: skip
+    """Stop a run that would come to an end by itself; return how many times its usual length it had, and its errors.
+
+    The run and this process share the cores. When this process gets its turn too late, the run is over, and one of a
+    greater length is tried. `arguments` has to remove the files of the one before.
+    """
+    for length in (1, 4, 16, 64):
+        with contextlib.suppress(TooShortError):
+            code, _, errors, _ = end_by(ranks, arguments(length), is_time, number, to, work)
+            if code != 0:
+                assert code == STOPPED, errors
+                return length, errors
+    pytest.fail("the run does not stop, or is always over before the signal")
+
+
+def without(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 # ---- a rank that stands still ----------------------------------------------------------------------------------------
@@ -124,7 +186,7 @@ def test_attention_with_a_stopped_rank_ends_with_a_row(tmp_path: Path, ranks: in
     flags = ["attention", "--heads", 4, "--head-size", 32, "--output", output, "--timeout", LIMIT]
     launch.run_successfully(ranks, *flags, "--context-length", 64, "--repeats", 2)
     endless = [*flags, "--context-length", 2048, "--repeats", 1_000_000, "--resume"]
-    ended = end_by(ranks, endless, is_changed(output), signal.SIGSTOP, [still], delay=1)
+    ended = end_by(ranks, endless, is_changed(output), signal.SIGSTOP, [still], work=1)
     assert_ended_by_watchdog(ended, ranks, still)
     assert re.search(r"in: attention, S=2048 .*(ring step \d of \d, waiting for hop \d from rank \d|waiting )", ended[2])
     rows = table(output, "attention")
@@ -140,7 +202,7 @@ def test_training_with_a_stopped_rank_keeps_its_rows(tmp_path: Path, ranks: int,
     (tmp_path / "train.toml").write_text(TRAINING.format(first=3, second=1_000_000, rate=1e-3))
     checkpoint, output = tmp_path / "model.h5", tmp_path / "record.h5"
     flags = ["train", "--config", tmp_path / "train.toml", "--checkpoint", checkpoint, "--output", output]
-    ended = end_by(ranks, [*flags, "--timeout", LIMIT], checkpoint.exists, signal.SIGSTOP, [still], delay=1)
+    ended = end_by(ranks, [*flags, "--timeout", LIMIT], checkpoint.exists, signal.SIGSTOP, [still], work=1)
     assert_ended_by_watchdog(ended, ranks, still)
     assert re.search(r"in: train, training stage 1, step \d+, .*waiting", ended[2]), ended[2]
     rows = table(output, "training/steps")
@@ -159,7 +221,7 @@ def test_needle_with_a_stopped_rank_ends_with_a_row(tmp_path: Path, model: Path)
              "--context-length", 128, "--output", output, "--timeout", LIMIT]  # fmt: skip
     launch.run_successfully(2, *flags, "--trials", 2)
     endless = [*flags, "--trials", 100_000, "--resume"]
-    ended = end_by(2, endless, is_changed(output), signal.SIGSTOP, [1], delay=1)
+    ended = end_by(2, endless, is_changed(output), signal.SIGSTOP, [1], work=1)
     assert_ended_by_watchdog(ended, 2, 1)
     rows = table(output, "needle/cells")
     assert [bool(row["valid"]) for row in rows] == [True, False]
@@ -167,12 +229,15 @@ def test_needle_with_a_stopped_rank_ends_with_a_row(tmp_path: Path, model: Path)
 
 
 def test_ranks_that_wait_for_those_that_work_are_not_stuck(tmp_path: Path) -> None:
-    # Rank 1 is outside the ring for several times the limit.
-    finished = launch.run_successfully(
-        2, "attention", "--ranks", 1, "--context-length", 8192, "--heads", 4, "--head-size", 64, "--repeats", 10,
-        "--timeout", LIMIT, "--output", tmp_path / "record.h5",
-    )  # fmt: skip
-    assert finished.seconds > 1.5 * LIMIT, "the point is too short to show anything"
+    # Rank 1 is outside the ring for several times the limit, on a machine of any speed.
+    for repeats in (10, 40, 160):
+        finished = launch.run_successfully(
+            2, "attention", "--ranks", 1, "--context-length", 8192, "--heads", 4, "--head-size", 64,
+            "--repeats", repeats, "--timeout", LIMIT, "--output", tmp_path / "record.h5",
+        )  # fmt: skip
+        if finished.seconds > 2 * LIMIT:
+            return
+    pytest.fail(f"the point is too short to show anything: {finished}")
 
 
 def test_a_job_that_was_suspended_as_a_whole_goes_on(tmp_path: Path) -> None:
@@ -198,22 +263,26 @@ def test_a_job_that_was_suspended_as_a_whole_goes_on(tmp_path: Path) -> None:
 def test_training_stopped_and_resumed_is_the_same_run(
     tmp_path: Path, ranks: int | None, number: int, to: list[int] | None
 ) -> None:
-    steps = 200 if ranks is None else 80  # enough for the signal to come in the middle
-    (tmp_path / "train.toml").write_text(TRAINING.format(first=2, second=steps, rate=1e-3))
+    steps = 400 if ranks is None else 200
+    cut = tmp_path / "cut.h5"
 
     def flags(name: str) -> list[launch.Argument]:
         files = ["--checkpoint", tmp_path / f"{name}.h5", "--output", tmp_path / f"{name}-run.h5"]
         return ["train", "--config", tmp_path / "train.toml", *files]
 
-    launch.run_successfully(ranks, *flags("whole"))
-    cut = tmp_path / "cut.h5"
-    code, _, errors, _ = end_by(ranks, flags("cut"), cut.exists, number, to, delay=0.1)
-    assert code == STOPPED, errors
+    def run_to_cut(length: int) -> list[launch.Argument]:
+        without(cut, tmp_path / "cut-run.h5")
+        (tmp_path / "train.toml").write_text(TRAINING.format(first=2, second=steps * length, rate=1e-3))
+        return flags("cut")
+
+    length, errors = end_in_the_middle(ranks, run_to_cut, cut.exists, number, to, work=0.1)
+    steps *= length
     assert errors.count("stopped early by") == 1
     with h5py.File(cut) as file:
         assert file.attrs["stage"] == 1 and 0 < file.attrs["step"] < steps
         assert len(table(tmp_path / "cut-run.h5", "training/steps")) == 2 + file.attrs["step"]
     launch.run_successfully(ranks, *flags("cut"), "--resume")
+    launch.run_successfully(ranks, *flags("whole"))
     expected, actual = tensors(tmp_path / "whole.h5"), tensors(cut)
     assert expected.keys() == actual.keys()
     assert all(np.array_equal(values, actual[name]) for name, values in expected.items())
@@ -229,16 +298,19 @@ def test_training_stopped_and_resumed_is_the_same_run(
 def test_a_stopped_attention_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     output = tmp_path / "record.h5"
     lengths = ",".join(str(1024 + 16 * index) for index in range(12))
-    flags = ["attention", "--context-length", lengths, "--repeats", 4, "--output", output]
+    flags = ["attention", "--context-length", lengths, "--output", output, "--repeats"]
+
+    def run_to_cut(length: int) -> list[launch.Argument]:
+        without(output)
+        return [*flags, 4 * length]
 
     def has_a_row() -> bool:
         return output.exists() and len(table(output, "attention")) > 0
 
-    code, _, errors, _ = end_by(2, flags, has_a_row, signal.SIGUSR1, [1], delay=0)
-    assert code == STOPPED, errors
+    length, _ = end_in_the_middle(2, run_to_cut, has_a_row, signal.SIGUSR1, [1])
     rows = table(output, "attention")
     assert 0 < len(rows) < 12 and np.all(rows["valid"])
-    launch.run_successfully(2, *flags, "--resume")
+    launch.run_successfully(2, *flags, 4 * length, "--resume")
     rows = table(output, "attention")
     assert list(rows["context_length"]) == [1024 + 16 * index for index in range(12)] and np.all(rows["valid"])
 
@@ -246,26 +318,33 @@ def test_a_stopped_attention_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_a_stopped_needle_grid_goes_on_where_it_was(tmp_path: Path, model: Path) -> None:
     output = tmp_path / "record.h5"
     flags = ["needle", "--checkpoint", model, "--haystack", model.parent / "hay.txt", "--needles", "1/1", "--depth", 6,
-             "--context-length", 512, "--trials", 16, "--output", output]  # fmt: skip
+             "--context-length", 512, "--output", output, "--trials"]  # fmt: skip
+
+    def run_to_cut(length: int) -> list[launch.Argument]:
+        without(output)
+        return [*flags, 64 * length]
 
     def has_a_row() -> bool:
         return output.exists() and len(table(output, "needle/cells")) > 0
 
-    code, _, errors, _ = end_by(2, flags, has_a_row, signal.SIGTERM, [0], delay=0)
-    assert code == STOPPED, errors
+    length, _ = end_in_the_middle(2, run_to_cut, has_a_row, signal.SIGTERM, [0])
     assert 0 < len(table(output, "needle/cells")) < 6
-    launch.run_successfully(2, *flags, "--resume")
+    launch.run_successfully(2, *flags, 64 * length, "--resume")
     assert len(table(output, "needle/cells")) == 6
 
 
 def test_a_stopped_sweep_does_not_take_the_cut_part_for_done(tmp_path: Path) -> None:
-    (tmp_path / "attention.toml").write_text("heads = 2\nhead_size = 32\nrepeats = 15\n")
     output = tmp_path / "sweep.h5"
     flags = ["sweep", "--ranks", "1,2", "--context-length", ",".join(str(2048 + 16 * index) for index in range(6)),
              "--attention-config", tmp_path / "attention.toml", "--output", output]  # fmt: skip
     parts = Path(f"{output}.parts")
-    code, _, errors, _ = end_by(2, flags, lambda: any(parts.glob("*.h5")), signal.SIGUSR1, None, delay=0)
-    assert code == STOPPED, errors
+
+    def run_to_cut(length: int) -> list[launch.Argument]:
+        without(output, *parts.glob("*"))
+        (tmp_path / "attention.toml").write_text(f"heads = 2\nhead_size = 32\nrepeats = {15 * length}\n")
+        return flags
+
+    end_in_the_middle(2, run_to_cut, lambda: any(parts.glob("*.h5")), signal.SIGUSR1)
     assert np.all(table(output, "sweep/points")["exit_code"] == 0) if len(table(output, "sweep/points")) else True
     assert len(table(output, "attention")) < 12
     launch.run_successfully(2, *flags, "--resume")
@@ -278,7 +357,7 @@ def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
     flags = ["attention", "--context-length", 2048, "--repeats", 1_000_000, "--output", output]
     with launch.started(launch.command_line(None, flags)) as process:
         wait_until(output.exists, process)
-        time.sleep(2)  # by now the point is at hand
+        let_work(process, None, 2)  # by now the point is at hand
         process.send_signal(signal.SIGTERM)
         time.sleep(1)
         assert process.poll() is None, "the point at hand is finished first"
@@ -302,7 +381,7 @@ def test_a_stopped_generation_has_no_row(tmp_path: Path, model: Path) -> None:
 @pytest.mark.parametrize(("ranks", "to"), [(None, [0]), (2, [1])])
 def test_what_measures_the_machine_stops_when_told_to(arguments: list[launch.Argument], ranks: int | None,
                                                       to: list[int]) -> None:  # fmt: skip
-    code, text, errors, seconds = end_by(ranks, arguments, lambda: True, signal.SIGTERM, to, delay=2)
+    code, text, errors, seconds = end_by(ranks, arguments, lambda: True, signal.SIGTERM, to, work=1)
     assert code == STOPPED and errors.count("stopped early by") == 1, errors
     assert seconds < 20 and "Measured peaks" not in text and "checks right with" not in text
 

@@ -113,10 +113,24 @@ def test_answers_do_not_depend_on_the_ranks(folder: Path, good: Path, tmp_path: 
         evaluate(folder, tmp_path / f"{ranks}.h5", *GRID, ranks=ranks)
         for table in ("measures", "needles", "examples"):
             assert settled(rows_of(tmp_path / f"{ranks}.h5", table)) == settled(rows_of(good, table)), table
-        (alone,), (shared,) = rows_of(good, "text"), rows_of(tmp_path / f"{ranks}.h5", "text")
-        assert shared["nll"] == pytest.approx(alone["nll"], rel=1e-5)
+        for table in ("needles", "text"):
+            alone, shared = ([row["nll"] for row in rows_of(path, table)] for path in (good, tmp_path / f"{ranks}.h5"))
+            assert min(alone) > 0 and shared == pytest.approx(alone, rel=1e-5), table
         with h5py.File(good, "r") as one, h5py.File(tmp_path / f"{ranks}.h5", "r") as other:
             assert np.array_equal(one["/evaluation/frames"][()], other["/evaluation/frames"][()])
+
+
+def test_longer_queries_are_another_question(folder: Path, good: Path, tmp_path: Path) -> None:
+    flags = (*GRID, "--tasks", "needle", "--log-length")
+    evaluate(folder, tmp_path / "long.h5", *flags, 4096)  # no video is so long
+    evaluate(folder, tmp_path / "alone.h5", *flags, 20)
+    evaluate(folder, tmp_path / "shared.h5", *flags, 20, ranks=2)
+    plain, same, grown, shared = ([row["nll"] for row in rows_of(path, "needles")] for path in (
+        good, tmp_path / "long.h5", tmp_path / "alone.h5", tmp_path / "shared.h5"))  # fmt: skip
+    assert same == plain and shared == pytest.approx(grown, rel=1e-5)
+    assert all(one != other for one, other in zip(plain, grown))
+    assert all(row["log_length"] == 20 and row["peak_bytes"] == row["planned_bytes"]
+               for row in rows_of(tmp_path / "shared.h5", "needles"))  # fmt: skip
 
 
 def test_memory_is_what_was_planned(good: Path) -> None:
@@ -207,6 +221,7 @@ def test_a_kill_loses_no_point_that_was_done(folder: Path, good: Path, tmp_path:
         (("--depth", "0,1.5"), "--depth: 1.5 is outside"),
         (("--temperature", "-1"), "--temperature: -1 must not be negative"),
         (("--items", 0), "--items: too small"),
+        (("--log-length", 1), "--log-length: 1 is neither 0 nor at least 2"),
         (("--rope-theta", "big"), "big"),
         (("--tasks", "image_txt"), "image_text"),
         (("--split", "test"), "evaluation"),

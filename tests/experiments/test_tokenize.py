@@ -19,7 +19,7 @@ from vqgan_checkpoint import CODES, CODES_PER_SIDE, FRAME_SIDE, write_vqgan
 
 ROWS = launch.REPOSITORY / "experiments" / "tokenize" / "rows.hpp"
 GOLDEN = launch.REPOSITORY / "tests" / "media" / "golden"
-TIMEOUT = 120
+TIMEOUT = 300  # the codes of 400 clips are 10 s of work, which other jobs may share the cores with
 STOPPED = 75
 
 

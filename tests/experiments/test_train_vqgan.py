@@ -17,7 +17,7 @@ from test_train import tensors, written
 
 STOPPED = 75
 PATIENCE = 60
-STEPS = 24
+STEPS = 96  # more than come to pass while this process waits for its turn to end one
 TRAINING = """
 seed = {seed}
 [vqgan]
@@ -39,7 +39,7 @@ learning_rate = 1e-3
 plain_steps = 4
 seeding_frames = 8
 restart_every = 3
-evaluate_every = 8
+evaluate_every = 32
 evaluation_frames = 3
 """
 STEP_COLUMNS = ["step", "is_quantized", "loss", "absolute_error", "squared_error", "quantization_error", "codes_used",
@@ -84,11 +84,12 @@ def rows(path: Path, table: str, columns: list[str]) -> np.ndarray:
 
 def test_pictures_of_a_folder_are_learnt(folder: Path) -> None:
     steps = rows(folder / "whole-None-run.h5", "steps", STEP_COLUMNS)
-    assert list(steps["step"]) == list(range(STEPS)) and list(steps["is_quantized"]) == [False] * 4 + [True] * 20
+    assert list(steps["step"]) == list(range(STEPS))
+    assert list(steps["is_quantized"]) == [False] * 4 + [True] * (STEPS - 4)
     assert steps["loss"][-4:].mean() < steps["loss"][:4].mean()
     assert steps["codes_restarted"].sum() > 0, "restarts take part in what is resumed"
     evaluations = rows(folder / "whole-None-run.h5", "evaluation", EVALUATION_COLUMNS)
-    assert list(evaluations["step"]) == [8, 16, 24] and set(evaluations["frames"]) == {3}
+    assert list(evaluations["step"]) == [32, 64, 96] and set(evaluations["frames"]) == {3}
     # Other pictures, another training: the frames come from the folder.
     other = folder / "other"
     other.mkdir()

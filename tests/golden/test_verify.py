@@ -50,14 +50,14 @@ class Case:
     causal: bool = True
     rotation: str = "auto"
     wire_dtype: str = "float32"
-    schedule: str = "ring"
+    schedule: str = "ring"  # and flags of its parameters
 
     def __str__(self) -> str:
         p = self.problem
         words = [f"S{p.context_length}", f"B{p.batch}", f"H{p.heads}/{p.kv_heads}", f"D{p.head_size}"]
         words += [p.documents, f"P{self.ranks}", self.layout, self.rotation, self.backend, self.dtype]
         words += ["causal" if self.causal else "full"]
-        words += [] if self.schedule == "ring" else [self.schedule]
+        words += [] if self.schedule == "ring" else [self.schedule.replace(" ", "_")]
         words += [] if self.wire_dtype == "float32" else [f"wire_{self.wire_dtype}"]
         words += [] if p.type_on_disk == "float32" else [f"disk_{p.type_on_disk}"]
         words += [] if p.has_dout else ["forward"]
@@ -96,7 +96,7 @@ def run_verify(case: Case, folder: Path) -> dict[str, NDArray[Any]]:
     flags: list[launch.Argument] = ["--input", input_of(case.problem, folder), "--output", output]
     flags += ["--layout", case.layout, "--backend", case.backend, "--dtype", case.dtype]
     flags += ["--causal", str(case.causal).lower(), "--wire-dtype", case.wire_dtype]
-    flags += ["--backward-rotation", case.rotation, "--schedule", case.schedule]
+    flags += ["--backward-rotation", case.rotation, "--schedule", *case.schedule.split()]
     launch.run_successfully(case.ranks, "verify", *flags, timeout=RUN_TIMEOUT)
     return read_tensors(output)
 
@@ -155,13 +155,21 @@ def test_documents_are_exact(case: Case, folder: Path) -> None:
 
 
 @cases(
-    Case(Problem(515, 2, documents=documents), ranks, layout, rotation=rotation, schedule="all_gather")
-    for ranks, layout, rotation, documents in [
-        (2, "zigzag", "kv", "none"),
-        (3, "striped", "q", "interleaved"),
-        (4, "contiguous", "kv", "interleaved"),
-        (6, "zigzag", "q", "one_token"),
-        (8, "zigzag", "kv", "interleaved"),
+    Case(Problem(515, 2, documents=documents), ranks, layout, rotation=rotation, schedule=schedule)
+    for schedule, ranks, layout, rotation, documents in [
+        ("all_gather", 2, "zigzag", "kv", "none"),
+        ("all_gather", 3, "striped", "q", "interleaved"),
+        ("all_gather", 4, "contiguous", "kv", "interleaved"),
+        ("all_gather --head-groups 2", 6, "zigzag", "q", "one_token"),
+        ("all_gather", 8, "zigzag", "kv", "interleaved"),
+        ("bidirectional", 4, "zigzag", "kv", "interleaved"),
+        ("double_ring --window 2", 6, "striped", "kv", "one_token"),
+        ("broadcast", 3, "zigzag", "q", "interleaved"),
+        ("broadcast_queries", 4, "contiguous", "kv", "interleaved"),
+        ("pass_q", 4, "zigzag", "kv", "interleaved"),
+        ("ring --trim", 4, "zigzag", "kv", "interleaved"),
+        ("ring --ulysses 2", 4, "zigzag", "q", "interleaved"),
+        ("double_ring --window 2 --ulysses 2", 8, "contiguous", "kv", "interleaved"),
     ]
 )
 def test_every_other_schedule_is_exact(case: Case, folder: Path) -> None:

@@ -154,7 +154,7 @@ TEST(Model, LayoutsAndWholeChunksDoNotChangeTheResult) {
 
 TEST(Model, SchedulesDoNotChangeTheResult) {
   for (std::size_t index = 1; index < schedule_names.size(); ++index) {  // the first is that of the other tests
-    const auto schedule = static_cast<Schedule>(index);
+    const auto schedule = static_cast<ScheduleKind>(index);
     for (const Variant& variant : variants()) {
       const DenseModelResult expected = expected_of(variant.problem);
       for (const MeshShape& mesh : meshes()) {

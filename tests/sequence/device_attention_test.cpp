@@ -75,7 +75,7 @@ std::vector<SequenceCase> variants() {
     for (const BackwardRotation rotation : rotations) {
       for (const Documents documents : {Documents::none, Documents::several}) {
         SequenceCase gathered = device_case(transport, 33, documents);
-        gathered.options.schedule = Schedule::all_gather;
+        gathered.options.schedule = ScheduleKind::all_gather;
         gathered.options.backward_rotation = rotation;
         cases.push_back(gathered);
       }
@@ -96,7 +96,7 @@ std::string case_name(const ::testing::TestParamInfo<SequenceCase>& info) {
   const SequenceAttentionOptions& options = info.param.options;
   const AttentionProblem& problem = options.problem;
   return fmt::format("{}_{}_{}_{}_{}_{}_wire_{}_s{}_b{}_documents_{}", name_of(info.param.transport),
-                     name_of(options.schedule), name_of(options.layout), options.is_causal ? "causal" : "full",
+                     describe(options.schedule), name_of(options.layout), options.is_causal ? "causal" : "full",
                      options.backward_rotation == BackwardRotation::q ? "q" : "kv", name_of(problem.dtype),
                      name_of(problem.wire_dtype), problem.context_length, problem.batch, name_of(info.param.documents));
 }
@@ -111,7 +111,7 @@ TEST_P(DevicePlan, HoldsTheMemoryOfTheModelAndPassesAllocateNothing) {
   const std::int64_t before = memory_account(DeviceKind::cuda).current;
   const auto attention = make_sequence_attention(ring().communicator(), GetParam().options);
   const std::int64_t held = memory_account(DeviceKind::cuda).current - before;
-  EXPECT_EQ(held, attention_arena_bytes(Schedule::ring, problem, AttentionPass::forward_backward,
+  EXPECT_EQ(held, attention_arena_bytes(ScheduleKind::ring, problem, AttentionPass::forward_backward,
                                         attention->backward_rotation(), ring().size(),
                                         attention->partition().tokens_per_rank()) +
                       attention->workspace_bytes());
@@ -130,7 +130,7 @@ TEST_P(DevicePlan, SendsTheBytesOfTheModel) {
   SequenceProblem sequence(ring(), GetParam());
   sequence.run(*attention);
   EXPECT_EQ(ring().communicator().all_reduce(attention->traffic().bytes(), Reduction::sum),
-            planned_traffic(Schedule::ring, problem, attention->partition(), AttentionPass::backward,
+            planned_traffic(ScheduleKind::ring, problem, attention->partition(), AttentionPass::backward,
                             attention->backward_rotation())
                 .bytes());
   EXPECT_EQ(attention->traffic().operands.hops, ring().size() - 1);
@@ -160,6 +160,38 @@ TEST_P(DevicePlan, StepsAreTimedByEvents) {
     EXPECT_TRUE(std::ranges::all_of(seconds, [](double step) { return step >= 0; }));
   }
   expect_equals_dense(problem.gather(), problem.expected(), GetParam());
+}
+
+TEST_P(DevicePlan, HeadsAreExchangedAmongNeighbours) {
+  for (const int ulysses : {2, 4}) {
+    if (ring().size() % ulysses != 0) {
+      continue;
+    }
+    for (const DType dtype : dtypes) {
+      SequenceCase exchanged = GetParam();
+      exchanged.options.schedule.ulysses = ulysses;
+      exchanged.options.problem.dtype = dtype;
+      exchanged.options.problem.wire_dtype = dtype;
+      SCOPED_TRACE(::testing::PrintToString(exchanged));
+      const SequenceAttentionOptions& options = exchanged.options;
+      const std::int64_t before = memory_account(DeviceKind::cuda).current;
+      const auto attention = make_sequence_attention(ring().communicator(), options);
+      EXPECT_EQ(memory_account(DeviceKind::cuda).current - before,
+                attention_arena_bytes(options.schedule, options.problem, AttentionPass::forward_backward,
+                                      attention->backward_rotation(), ring().size(),
+                                      attention->partition().tokens_per_rank()) +
+                    attention->workspace_bytes());
+      SequenceProblem problem(ring(), exchanged);
+      problem.run(*attention);
+      problem.run(*attention);
+      expect_equals_dense(problem.gather(), problem.expected(), exchanged);
+      EXPECT_TRUE(problem.guards_are_intact());
+      EXPECT_EQ(ring().communicator().all_reduce(attention->traffic().bytes(), Reduction::sum),
+                planned_traffic(options.schedule, options.problem, attention->partition(), AttentionPass::backward,
+                                attention->backward_rotation())
+                    .bytes());
+    }
+  }
 }
 
 std::vector<SequenceCase> plans() {

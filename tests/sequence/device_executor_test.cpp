@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "comm/nodes.hpp"
 #include "sequence/cuda/word_kernels.hpp"
 #include "sequence/executor.hpp"
 #include "support/device_block.hpp"
@@ -36,14 +37,11 @@ std::vector<std::int64_t> counted(std::int64_t first, std::int64_t count, std::i
   return words;
 }
 
-std::span<std::int64_t> as_words(std::span<std::byte> bytes) {
-  return {reinterpret_cast<std::int64_t*>(bytes.data()), bytes.size() / word_bytes};
-}
-std::span<const std::int64_t> as_words(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const std::int64_t*>(bytes.data()), bytes.size() / word_bytes};
+std::span<std::int64_t> words_in(std::byte* slot, int origin) {
+  return {reinterpret_cast<std::int64_t*>(slot), static_cast<std::size_t>(words_of(origin))};
 }
 
-class DeviceExecutor : public ::testing::TestWithParam<Transport> {
+class DeviceExecutor : public ::testing::TestWithParam<Transport>, public PlanWork {
  protected:
   void SetUp() override {
     const Communicator world = Communicator::world();
@@ -51,8 +49,10 @@ class DeviceExecutor : public ::testing::TestWithParam<Transport> {
       GTEST_SKIP() << reason;
     }
     ring_.emplace(world.with_transport(GetParam()));
-    operand_lane_.emplace(ring_->communicator(), options(), Motion::send_receive);
-    sum_lane_.emplace(ring_->communicator(), options(), Motion::send_receive);
+    lanes_.emplace();
+    for (const bool has_sums : {false, true}) {
+      lanes_->add(ring_->communicator(), options(), plan_of(has_sums), nodes_of(ring_->communicator()));
+    }
     for (int rank = 0; rank < ring().size(); ++rank) {
       longest_ = std::max(longest_, words_of(rank));
     }
@@ -61,41 +61,48 @@ class DeviceExecutor : public ::testing::TestWithParam<Transport> {
 
   static ShiftOptions options() { return {.memory = DeviceKind::cuda, .chunk_bytes = chunk_words * word_bytes}; }
   [[nodiscard]] const Ring& ring() const { return *ring_; }
+  [[nodiscard]] Plan plan_of(bool has_sums) const {
+    return make_plan(ScheduleKind::ring, has_sums ? AttentionPass::backward : AttentionPass::forward,
+                     BackwardRotation::kv, ring().size(), ring().rank());
+  }
 
   /// Enqueues a whole plan of the ring: two slots of operands, three of sums.
   void run(bool has_sums, const PassOptions& options = {}) {
-    const int rank = ring().rank();
-    const Plan plan = make_plan(Schedule::ring, has_sums ? AttentionPass::backward : AttentionPass::forward,
-                                BackwardRotation::kv, ring().size(), rank);
     seen_.clear();
-    home_.emplace(static_cast<std::size_t>(words_of(rank)));
-    count_up(first_operand(rank), slots_->first(static_cast<std::size_t>(words_of(rank))));
-    const PlanWork work{.block_bytes = [](Cargo, int origin) { return word_bytes * words_of(origin); },
-                        .compute =
-                            [&](const BlockTask& task, std::span<std::byte> held, std::span<std::byte> share) {
-                              const int origin = task.keys;
-                              if (origin == rank) {
-                                count_up(first_share(rank, origin), home_->span());
-                                return;
-                              }
-                              seen_.emplace_back(origin, Words(static_cast<std::size_t>(words_of(origin))));
-                              seen_.back().second.copy(as_words(std::span<const std::byte>(held)));
-                              count_up(first_share(rank, origin), as_words(share));
-                            },
-                        .fold =
-                            [&](const Fold& fold, std::span<const std::byte> arrived, std::span<std::byte> into) {
-                              add_words(as_words(arrived), fold.into_slot == none ? home_->span() : as_words(into));
-                            }};
+    home_.emplace(static_cast<std::size_t>(words_of(ring().rank())));
     std::byte* const memory = std::as_writable_bytes(slots_->span()).data();
-    run_plan(plan,
-             {.device = device(DeviceKind::cuda),
-              .ranks = ring().communicator(),
-              .schedule = name_of(Schedule::ring),
-              .operand_lane = *operand_lane_,
-              .sum_lane = *sum_lane_,
-              .operands = {.memory = memory, .slot_bytes = longest_ * word_bytes},
-              .sums = {.memory = memory + 2 * longest_ * word_bytes, .slot_bytes = longest_ * word_bytes}},
-             work, options);
+    run_plan(
+        PlanSteps(plan_of(has_sums)),
+        {.device = device(DeviceKind::cuda),
+         .ranks = ring().communicator(),
+         .schedule = name_of(ScheduleKind::ring),
+         .lanes = *lanes_,
+         .bytes = [](Cargo, const Piece& piece) { return ByteRange{.count = word_bytes * words_of(piece.origin)}; },
+         .operands = {.memory = memory, .slot_bytes = longest_ * word_bytes},
+         .sums = {.memory = memory + 2 * longest_ * word_bytes, .slot_bytes = longest_ * word_bytes}},
+        *this, options);
+  }
+
+  void pack(const Piece& piece, std::byte* slot) override {
+    count_up(first_operand(piece.origin), words_in(slot, piece.origin));
+  }
+
+  void compute(const BlockTask& task, std::byte* operands, std::byte* sums) override {
+    const int origin = task.keys.origin;
+    if (origin == ring().rank()) {
+      count_up(first_share(ring().rank(), origin), home_->span());
+      return;
+    }
+    seen_.emplace_back(origin, Words(static_cast<std::size_t>(words_of(origin))));
+    seen_.back().second.copy(words_in(operands, origin));
+    if (sums != nullptr) {
+      count_up(first_share(ring().rank(), origin), words_in(sums, origin));
+    }
+  }
+
+  void fold(const Fold& fold, std::byte* arrived, std::byte* into) override {
+    add_words(words_in(arrived, fold.piece.origin),
+              into == nullptr ? home_->span() : words_in(into, fold.piece.origin));
   }
 
   void expect_every_block_was_seen() const {
@@ -117,8 +124,7 @@ class DeviceExecutor : public ::testing::TestWithParam<Transport> {
   std::optional<Ring> ring_;
   std::int64_t longest_ = 0;  // block, in words
   std::optional<Words> slots_;
-  std::optional<Lane> operand_lane_;  // below the slots: a hop must not outlive its memory
-  std::optional<Lane> sum_lane_;
+  std::optional<Lanes> lanes_;  // below the slots: a hop must not outlive its memory
   std::vector<std::pair<int, Words>> seen_;
   std::optional<Words> home_;
 };
@@ -163,7 +169,7 @@ TEST(NcclSelfHop, BringsTheBlockBesideAComputeKernel) {
   const Ring self(alone.with_transport(Transport::nccl));
   ASSERT_EQ(self.next(), self.rank());
   constexpr std::int64_t count = 5000;
-  Shift shift(self, {.memory = DeviceKind::cuda});
+  Shift shift(self.communicator(), {.memory = DeviceKind::cuda});
   const Words mine(count);
   const Words arrived(count);
   const Words sums(count);
@@ -171,7 +177,7 @@ TEST(NcclSelfHop, BringsTheBlockBesideAComputeKernel) {
   count_up(0, sums.span());
   for (std::int64_t hop = 1; hop <= 4; ++hop) {
     count_up(1000 * hop, mine.span());
-    shift.start(std::as_bytes(mine.span()), std::as_writable_bytes(arrived.span()));
+    shift.start(self.neighbours(), std::as_bytes(mine.span()), std::as_writable_bytes(arrived.span()));
     add_words(ones.span(), sums.span());  // reads and writes nothing of the hop's
     shift.wait();
     add_words(arrived.span(), sums.span());

@@ -5,8 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
+
+#include "comm/nodes.hpp"
 
 namespace ringworld::test {
 namespace {
@@ -25,87 +26,86 @@ std::int64_t share(int rank, int origin, std::int64_t index) {
 std::span<std::int64_t> as_words(std::span<std::byte> bytes) {
   return {reinterpret_cast<std::int64_t*>(bytes.data()), bytes.size() / word_bytes};
 }
-std::span<const std::int64_t> as_words(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const std::int64_t*>(bytes.data()), bytes.size() / word_bytes};
-}
 
-/// One rank's side of a pass: checks each callback, and keeps what comes home.
-class PlanRun {
+/// One rank's side of a pass: checks each call, and keeps what comes home.
+class PlanRun : public PlanWork {
  public:
-  explicit PlanRun(const Ring& ring, Schedule schedule = Schedule::ring)
-      : ring_(ring),
-        schedule_(schedule),
-        operand_lane_(ring.communicator(), {}, any_plan().motion(false)),
-        sum_lane_(ring.communicator(), {}, any_plan().motion(true)) {}
+  explicit PlanRun(const Ring& ring, const Schedule& schedule = {}) : ring_(ring), schedule_(schedule) {
+    lanes_.add(ring.communicator(), {}, plan_of(false), nodes_of(ring.communicator()));
+    lanes_.add(ring.communicator(), {}, plan_of(true), nodes_of(ring.communicator()));
+  }
 
   void run(bool has_sums, const PassOptions& options = {}) {
-    const Plan plan = plan_of(has_sums);
+    const PlanSteps steps(plan_of(has_sums));
+    const Plan& plan = steps.plan();
+    has_sums_ = has_sums;
+    is_moving_ = options.mode != PassMode::compute_only;
     home_.assign(static_cast<std::size_t>(words_of(ring_.rank())), 0);
     const std::int64_t slot_words = ring_.size() + 1;
     std::vector<std::int64_t> memory(static_cast<std::size_t>((plan.slots.operands + plan.slots.sums) * slot_words),
                                      poison);
     const Slots operands{.memory = std::as_writable_bytes(std::span(memory)).data(),
                          .slot_bytes = slot_words * word_bytes};
-    const Slots sums{.memory = operands.memory + plan.slots.operands * operands.slot_bytes,
-                     .slot_bytes = operands.slot_bytes};
-    if (plan.packed_slot != none) {
-      const auto own = as_words(operands.block(plan.packed_slot, bytes_of(ring_.rank())));
-      for (std::size_t index = 0; index < own.size(); ++index) {
-        own[index] = operand_word(ring_.rank(), static_cast<std::int64_t>(index));
-      }
-    }
-    const bool is_moving = options.mode != PassMode::compute_only;
-    const PlanWork work{.block_bytes = [](Cargo, int rank) { return bytes_of(rank); },
-                        .compute =
-                            [&](const BlockTask& task, std::span<std::byte> held, std::span<std::byte> shares) {
-                              const int origin = task.keys;
-                              EXPECT_EQ(task.queries, ring_.rank());
-                              visited_.push_back(origin);
-                              EXPECT_EQ(held.data() == nullptr, task.operand_slot == none);
-                              EXPECT_EQ(shares.data() == nullptr, task.result_slot == none);
-                              for (std::size_t index = 0; is_moving && index < as_words(held).size(); ++index) {
-                                EXPECT_EQ(as_words(held)[index], operand_word(origin, static_cast<std::int64_t>(index)))
-                                    << "rank " << ring_.rank() << " computes with a block that is not rank " << origin
-                                    << "'s";
-                              }
-                              if (task.result_slot == none) {
-                                EXPECT_TRUE(!has_sums || origin == ring_.rank());
-                                add_share(origin, has_sums ? std::span(home_) : std::span<std::int64_t>{});
-                              } else {
-                                std::ranges::fill(as_words(shares), 0);
-                                add_share(origin, as_words(shares));
-                              }
-                            },
-                        .fold =
-                            [&](const Fold& fold, std::span<const std::byte> arrived, std::span<std::byte> into) {
-                              const auto from = as_words(arrived);
-                              const bool is_home = fold.into_slot == none;
-                              EXPECT_EQ(is_home, fold.block == ring_.rank());
-                              homecomings_ += is_home ? 1 : 0;
-                              const auto to = is_home ? std::span<std::int64_t>(home_) : as_words(into);
-                              ASSERT_EQ(from.size(), to.size());
-                              if (fold.is_overwriting) {
-                                std::ranges::copy(from, to.begin());
-                              } else {
-                                std::ranges::transform(from, to, to.begin(), std::plus<>{});
-                              }
-                            }};
-    run_plan(plan,
+    const Slots sums{.memory = operands.slot(plan.slots.operands), .slot_bytes = operands.slot_bytes};
+    run_plan(steps,
              {.device = host_device(),
               .ranks = ring_.communicator(),
-              .schedule = name_of(schedule_),
-              .operand_lane = operand_lane_,
-              .sum_lane = sum_lane_,
+              .schedule = name_of(schedule_.kind),
+              .lanes = lanes_,
+              .bytes = [](Cargo, const Piece& piece) { return ByteRange{.count = bytes_of(piece.origin)}; },
               .operands = operands,
               .sums = sums},
-             work, options);
+             *this, options);
+  }
+
+  void pack(const Piece& piece, std::byte* slot) override {
+    EXPECT_EQ(piece.origin, ring_.rank());
+    const auto own = words_in(slot, piece.origin);
+    for (std::size_t index = 0; index < own.size(); ++index) {
+      own[index] = operand_word(ring_.rank(), static_cast<std::int64_t>(index));
+    }
+  }
+
+  void compute(const BlockTask& task, std::byte* operands, std::byte* sums) override {
+    const int origin = task.keys.origin;
+    EXPECT_EQ(task.queries.origin, ring_.rank());
+    visited_.push_back(origin);
+    EXPECT_EQ(operands == nullptr, task.operand_slot == none);
+    EXPECT_EQ(sums == nullptr, task.result_slot == none);
+    if (operands != nullptr && is_moving_) {
+      const auto words = words_in(operands, origin);
+      for (std::size_t index = 0; index < words.size(); ++index) {
+        EXPECT_EQ(words[index], operand_word(origin, static_cast<std::int64_t>(index)))
+            << "rank " << ring_.rank() << " computes with a block that is not rank " << origin << "'s";
+      }
+    }
+    if (sums == nullptr) {
+      EXPECT_TRUE(!has_sums_ || origin == ring_.rank());
+      add_share(origin, has_sums_ ? std::span(home_) : std::span<std::int64_t>{});
+    } else {
+      std::ranges::fill(words_in(sums, origin), 0);
+      add_share(origin, words_in(sums, origin));
+    }
+  }
+
+  void fold(const Fold& fold, std::byte* arrived, std::byte* into) override {
+    const auto from = words_in(arrived, fold.piece.origin);
+    const bool is_home = fold.into_slot == none;
+    EXPECT_EQ(is_home, fold.piece.origin == ring_.rank());
+    homecomings_ += is_home ? 1 : 0;
+    const auto to = is_home ? std::span<std::int64_t>(home_) : words_in(into, fold.piece.origin);
+    if (fold.kind == FoldKind::replace) {
+      std::ranges::copy(from, to.begin());
+    } else {
+      std::ranges::transform(from, to, to.begin(), std::plus<>{});
+    }
   }
 
   [[nodiscard]] const std::vector<int>& visited() const { return visited_; }
   [[nodiscard]] const std::vector<std::int64_t>& home() const { return home_; }
   [[nodiscard]] int homecomings() const { return homecomings_; }
-  [[nodiscard]] const Traffic& operand_traffic() const { return operand_lane_.traffic(); }
-  [[nodiscard]] const Traffic& sum_traffic() const { return sum_lane_.traffic(); }
+  [[nodiscard]] Traffic operand_traffic() const { return lanes_.traffic(false); }
+  [[nodiscard]] Traffic sum_traffic() const { return lanes_.traffic(true); }
 
  private:
   static constexpr std::int64_t poison = -77'777;
@@ -114,8 +114,10 @@ class PlanRun {
     return make_plan(schedule_, has_sums ? AttentionPass::backward : AttentionPass::forward, BackwardRotation::kv,
                      ring_.size(), ring_.rank());
   }
-  [[nodiscard]] Plan any_plan() const { return plan_of(true); }
   [[nodiscard]] static std::int64_t bytes_of(int rank) { return word_bytes * words_of(rank); }
+  [[nodiscard]] static std::span<std::int64_t> words_in(std::byte* slot, int origin) {
+    return as_words(std::span(slot, static_cast<std::size_t>(bytes_of(origin))));
+  }
   void add_share(int origin, std::span<std::int64_t> sums) const {
     for (std::size_t index = 0; index < sums.size(); ++index) {
       sums[index] += share(ring_.rank(), origin, static_cast<std::int64_t>(index));
@@ -124,8 +126,9 @@ class PlanRun {
 
   Ring ring_;
   Schedule schedule_;
-  Lane operand_lane_;
-  Lane sum_lane_;
+  Lanes lanes_;
+  bool has_sums_ = false;
+  bool is_moving_ = true;
   std::vector<int> visited_;
   std::vector<std::int64_t> home_;
   int homecomings_ = 0;

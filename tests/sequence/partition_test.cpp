@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "support/expect_error.hpp"
@@ -29,18 +30,34 @@ std::vector<std::int64_t> holders(const Partition& partition) {
   return holder;
 }
 
-/// Calls `function(partition)` for layouts, ring sizes and lengths, awkward ones among them.
+/// Calls `function(partition)` for layouts, ring sizes, pieces and lengths, awkward ones among them.
 template <class Function>
 void for_each_partition(Function&& function) {
+  constexpr std::array<std::pair<std::int64_t, std::int64_t>, 16> ranks_and_pieces{{{1, 1},
+                                                                                    {2, 1},
+                                                                                    {3, 1},
+                                                                                    {4, 1},
+                                                                                    {5, 1},
+                                                                                    {7, 1},
+                                                                                    {8, 1},
+                                                                                    {16, 1},
+                                                                                    {2, 2},
+                                                                                    {3, 3},
+                                                                                    {4, 2},
+                                                                                    {6, 2},
+                                                                                    {6, 3},
+                                                                                    {8, 4},
+                                                                                    {15, 5},
+                                                                                    {7, 7}}};
   for (const Layout layout : layouts) {
-    for (const std::int64_t ranks : {1, 2, 3, 4, 5, 7, 8, 16}) {
+    for (const auto& [ranks, pieces] : ranks_and_pieces) {
+      std::vector<std::int64_t> lengths{127, 256, 1000, 4097};
       for (std::int64_t length = 1; length <= 70; ++length) {
-        SCOPED_TRACE(fmt::format("{} S={} P={}", name_of(layout), length, ranks));
-        function(Partition(layout, length, ranks));
+        lengths.push_back(length);
       }
-      for (const std::int64_t length : {127, 256, 1000, 4097}) {
-        SCOPED_TRACE(fmt::format("{} S={} P={}", name_of(layout), length, ranks));
-        function(Partition(layout, length, ranks));
+      for (const std::int64_t length : lengths) {
+        SCOPED_TRACE(fmt::format("{} S={} P={} U={}", name_of(layout), length, ranks, pieces));
+        function(Partition(layout, length, ranks, pieces));
       }
     }
   }
@@ -87,7 +104,7 @@ TEST(Partition, PositionsAreThoseOfTheRunsAndRise) {
 
 TEST(Partition, AllRunsHaveOneStride) {
   for_each_partition([](const Partition& partition) {
-    const std::int64_t stride = partition.layout() == Layout::striped ? partition.ranks() : 1;
+    const std::int64_t stride = partition.layout() == Layout::striped ? partition.ranks() / partition.ulysses() : 1;
     for (std::int64_t rank = 0; rank < partition.ranks(); ++rank) {
       for (const TokenRun& run : partition.runs(rank)) {
         EXPECT_EQ(run.stride, stride);
@@ -115,6 +132,26 @@ TEST(Partition, LayoutsAreThoseOfTheDrawing) {
   EXPECT_EQ(holders({Layout::striped, 16, 2}), (Ranks{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1}));
   EXPECT_EQ(holders({Layout::zigzag, 16, 2}), (Ranks{0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0}));
   EXPECT_EQ(holders({Layout::zigzag, 8, 4}), (Ranks{0, 1, 2, 3, 3, 2, 1, 0}));
+  EXPECT_EQ(holders({Layout::zigzag, 16, 4, 2}), (Ranks{0, 0, 0, 0, 2, 2, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1}));
+  EXPECT_EQ(holders({Layout::zigzag, 8, 3, 3}), (Ranks{0, 0, 0, 1, 1, 1, 2, 2})) << "a piece may cut a run";
+  EXPECT_EQ(holders({Layout::striped, 16, 4, 2}), (Ranks{0, 2, 0, 2, 0, 2, 0, 2, 1, 3, 1, 3, 1, 3, 1, 3}));
+}
+
+TEST(Partition, PiecesInTheirOrderAreTheTokensOfOneRankOfTheLayout) {
+  for_each_partition([](const Partition& partition) {
+    const std::int64_t pieces = partition.ulysses();
+    const Partition whole(partition.layout(), partition.context_length(), partition.ranks() / pieces);
+    for (std::int64_t rank = 0; rank < whole.ranks(); ++rank) {
+      std::vector<std::int64_t> positions;
+      for (std::int64_t piece = 0; piece < pieces; ++piece) {
+        const std::vector<std::int64_t> more = partition.positions(rank * pieces + piece);
+        positions.insert(positions.end(), more.begin(), more.end());
+        const std::int64_t least = whole.tokens(rank) / pieces;
+        EXPECT_TRUE(std::ssize(more) == least || std::ssize(more) == least + 1);
+      }
+      EXPECT_EQ(positions, whole.positions(rank));
+    }
+  });
 }
 
 TEST(Partition, FewerTokensThanRanksLeaveSomeEmpty) {
@@ -144,6 +181,8 @@ TEST(Partition, LengthsAndRingsArePositive) {
   expect_error(ErrorKind::bad_input, [] { const Partition partition(Layout::zigzag, 0, 1); }, {"context length 0"});
   expect_error(ErrorKind::bad_input, [] { const Partition partition(Layout::zigzag, -5, 1); });
   expect_error(ErrorKind::internal, [] { const Partition partition(Layout::zigzag, 5, 0); });
+  expect_error(ErrorKind::bad_input, [] { const Partition partition(Layout::zigzag, 5, 6, 4); }, {"6 ranks", "4"});
+  expect_error(ErrorKind::bad_input, [] { const Partition partition(Layout::zigzag, 5, 6, 0); });
 }
 
 TEST(Layout, EveryNameIsReadBackAsItsLayout) {

@@ -18,7 +18,7 @@ constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag
 std::int64_t ring_bytes(const AttentionProblem& problem, AttentionPass pass, BackwardRotation rotation,
                         std::int64_t ranks) {
   const Partition partition(Layout::zigzag, problem.context_length, ranks);
-  return planned_traffic(Schedule::ring, problem, partition, pass, rotation).bytes();
+  return planned_traffic(ScheduleKind::ring, problem, partition, pass, rotation).bytes();
 }
 
 TEST(PlanCost, BytesOfATokenByHand) {
@@ -64,7 +64,7 @@ TEST(PlanCost, BytesOfARingByHand) {
 TEST(PlanCost, OneRotationIsCheaperForManyKeyHeadsTheOtherForFew) {
   const auto cheaper = [](std::int64_t heads, std::int64_t kv_heads, DType wire_dtype) {
     return cheaper_rotation(
-        {.context_length = 1, .heads = heads, .kv_heads = kv_heads, .head_size = 128, .wire_dtype = wire_dtype});
+        {}, {.context_length = 1, .heads = heads, .kv_heads = kv_heads, .head_size = 128, .wire_dtype = wire_dtype});
   };
   // fp32: 16 bytes a kv head and element against 12 (and three numbers) a query head; bf16: 12 against 8.
   EXPECT_EQ(cheaper(32, 32, DType::float32), q);
@@ -81,7 +81,7 @@ TEST(PlanCost, TheCheaperRotationMovesFewerBytes) {
     for (const DType wire_dtype : {DType::float32, DType::bfloat16}) {
       const AttentionProblem problem{
           .context_length = 64, .heads = 12, .kv_heads = kv_heads, .head_size = 16, .wire_dtype = wire_dtype};
-      const BackwardRotation chosen = cheaper_rotation(problem);
+      const BackwardRotation chosen = cheaper_rotation({}, problem);
       const BackwardRotation other = chosen == kv ? q : kv;
       EXPECT_LE(ring_bytes(problem, AttentionPass::backward, chosen, 4),
                 ring_bytes(problem, AttentionPass::backward, other, 4));
@@ -92,17 +92,18 @@ TEST(PlanCost, TheCheaperRotationMovesFewerBytes) {
 TEST(PlanCost, PeakMemoryByHand) {
   const AttentionProblem problem{.context_length = 20, .heads = 4, .kv_heads = 2, .head_size = 16};
   // A token: q, out 256 bytes each, k, v 128 each, maximum and sum 16 each = 800. Output: 64 floats. K/V on the wire 256.
-  EXPECT_EQ(attention_peak_bytes(Schedule::ring, problem, AttentionPass::forward, kv, 1, 10, 0), 10 * (800 + 256));
-  EXPECT_EQ(attention_peak_bytes(Schedule::ring, problem, AttentionPass::forward, kv, 2, 10, 0),
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::ring, problem, AttentionPass::forward, kv, 1, 10, 0), 10 * (800 + 256));
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::ring, problem, AttentionPass::forward, kv, 2, 10, 0),
             10 * (800 + 256 + 512));
   // And dout 256, delta 16, dq 256, dk, dv 128 each: 784 more. One rank needs no blocks.
-  EXPECT_EQ(attention_peak_bytes(Schedule::ring, problem, AttentionPass::forward_backward, kv, 1, 10, 0),
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::ring, problem, AttentionPass::forward_backward, kv, 1, 10, 0),
             10 * (1584 + 256));
   // Two K/V blocks and three dK/dV blocks of 256: 1280, more than the 768 of the forward pass.
-  EXPECT_EQ(attention_peak_bytes(Schedule::ring, problem, AttentionPass::forward_backward, kv, 2, 10, 0),
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::ring, problem, AttentionPass::forward_backward, kv, 2, 10, 0),
             10 * (1584 + 1280));
   // Two blocks of Q, dO, maximum, sum, delta of 560 and three dQ blocks of 256.
-  EXPECT_EQ(attention_peak_bytes(Schedule::ring, problem, AttentionPass::backward, q, 2, 10, 0), 10 * (1584 + 1888));
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::ring, problem, AttentionPass::backward, q, 2, 10, 0),
+            10 * (1584 + 1888));
 }
 
 TEST(PlanCost, PeakMemoryInBf16WithDocumentsByHand) {
@@ -115,10 +116,10 @@ TEST(PlanCost, PeakMemoryInBf16WithDocumentsByHand) {
                                  .wire_dtype = DType::float32,
                                  .has_documents = true};
   // q, out 128 each, k, v 64 each, maximum, sum 16 each, id 4 = 420; output 256; K/V in fp32 and ids on the wire 260.
-  EXPECT_EQ(attention_peak_bytes(Schedule::ring, problem, AttentionPass::forward, kv, 2, 7, 1000),
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::ring, problem, AttentionPass::forward, kv, 2, 7, 1000),
             21 * (420 + 256 + 520) + 1000);
   // dout 128, delta 16, fp32 dq 256, dk, dv 128 each = 656; 2 x 260 + 3 x 256 = 1288.
-  EXPECT_EQ(attention_peak_bytes(Schedule::ring, problem, AttentionPass::forward_backward, kv, 2, 7, 1000),
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::ring, problem, AttentionPass::forward_backward, kv, 2, 7, 1000),
             21 * (420 + 656 + 1288) + 1000);
 }
 
@@ -127,7 +128,7 @@ TEST(PlanCost, TheForwardPassCanBeThePeak) {
   const AttentionProblem problem{.context_length = 20, .heads = 16, .kv_heads = 1, .head_size = 16};
   // Output: 256 floats = 1024, and two K/V blocks of 128; the backward pass needs 2 x 128 + 3 x 128 only.
   const std::int64_t persistent = 2 * 1024 + 2 * 64 + 2 * 64 + 1024 + 64 + 1024 + 2 * 64;
-  EXPECT_EQ(attention_peak_bytes(Schedule::ring, problem, AttentionPass::forward_backward, kv, 4, 5, 0),
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::ring, problem, AttentionPass::forward_backward, kv, 4, 5, 0),
             5 * (persistent + 1024 + 256));
 }
 
@@ -149,7 +150,7 @@ TEST(LayoutEfficiencyBound, OfARingIsAllPairsOverTheBusiestRanks) {
             }
             busiest += most;
           }
-          EXPECT_DOUBLE_EQ(layout_efficiency_bound(Schedule::ring, partition, is_causal),
+          EXPECT_DOUBLE_EQ(layout_efficiency_bound(ScheduleKind::ring, partition, is_causal),
                            static_cast<double>(all) / static_cast<double>(ranks * busiest));
         }
       }
@@ -161,18 +162,18 @@ TEST(LayoutEfficiencyBound, OfLongContiguousSequencesIsHalfTheRingAndAlittle) {
   constexpr std::int64_t length = std::int64_t{1} << 20;
   for (const std::int64_t ranks : {1, 2, 3, 4, 8, 64}) {
     const auto p = static_cast<double>(ranks);
-    EXPECT_NEAR(layout_efficiency_bound(Schedule::ring, {Layout::contiguous, length, ranks}, true), p / 2 / (p - 0.5),
-                1e-4)
+    EXPECT_NEAR(layout_efficiency_bound(ScheduleKind::ring, {Layout::contiguous, length, ranks}, true),
+                p / 2 / (p - 0.5), 1e-4)
         << ranks;
   }
-  EXPECT_NEAR(layout_efficiency_bound(Schedule::ring, {Layout::contiguous, length, 8}, true), 0.533, 5e-4);
+  EXPECT_NEAR(layout_efficiency_bound(ScheduleKind::ring, {Layout::contiguous, length, 8}, true), 0.533, 5e-4);
 }
 
 TEST(LayoutEfficiencyBound, OfBalancedLayoutsIsNearOne) {
   constexpr std::int64_t length = std::int64_t{1} << 20;
   for (const std::int64_t ranks : {1, 2, 3, 4, 8, 64}) {
     for (const Layout layout : {Layout::striped, Layout::zigzag}) {
-      const double bound = layout_efficiency_bound(Schedule::ring, {layout, length, ranks}, true);
+      const double bound = layout_efficiency_bound(ScheduleKind::ring, {layout, length, ranks}, true);
       EXPECT_GT(bound, 0.999) << name_of(layout) << ' ' << ranks;
       EXPECT_LE(bound, 1.0) << name_of(layout) << ' ' << ranks;
     }
@@ -181,7 +182,7 @@ TEST(LayoutEfficiencyBound, OfBalancedLayoutsIsNearOne) {
 
 TEST(LayoutEfficiencyBound, WithoutAMaskEveryLayoutIsBalanced) {
   for (const Layout layout : layouts) {
-    EXPECT_DOUBLE_EQ(layout_efficiency_bound(Schedule::ring, {layout, 4096, 8}, false), 1.0);
+    EXPECT_DOUBLE_EQ(layout_efficiency_bound(ScheduleKind::ring, {layout, 4096, 8}, false), 1.0);
   }
 }
 

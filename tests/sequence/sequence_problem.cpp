@@ -24,11 +24,16 @@ std::vector<std::int64_t> tokens_of(const Partition& partition, std::int64_t ran
   return tokens;
 }
 
+Partition partition_of(const SequenceCase& sequence_case, std::int64_t ranks) {
+  const SequenceAttentionOptions& options = sequence_case.options;
+  return {options.layout, options.problem.context_length, ranks, options.schedule.ulysses};
+}
+
 /// (B, S)
 std::vector<std::int32_t> document_ids(const SequenceCase& sequence_case, std::int64_t ranks) {
   const std::int64_t length = sequence_case.options.problem.context_length;
   std::vector<bool> is_of_last_rank(static_cast<std::size_t>(length), false);
-  for (const std::int64_t token : tokens_of({sequence_case.options.layout, length, ranks}, ranks - 1)) {
+  for (const std::int64_t token : tokens_of(partition_of(sequence_case, ranks), ranks - 1)) {
     is_of_last_rank[static_cast<std::size_t>(token)] = true;
   }
   const auto id_of = [&](std::int64_t b, std::int64_t t) -> std::int64_t {
@@ -105,7 +110,7 @@ void PrintTo(const SequenceCase& sequence_case, std::ostream* stream) {
                          : *options.backward_rotation == BackwardRotation::kv ? "kv"
                                                                               : "q";
   *stream << fmt::format("{} {} {} {} causal={} rotation={} S={} B={} H={} Hkv={} D={} {} wire {} documents {}",
-                         name_of(options.schedule), name_of(options.backend), name_of(sequence_case.transport),
+                         describe(options.schedule), name_of(options.backend), name_of(sequence_case.transport),
                          name_of(options.layout), options.is_causal, rotation, problem.context_length, problem.batch,
                          problem.heads, problem.kv_heads, problem.head_size, name_of(problem.dtype),
                          name_of(problem.wire_dtype), name_of(sequence_case.documents));
@@ -130,8 +135,7 @@ bool is_built(Backend backend) {
 SequenceProblem::SequenceProblem(const Ring& ring, const SequenceCase& sequence_case)
     : ring_(ring),
       case_(sequence_case),
-      tokens_(tokens_of({sequence_case.options.layout, sequence_case.options.problem.context_length, ring.size()},
-                        ring.rank())),
+      tokens_(tokens_of(partition_of(sequence_case, ring.size()), ring.rank())),
       q_(sequence_case.options.problem.dtype, query_shape(sequence_case, tokens_.size())),
       k_(sequence_case.options.problem.dtype, key_shape(sequence_case, tokens_.size())),
       v_(sequence_case.options.problem.dtype, key_shape(sequence_case, tokens_.size())),

@@ -90,6 +90,12 @@ class FaultyAttention : public BlockAttention {
     return has_ended;
   }
 
+  void run_merge(const AttentionState& from, const AttentionState& into) override { kernel_->merge(from, into); }
+
+  void run_rescale(const TensorView<const float, 3>& maximum, const AttentionState& state) override {
+    kernel_->rescale(maximum, state);
+  }
+
   void run_finalize(const AttentionState& state, const ActivationView& out) override { kernel_->finalize(state, out); }
 
   void run_output_dot_gradient(const ConstActivationView& out, const ConstActivationView& dout,

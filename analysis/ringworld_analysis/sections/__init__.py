@@ -16,9 +16,11 @@ from ringworld_analysis.sections import (
     efficiency,
     error,
     evaluation,
+    links,
     memory,
     needle,
     overlap,
+    schedules,
     throughput,
     training,
     wire,
@@ -31,14 +33,15 @@ ATTENTION_SECTIONS: tuple[Builder, ...] = (
     efficiency.section,
     memory.section,
     overlap.section,
+    schedules.section,
     error.section,
     wire.section,
 )
-LANGUAGE_SECTIONS: tuple[Builder, ...] = (evaluation.section, needle.section, training.section)
+OTHER_SECTIONS: tuple[Builder, ...] = (links.section, evaluation.section, needle.section, training.section)
 
 
 def builders_for(run: Run) -> tuple[Builder, ...]:
     """Return the sections that a run's files may have: a record of training alone has nothing to say of a sweep."""
-    if not run.has_language_tables:
+    if not run.has_other_tables:
         return ATTENTION_SECTIONS
-    return (*LANGUAGE_SECTIONS, *(ATTENTION_SECTIONS if len(run.attention) else ()))
+    return (*OTHER_SECTIONS, *(ATTENTION_SECTIONS if len(run.attention) else ()))

@@ -111,6 +111,12 @@ class CudaBlockAttention final : public BlockAttention {
     return !progress || progress();
   }
 
+  void run_merge(const AttentionState& from, const AttentionState& into) override { cuda::merge(from, into, stream_); }
+
+  void run_rescale(const TensorView<const float, 3>& maximum, const AttentionState& state) override {
+    cuda::rescale(maximum, state, stream_);
+  }
+
   void run_finalize(const AttentionState& state, const ActivationView& out) override {
     cuda::finalize(state, out, stream_);
   }

@@ -87,6 +87,70 @@ __global__ void reset_kernel(const RowWalk walk, const RowNumbers<float> maximum
   }
 }
 
+/// e^(maximum - largest), which makes sums relative to `maximum` relative to `largest`; 0 where no key was seen.
+__device__ float factor_of(float maximum, float largest) {
+  return ptx::exp2_approx((maximum - subtrahend_of_maximum(largest)) * log2_e);
+}
+
+__device__ float4 scaled(const float4& quad, float factor) {
+  return {quad.x * factor, quad.y * factor, quad.z * factor, quad.w * factor};
+}
+
+__global__ void merge_kernel(const RowWalk walk, const StateRows from, const StateRows into,
+                             const Quads<const float> added_output, const Quads<float> output) {
+  const RowPlace place(walk);
+  const bool exists = place.row < walk.rows;
+  float largest = 0.0F;
+  float sum = 0.0F;
+  if (exists) {
+    const float added = from.maximum.at(place.batch, place.head, place.token);
+    const float present = into.maximum.at(place.batch, place.head, place.token);
+    largest = fmaxf(added, present);
+    const float added_factor = factor_of(added, largest);
+    const float factor = factor_of(present, largest);
+    // Also where nothing was seen: a sum that is no number must show.
+    sum = factor * into.sum.at(place.batch, place.head, place.token) +
+          added_factor * from.sum.at(place.batch, place.head, place.token);
+    for (int d = 4 * place.lane; added != minus_infinity && d < walk.head_size; d += 4 * walk.lanes) {
+      float4 quad = scaled(added_output.load(place.batch, place.token, place.head, d), added_factor);
+      if (present != minus_infinity) {
+        const float4 kept = scaled(output.load(place.batch, place.token, place.head, d), factor);
+        quad = {kept.x + quad.x, kept.y + quad.y, kept.z + quad.z, kept.w + quad.w};
+      }
+      output.store(place.batch, place.token, place.head, d, quad);
+    }
+  }
+  // The lanes of a row are of one warp, and all have read its maximum when the first lane writes the new one.
+  __syncwarp();
+  if (exists && place.lane == 0) {
+    into.maximum.at(place.batch, place.head, place.token) = largest;
+    into.sum.at(place.batch, place.head, place.token) = sum;
+  }
+}
+
+__global__ void rescale_kernel(const RowWalk walk, const RowNumbers<const float> maximum, const StateRows state,
+                               const Quads<float> output) {
+  const RowPlace place(walk);
+  const bool exists = place.row < walk.rows;
+  float largest = 0.0F;
+  float factor = 0.0F;
+  if (exists) {
+    const float own = state.maximum.at(place.batch, place.head, place.token);
+    largest = maximum.at(place.batch, place.head, place.token);
+    factor = factor_of(own, largest);
+    for (int d = 4 * place.lane; d < walk.head_size; d += 4 * walk.lanes) {
+      const float4 quad = own == minus_infinity ? float4{0.0F, 0.0F, 0.0F, 0.0F}
+                                                : scaled(output.load(place.batch, place.token, place.head, d), factor);
+      output.store(place.batch, place.token, place.head, d, quad);
+    }
+  }
+  __syncwarp();  // as above
+  if (exists && place.lane == 0) {
+    state.maximum.at(place.batch, place.head, place.token) = largest;
+    state.sum.at(place.batch, place.head, place.token) *= factor;
+  }
+}
+
 template <class Element>
 __global__ void finalize_kernel(const RowWalk walk, const StateRows state, const Quads<const float> output,
                                 const Quads<Element> out) {
@@ -191,6 +255,17 @@ void reset(const AttentionState& state, cudaStream_t stream) {
   const auto [batch, heads, tokens] = state.maximum.shape;
   launch_rows(reset_kernel, walk_of({batch, heads, tokens, 4}), stream, numbers_of(state.maximum),
               numbers_of(state.sum));
+}
+
+void merge(const AttentionState& from, const AttentionState& into, cudaStream_t stream) {
+  const TensorView<const float, 4> added = from.output;
+  launch_rows(merge_kernel, walk_of(into.output.shape), stream, rows_of(from), rows_of(into),
+              quads_of(vectors_by_head(added)), quads_of(vectors_by_head(into.output)));
+}
+
+void rescale(const TensorView<const float, 3>& maximum, const AttentionState& state, cudaStream_t stream) {
+  launch_rows(rescale_kernel, walk_of(state.output.shape), stream, numbers_of(maximum), rows_of(state),
+              quads_of(vectors_by_head(state.output)));
 }
 
 void finalize(const AttentionState& state, const ActivationView& out, cudaStream_t stream) {

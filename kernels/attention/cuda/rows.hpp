@@ -11,6 +11,12 @@ namespace ringworld::cuda {
 /// The state of queries that have seen no key. Enqueues on `stream`, as all of these.
 void reset(const AttentionState& state, cudaStream_t stream);
 
+/// The state of two sets of keys from the states of each, into one of them.
+void merge(const AttentionState& from, const AttentionState& into, cudaStream_t stream);
+
+/// A state made relative to another maximum; rows that have seen no key become sum 0 and output 0.
+void rescale(const TensorView<const float, 3>& maximum, const AttentionState& state, cudaStream_t stream);
+
 /// out = output / sum; 0 where no key was seen.
 void finalize(const AttentionState& state, const ActivationView& out, cudaStream_t stream);
 

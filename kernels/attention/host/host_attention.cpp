@@ -15,12 +15,15 @@
 /// Source: Dao, "FlashAttention-2", arXiv:2307.08691, algorithms 1 and 2, with the loops over keys outside.
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
 #include "kernels/attention/attention.hpp"
 #include "kernels/attention/host/backward.hpp"
 #include "kernels/attention/host/forward.hpp"
+#include "kernels/elementwise/parallel.hpp"
+#include "kernels/elementwise/row_functions.hpp"
 
 namespace ringworld {
 namespace {
@@ -33,6 +36,8 @@ using host_attention::tile_kernels;
 using host_attention::walk_pairs;
 using host_attention::Walker;
 
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
+
 /// bf16 only where every operand is: words of two kinds cannot be multiplied.
 template <class... View>
 DType narrowest_common(const View&... views) {
@@ -42,7 +47,7 @@ DType narrowest_common(const View&... views) {
 class HostBlockAttention final : public BlockAttention {
  public:
   HostBlockAttention(const BlockAttentionOptions& options, Isa isa)
-      : BlockAttention(options.head_size), options_(options), isa_(isa) {
+      : BlockAttention(options.head_size), options_(options), isa_(isa), rows_(row::row_functions(isa)) {
     for (int thread = 0; thread < options.threads; ++thread) {
       scratches_.emplace_back(options.head_size);
     }
@@ -59,7 +64,7 @@ class HostBlockAttention final : public BlockAttention {
  private:
   void run_reset(const AttentionState& state) override {
     for_each_row(state.maximum, [&](auto b, auto h, auto t) {
-      state.maximum(b, h, t) = -std::numeric_limits<float>::infinity();
+      state.maximum(b, h, t) = minus_infinity;
       state.sum(b, h, t) = 0.0F;
     });
   }
@@ -91,6 +96,43 @@ class HostBlockAttention final : public BlockAttention {
                             .tiling = tiling};
     return walk_pairs(scratches_, block.k.batch(), block.k.heads(), progress,
                       [&](const Walker& walker, auto batch, auto kv_head) { pass.walk(walker, batch, kv_head); });
+  }
+
+  void run_merge(const AttentionState& from, const AttentionState& into) override {
+    for_each_row_in_parallel(into.maximum, [&](auto b, auto h, auto t) {
+      const float added = from.maximum(b, h, t);
+      const float present = into.maximum(b, h, t);
+      const float largest = std::max(present, added);
+      const float factor = factor_of(present, largest);
+      const float added_factor = factor_of(added, largest);
+      into.maximum(b, h, t) = largest;
+      // Also where nothing was seen: a sum that is no number must show.
+      into.sum(b, h, t) = factor * into.sum(b, h, t) + added_factor * from.sum(b, h, t);
+      const float* output = &from.output(b, h, t, 0);
+      if (added == minus_infinity) {
+        return;
+      }
+      if (present == minus_infinity) {
+        std::copy_n(output, head_size(), &into.output(b, h, t, 0));
+      } else {
+        rows_.combine(output, added_factor, &into.output(b, h, t, 0), factor, head_size());
+      }
+    });
+  }
+
+  void run_rescale(const TensorView<const float, 3>& maximum, const AttentionState& state) override {
+    for_each_row_in_parallel(state.maximum, [&](auto b, auto h, auto t) {
+      const float own = state.maximum(b, h, t);
+      const float factor = factor_of(own, maximum(b, h, t));
+      state.maximum(b, h, t) = maximum(b, h, t);
+      state.sum(b, h, t) *= factor;
+      float* output = &state.output(b, h, t, 0);
+      if (own == minus_infinity) {
+        std::fill_n(output, head_size(), 0.0F);
+      } else {
+        rows_.scale(output, head_size(), factor);
+      }
+    });
   }
 
   void run_finalize(const AttentionState& state, const ActivationView& out) override {
@@ -132,6 +174,25 @@ class HostBlockAttention final : public BlockAttention {
     });
   }
 
+  /// e^(maximum - largest), which makes sums relative to `maximum` relative to `largest`; 0 where no key was seen,
+  /// whatever the largest is: -inf - (-inf) is no number.
+  static float factor_of(float maximum, float largest) {
+    return maximum == minus_infinity ? 0.0F : std::exp(maximum - largest);
+  }
+
+  /// Rows as long as the head size: the threads of the rank share them.
+  template <class Function>
+  void for_each_row_in_parallel(const TensorView<float, 3>& rows, const Function& function) const {
+    const std::int64_t heads = rows.shape[1];
+    const std::int64_t tokens = rows.shape[2];
+    row::for_each_range(options_.threads, rows.size(), row::rows_per_range(head_size()),
+                        [&](std::int64_t begin, std::int64_t end) {
+                          for (std::int64_t at = begin; at < end; ++at) {
+                            function(at / tokens / heads, at / tokens % heads, at % tokens);
+                          }
+                        });
+  }
+
   template <class Function>
   static void for_each_row(const TensorView<float, 3>& rows, Function&& function) {
     for (std::int64_t b = 0; b < rows.shape[0]; ++b) {
@@ -145,6 +206,7 @@ class HostBlockAttention final : public BlockAttention {
 
   BlockAttentionOptions options_;
   Isa isa_;
+  const row::RowFunctions& rows_;
   std::vector<Scratch> scratches_;  // one a thread
 };
 

@@ -64,6 +64,16 @@ class KokkosBlockAttention final : public BlockAttention {
     return has_ended;
   }
 
+  void run_merge(const AttentionState& from, const AttentionState& into) override {
+    for_each_state_row("ringworld::attention::merge", into.maximum.shape,
+                       MergeKernel{.from = views_of(from), .into = views_of(into)});
+  }
+
+  void run_rescale(const TensorView<const float, 3>& maximum, const AttentionState& state) override {
+    for_each_state_row("ringworld::attention::rescale", state.maximum.shape,
+                       RescaleKernel{.maximum = view_of(maximum), .state = views_of(state)});
+  }
+
   void run_finalize(const AttentionState& state, const ActivationView& out) override {
     for_each_state_row("ringworld::attention::finalize", state.maximum.shape,
                        FinalizeKernel{.state = views_of(state), .out = ActivationWriter(out)});

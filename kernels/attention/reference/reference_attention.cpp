@@ -4,6 +4,7 @@
 /// dv, so that each of its sums is complete before it is rounded.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -259,6 +260,56 @@ class BlockBackward {
   std::int64_t heads_per_kv_head_;
 };
 
+/// e^(maximum - largest), which makes sums relative to `maximum` relative to `largest`; 0 where no key was seen,
+/// whatever the largest is: -inf - (-inf) is no number.
+double factor_of(float maximum, float largest) {
+  return maximum == minus_infinity ? 0.0 : std::exp(static_cast<double>(maximum) - static_cast<double>(largest));
+}
+
+/// One row of `from` folded into the same row of `into`.
+void merge_row(const AttentionState& from, const AttentionState& into, std::int64_t b, std::int64_t h, std::int64_t i) {
+  const float added = from.maximum(b, h, i);
+  const float present = into.maximum(b, h, i);
+  const float largest = std::max(present, added);
+  const double factor = factor_of(present, largest);
+  const double added_factor = factor_of(added, largest);
+  into.maximum(b, h, i) = largest;
+  // Also where nothing was seen: a sum that is no number must show.
+  into.sum(b, h, i) = static_cast<float>(factor * static_cast<double>(into.sum(b, h, i)) +
+                                         added_factor * static_cast<double>(from.sum(b, h, i)));
+  if (added == minus_infinity) {
+    return;
+  }
+  for (std::int64_t d = 0; d < into.output.shape[3]; ++d) {
+    const double kept = present == minus_infinity ? 0.0 : factor * static_cast<double>(into.output(b, h, i, d));
+    into.output(b, h, i, d) = static_cast<float>(kept + added_factor * static_cast<double>(from.output(b, h, i, d)));
+  }
+}
+
+/// One row made relative to `maximum`.
+void rescale_row(float maximum, const AttentionState& state, std::int64_t b, std::int64_t h, std::int64_t i) {
+  const float own = state.maximum(b, h, i);
+  const double factor = factor_of(own, maximum);
+  state.maximum(b, h, i) = maximum;
+  state.sum(b, h, i) = static_cast<float>(factor * static_cast<double>(state.sum(b, h, i)));
+  for (std::int64_t d = 0; d < state.output.shape[3]; ++d) {
+    const double output = own == minus_infinity ? 0.0 : factor * static_cast<double>(state.output(b, h, i, d));
+    state.output(b, h, i, d) = static_cast<float>(output);
+  }
+}
+
+/// Calls `function(b, h, i)` for every row of a (B, H, Tq) shape.
+template <class Function>
+void for_each_row(const std::array<std::int64_t, 3>& shape, Function&& function) {
+  for (std::int64_t b = 0; b < shape[0]; ++b) {
+    for (std::int64_t h = 0; h < shape[1]; ++h) {
+      for (std::int64_t i = 0; i < shape[2]; ++i) {
+        function(b, h, i);
+      }
+    }
+  }
+}
+
 template <class Element>
 void divide_by_sum(const AttentionState& state, const TensorView<Element, 4>& out) {
   const auto [batch, tokens, heads, head_size] = out.shape;
@@ -285,15 +336,10 @@ class ReferenceBlockAttention final : public BlockAttention {
 
  private:
   void run_reset(const AttentionState& state) override {
-    const auto [batch, heads, tokens] = state.maximum.shape;
-    for (std::int64_t b = 0; b < batch; ++b) {
-      for (std::int64_t h = 0; h < heads; ++h) {
-        for (std::int64_t i = 0; i < tokens; ++i) {
-          state.maximum(b, h, i) = minus_infinity;
-          state.sum(b, h, i) = 0.0F;
-        }
-      }
-    }
+    for_each_row(state.maximum.shape, [&](std::int64_t b, std::int64_t h, std::int64_t i) {
+      state.maximum(b, h, i) = minus_infinity;
+      state.sum(b, h, i) = 0.0F;
+    });
   }
 
   bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
@@ -307,6 +353,17 @@ class ReferenceBlockAttention final : public BlockAttention {
       run_finalize(state, out);
     }
     return has_ended;
+  }
+
+  void run_merge(const AttentionState& from, const AttentionState& into) override {
+    for_each_row(into.maximum.shape,
+                 [&](std::int64_t b, std::int64_t h, std::int64_t i) { merge_row(from, into, b, h, i); });
+  }
+
+  void run_rescale(const TensorView<const float, 3>& maximum, const AttentionState& state) override {
+    for_each_row(state.maximum.shape, [&](std::int64_t b, std::int64_t h, std::int64_t i) {
+      rescale_row(maximum(b, h, i), state, b, h, i);
+    });
   }
 
   void run_finalize(const AttentionState& state, const ActivationView& out) override {

@@ -35,6 +35,8 @@ class SimulatedAttention final : public BlockAttention {
     hold_summaries(block.q, block.mask);
     return true;
   }
+  void run_merge(const AttentionState& /*from*/, const AttentionState& /*into*/) override {}
+  void run_rescale(const TensorView<const float, 3>& /*maximum*/, const AttentionState& /*state*/) override {}
   void run_finalize(const AttentionState& /*state*/, const ActivationView& /*out*/) override {}
   void run_output_dot_gradient(const ConstActivationView& /*out*/, const ConstActivationView& /*dout*/,
                                const TensorView<float, 3>& /*delta*/) override {}

@@ -45,8 +45,7 @@ class QueuedPending final : public PendingCollective::Impl {
 
 }  // namespace
 
-std::unique_ptr<PendingCollective::Impl> CollectiveQueue::add(const Communicator& communicator,
-                                                              std::shared_ptr<QueuedCollective> collective) {
+Pending CollectiveQueue::add(const Communicator& communicator, std::shared_ptr<QueuedCollective> collective) {
   waiting_.push_back(collective);
   drive();
   return std::make_unique<QueuedPending>(communicator, *this, std::move(collective));

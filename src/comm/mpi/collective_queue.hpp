@@ -41,8 +41,7 @@ class QueuedCollective {
 class CollectiveQueue {
  public:
   /// Appends `collective`. What is returned drives the queue.
-  [[nodiscard]] std::unique_ptr<PendingCollective::Impl> add(const Communicator& communicator,
-                                                             std::shared_ptr<QueuedCollective> collective);
+  [[nodiscard]] Pending add(const Communicator& communicator, std::shared_ptr<QueuedCollective> collective);
   /// Drives the first of the queue, and the next when it is through.
   void drive();
   [[nodiscard]] bool holds(const QueuedCollective& collective) const;

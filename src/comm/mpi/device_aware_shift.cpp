@@ -14,15 +14,16 @@ namespace {
 
 class DeviceAwareShift final : public Shift::Impl {
  public:
-  DeviceAwareShift(const Ring& ring, const ShiftOptions& options)
-      : messages_(make_mpi_shift(ring, options)),
+  DeviceAwareShift(const Communicator& ranks, const ShiftOptions& options)
+      : messages_(make_mpi_shift(ranks, options)),
         compute_(device(options.memory).compute_stream()),
         ready_(device(options.memory).make_event()) {}
 
-  void start(std::span<const std::byte> to_next, std::span<std::byte> from_previous) override {
+  void start(const Peers& peers, std::span<const std::byte> sent, std::span<std::byte> received) override {
     require(stage_ == Stage::idle, "the hop before has not ended");
-    to_next_ = to_next;
-    from_previous_ = from_previous;
+    peers_ = peers;
+    sent_ = sent;
+    received_ = received;
     ready_->record(compute_);
     stage_ = Stage::waiting;
     post();
@@ -55,7 +56,7 @@ class DeviceAwareShift final : public Shift::Impl {
   void post() {
     if (stage_ == Stage::waiting && ready_->has_happened()) {
       messages_->traffic = {};
-      messages_->start(to_next_, from_previous_);
+      messages_->start(peers_, sent_, received_);
       traffic += messages_->traffic;
       stage_ = Stage::posted;
     }
@@ -64,15 +65,16 @@ class DeviceAwareShift final : public Shift::Impl {
   std::unique_ptr<Shift::Impl> messages_;
   Stream& compute_;
   std::unique_ptr<Event> ready_;  // the compute stream at the start of the hop
-  std::span<const std::byte> to_next_;
-  std::span<std::byte> from_previous_;
+  Peers peers_;
+  std::span<const std::byte> sent_;
+  std::span<std::byte> received_;
   Stage stage_ = Stage::idle;
 };
 
 }  // namespace
 
-std::unique_ptr<Shift::Impl> make_device_aware_shift(const Ring& ring, const ShiftOptions& options) {
-  return std::make_unique<DeviceAwareShift>(ring, options);
+std::unique_ptr<Shift::Impl> make_device_aware_shift(const Communicator& ranks, const ShiftOptions& options) {
+  return std::make_unique<DeviceAwareShift>(ranks, options);
 }
 
 }  // namespace ringworld

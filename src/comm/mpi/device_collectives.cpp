@@ -1,173 +1,143 @@
-/// @file  Collectives of device memory by MPI: staged; and for libraries that take device memory, gathered in place.
+/// @file  Collectives of device memory by MPI: staged; and for libraries that take device memory, moved in place.
 ///
 /// Sums are staged in either case: MPI libraries add on the CPU, and Open MPI refuses device memory in reductions that do
 /// not block (manual, on libraries that take device memory).
 
 #include <mpi.h>
 
-#include <limits>
+#include <functional>
 #include <optional>
 
-#include "comm/device_choice.hpp"
 #include "comm/mpi/collective_queue.hpp"
 #include "comm/mpi/mpi_handles.hpp"
+#include "comm/mpi/mpi_requests.hpp"
 #include "comm/mpi/staged_collective.hpp"
-#include "core/error.hpp"
 
 namespace ringworld {
 namespace {
 
-/// An all-gather by a library that takes device memory.
-class GatherInPlace final : public QueuedCollective {
+/// A collective by a library that takes device memory. MPI gets it once the compute stream has got so far.
+class PostedInPlace final : public QueuedCollective {
  public:
-  GatherInPlace(Device& gpu, MPI_Comm communicator, std::span<const float> mine, std::span<float> all)
-      : QueuedCollective(gpu), communicator_(communicator), mine_(mine), all_(all) {}
-
-  bool drive() override {
-    if (!is_posted_) {
-      if (!begin().has_happened()) {
-        return false;
-      }
-      const auto count = static_cast<int>(mine_.size());
-      check_mpi(
-          MPI_Iallgather(mine_.data(), count, MPI_FLOAT, all_.data(), count, MPI_FLOAT, communicator_, &request_));
-      is_posted_ = true;
-    }
-    int is_done = 0;
-    check_mpi(MPI_Test(&request_, &is_done, MPI_STATUS_IGNORE));
-    return is_done != 0;
-  }
-
- private:
-  MPI_Comm communicator_;
-  std::span<const float> mine_;
-  std::span<float> all_;
-  MPI_Request request_ = MPI_REQUEST_NULL;
-  bool is_posted_ = false;
-};
-
-/// An all-gather of blocks by a library that takes device memory.
-class GatherBlocksInPlace final : public QueuedCollective {
- public:
-  GatherBlocksInPlace(Device& gpu, Communicator communicator, const RankBlocks& blocks)
-      : QueuedCollective(gpu), communicator_(std::move(communicator)), blocks_(blocks) {}
+  PostedInPlace(Device& gpu, std::function<Pending()> post) : QueuedCollective(gpu), post_(std::move(post)) {}
 
   bool drive() override {
     if (posted_ == nullptr) {
       if (!begin().has_happened()) {
         return false;
       }
-      posted_ = mpi_collectives().start_all_gather(communicator_, blocks_);
+      posted_ = post_();
     }
     return posted_->test();
   }
 
  private:
-  Communicator communicator_;
-  RankBlocks blocks_;
-  std::unique_ptr<PendingCollective::Impl> posted_;
+  std::function<Pending()> post_;
+  Pending posted_;
 };
 
 class DeviceCollectives final : public Collectives {
  public:
-  DeviceCollectives(Device& place, bool is_gathering_in_place)
-      : place_(place), is_gathering_in_place_(is_gathering_in_place) {}
+  /// @param is_in_place  whether MPI may be given device memory
+  DeviceCollectives(const Communicator& communicator, Device& place, bool is_in_place)
+      : messages_(communicator.duplicate()), place_(place), is_in_place_(is_in_place) {}
 
-  std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& communicator,
-                                                            std::span<const float> mine,
-                                                            std::span<float> all) override {
-    if (!is_gathering_in_place_) {
-      return start(communicator, {.kind = StagedKind::all_gather,
-                                  .from = mine.data(),
-                                  .to = all.data(),
-                                  .shard_floats = static_cast<std::int64_t>(mine.size())});
+  Pending start_all_gather(const Communicator& communicator, std::span<const float> mine,
+                           std::span<float> all) override {
+    if (is_in_place_) {
+      static_cast<void>(mpi_count(std::ssize(mine)));
+      return post(communicator, [this, mine, all] { return post_all_gather(messages_, mine, all); });
     }
-    require_input(mine.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()),
-                  "collective: a shard has more elements than MPI counts; use more ranks along fsdp, sp or tp");
-    return queue_.add(communicator,
-                      std::make_shared<GatherInPlace>(place_, MpiAccess::handle(communicator), mine, all));
+    return stage<StagedCollective>(
+        communicator,
+        StagedProblem{
+            .kind = StagedKind::all_gather, .from = mine.data(), .to = all.data(), .shard_floats = std::ssize(mine)});
   }
 
-  std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& communicator,
-                                                                std::span<const float> all,
-                                                                std::span<float> mine) override {
-    return start(communicator, {.kind = StagedKind::reduce_scatter,
-                                .from = all.data(),
-                                .to = mine.data(),
-                                .shard_floats = static_cast<std::int64_t>(mine.size()),
-                                .operation = MPI_SUM});
+  Pending start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
+                               std::span<float> mine) override {
+    return stage<StagedCollective>(communicator, StagedProblem{.kind = StagedKind::reduce_scatter,
+                                                               .from = all.data(),
+                                                               .to = mine.data(),
+                                                               .shard_floats = std::ssize(mine)});
   }
 
-  std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& communicator,
-                                                            const RankBlocks& blocks) override {
-    if (is_gathering_in_place_) {
-      return queue_.add(communicator, std::make_shared<GatherBlocksInPlace>(place_, communicator, blocks));
+  Pending start_all_gather(const Communicator& communicator, const RankBlocks& blocks,
+                           std::int64_t message_limit) override {
+    if (is_in_place_) {
+      return post(communicator,
+                  [this, blocks, message_limit] { return post_all_gather(messages_, blocks, message_limit); });
     }
-    return start(communicator, StagedKind::all_gather, blocks);
+    return stage<StagedBlocks>(communicator, StagedKind::all_gather, blocks);
   }
 
-  std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& communicator,
-                                                                const RankBlocks& blocks) override {
-    return start(communicator, StagedKind::reduce_scatter, blocks);
+  Pending start_reduce_scatter(const Communicator& communicator, const RankBlocks& blocks,
+                               std::int64_t /*message_limit: a piece is a message*/) override {
+    return stage<StagedBlocks>(communicator, StagedKind::reduce_scatter, blocks);
   }
 
-  void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction) override {
-    start(communicator, {.kind = StagedKind::all_reduce,
-                         .from = values.data(),
-                         .to = values.data(),
-                         .shard_floats = static_cast<std::int64_t>(values.size()),
-                         .operation = mpi_operation(reduction)})
-        ->wait();
+  Pending start_all_to_all(const Communicator& communicator, const RankBlocks& sent, const RankBlocks& received,
+                           std::int64_t message_limit) override {
+    if (is_in_place_) {
+      return post(communicator, [this, sent, received, message_limit] {
+        return post_all_to_all(messages_, sent, received, message_limit);
+      });
+    }
+    return stage<StagedExchange>(communicator, sent, received);
+  }
+
+  Pending start_broadcast(const Communicator& communicator, std::span<std::byte> block, int root,
+                          std::int64_t message_limit) override {
+    if (is_in_place_) {
+      return post(communicator,
+                  [this, block, root, message_limit] { return post_broadcast(messages_, block, root, message_limit); });
+    }
+    return stage<StagedVector>(communicator,
+                               VectorProblem{.kind = VectorKind::broadcast, .bytes = block, .root = root});
+  }
+
+  Pending start_reduce(const Communicator& communicator, std::span<float> values, int root, Reduction reduction,
+                       std::int64_t /*message_limit*/) override {
+    return stage<StagedVector>(communicator, VectorProblem{.kind = VectorKind::reduce,
+                                                           .bytes = std::as_writable_bytes(values),
+                                                           .root = root,
+                                                           .operation = mpi_operation(reduction)});
+  }
+
+  Pending start_all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction,
+                           std::int64_t /*message_limit*/) override {
+    return stage<StagedVector>(communicator, VectorProblem{.kind = VectorKind::all_reduce,
+                                                           .bytes = std::as_writable_bytes(values),
+                                                           .operation = mpi_operation(reduction)});
   }
 
  private:
-  std::unique_ptr<PendingCollective::Impl> start(const Communicator& communicator, const StagedProblem& problem) {
-    return queue_.add(communicator,
-                      std::make_shared<StagedCollective>(MpiAccess::handle(communicator), area(communicator), problem));
+  Pending post(const Communicator& communicator, std::function<Pending()> action) {
+    return queue_.add(communicator, std::make_shared<PostedInPlace>(place_, std::move(action)));
   }
 
-  std::unique_ptr<PendingCollective::Impl> start(const Communicator& communicator, StagedKind kind,
-                                                 const RankBlocks& blocks) {
-    return queue_.add(communicator, std::make_shared<StagedBlocks>(communicator, area(communicator), kind, blocks));
+  template <class Staged, class... Arguments>
+  Pending stage(const Communicator& communicator, const Arguments&... arguments) {
+    if (!area_.has_value()) {
+      area_.emplace(messages_, place_);
+    }
+    return queue_.add(communicator, std::make_shared<Staged>(messages_, *area_, arguments...));
   }
 
-  StagingArea& area(const Communicator& communicator) {
-    return area_.has_value() ? *area_ : area_.emplace(communicator, place_);
-  }
-
+  Communicator messages_;  // MPI gets a collective when the device has got so far, and others in the meantime
   Device& place_;
-  bool is_gathering_in_place_;
+  bool is_in_place_;
   std::optional<StagingArea> area_;  // made at its first use
   CollectiveQueue queue_;
 };
 
 }  // namespace
 
-std::unique_ptr<Collectives> make_device_aware_collectives(DeviceKind memory) {
-  return std::make_unique<DeviceCollectives>(device(memory), true);
+std::unique_ptr<Collectives> make_device_aware_collectives(const Communicator& communicator, DeviceKind memory) {
+  return std::make_unique<DeviceCollectives>(communicator, device(memory), true);
 }
-std::unique_ptr<Collectives> make_staged_collectives(DeviceKind memory) {
-  return std::make_unique<DeviceCollectives>(device(memory), false);
-}
-
-Collectives& device_collectives(const Communicator& communicator, DeviceKind memory) {
-  std::unique_ptr<Collectives>& made = CommunicatorAccess::device_collectives(communicator, memory);
-  if (made == nullptr) {
-    switch (transport_of(communicator, memory)) {
-      case Transport::nccl:
-        made = make_nccl_collectives(communicator);
-        break;
-      case Transport::device_aware_mpi:
-        made = make_device_aware_collectives(memory);
-        break;
-      case Transport::staged:
-        made = make_staged_collectives(memory);
-        break;
-      case Transport::automatic:
-        throw Error(ErrorKind::internal, "the transport was not decided");
-    }
-  }
-  return *made;
+std::unique_ptr<Collectives> make_staged_collectives(const Communicator& communicator, DeviceKind memory) {
+  return std::make_unique<DeviceCollectives>(communicator, device(memory), false);
 }
 
 }  // namespace ringworld

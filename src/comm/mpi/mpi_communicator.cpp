@@ -7,24 +7,13 @@
 #include <numeric>
 #include <thread>
 
+#include "comm/message_size.hpp"
+#include "comm/mpi/messages.hpp"
 #include "comm/mpi/mpi_handles.hpp"
 #include "comm/native_handle.hpp"
 #include "core/error.hpp"
 
 namespace ringworld {
-namespace {
-
-constexpr std::size_t message_limit = std::size_t{1} << 30;
-
-/// Calls `function(offset, count)` for pieces that MPI can count.
-template <class Function>
-void for_each_piece(std::size_t bytes, Function&& function) {
-  for (std::size_t offset = 0; offset < bytes; offset += message_limit) {
-    function(offset, static_cast<int>(std::min(message_limit, bytes - offset)));
-  }
-}
-
-}  // namespace
 
 MPI_Op mpi_operation(Reduction reduction) {
   switch (reduction) {
@@ -149,7 +138,7 @@ void MpiCommunicator::all_reduce(std::span<std::int64_t> values, Reduction reduc
 }
 
 void MpiCommunicator::broadcast(std::span<std::byte> bytes, int root) {
-  for_each_piece(bytes.size(), [&](std::size_t offset, int count) {
+  for_each_message(std::ssize(bytes), default_message_limit, [&](std::int64_t offset, int count) {
     check_mpi(MPI_Bcast(bytes.data() + offset, count, MPI_BYTE, root, handle()));
   });
 }
@@ -160,13 +149,13 @@ void MpiCommunicator::all_gather(std::span<const std::byte> mine, std::span<std:
 }
 
 void MpiCommunicator::send(std::span<const std::byte> bytes, int destination, int tag) {
-  for_each_piece(bytes.size(), [&](std::size_t offset, int count) {
+  for_each_message(std::ssize(bytes), default_message_limit, [&](std::int64_t offset, int count) {
     check_mpi(MPI_Send(bytes.data() + offset, count, MPI_BYTE, destination, tag, handle()));
   });
 }
 
 void MpiCommunicator::receive(std::span<std::byte> bytes, int source, int tag) {
-  for_each_piece(bytes.size(), [&](std::size_t offset, int count) {
+  for_each_message(std::ssize(bytes), default_message_limit, [&](std::int64_t offset, int count) {
     check_mpi(MPI_Recv(bytes.data() + offset, count, MPI_BYTE, source, tag, handle(), MPI_STATUS_IGNORE));
   });
 }

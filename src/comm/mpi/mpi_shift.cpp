@@ -2,9 +2,9 @@
 
 #include <mpi.h>
 
-#include <algorithm>
 #include <vector>
 
+#include "comm/mpi/messages.hpp"
 #include "comm/mpi/mpi_handles.hpp"
 #include "comm/shift_impl.hpp"
 #include "core/error.hpp"
@@ -14,11 +14,8 @@ namespace {
 
 class MpiShift final : public Shift::Impl {
  public:
-  MpiShift(const Ring& ring, const ShiftOptions& options)
-      : communicator_(ring.communicator().duplicate()),
-        next_(ring.next()),
-        previous_(ring.previous()),
-        message_limit_(static_cast<std::size_t>(options.message_limit)) {}
+  MpiShift(const Communicator& ranks, const ShiftOptions& options)
+      : communicator_(ranks.duplicate()), message_limit_(options.message_limit) {}
 
   ~MpiShift() override {
     // Requests are pending only when an error unwinds this rank alone.
@@ -30,16 +27,16 @@ class MpiShift final : public Shift::Impl {
   MpiShift(const MpiShift&) = delete;
   MpiShift& operator=(const MpiShift&) = delete;
 
-  void start(std::span<const std::byte> to_next, std::span<std::byte> from_previous) override {
+  void start(const Peers& peers, std::span<const std::byte> sent, std::span<std::byte> received) override {
     require(requests_.empty(), "the hop before has not ended");
     const MPI_Comm handle = MpiAccess::handle(communicator_);
     // The receive comes first: a message that arrives before its receive is buffered and copied once more.
-    for_each_message(from_previous.size(), [&](std::size_t offset, int count) {
-      check_mpi(MPI_Irecv(from_previous.data() + offset, count, MPI_BYTE, previous_, 0, handle,
+    for_each_message(std::ssize(received), message_limit_, [&](std::int64_t offset, int count) {
+      check_mpi(MPI_Irecv(received.data() + offset, count, MPI_BYTE, peers.from, 0, handle,
                           &requests_.emplace_back(MPI_REQUEST_NULL)));
     });
-    for_each_message(to_next.size(), [&](std::size_t offset, int count) {
-      check_mpi(MPI_Isend(to_next.data() + offset, count, MPI_BYTE, next_, 0, handle,
+    for_each_message(std::ssize(sent), message_limit_, [&](std::int64_t offset, int count) {
+      check_mpi(MPI_Isend(sent.data() + offset, count, MPI_BYTE, peers.to, 0, handle,
                           &requests_.emplace_back(MPI_REQUEST_NULL)));
       traffic.bytes += count;
       ++traffic.messages;
@@ -65,24 +62,15 @@ class MpiShift final : public Shift::Impl {
   }
 
  private:
-  template <class Post>
-  void for_each_message(std::size_t bytes, Post&& post) const {
-    for (std::size_t offset = 0; offset < bytes; offset += message_limit_) {
-      post(offset, static_cast<int>(std::min(message_limit_, bytes - offset)));
-    }
-  }
-
   Communicator communicator_;
-  int next_;
-  int previous_;
-  std::size_t message_limit_;
+  std::int64_t message_limit_;
   std::vector<MPI_Request> requests_;
 };
 
 }  // namespace
 
-std::unique_ptr<Shift::Impl> make_mpi_shift(const Ring& ring, const ShiftOptions& options) {
-  return std::make_unique<MpiShift>(ring, options);
+std::unique_ptr<Shift::Impl> make_mpi_shift(const Communicator& ranks, const ShiftOptions& options) {
+  return std::make_unique<MpiShift>(ranks, options);
 }
 
 }  // namespace ringworld

@@ -4,13 +4,20 @@
 
 #include <algorithm>
 
-#include "comm/ring.hpp"
+#include "comm/message_size.hpp"
 #include "core/error.hpp"
 
 namespace ringworld {
 namespace {
 
 constexpr auto float_bytes = static_cast<std::int64_t>(sizeof(float));
+
+/// The `index`-th stretch of `length` bytes, as far as the block reaches; may be empty.
+std::span<std::byte> part_of(std::span<std::byte> block, std::int64_t index, std::int64_t length) {
+  const std::int64_t offset = std::min(index * length, std::ssize(block));
+  return block.subspan(static_cast<std::size_t>(offset),
+                       static_cast<std::size_t>(std::min(length, std::ssize(block) - offset)));
+}
 
 }  // namespace
 
@@ -20,8 +27,8 @@ StagingArea::StagingArea(const Communicator& communicator, Device& device)
       piece_floats(std::max<std::int64_t>(1, default_chunk_bytes / float_bytes / ranks)),
       stream(device.make_stream()) {
   for (Slot& slot : slots) {
-    slot.outgoing = Buffer(piece_floats * ranks * float_bytes, place.staging());
-    slot.incoming = Buffer(piece_floats * ranks * float_bytes, place.staging());
+    slot.outgoing = Buffer(slot_bytes(), place.staging());
+    slot.incoming = Buffer(slot_bytes(), place.staging());
     slot.copied = place.make_event();
   }
 }
@@ -45,7 +52,8 @@ bool StagedPieces::drive() {
   }
   for (; arrived_ < posted_; ++arrived_) {
     int is_done = 0;
-    check_mpi(MPI_Test(&slot_of(arrived_).request, &is_done, MPI_STATUS_IGNORE));
+    std::array<MPI_Request, 2>& requests = slot_of(arrived_).requests;
+    check_mpi(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &is_done, MPI_STATUSES_IGNORE));
     if (is_done == 0) {
       return false;
     }
@@ -84,15 +92,11 @@ void StagedCollective::post(std::int64_t index) {
   switch (problem_.kind) {
     case StagedKind::all_gather:
       check_mpi(MPI_Iallgather(slot.outgoing.data(), count, MPI_FLOAT, slot.incoming.data(), count, MPI_FLOAT,
-                               communicator_, &slot.request));
+                               communicator_, slot.requests.data()));
       break;
     case StagedKind::reduce_scatter:
-      check_mpi(MPI_Ireduce_scatter_block(slot.outgoing.data(), slot.incoming.data(), count, MPI_FLOAT,
-                                          problem_.operation, communicator_, &slot.request));
-      break;
-    case StagedKind::all_reduce:
-      check_mpi(MPI_Iallreduce(slot.outgoing.data(), slot.incoming.data(), count, MPI_FLOAT, problem_.operation,
-                               communicator_, &slot.request));
+      check_mpi(MPI_Ireduce_scatter_block(slot.outgoing.data(), slot.incoming.data(), count, MPI_FLOAT, MPI_SUM,
+                                          communicator_, slot.requests.data()));
       break;
   }
 }
@@ -158,10 +162,10 @@ void StagedBlocks::post(std::int64_t index) {
   }
   if (kind_ == StagedKind::reduce_scatter) {
     check_mpi(MPI_Ireduce_scatter(slot.outgoing.data(), slot.incoming.data(), counts.data(), MPI_FLOAT, MPI_SUM,
-                                  communicator_, &slot.request));
+                                  communicator_, slot.requests.data()));
   } else {
     check_mpi(MPI_Iallgatherv(slot.outgoing.data(), counts[rank_], MPI_BYTE, slot.incoming.data(), counts.data(),
-                              places.data(), MPI_BYTE, communicator_, &slot.request));
+                              places.data(), MPI_BYTE, communicator_, slot.requests.data()));
   }
 }
 
@@ -175,6 +179,96 @@ void StagedBlocks::copy_in(std::int64_t index) {
     }
     from += kind_ == StagedKind::all_gather ? bytes_in(index, rank) : 0;
   }
+  slot.copied->record(*area().stream);
+}
+
+std::int64_t StagedVector::pieces() const {
+  return (std::ssize(problem_.bytes) + area().slot_bytes() - 1) / area().slot_bytes();
+}
+
+std::span<std::byte> StagedVector::piece(std::int64_t index) const {
+  return part_of(problem_.bytes, index, area().slot_bytes());
+}
+
+void StagedVector::copy_out(std::int64_t index) {
+  StagingArea::Slot& slot = slot_of(index);
+  if (problem_.kind != VectorKind::broadcast || is_root_) {
+    area().place.copy(slot.outgoing.data(), piece(index).data(), std::ssize(piece(index)), *area().stream);
+  }
+  slot.copied->record(*area().stream);
+}
+
+void StagedVector::post(std::int64_t index) {
+  StagingArea::Slot& slot = slot_of(index);
+  const auto bytes = static_cast<int>(piece(index).size());
+  const int floats = bytes / static_cast<int>(float_bytes);
+  switch (problem_.kind) {
+    case VectorKind::broadcast:
+      check_mpi(MPI_Ibcast(is_root_ ? slot.outgoing.data() : slot.incoming.data(), bytes, MPI_BYTE, problem_.root,
+                           communicator_, slot.requests.data()));
+      break;
+    case VectorKind::reduce:
+      check_mpi(MPI_Ireduce(slot.outgoing.data(), slot.incoming.data(), floats, MPI_FLOAT, problem_.operation,
+                            problem_.root, communicator_, slot.requests.data()));
+      break;
+    case VectorKind::all_reduce:
+      check_mpi(MPI_Iallreduce(slot.outgoing.data(), slot.incoming.data(), floats, MPI_FLOAT, problem_.operation,
+                               communicator_, slot.requests.data()));
+      break;
+  }
+}
+
+void StagedVector::copy_in(std::int64_t index) {
+  StagingArea::Slot& slot = slot_of(index);
+  if (problem_.kind == VectorKind::all_reduce || (problem_.kind == VectorKind::reduce) == is_root_) {
+    area().place.copy(piece(index).data(), slot.incoming.data(), std::ssize(piece(index)), *area().stream);
+  }
+  slot.copied->record(*area().stream);
+}
+
+StagedExchange::StagedExchange(const Communicator& messages, StagingArea& area, const RankBlocks& sent,
+                               const RankBlocks& received)
+    : StagedPieces(area), messages_(MpiAccess::handle(messages)) {
+  const int ranks = messages.size();
+  for (int distance = 1; distance < ranks; ++distance) {
+    const int to = (messages.rank() + distance) % ranks;
+    const int from = (messages.rank() + ranks - distance) % ranks;
+    const std::span outgoing(sent.block(to), static_cast<std::size_t>(sent.bytes[static_cast<std::size_t>(to)]));
+    const std::span incoming(received.block(from),
+                             static_cast<std::size_t>(received.bytes[static_cast<std::size_t>(from)]));
+    const std::int64_t longest = std::max(std::ssize(outgoing), std::ssize(incoming));
+    for (std::int64_t index = 0; index * area.slot_bytes() < longest; ++index) {
+      pieces_.push_back({.to = to,
+                         .sent = part_of(outgoing, index, area.slot_bytes()),
+                         .from = from,
+                         .received = part_of(incoming, index, area.slot_bytes())});
+    }
+  }
+}
+
+void StagedExchange::copy_out(std::int64_t index) {
+  StagingArea::Slot& slot = slot_of(index);
+  area().place.copy(slot.outgoing.data(), piece(index).sent.data(), std::ssize(piece(index).sent), *area().stream);
+  slot.copied->record(*area().stream);
+}
+
+void StagedExchange::post(std::int64_t index) {
+  StagingArea::Slot& slot = slot_of(index);
+  const Piece& piece = this->piece(index);
+  if (!piece.received.empty()) {
+    check_mpi(MPI_Irecv(slot.incoming.data(), static_cast<int>(piece.received.size()), MPI_BYTE, piece.from, 0,
+                        messages_, &slot.requests[0]));
+  }
+  if (!piece.sent.empty()) {
+    check_mpi(MPI_Isend(slot.outgoing.data(), static_cast<int>(piece.sent.size()), MPI_BYTE, piece.to, 0, messages_,
+                        &slot.requests[1]));
+  }
+}
+
+void StagedExchange::copy_in(std::int64_t index) {
+  StagingArea::Slot& slot = slot_of(index);
+  const Piece& piece = this->piece(index);
+  area().place.copy(piece.received.data(), slot.incoming.data(), std::ssize(piece.received), *area().stream);
   slot.copied->record(*area().stream);
 }
 

@@ -7,6 +7,7 @@
 /// A piece of a shard of n floats is a stretch of it; of a whole vector (n times ranks) it is that stretch of every shard.
 
 #include <array>
+#include <span>
 #include <vector>
 
 #include "comm/mpi/collective_queue.hpp"
@@ -23,8 +24,12 @@ struct StagingArea {
     Buffer outgoing;                ///< piece_floats of every rank
     Buffer incoming;                ///< the same
     std::unique_ptr<Event> copied;  ///< after the last copy from or to the slot
-    MPI_Request request = MPI_REQUEST_NULL;
+    std::array<MPI_Request, 2> requests{MPI_REQUEST_NULL, MPI_REQUEST_NULL};
   };
+
+  [[nodiscard]] std::int64_t slot_bytes() const {
+    return piece_floats * ranks * static_cast<std::int64_t>(sizeof(float));
+  }
 
   Device& place;  ///< whose memory the operands are
   std::int64_t ranks;
@@ -33,15 +38,14 @@ struct StagingArea {
   std::array<Slot, 2> slots;
 };
 
-enum class StagedKind : std::uint8_t { all_gather, reduce_scatter, all_reduce };
+enum class StagedKind : std::uint8_t { all_gather, reduce_scatter };
 
-/// What one collective moves. An all-reduce has the same shard on both sides.
+/// What one collective of shards moves.
 struct StagedProblem {
   StagedKind kind = StagedKind::all_gather;
   const float* from = nullptr;    ///< device: a shard, or all of them in a reduce-scatter
   float* to = nullptr;            ///< device: all shards in an all-gather, else one
   std::int64_t shard_floats = 0;  ///< n
-  MPI_Op operation = MPI_OP_NULL;
 };
 
 /// A collective in pieces, two at a time: what all of them share.
@@ -72,8 +76,8 @@ class StagedPieces : public QueuedCollective {
 
 class StagedCollective final : public StagedPieces {
  public:
-  StagedCollective(MPI_Comm communicator, StagingArea& area, const StagedProblem& problem)
-      : StagedPieces(area), communicator_(communicator), problem_(problem) {}
+  StagedCollective(const Communicator& communicator, StagingArea& area, const StagedProblem& problem)
+      : StagedPieces(area), communicator_(MpiAccess::handle(communicator)), problem_(problem) {}
 
  private:
   struct Piece {
@@ -113,6 +117,64 @@ class StagedBlocks final : public StagedPieces {
   RankBlocks blocks_;
   std::array<std::vector<int>, 2> counts_;  // of each slot's piece, which MPI reads until it has ended
   std::array<std::vector<int>, 2> places_;
+};
+
+enum class VectorKind : std::uint8_t { broadcast, reduce, all_reduce };
+
+/// What a collective of one vector does with it, in place.
+struct VectorProblem {
+  VectorKind kind = VectorKind::broadcast;
+  std::span<std::byte> bytes;      ///< device; floats where they are reduced
+  int root = 0;                    ///< of an all-reduce: does not matter
+  MPI_Op operation = MPI_OP_NULL;  ///< of a broadcast: does not matter
+};
+
+/// A collective of a vector. A piece fills a slot.
+class StagedVector final : public StagedPieces {
+ public:
+  StagedVector(const Communicator& communicator, StagingArea& area, const VectorProblem& problem)
+      : StagedPieces(area),
+        communicator_(MpiAccess::handle(communicator)),
+        is_root_(communicator.rank() == problem.root),
+        problem_(problem) {}
+
+ private:
+  [[nodiscard]] std::int64_t pieces() const override;
+  [[nodiscard]] std::span<std::byte> piece(std::int64_t index) const;
+  void copy_out(std::int64_t index) override;
+  void post(std::int64_t index) override;
+  void copy_in(std::int64_t index) override;
+
+  MPI_Comm communicator_;
+  bool is_root_;
+  VectorProblem problem_;
+};
+
+/// An all-to-all, as messages: to the next rank while one comes from the previous, then to the rank after that, and so on.
+/// A piece is one message there and one back, as far as the two blocks reach.
+///
+/// It cannot get stuck: all ranks take the distances in the same order, so the messages of the rank that is furthest
+/// behind have been posted by their other ends.
+class StagedExchange final : public StagedPieces {
+ public:
+  StagedExchange(const Communicator& messages, StagingArea& area, const RankBlocks& sent, const RankBlocks& received);
+
+ private:
+  struct Piece {
+    int to;
+    std::span<const std::byte> sent;
+    int from;
+    std::span<std::byte> received;
+  };
+
+  [[nodiscard]] std::int64_t pieces() const override { return std::ssize(pieces_); }
+  [[nodiscard]] const Piece& piece(std::int64_t index) const { return pieces_[static_cast<std::size_t>(index)]; }
+  void copy_out(std::int64_t index) override;
+  void post(std::int64_t index) override;
+  void copy_in(std::int64_t index) override;
+
+  MPI_Comm messages_;
+  std::vector<Piece> pieces_;
 };
 
 }  // namespace ringworld

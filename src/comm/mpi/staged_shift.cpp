@@ -1,7 +1,7 @@
 /// @file  Hops of device memory through pinned host memory, in chunks: for any MPI library, and for ranks that share a GPU.
 ///
-///   to_next        --copy--> [slot] --MPI_Isend-->          three slots a direction: while one is filled or emptied by
-///   from_previous  <--copy-- [slot] <--MPI_Irecv--          the GPU's copy engine, another is on the wire
+///   sent           --copy--> [slot] --MPI_Isend-->          three slots a direction: while one is filled or emptied by
+///   received       <--copy-- [slot] <--MPI_Irecv--          the GPU's copy engine, another is on the wire
 ///
 /// Copies wait for the compute stream on streams of their own; receives into slots need not wait for anything.
 
@@ -51,10 +51,8 @@ bool has_ended(Slot& slot) {
 
 class StagedShift final : public Shift::Impl {
  public:
-  StagedShift(const Ring& ring, const ShiftOptions& options)
-      : communicator_(ring.communicator().duplicate()),
-        next_(ring.next()),
-        previous_(ring.previous()),
+  StagedShift(const Communicator& ranks, const ShiftOptions& options)
+      : communicator_(ranks.duplicate()),
         chunk_bytes_(options.chunk_bytes),
         gpu_(device(options.memory)),
         begin_(gpu_.make_event()),
@@ -76,18 +74,19 @@ class StagedShift final : public Shift::Impl {
   StagedShift(const StagedShift&) = delete;
   StagedShift& operator=(const StagedShift&) = delete;
 
-  void start(std::span<const std::byte> to_next, std::span<std::byte> from_previous) override {
+  void start(const Peers& peers, std::span<const std::byte> sent, std::span<std::byte> received) override {
     require(!is_under_way_, "the hop before has not ended");
     is_under_way_ = true;
-    to_next_ = to_next;
-    from_previous_ = from_previous;
+    peers_ = peers;
+    outgoing_ = sent;
+    incoming_ = received;
     copied_out_ = sent_ = left_ = 0;
     posted_ = arrived_ = 0;
     begin_->record(gpu_.compute_stream());
     outward_.stream->wait_for(*begin_);
     inward_.stream->wait_for(*begin_);
-    traffic.bytes += static_cast<std::int64_t>(to_next.size());
-    traffic.messages += chunks(to_next);
+    traffic.bytes += static_cast<std::int64_t>(sent.size());
+    traffic.messages += chunks(sent);
     ++traffic.hops;
     drive();
   }
@@ -128,7 +127,7 @@ class StagedShift final : public Shift::Impl {
 
   /// Whether all messages have ended and all copies are enqueued.
   [[nodiscard]] bool has_been_driven() const {
-    return !is_under_way_ || (left_ == chunks(to_next_) && arrived_ == chunks(from_previous_));
+    return !is_under_way_ || (left_ == chunks(outgoing_) && arrived_ == chunks(incoming_));
   }
 
   /// Takes every chunk as far as it can go now. Does not block.
@@ -140,17 +139,17 @@ class StagedShift final : public Shift::Impl {
   void drive_outward() {
     while (sent_ < copied_out_ && outward_.slot_of(sent_).copied->has_happened()) {
       Slot& slot = outward_.slot_of(sent_);
-      const auto count = static_cast<int>(chunk_of(to_next_, sent_).size());
-      check_mpi(
-          MPI_Isend(slot.memory.data(), count, MPI_BYTE, next_, 0, MpiAccess::handle(communicator_), &slot.request));
+      const auto count = static_cast<int>(chunk_of(outgoing_, sent_).size());
+      check_mpi(MPI_Isend(slot.memory.data(), count, MPI_BYTE, peers_.to, 0, MpiAccess::handle(communicator_),
+                          &slot.request));
       ++sent_;
     }
     while (left_ < sent_ && has_ended(outward_.slot_of(left_))) {
       ++left_;
     }
-    for (; copied_out_ < std::min(chunks(to_next_), left_ + slot_count); ++copied_out_) {
+    for (; copied_out_ < std::min(chunks(outgoing_), left_ + slot_count); ++copied_out_) {
       Slot& slot = outward_.slot_of(copied_out_);
-      const auto chunk = chunk_of(to_next_, copied_out_);
+      const auto chunk = chunk_of(outgoing_, copied_out_);
       gpu_.copy(slot.memory.data(), chunk.data(), static_cast<std::int64_t>(chunk.size()), *outward_.stream);
       slot.copied->record(*outward_.stream);
     }
@@ -159,32 +158,31 @@ class StagedShift final : public Shift::Impl {
   void drive_inward() {
     while (arrived_ < posted_ && has_ended(inward_.slot_of(arrived_))) {
       Slot& slot = inward_.slot_of(arrived_);
-      const auto chunk = chunk_of(from_previous_, arrived_);
+      const auto chunk = chunk_of(incoming_, arrived_);
       gpu_.copy(chunk.data(), slot.memory.data(), static_cast<std::int64_t>(chunk.size()), *inward_.stream);
       slot.copied->record(*inward_.stream);
       ++arrived_;
     }
     // A slot is free when its last copy, perhaps of the hop before, has ended.
-    while (posted_ < std::min(chunks(from_previous_), arrived_ + slot_count) &&
+    while (posted_ < std::min(chunks(incoming_), arrived_ + slot_count) &&
            inward_.slot_of(posted_).copied->has_happened()) {
       Slot& slot = inward_.slot_of(posted_);
-      const auto count = static_cast<int>(chunk_of(from_previous_, posted_).size());
-      check_mpi(MPI_Irecv(slot.memory.data(), count, MPI_BYTE, previous_, 0, MpiAccess::handle(communicator_),
+      const auto count = static_cast<int>(chunk_of(incoming_, posted_).size());
+      check_mpi(MPI_Irecv(slot.memory.data(), count, MPI_BYTE, peers_.from, 0, MpiAccess::handle(communicator_),
                           &slot.request));
       ++posted_;
     }
   }
 
   Communicator communicator_;
-  int next_;
-  int previous_;
   std::int64_t chunk_bytes_;
   Device& gpu_;
   std::unique_ptr<Event> begin_;  // the compute stream at the start of the hop
   Lane outward_;
   Lane inward_;
-  std::span<const std::byte> to_next_;
-  std::span<std::byte> from_previous_;
+  Peers peers_;
+  std::span<const std::byte> outgoing_;
+  std::span<std::byte> incoming_;
   // Chunks so far: copied to a slot, sent from it, gone; waited for in a slot, arrived and being copied from it.
   std::int64_t copied_out_ = 0;
   std::int64_t sent_ = 0;
@@ -196,8 +194,8 @@ class StagedShift final : public Shift::Impl {
 
 }  // namespace
 
-std::unique_ptr<Shift::Impl> make_staged_shift(const Ring& ring, const ShiftOptions& options) {
-  return std::make_unique<StagedShift>(ring, options);
+std::unique_ptr<Shift::Impl> make_staged_shift(const Communicator& ranks, const ShiftOptions& options) {
+  return std::make_unique<StagedShift>(ranks, options);
 }
 
 }  // namespace ringworld

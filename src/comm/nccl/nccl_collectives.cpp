@@ -66,64 +66,102 @@ class NcclCollectives final : public Collectives {
         begin_(gpu_.make_event()),
         nccl_(communicator) {}
 
-  std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& communicator,
-                                                            std::span<const float> mine,
-                                                            std::span<float> all) override {
+  Pending start_all_gather(const Communicator& communicator, std::span<const float> mine,
+                           std::span<float> all) override {
     return start(communicator, [&](cudaStream_t stream) {
       return ncclAllGather(mine.data(), all.data(), mine.size(), ncclFloat, nccl_.get(), stream);
     });
   }
 
-  std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& communicator,
-                                                                std::span<const float> all,
-                                                                std::span<float> mine) override {
+  Pending start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
+                               std::span<float> mine) override {
     return start(communicator, [&](cudaStream_t stream) {
       return ncclReduceScatter(all.data(), mine.data(), mine.size(), ncclFloat, ncclSum, nccl_.get(), stream);
     });
   }
 
-  std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& communicator,
-                                                            const RankBlocks& blocks) override {
+  Pending start_all_gather(const Communicator& communicator, const RankBlocks& blocks,
+                           std::int64_t /*message_limit*/) override {
     return start(communicator, [&](cudaStream_t stream) {
-      return each_block(blocks, [&](std::byte* block, std::size_t bytes, int root) {
-        return ncclBroadcast(block, block, bytes, ncclUint8, root, nccl_.get(), stream);
+      return grouped([&] {
+        for_each_block(blocks, [&](std::byte* block, std::size_t bytes, int root) {
+          return ncclBroadcast(block, block, bytes, ncclUint8, root, nccl_.get(), stream);
+        });
       });
     });
   }
 
-  std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& communicator,
-                                                                const RankBlocks& blocks) override {
+  Pending start_reduce_scatter(const Communicator& communicator, const RankBlocks& blocks,
+                               std::int64_t /*message_limit*/) override {
     return start(communicator, [&](cudaStream_t stream) {
-      return each_block(blocks, [&](std::byte* block, std::size_t bytes, int root) {
-        return ncclReduce(block, block, bytes / sizeof(float), ncclFloat, ncclSum, root, nccl_.get(), stream);
+      return grouped([&] {
+        for_each_block(blocks, [&](std::byte* block, std::size_t bytes, int root) {
+          return ncclReduce(block, block, bytes / sizeof(float), ncclFloat, ncclSum, root, nccl_.get(), stream);
+        });
       });
     });
   }
 
-  void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction) override {
-    start(communicator, [&](cudaStream_t stream) {
+  Pending start_all_to_all(const Communicator& communicator, const RankBlocks& sent, const RankBlocks& received,
+                           std::int64_t /*message_limit*/) override {
+    const int rank = communicator.rank();
+    return start(communicator, [&](cudaStream_t stream) {
+      return grouped([&] {
+        for_each_block(received, [&](std::byte* block, std::size_t bytes, int from) {
+          return from == rank ? ncclSuccess : ncclRecv(block, bytes, ncclUint8, from, nccl_.get(), stream);
+        });
+        for_each_block(sent, [&](std::byte* block, std::size_t bytes, int to) {
+          return to == rank ? ncclSuccess : ncclSend(block, bytes, ncclUint8, to, nccl_.get(), stream);
+        });
+      });
+    });
+  }
+
+  Pending start_broadcast(const Communicator& communicator, std::span<std::byte> block, int root,
+                          std::int64_t /*message_limit*/) override {
+    return start(communicator, [&](cudaStream_t stream) {
+      return ncclBroadcast(block.data(), block.data(), block.size(), ncclUint8, root, nccl_.get(), stream);
+    });
+  }
+
+  Pending start_reduce(const Communicator& communicator, std::span<float> values, int root, Reduction reduction,
+                       std::int64_t /*message_limit*/) override {
+    return start(communicator, [&](cudaStream_t stream) {
+      return ncclReduce(values.data(), values.data(), values.size(), ncclFloat, nccl_operation(reduction), root,
+                        nccl_.get(), stream);
+    });
+  }
+
+  Pending start_all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction,
+                           std::int64_t /*message_limit*/) override {
+    return start(communicator, [&](cudaStream_t stream) {
       return ncclAllReduce(values.data(), values.data(), values.size(), ncclFloat, nccl_operation(reduction),
                            nccl_.get(), stream);
-    })->wait();
+    });
   }
 
  private:
   /// NCCL has no collective of unequal lengths: one operation a rank's block, in one group.
-  template <class Operation>
-  static ncclResult_t each_block(const RankBlocks& blocks, Operation&& operation) {
+  template <class Action>
+  static ncclResult_t grouped(Action&& action) {
     check_nccl(ncclGroupStart());
-    for (std::size_t rank = 0; rank < blocks.bytes.size(); ++rank) {
-      if (blocks.bytes[rank] > 0) {
-        check_nccl(operation(blocks.memory + static_cast<std::int64_t>(rank) * blocks.distance,
-                             static_cast<std::size_t>(blocks.bytes[rank]), static_cast<int>(rank)));
+    action();
+    return ncclGroupEnd();
+  }
+
+  template <class Operation>
+  static void for_each_block(const RankBlocks& blocks, Operation&& operation) {
+    for (int rank = 0; rank < static_cast<int>(blocks.bytes.size()); ++rank) {
+      const std::int64_t bytes = blocks.bytes[static_cast<std::size_t>(rank)];
+      if (bytes > 0) {
+        check_nccl(operation(blocks.block(rank), static_cast<std::size_t>(bytes), rank));
       }
     }
-    return ncclGroupEnd();
   }
 
   /// Enqueues `operation(stream)` behind what the compute stream has now.
   template <class Operation>
-  std::unique_ptr<PendingCollective::Impl> start(const Communicator& communicator, Operation&& operation) {
+  Pending start(const Communicator& communicator, Operation&& operation) {
     begin_->record(gpu_.compute_stream());
     stream_->wait_for(*begin_);
     check_nccl(operation(native_stream(*stream_)));

@@ -15,16 +15,14 @@ namespace {
 
 class NcclShift final : public Shift::Impl {
  public:
-  explicit NcclShift(const Ring& ring)
-      : next_(ring.next()),
-        previous_(ring.previous()),
-        gpu_(device(DeviceKind::cuda)),
+  explicit NcclShift(const Communicator& ranks)
+      : gpu_(device(DeviceKind::cuda)),
         stream_(gpu_.make_urgent_stream()),
         begin_(gpu_.make_event()),
         end_(gpu_.make_event()),
-        communicator_(ring.communicator()) {}
+        communicator_(ranks) {}
 
-  void start(std::span<const std::byte> to_next, std::span<std::byte> from_previous) override {
+  void start(const Peers& peers, std::span<const std::byte> sent, std::span<std::byte> received) override {
     require(!is_under_way_, "the hop before has not ended");
     is_under_way_ = true;
     communicator_.check_async();
@@ -32,14 +30,13 @@ class NcclShift final : public Shift::Impl {
     stream_->wait_for(*begin_);
     // In one group: each alone would wait for its peer's half.
     check_nccl(ncclGroupStart());
-    if (!from_previous.empty()) {
-      check_nccl(ncclRecv(from_previous.data(), from_previous.size(), ncclUint8, previous_, communicator_.get(),
+    if (!received.empty()) {
+      check_nccl(ncclRecv(received.data(), received.size(), ncclUint8, peers.from, communicator_.get(),
                           native_stream(*stream_)));
     }
-    if (!to_next.empty()) {
-      check_nccl(
-          ncclSend(to_next.data(), to_next.size(), ncclUint8, next_, communicator_.get(), native_stream(*stream_)));
-      traffic.bytes += static_cast<std::int64_t>(to_next.size());
+    if (!sent.empty()) {
+      check_nccl(ncclSend(sent.data(), sent.size(), ncclUint8, peers.to, communicator_.get(), native_stream(*stream_)));
+      traffic.bytes += static_cast<std::int64_t>(sent.size());
       ++traffic.messages;
     }
     check_nccl(ncclGroupEnd());
@@ -66,8 +63,6 @@ class NcclShift final : public Shift::Impl {
   [[nodiscard]] bool needs_driving() const override { return false; }
 
  private:
-  int next_;
-  int previous_;
   Device& gpu_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Event> begin_;
@@ -79,8 +74,8 @@ class NcclShift final : public Shift::Impl {
 
 }  // namespace
 
-std::unique_ptr<Shift::Impl> make_nccl_shift(const Ring& ring, const ShiftOptions& /*options*/) {
-  return std::make_unique<NcclShift>(ring);
+std::unique_ptr<Shift::Impl> make_nccl_shift(const Communicator& ranks, const ShiftOptions& /*options*/) {
+  return std::make_unique<NcclShift>(ranks);
 }
 
 }  // namespace ringworld

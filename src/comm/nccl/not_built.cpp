@@ -13,7 +13,7 @@ namespace {
 }  // namespace
 
 bool is_nccl_built() noexcept { return false; }
-std::unique_ptr<Shift::Impl> make_nccl_shift(const Ring& /*ring*/, const ShiftOptions& /*options*/) {
+std::unique_ptr<Shift::Impl> make_nccl_shift(const Communicator& /*ranks*/, const ShiftOptions& /*options*/) {
   throw_not_built();
 }
 std::unique_ptr<Collectives> make_nccl_collectives(const Communicator& /*communicator*/) { throw_not_built(); }

@@ -7,8 +7,8 @@ class PretendedShift final : public Shift::Impl {
  public:
   explicit PretendedShift(std::int64_t message_limit) : message_limit_(message_limit) {}
 
-  void start(std::span<const std::byte> to_next, std::span<std::byte> /*from_previous*/) override {
-    const auto bytes = static_cast<std::int64_t>(to_next.size());
+  void start(const Peers& /*peers*/, std::span<const std::byte> sent, std::span<std::byte> /*received*/) override {
+    const auto bytes = static_cast<std::int64_t>(sent.size());
     traffic += {.hops = 1, .bytes = bytes, .messages = (bytes + message_limit_ - 1) / message_limit_};
   }
   bool test() override { return true; }
@@ -27,25 +27,37 @@ class PretendedCollective final : public PendingCollective::Impl {
 
 class PretendedCollectives final : public Collectives {
  public:
-  std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& /*communicator*/,
-                                                            std::span<const float> /*mine*/,
-                                                            std::span<float> /*all*/) override {
+  Pending start_all_gather(const Communicator& /*communicator*/, std::span<const float> /*mine*/,
+                           std::span<float> /*all*/) override {
     return std::make_unique<PretendedCollective>();
   }
-  std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& /*communicator*/,
-                                                                std::span<const float> /*all*/,
-                                                                std::span<float> /*mine*/) override {
+  Pending start_reduce_scatter(const Communicator& /*communicator*/, std::span<const float> /*all*/,
+                               std::span<float> /*mine*/) override {
     return std::make_unique<PretendedCollective>();
   }
-  std::unique_ptr<PendingCollective::Impl> start_all_gather(const Communicator& /*communicator*/,
-                                                            const RankBlocks& /*blocks*/) override {
+  Pending start_all_gather(const Communicator& /*communicator*/, const RankBlocks& /*blocks*/,
+                           std::int64_t /*message_limit*/) override {
     return std::make_unique<PretendedCollective>();
   }
-  std::unique_ptr<PendingCollective::Impl> start_reduce_scatter(const Communicator& /*communicator*/,
-                                                                const RankBlocks& /*blocks*/) override {
+  Pending start_reduce_scatter(const Communicator& /*communicator*/, const RankBlocks& /*blocks*/,
+                               std::int64_t /*message_limit*/) override {
     return std::make_unique<PretendedCollective>();
   }
-  void all_reduce(const Communicator& /*communicator*/, std::span<float> /*values*/, Reduction /*reduction*/) override {
+  Pending start_all_to_all(const Communicator& /*communicator*/, const RankBlocks& /*sent*/,
+                           const RankBlocks& /*received*/, std::int64_t /*message_limit*/) override {
+    return std::make_unique<PretendedCollective>();
+  }
+  Pending start_broadcast(const Communicator& /*communicator*/, std::span<std::byte> /*block*/, int /*root*/,
+                          std::int64_t /*message_limit*/) override {
+    return std::make_unique<PretendedCollective>();
+  }
+  Pending start_reduce(const Communicator& /*communicator*/, std::span<float> /*values*/, int /*root*/,
+                       Reduction /*reduction*/, std::int64_t /*message_limit*/) override {
+    return std::make_unique<PretendedCollective>();
+  }
+  Pending start_all_reduce(const Communicator& /*communicator*/, std::span<float> /*values*/, Reduction /*reduction*/,
+                           std::int64_t /*message_limit*/) override {
+    return std::make_unique<PretendedCollective>();
   }
 };
 

@@ -140,6 +140,7 @@ std::vector<CardAnswer> answer_card_trials(std::span<const CardTrial> trials, co
       for (std::int64_t token = 0; token < word.length; ++token, ++next) {
         said.push_back(next->likeliest);
         is_right = is_right && next->likeliest == trial.tokens[static_cast<std::size_t>(word.begin + token)];
+        answer.nll += next->nll;
         answer.is_finite = answer.is_finite && std::isfinite(next->nll);
       }
       answer.words.push_back(tokenizer.decode(said));

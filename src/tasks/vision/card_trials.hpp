@@ -66,6 +66,7 @@ struct VideoNeedleCell {
 struct CardAnswer {
   std::vector<std::string> words;  ///< of each asked word, as printed
   std::vector<bool> is_right;      ///< of each asked word
+  double nll = 0;                  ///< sum over the tokens of all asked words of -log p(token | tokens before it)
   bool is_finite = true;           ///< whether all probabilities were numbers
 
   [[nodiscard]] bool is_all_right() const;

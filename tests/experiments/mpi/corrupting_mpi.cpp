@@ -1,5 +1,6 @@
-/// @file  A link that errs: loaded before the MPI library, flips a bit of one message of one rank. Which message is told
-/// by RINGWORLD_CORRUPTED_RANK and RINGWORLD_CORRUPTED_BYTES: the first of that many bytes that this rank sends.
+/// @file  A link that errs: loaded before the MPI library, flips a bit of a message of one rank. Which message is told
+/// by RINGWORLD_CORRUPTED_RANK and RINGWORLD_CORRUPTED_BYTES: the first of that many bytes that this rank sends, and with
+/// RINGWORLD_CORRUPTED_ALWAYS=1 every one.
 
 #include <mpi.h>
 
@@ -21,7 +22,7 @@ bool is_to_corrupt(int count, MPI_Datatype type) {
       rank != number_in("RINGWORLD_CORRUPTED_RANK")) {
     return false;
   }
-  has_been = true;
+  has_been = number_in("RINGWORLD_CORRUPTED_ALWAYS") != 1;
   return true;
 }
 

@@ -183,6 +183,20 @@ class OnDevice final : public BlockAttention {
     return went_on;
   }
 
+  void run_merge(const AttentionState& from, const AttentionState& into) override {
+    const StateMirror from_mirror(from, kind_);
+    const StateMirror mirror(into, kind_);
+    attention_->merge(from_mirror.view(), mirror.view());
+    mirror.bring_back();
+  }
+
+  void run_rescale(const TensorView<const float, 3>& maximum, const AttentionState& state) override {
+    const Mirror<const float, 3> maximum_mirror(maximum, kind_);
+    const StateMirror mirror(state, kind_);
+    attention_->rescale(maximum_mirror.view(), mirror.view());
+    mirror.bring_back();
+  }
+
   void run_finalize(const AttentionState& state, const ActivationView& out) override {
     const StateMirror mirror(state, kind_);
     const ActivationMirror<false> out_mirror(out, kind_);

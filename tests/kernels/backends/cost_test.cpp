@@ -700,6 +700,19 @@ TEST_P(KernelCost, BlockAttention) {
   // A block that is stopped is charged whole: its cost is known before its first tile.
   static_cast<void>(attention->accumulate(forward, state, [] { return false; }));
   charged_as_declared(cost_of(forward, {}));
+  std::vector<float> other_maximum = numbers(state_rows), other_sum = other_maximum, other_output = output;
+  const AttentionState other{
+      .maximum = of_rows(other_maximum),
+      .sum = of_rows(other_sum),
+      .output = on_(TensorView<float, 4>(other_output.data(), {batch, heads, queries, head_size}))};
+  attention->merge(other, state);
+  const Cost merging = charged_as_declared(cost_of_merge(state));
+  EXPECT_EQ(merging.flop, 3 * query_elements);
+  EXPECT_EQ(merging.bytes, 3 * 4 * (2 * state_rows + query_elements));
+  attention->rescale(other.maximum, state);
+  const Cost scaling = charged_as_declared(cost_of_rescale(state));
+  EXPECT_EQ(scaling.flop, query_elements);
+  EXPECT_EQ(scaling.bytes, 4 * (5 * state_rows + 2 * query_elements));
   attention->finalize(state, result);
   const Cost ending = charged_as_declared(cost_of(state, result));
   EXPECT_EQ(ending.flop, query_elements);

@@ -140,6 +140,8 @@ TEST(CardAnswers, AreRightWordByWord) {
   EXPECT_TRUE(right[0].is_all_right());
   EXPECT_EQ(right[0].text(), trials[0].answer);
   EXPECT_EQ(right[1].text(), trials[1].answer);
+  EXPECT_EQ(right[0].nll, 4);  // one nat a token
+  EXPECT_EQ(right[1].nll, 4);
 
   const Token moves = world.words.token("moves");
   const std::vector<CardAnswer> wrong =

@@ -55,6 +55,20 @@ int MPI_Ireduce_scatter(const void* from, void* to, const int* counts, MPI_Datat
                         MPI_Comm comm, MPI_Request* request) {
   return with_device_memory([=] { return PMPI_Ireduce_scatter(from, to, counts, type, operation, comm, request); });
 }
+int MPI_Ireduce(const void* from, void* to, int count, MPI_Datatype type, MPI_Op operation, int root, MPI_Comm comm,
+                MPI_Request* request) {
+  return with_device_memory([=] { return PMPI_Ireduce(from, to, count, type, operation, root, comm, request); });
+}
+int MPI_Iallreduce(const void* from, void* to, int count, MPI_Datatype type, MPI_Op operation, MPI_Comm comm,
+                   MPI_Request* request) {
+  return with_device_memory([=] { return PMPI_Iallreduce(from, to, count, type, operation, comm, request); });
+}
+int MPI_Ibcast(void* data, int count, MPI_Datatype type, int root, MPI_Comm comm, MPI_Request* request) {
+  return with_device_memory([=] { return PMPI_Ibcast(data, count, type, root, comm, request); });
+}
+int MPI_Comm_dup(MPI_Comm comm, MPI_Comm* copy) {
+  return with_device_memory([=] { return PMPI_Comm_dup(comm, copy); });
+}
 int MPI_Test(MPI_Request* request, int* flag, MPI_Status* status) {
   return with_device_memory([=] { return PMPI_Test(request, flag, status); });
 }
