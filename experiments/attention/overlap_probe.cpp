@@ -6,6 +6,7 @@
 #include <span>
 
 #include "perf/samples.hpp"
+#include "sequence/exchange_block.hpp"
 #include "sequence/plan_cost.hpp"
 
 namespace ringworld {
@@ -24,10 +25,12 @@ void run_pass(PointData& data, const PassOptions& rotation) {
   }
 }
 
-/// This rank's plan of the pass that is probed.
+/// This rank's plan of the pass that is probed: where heads are exchanged, that of its ring, whose steps are timed.
 Plan plan_of(const PointData& data) {
-  return make_plan(data.options().schedule, is_backward(data) ? AttentionPass::backward : AttentionPass::forward,
-                   data.attention().backward_rotation(), data.ranks().size(), data.ranks().rank());
+  const Schedule& schedule = data.options().schedule;
+  return make_plan(schedule_of_rings(schedule), is_backward(data) ? AttentionPass::backward : AttentionPass::forward,
+                   data.attention().backward_rotation(), data.ranks().size() / schedule.ulysses,
+                   data.ranks().rank() / schedule.ulysses);
 }
 
 bool is_waited_for_at(const Transfer& transfer, int step) { return transfer.needed_before == step + 1; }
@@ -43,10 +46,13 @@ int waiting_steps(const Plan& plan) {
 
 /// Bytes that this rank sends and must see through before the end of `step`.
 std::int64_t bytes_of_step(const PointData& data, const Plan& plan, int step) {
+  const int ulysses = data.options().schedule.ulysses;
+  const AttentionProblem problem = exchanged_problem(data.options().problem, ulysses);
+  const Partition partition = partition_of_rings(data.attention().partition());
   std::int64_t bytes = 0;
   for (const Transfer& transfer : plan.transfers) {
     if (is_waited_for_at(transfer, step)) {
-      bytes += traffic_of(transfer, data.options().problem, data.attention().partition(), data.ranks().rank()).bytes;
+      bytes += traffic_of(transfer, problem, partition, data.ranks().rank() / ulysses).bytes;
     }
   }
   return bytes;

@@ -168,3 +168,14 @@ def test_needles_are_found_by_another_schedule(tmp_path: Path) -> None:
     assert schedule_of(other_cells[0]) == ("double_ring", 2, 2, 1, False) == schedule_of(other_text[0])
     assert other_cells["hits"].tolist() == cells["hits"].tolist()
     np.testing.assert_allclose(other_text["nll"], text["nll"], rtol=1e-5)
+
+
+def test_the_overlap_of_the_rings_inside_an_exchange_is_that_of_their_steps(tmp_path: Path) -> None:
+    output = tmp_path / "overlap.h5"
+    launch.run_successfully(
+        RANKS, "attention", "--context-length", 64, "--heads", 4, "--head-size", 16, "--pass", "forward", "--ulysses",
+        "1,2,4", "--overlap-probe", "true", "--repeats", 1, "--warmup", 0, "--output", output,
+    )  # fmt: skip
+    points = read_table_of(output, "/overlap/points")
+    # A ring of P ranks waits P - 1 times: of 4, of 2, and of the one that an exchange among all leaves.
+    assert [point["steps"].item() for point in points] == [3, 1, 0]
