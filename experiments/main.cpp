@@ -18,6 +18,7 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/simulated_ranks.hpp"
 #include "core/spelling.hpp"
 #include "core/standard_streams.hpp"
 #include "core/stop_request.hpp"
@@ -165,7 +166,9 @@ int main(int argc, char** argv) {
   ringworld::outlive_standard_streams();
   const std::vector<std::string> command_line(argv, argv + argc);
   const ringworld::Environment environment(argc, argv);
-  ringworld::catch_stop_signals();
+  if (!ringworld::are_ranks_simulated()) {  // else it is one process: a signal ends it, as any other
+    ringworld::catch_stop_signals();
+  }
   const ringworld::Communicator world = ringworld::Communicator::world();
   if (const auto mismatch = ringworld::launcher_mismatch(world.size(), ringworld::Environment::library_version(),
                                                          [](const char* name) { return std::getenv(name); })) {

@@ -10,13 +10,15 @@ rate_pattern='^([0-9]+(\.[0-9]+)?)([kmg]?bit)$'
 lab=ringworld-$$
 pair=()
 job=""
+ranks_per_host=1
 
 usage() {
   cat <<'HELP'
 Runs an MPI program on two "hosts" of this machine that are joined by a link of known speed.
 
-  scripts/netlab.sh [--rate RATE] [--latency TIME] -- PROGRAM ARGS...
+  scripts/netlab.sh [--rate RATE] [--latency TIME] [--ranks-per-host R] -- PROGRAM ARGS...
   scripts/netlab.sh check [--help]
+  scripts/netlab.sh schedules [--help]
 
     node-a                                  node-b
   +--------+   tbf RATE ->   <- tbf RATE  +--------+     a host = network namespace + host name of its own
@@ -25,8 +27,10 @@ Runs an MPI program on two "hosts" of this machine that are joined by a link of 
 
   --rate RATE      speed of each direction, as tc writes it: 200mbit, 1gbit, ... or unlimited  (default 1gbit)
   --latency TIME   one-way delay added by netem: 0, 100us, 1ms, ...                            (default 0)
+  --ranks-per-host R   ranks of each host, which speak through shared memory there             (default 1)
 
   check            tells whether the ring hides its communication behind compute; see `netlab.sh check --help`
+  schedules        the same for schedules side by side on 2 hosts x 2 ranks, and what crosses the link
 
 Needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN), iproute2, util-linux and Open MPI.
 Exit code: that of the program; 2 for bad usage; 77 (skipped) where namespaces cannot be made.
@@ -133,7 +137,7 @@ limit_link() {
     parent=(root)
     if ((bits > 0)); then
       tc -n "$namespace" qdisc add dev link0 "${parent[@]}" handle 1: \
-        tbf rate "${bits}bit" burst "$(burst_bytes "$bits")" latency 50ms 2>/dev/null || skip "this kernel has no tbf"
+        tbf rate "${bits}bit" burst "$(burst_bytes "$bits")" latency 200ms 2>/dev/null || skip "this kernel has no tbf"
       parent=(parent 1:1)
     fi
     if [[ $latency != 0 ]]; then
@@ -149,16 +153,18 @@ avoid_serialised_directions() {
   export OMPI_MCA_btl_tcp_flags="${OMPI_MCA_btl_tcp_flags:-send,inplace}"
 }
 
-# run_on_pair PROGRAM ARGS...: rank 0 on node-a, rank 1 on node-b.
+# run_on_pair PROGRAM ARGS...: the first half of the ranks on node-a, the others on node-b.
 run_on_pair() {
-  local code=0
-  prepare_mpi 2
+  local code=0 ranks=$((2 * ranks_per_host)) within=self
+  # Open MPI takes the ranks of one host for those of one node.
+  ((ranks_per_host == 1)) || within=self,vader
+  prepare_mpi "$ranks"
   avoid_serialised_directions
   export RINGWORLD_NETLAB=$lab
   PATH="$root/scripts/netlab:$PATH" "$root/scripts/netlab/enter_host.sh" node-a exec mpirun \
-    -n 2 --host node-a:1,node-b:1 --map-by node --bind-to none \
+    -n "$ranks" --host "node-a:$ranks_per_host,node-b:$ranks_per_host" --map-by slot --bind-to none \
     --mca plm rsh --mca plm_rsh_agent enter_host.sh \
-    --mca pml ob1 --mca btl tcp,self --mca btl_tcp_if_include link0 --mca oob_tcp_if_include link0 \
+    --mca pml ob1 --mca btl "tcp,$within" --mca btl_tcp_if_include link0 --mca oob_tcp_if_include link0 \
     "$(printf '%q' "$root/scripts/netlab/pin_rank.sh")" "$(printf '%q ' "$@")" <&0 &
   job=$!
   wait "$job" || code=$?
@@ -172,17 +178,23 @@ main() {
     shift
     exec "$root/scripts/netlab/check_overlap.sh" "$@"
   fi
+  if [[ ${1:-} == schedules ]]; then
+    shift
+    exec "$root/.venv/bin/python" "$root/scripts/netlab/check_schedules.py" --program "$root/build/release/bin/ringworld" "$@"
+  fi
   while (($# > 0)); do
     case $1 in
       --help | -h) usage && exit 0 ;;
       --rate) rate=${2:?--rate needs a value} && shift 2 ;;
       --latency) latency=${2:?--latency needs a value} && shift 2 ;;
+      --ranks-per-host) ranks_per_host=${2:?--ranks-per-host needs a value} && shift 2 ;;
       --) shift && break ;;
       *) fail_usage "unknown argument '$1'" ;;
     esac
   done
   [[ $latency =~ ^(0|[0-9.]+(us|ms|s))$ ]] || fail_usage "'$latency' is no latency; write 0, 100us or 1ms"
   [[ $rate == unlimited || $rate =~ $rate_pattern ]] || fail_usage "'$rate' is no rate; write 200mbit or 1gbit"
+  [[ $ranks_per_host =~ ^[1-9][0-9]?$ ]] || fail_usage "'$ranks_per_host' is no number of ranks; write 1 to 99"
   (($# > 0)) || fail_usage "no program after --"
   require_tools
   make_hosts

@@ -35,8 +35,9 @@ Sets Ringworld up with the tools of its developers, and runs every test and chec
              configurations, checkpoints and inputs; an hour on two cores
   --jobs N   compile jobs and tests side by side      (default: all cores)
 
-Stages: release build and its tests, Python tests, shellcheck, clang-format, the tests of the modules again under
-AddressSanitizer and UndefinedBehaviorSanitizer and, where they have threads, under ThreadSanitizer, the CUDA backend on
+Stages: release build and its tests, Python tests, the program and its ranks on MPICH, batch jobs on a Slurm of one node
+where root runs this, the program on ranks that SimGrid simulates, shellcheck, clang-format, the tests of the modules again
+under AddressSanitizer and UndefinedBehaviorSanitizer and, where they have threads, under ThreadSanitizer, the CUDA backend on
 an emulated H100 and, where its code differs, an A100, and the CUDA build where nvcc is found, whose GPU tests skip where
 there is no GPU, and its archive for machines with one. All stages run, whatever fails.
 A stage of tests counts its tests, any other stage counts as one. The last line reads `N passed, N failed`; the exit code
@@ -248,6 +249,33 @@ stage_lint() {
   fi
 }
 
+# The scripts of scripts/slurm on a Slurm of one node, which the tests start, and the ranks launched by it.
+stage_slurm() {
+  local program="$root/build/release/bin/ringworld" reason
+  # shellcheck source=tests/slurm/cluster.sh
+  reason=$(source "$root/tests/slurm/cluster.sh" && why_no_slurm)
+  if [[ -n $reason ]]; then
+    skip "pytest: tests/slurm" "$reason"
+  elif [[ ! -x $program ]]; then
+    skip "pytest: tests/slurm" "the program was not built"
+  else
+    # One after another: they share a node.
+    count "pytest: tests/slurm" slurm_junit tests/slurm
+  fi
+}
+
+slurm_junit() { "$root/.venv/bin/python" -m pytest --quiet --junitxml "${*: -1}" "${@:1:$#-1}"; }
+
+# MPICH, of which Cray's, Intel's and ParaStation's MPI are kin.
+stage_mpich() {
+  if ! command -v mpicc.mpich h5pcc.mpich >/dev/null; then
+    skip "mpich" "neither mpicc.mpich nor h5pcc.mpich is here"
+    return 0
+  fi
+  check "mpich: configure and build" configure_and_build mpich ringworld test_comm || return 0
+  count "mpich: ctest" ctest_junit mpich --tests-regex '^comm_ranks_'
+}
+
 # Open MPI leaves memory behind at exit, much of it from plug-ins that are unloaded by then, which no suppression can
 # name: leaks are looked for in tests that do not start MPI.
 stage_sanitizers() {
@@ -279,6 +307,11 @@ stage_threads() {
     count "tsan: ctest" ctest_junit tsan --tests-regex '^(core|device|kernels_elementwise)\.|Thread|^comm_ranks_2$'
   fi
   unset TSAN_OPTIONS
+}
+
+stage_simulated() {
+  check "simulated: configure and build" configure_and_build simulated ringworld || return 0
+  count "pytest: tests/simulated" pytest_junit tests/simulated
 }
 
 # What the tests in tests/soak do in a short form on the release build.
@@ -326,9 +359,12 @@ main() {
   else
     stage_release
     stage_python
+    stage_mpich
+    stage_slurm
     stage_lint
     stage_sanitizers
     stage_threads
+    stage_simulated
     stage_emulated_cuda
     stage_cuda
   fi

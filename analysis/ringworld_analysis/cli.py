@@ -36,20 +36,32 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from ringworld_analysis import compare
+    from ringworld_analysis import compare, compare_text
     from ringworld_analysis.reading import read_source
 
     lower = -options.threshold if options.lower is None else options.lower
     upper = options.threshold if options.upper is None else options.upper
+    limits, allowed = compare.Limits(lower, upper), compare_text.Allowed(options.allow_missing, options.allow_faster)
     base, new = (read_source(path, needs_attention=False) for path in (options.base, options.new))
-    outcomes = compare.compare(base, new, lower, upper)
-    print(compare.render(base, new, outcomes, lower, upper, options.allow_missing))
+    comparisons = compare.compare(base, new, limits)
+    print(compare_text.render(base, new, comparisons, limits, allowed))
     if options.csv is not None:
         try:
-            options.csv.write_text(compare.to_data(outcomes).to_csv(), encoding="utf-8")
+            options.csv.write_text(compare_text.to_data(comparisons, limits).to_csv(), encoding="utf-8")
         except OSError as problem:
             raise InputError(f"{options.csv}: cannot be written ({problem.strerror})") from problem
-    return CHECK_FAILED if compare.failed(outcomes, options.allow_missing) else OK
+    return CHECK_FAILED if compare.failed(comparisons, allowed.missing, allowed.faster) else OK
+
+
+def _history(options: argparse.Namespace) -> int:
+    from ringworld_analysis import history
+    from ringworld_analysis.reading import read_source
+
+    found = history.trace([read_source(path, needs_attention=False) for path in options.files], options.smallest)
+    print(history.render(found))
+    if options.output is not None:
+        print(history.write(found, options.output))
+    return OK
 
 
 def _roofline(options: argparse.Namespace) -> int:
@@ -69,7 +81,15 @@ def _fold(options: argparse.Namespace) -> int:
     return OK
 
 
-_VERBS = {"report": _report, "compare": _compare, "roofline": _roofline, "fold": _fold}
+def _claims(options: argparse.Namespace) -> int:
+    from ringworld_analysis.claims import command
+
+    print(command.run(options.manifests, options.output, options.page, options.readme))
+    return OK
+
+
+_VERBS = {"report": _report, "compare": _compare, "history": _history, "roofline": _roofline, "fold": _fold,
+          "claims": _claims}  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,7 +116,18 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--lower", type=_lower, metavar="X", help="limit for faster, -1 to 0 (default -threshold)")
     compare.add_argument("--upper", type=_fraction, metavar="X", help="limit for slower, >= 0 (default threshold)")
     compare.add_argument("--allow-missing", action="store_true", help="points that B does not have do not fail")
+    compare.add_argument("--allow-faster", action="store_true", help="points that became faster do not fail")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write the comparison as CSV too")
+
+    history = verbs.add_parser(
+        "history", help="follow the times of each point through many records: where did they change?"
+    )
+    history.add_argument("files", nargs="+", type=Path, metavar="RUN.h5", help="records of one machine, in any order")
+    history.add_argument("--output", type=Path, metavar="DIR", help="folder for a page with figures, and history.csv")
+    history.add_argument(
+        "--smallest", type=_fraction, default=0.02, metavar="X",
+        help="smallest relative change of a level that counts (default 0.02)",
+    )  # fmt: skip
 
     roofline = verbs.add_parser("roofline", help="plot the benchmarks of kernels under their measured roofs")
     roofline.add_argument(
@@ -106,6 +137,15 @@ def _parser() -> argparse.ArgumentParser:
 
     fold = verbs.add_parser("fold", help="bring what a killed job committed last into the tables of its record")
     fold.add_argument("files", nargs="+", type=Path, metavar="RUN.h5", help="records that no job writes")
+
+    claims = verbs.add_parser("claims", help="judge claims of papers by formula and by prediction")
+    claims.add_argument(
+        "--manifests", type=Path, default=Path("experiments/claims"), metavar="DIR",
+        help="folder of *.toml (default experiments/claims)",
+    )  # fmt: skip
+    claims.add_argument("--output", type=Path, metavar="FILE.h5", help="write every verdict row")
+    claims.add_argument("--page", type=Path, metavar="FILE.html", help="write one page with figures")
+    claims.add_argument("--readme", type=Path, metavar="FILE.md", help="write the table between its two markers")
     return parser
 
 

@@ -2,28 +2,32 @@
 
 Rows are about the same point when they agree in every key column of their table; rows that differ in one are never
 held against each other. After ReFrame, a reference is (value, lower, upper, unit) with limits as fractions of the
-value. "Too fast" fails as well: a result that leaves its range upwards needs an explanation (less work done? another
-machine?) and then a new reference.
+value. "Faster" fails as well unless it is allowed: a result that leaves its range upwards needs an explanation (less
+work done? another machine?) and then a new reference.
+
+Where a file has the raw times of a point, its ratio has an interval (`intervals`), and a ratio outside its limits
+counts only when the interval excludes that both runs are equally fast.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ringworld_analysis import formatting
-from ringworld_analysis.content import DataSet
 from ringworld_analysis.errors import InputError
-from ringworld_analysis.reading import ATTENTION, CELLS, STEPS, VIDEO_NEEDLES, Source
-from ringworld_analysis.roles import OLD_FORMAT
-from ringworld_analysis.table import Row, Table
+from ringworld_analysis.intervals import FALSE_ALARMS, RatioDraws, draw_ratios, repeats_to_decide
+from ringworld_analysis.reading import ATTENTION, CELLS, SAMPLES, STEPS, VIDEO_NEEDLES, Source
+from ringworld_analysis.table import Column, Row, Table
 
-FAILURES = ("slower", "too fast", "not valid", "missing")
+FAILURES = ("slower", "faster", "not valid", "missing")
 UNMATCHED = ("missing", "new", "no reference")
+#: Verdicts of points that were held against a reference.
+COMPARED = ("same", "slower", "faster", "noise")
 #: Values that a message lists at most.
 MOST_LISTED = 6
 
@@ -38,13 +42,11 @@ class Measure:
     column: str
     over: str = ""
     """Key over which the median is taken before anything is compared: a single step says little of a machine."""
-    spread: tuple[str, str] = ("", "")
-    """Columns with the smallest and the largest of the repeats, where the table has them."""
 
 
 #: What `compare` judges; all are in seconds. A record is judged by those of these tables that it has.
 MEASURES = (
-    Measure(ATTENTION, "step_time", spread=("step_time_min", "step_time_max")),
+    Measure(ATTENTION, "step_time"),
     Measure(STEPS, "step_time", over="step"),
     Measure(CELLS, "seconds"),
     Measure(VIDEO_NEEDLES, "seconds"),
@@ -53,21 +55,31 @@ UNIT = "s"
 
 
 @dataclass(frozen=True)
-class Reference:
-    """What a value is held against: within [value (1 + lower), value (1 + upper)]."""
+class Limits:
+    """Changes of a time that pass, as fractions of the reference: a gain `lower` <= 0 and a loss `upper` >= 0."""
 
-    value: float
     lower: float
     upper: float
-    unit: str
 
-    def judge(self, value: float) -> str:
-        """Return ok, slower or too fast for a time."""
-        if not math.isfinite(value):
+    def judge(self, ratio: float, interval: tuple[float, float] | None = None) -> str:
+        """Return same, slower, faster, noise or not valid for a time over its reference.
+
+        :param interval: of the ratio, where repeats tell it; without one the ratio alone decides
+        """
+        if not math.isfinite(ratio):
             return "not valid"
-        if value > self.value * (1 + self.upper):
-            return "slower"
-        return "too fast" if value < self.value * (1 + self.lower) else "ok"
+        low, high = interval or (ratio, ratio)
+        if ratio > 1 + self.upper:
+            return "slower" if low > 1 else "noise"
+        if ratio < 1 + self.lower:
+            return "faster" if high < 1 else "noise"
+        if interval is None:
+            return "same"
+        return "same" if 1 + self.lower <= low and high <= 1 + self.upper else "noise"
+
+    def repeats_to_decide(self, interval: tuple[float, float], repeats: int) -> int:
+        """Return the repeats that would tell a change as large as the nearer limit from noise; 0 for limits of 0."""
+        return repeats_to_decide(interval, repeats, min(self.upper, -self.lower))
 
 
 @dataclass(frozen=True)
@@ -76,16 +88,19 @@ class Outcome:
 
     point: Point
     verdict: str
-    reference: Reference | None = None
+    reference: float = math.nan
+    """Time of the point in A; NaN where A has none that is valid."""
     measured: float = math.nan
-    spread: float = math.nan
-    """(largest - smallest) / measured, over repeats."""
+    interval: tuple[float, float] | None = None
+    """Of the ratio, where both files have the raw times of repeats."""
+    repeats_needed: int = 0
+    """Repeats that would decide a verdict `noise`; 0 where the verdict is another."""
     reason: str = ""
 
     @property
     def ratio(self) -> float:
         """Time over its reference; NaN where one of the two is missing."""
-        return self.measured / self.reference.value if self.reference else math.nan
+        return self.measured / self.reference
 
 
 @dataclass(frozen=True)
@@ -98,24 +113,27 @@ class Comparison:
     outcomes: list[Outcome]
     units: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    overall: Outcome | None = None
+    """Geometric mean of the ratios of a table with several compared points: it finds what is small at each point."""
 
 
-def compare(base: Source, new: Source, lower: float, upper: float) -> list[Comparison]:
+def compare(base: Source, new: Source, limits: Limits) -> list[Comparison]:
     """Judge every point of either file, table by table.
 
-    :param lower: largest gain that passes, negative: -0.1 allows 10 % less time
-    :param upper: largest loss that passes: 0.1 allows 10 % more time
     :raises InputError: when there is nothing to compare, in all or in a table that both files have rows of; when a
         table lacks a column, or has a key that the other file cannot tell.
     """
-    found = []
+    pairings = []
     for measure in MEASURES:
         before, after = _table(base, measure), _table(new, measure)
         if any(table is not None and len(table) for table in (before, after)):
-            found.append(_compare_table(base, new, before, after, measure, lower, upper))
+            pairings.append(_pair(base, new, before, after, measure))
+    count = sum(pair.draws is not None for pairing in pairings for pair in pairing.pairs)
+    # A file of a hundred points would raise five false alarms if each were judged alone (Bonferroni).
+    found = [_judge(pairing, limits, FALSE_ALARMS / 2 / max(count, 1)) for pairing in pairings]
     # A point that B measured in vain was compared too: it fails.
     verdicts = {outcome.verdict for comparison in found for outcome in comparison.outcomes}
-    if not verdicts & {"ok", "slower", "too fast", "not valid"}:
+    if not verdicts & {*COMPARED, "not valid"}:
         raise InputError(
             f"{base.path} and {new.path} have no row to compare; judged are "
             + ", ".join(f"{measure.column} of {measure.table}" for measure in MEASURES)
@@ -123,54 +141,56 @@ def compare(base: Source, new: Source, lower: float, upper: float) -> list[Compa
     return found
 
 
-def failed(comparisons: Sequence[Comparison], allow_missing: bool = False) -> list[Outcome]:
+def failed(comparisons: Sequence[Comparison], allow_missing: bool = False, allow_faster: bool = False) -> list[Outcome]:
     """Return the outcomes that make the check fail."""
+    allowed = [*(["missing"] * allow_missing), *(["faster"] * allow_faster)]
     return [
         outcome
         for comparison in comparisons
-        for outcome in comparison.outcomes
-        if outcome.verdict in FAILURES and not (allow_missing and outcome.verdict == "missing")
+        for outcome in (*comparison.outcomes, *([comparison.overall] if comparison.overall else []))
+        if outcome.verdict in FAILURES and outcome.verdict not in allowed
     ]
 
 
-def render(
-    base: Source, new: Source, comparisons: Sequence[Comparison], lower: float, upper: float, allow_missing: bool
-) -> str:
-    """Return the comparison as text: origin of both runs, a line a point, a verdict."""
-    lines = [f"A  {_origin(base)}", f"B  {_origin(new)}"]
-    lines += [f"warning: {text}" for text in _warnings(base, new)]
-    for comparison in comparisons:
-        lines += _render_table(comparison, lower, upper)
-    outcomes = [outcome for comparison in comparisons for outcome in comparison.outcomes]
-    bad = failed(comparisons, allow_missing)
-    if bad:
-        kinds = [(kind, sum(outcome.verdict == kind for outcome in bad)) for kind in FAILURES]
-        lines.append("FAILED: " + ", ".join(f"{count} {kind}" for kind, count in kinds if count))
-        return "\n".join(lines)
-    counts = [(kind, sum(outcome.verdict == kind for outcome in outcomes)) for kind in UNMATCHED]
-    unmatched = ", ".join(f"{count} {kind}" for kind, count in counts if count)
-    lines.append(
-        f"OK: every compared point inside its limits; {unmatched}" if unmatched else "OK: every point inside its limits"
-    )
-    return "\n".join(lines)
+def timings_by_point(source: Source, measure: Measure) -> tuple[tuple[str, ...], dict[Point, float]]:
+    """Return the names of the keys of a record's table, and the time of each valid point: its last row's.
 
-
-def to_data(comparisons: Sequence[Comparison]) -> DataSet:
-    """Return the comparison as a data set; a column that is no key of a table is empty in its rows."""
-    keys = list(dict.fromkeys(name for comparison in comparisons for name in comparison.keys))
-    names = ("table", *keys, "column", "reference", "lower", "upper", "unit", "measured", "ratio", "verdict", "reason")
-    rows = []
-    for comparison in comparisons:
-        for outcome in comparison.outcomes:
-            reference, point = outcome.reference, dict(zip(comparison.keys, outcome.point))
-            limits = (reference.value, reference.lower, reference.upper) if reference else ("", "", "")
-            numbers = [number if math.isfinite(number) else "" for number in (outcome.measured, outcome.ratio)]
-            rows.append([comparison.measure.table, *(point.get(name, "") for name in keys), comparison.measure.column,
-                         *limits, UNIT, *numbers, outcome.verdict, outcome.reason])  # fmt: skip
-    return DataSet("compare", names, rows)
+    :raises InputError: when the table lacks a column.
+    """
+    table = _table(source, measure)
+    keys = tuple(name for name in table.keys if name != measure.over) if table is not None else ()
+    points = _by_point(source, table, keys, measure)
+    valid = {point: _valid(timings) for point, timings in points.items()}
+    return keys, {point: timings[-1].seconds for point, timings in valid.items() if timings}
 
 
 # ---- one table -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Timing:
+    """One valid or failed row of a point: its time, and those of its repeats where the file has them."""
+
+    row: Row
+    seconds: float
+    repeats: Column
+    is_valid: bool
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A row of B and what it is held against."""
+
+    outcome: Outcome
+    """Without its verdict where `is_compared`."""
+    is_compared: bool = False
+    draws: RatioDraws | None = None
+
+
+@dataclass(frozen=True)
+class _Pairing:
+    comparison: Comparison
+    pairs: list[_Pair]
 
 
 def _table(source: Source, measure: Measure) -> Table | None:
@@ -184,40 +204,69 @@ def _table(source: Source, measure: Measure) -> Table | None:
     return table
 
 
-def _compare_table(
-    base: Source, new: Source, before: Table | None, after: Table | None, measure: Measure, lower: float, upper: float
-) -> Comparison:
+def _pair(base: Source, new: Source, before: Table | None, after: Table | None, measure: Measure) -> _Pairing:
     keys, warnings = _shared_keys(base, new, before, after, measure)
-    references, measured = _by_point(before, keys, measure), _by_point(after, keys, measure)
+    references, measured = _by_point(base, before, keys, measure), _by_point(new, after, keys, measure)
     for source, points in ((base, references), (new, measured)):
-        warnings += _repeats(source, measure, keys, points)
-    outcomes: list[Outcome] = []
-    for point, rows in references.items():
-        valid, others = _valid(rows), measured.get(point, [])
+        warnings += _repeated_rows(source, measure, keys, points)
+    pairs: list[_Pair] = []
+    for point, timings in references.items():
+        valid, others = _valid(timings), measured.get(point, [])
         if not valid:
-            times = [row[measure.column] for row in _valid(others)] or [math.nan]
-            outcomes += [Outcome(point, "no reference", None, time, reason=rows[-1]["reason"]) for time in times]
+            times = [timing.seconds for timing in _valid(others)] or [math.nan]
+            reason = timings[-1].row["reason"]
+            pairs += [_Pair(Outcome(point, "no reference", measured=time, reason=reason)) for time in times]
             continue
-        reference = Reference(valid[-1][measure.column], lower, upper, UNIT)
+        reference = valid[-1]
         if not others:
-            outcomes.append(Outcome(point, "missing", reference))
+            pairs.append(_Pair(Outcome(point, "missing", reference.seconds)))
         elif not _valid(others):
-            outcomes.append(Outcome(point, "not valid", reference, reason=others[-1]["reason"]))
+            pairs.append(_Pair(Outcome(point, "not valid", reference.seconds, reason=others[-1].row["reason"])))
         # A point that B measured several times passes when each of them does.
-        for row in _valid(others):
-            time = float(row[measure.column])
-            outcomes.append(Outcome(point, reference.judge(time), reference, time, _spread(row, measure)))
-    for point, rows in measured.items():
-        if point not in references:
-            row = rows[-1]
-            outcomes.append(Outcome(point, "new", None, float(row[measure.column]), _spread(row, measure)))
-    if references and measured and not any(outcome.reference and outcome.verdict != "missing" for outcome in outcomes):
+        for timing in _valid(others):
+            outcome = Outcome(point, "", reference.seconds, timing.seconds)
+            pairs.append(_Pair(outcome, is_compared=True, draws=draw_ratios(reference.repeats, timing.repeats)))
+    pairs += [
+        _Pair(Outcome(point, "new", measured=timings[-1].seconds))
+        for point, timings in measured.items()
+        if point not in references
+    ]
+    if references and measured and not any(pair.is_compared or pair.outcome.verdict == "not valid" for pair in pairs):
         raise InputError(
             f"{base.path} and {new.path} have no point of {measure.table} in common that is valid in the first"
             + _differences(keys, references, measured)
         )
     units = {**(after.units if after is not None else {}), **(before.units if before is not None else {})}
-    return Comparison(measure, keys, outcomes, units, warnings)
+    return _Pairing(Comparison(measure, keys, [], units, warnings), pairs)
+
+
+def _judge(pairing: _Pairing, limits: Limits, false_alarms: float) -> Comparison:
+    outcomes = []
+    for pair in pairing.pairs:
+        interval = pair.draws.interval(false_alarms) if pair.draws else None
+        repeats = pair.draws.repeats if pair.draws else 0
+        outcomes.append(_judged(pair.outcome, interval, repeats, limits) if pair.is_compared else pair.outcome)
+    compared = [pair for pair in pairing.pairs if pair.is_compared and math.isfinite(pair.outcome.ratio)]
+    overall = _overall(compared, limits) if len(compared) > 1 else None
+    return replace(pairing.comparison, outcomes=outcomes, overall=overall)
+
+
+def _judged(outcome: Outcome, interval: tuple[float, float] | None, repeats: int, limits: Limits) -> Outcome:
+    verdict = limits.judge(outcome.ratio, interval)
+    needed = limits.repeats_to_decide(interval, repeats) if interval and verdict == "noise" else 0
+    return replace(outcome, verdict=verdict, interval=interval, repeats_needed=needed)
+
+
+def _overall(pairs: Sequence[_Pair], limits: Limits) -> Outcome:
+    ratio = math.exp(float(np.mean([math.log(pair.outcome.ratio) for pair in pairs])))
+    draws = [pair.draws for pair in pairs if pair.draws is not None]
+    if len(draws) < len(pairs):
+        return _judged(Outcome((), "", 1.0, ratio), None, 0, limits)
+    # Each point draws by itself: the same index would make the errors of all points go one way.
+    shuffled = [np.random.default_rng(place).permutation(each.ratios) for place, each in enumerate(draws)]
+    means = np.exp(np.mean(np.log(shuffled), axis=0))
+    together = RatioDraws(means, min(each.repeats for each in draws))
+    return _judged(Outcome((), "", 1.0, ratio), together.interval(FALSE_ALARMS / 2), together.repeats, limits)
 
 
 def _shared_keys(
@@ -237,9 +286,9 @@ def _shared_keys(
             values = table.distinct(name) if len(table) else []
             said = f"{lacking[0].path} has no column {name}, a key of {measure.table} in {source.path}"
             if len(values) > 1:
-                raise InputError(f"{said}, where it has the values {_few(list(map(str, values)))}: measure both with "
+                raise InputError(f"{said}, where it has the values {few(list(map(str, values)))}: measure both with "
                                  "one version of the program")  # fmt: skip
-            warnings.append(f"{said} ({_few(list(map(str, values)))} there); not compared by it")
+            warnings.append(f"{said} ({few(list(map(str, values)))} there); not compared by it")
         elif name != measure.over:
             keys.append(name)
     if not keys:
@@ -247,45 +296,57 @@ def _shared_keys(
     return tuple(keys), warnings
 
 
-def _by_point(table: Table | None, keys: tuple[str, ...], measure: Measure) -> dict[Point, list[Row]]:
+def _by_point(
+    source: Source, table: Table | None, keys: tuple[str, ...], measure: Measure
+) -> dict[Point, list[_Timing]]:
     """Return the rows of each point, in file order."""
-    found: dict[Point, list[Row]] = {}
+    found: dict[Point, list[_Timing]] = {}
     if table is None:
         return found
-    for point, row in zip(table.points(keys), table.rows()):
+    repeats = _repeats_by_row(source) if measure.table == ATTENTION else {}
+    for index, (point, row) in enumerate(zip(table.points(keys), table.rows())):
+        seconds = float(row[measure.column])
         # A time of zero cannot be a reference, whatever the file says.
-        row["valid"] = bool(row["valid"]) and row[measure.column] > 0
-        found.setdefault(point, []).append(row)
+        is_valid = bool(row["valid"]) and seconds > 0
+        times = repeats.get(index, np.empty(0)) if is_valid else np.empty(0)
+        found.setdefault(point, []).append(_Timing(row, seconds, times, is_valid))
     if measure.over:
-        return {point: [_median(rows, measure)] for point, rows in found.items()}
+        return {point: [_merged(timings)] for point, timings in found.items()}
     return found
 
 
-def _median(rows: list[Row], measure: Measure) -> Row:
-    """Return the last row with the median of the valid ones in its place; not valid when the last one is not."""
-    valid = _valid(rows)
-    return {**rows[-1], measure.column: float(np.median([row[measure.column] for row in valid])) if valid else math.nan}
+def _repeats_by_row(source: Source) -> dict[int, Column]:
+    """Return the times of the repeats of each row of /attention: those of the slowest rank."""
+    samples = source.table(SAMPLES)
+    if samples is None:
+        return {}
+    slowest: dict[int, dict[int, float]] = {}
+    columns = (samples[name].tolist() for name in ("attention_row", "repeat", "seconds"))
+    for row, repeat, seconds in zip(*columns):
+        times = slowest.setdefault(row, {})
+        times[repeat] = max(seconds, times.get(repeat, 0.0))
+    return {row: np.array(list(times.values())) for row, times in slowest.items()}
 
 
-def _valid(rows: list[Row]) -> list[Row]:
-    return [row for row in rows if row["valid"]]
+def _merged(timings: list[_Timing]) -> _Timing:
+    """Return the last row with the median of the valid ones in its place; not valid when none is."""
+    times = np.array([timing.seconds for timing in _valid(timings)])
+    median = float(np.median(times)) if len(times) else math.nan
+    return _Timing(timings[-1].row, median, times, timings[-1].is_valid)
 
 
-def _spread(row: Row, measure: Measure) -> float:
-    least, most = measure.spread
-    if least not in row or most not in row or not row[measure.column] > 0:
-        return math.nan
-    return float((row[most] - row[least]) / row[measure.column])
+def _valid(timings: list[_Timing]) -> list[_Timing]:
+    return [timing for timing in timings if timing.is_valid]
 
 
-def _repeats(
-    source: Source, measure: Measure, keys: tuple[str, ...], points: Mapping[Point, list[Row]]
+def _repeated_rows(
+    source: Source, measure: Measure, keys: tuple[str, ...], points: Mapping[Point, list[_Timing]]
 ) -> Iterator[str]:
     """Name the points that a file measured more than once."""
-    repeated = {point: len(_valid(rows)) for point, rows in points.items() if len(_valid(rows)) > 1}
+    repeated = {point: len(_valid(timings)) for point, timings in points.items() if len(_valid(timings)) > 1}
     varying = [i for i in range(len(keys)) if len({point[i] for point in points}) > 1]
     for point, count in repeated.items():
-        named = ", ".join(f"{keys[i]} {_write(point[i])}" for i in varying) or "its only point"
+        named = ", ".join(f"{keys[i]} {write(point[i])}" for i in varying) or "its only point"
         yield (
             f"{source.path}: {measure.table}: {count} valid rows of one point ({named}): the last is the reference "
             "in A, each is judged in B"
@@ -298,88 +359,20 @@ def _differences(keys: tuple[str, ...], before: Mapping[Point, Any], after: Mapp
     for index, name in enumerate(keys):
         values = [{point[index] for point in points} for points in (before, after)]
         if not values[0] & values[1]:
-            a, b = (_few(sorted(map(_write, of_file))) for of_file in values)
+            a, b = (few(sorted(map(write, of_file))) for of_file in values)
             texts.append(f"{name} is {a} in the first and {b} in the second")
     return f": {'; '.join(texts)}" if texts else ""
-
-
-def _render_table(comparison: Comparison, lower: float, upper: float) -> list[str]:
-    measure, keys, outcomes = comparison.measure, comparison.keys, comparison.outcomes
-    what = f"median of {measure.column} over {measure.over}" if measure.over else measure.column
-    lines = [
-        "",
-        f"reference: {what} of {measure.table} of A, lower {100 * lower:+.1f} %, upper {100 * upper:+.1f} %, "
-        f"unit {UNIT}",
-    ]
-    lines += [f"warning: {text}" for text in comparison.warnings]
-
-    def write(index: int, outcome: Outcome) -> str:
-        return _write(outcome.point[index], comparison.units.get(keys[index], ""))
-
-    varying = [i for i in range(len(keys)) if len({outcome.point[i] for outcome in outcomes}) > 1]
-    same = [i for i in range(len(keys)) if i not in varying]
-    if same:
-        lines.append("all points: " + ", ".join(f"{keys[i]} {write(i, outcomes[0])}".rstrip() for i in same))
-    head = [*(keys[i] for i in varying), "A", "B", "B/A", "spread of B", "verdict"]
-    body = [[*(write(i, outcome) for i in varying), *_cells(outcome)] for outcome in outcomes]
-    lines += ["", *_align(head, body), ""]
-    ratios = [outcome.ratio for outcome in outcomes if math.isfinite(outcome.ratio) and outcome.ratio > 0]
-    if ratios:
-        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-        lines.append(
-            f"{formatting.counted(len(ratios), 'point')} compared: geometric mean of B/A {mean:.3f}, "
-            f"smallest {min(ratios):.3f}, largest {max(ratios):.3f}"
-        )
-    return lines
-
-
-def _cells(outcome: Outcome) -> list[str]:
-    return [
-        formatting.si(outcome.reference.value, "s") if outcome.reference else "-",
-        formatting.si(outcome.measured, "s") if math.isfinite(outcome.measured) else "-",
-        f"{outcome.ratio:.3f}" if math.isfinite(outcome.ratio) else "-",
-        f"{100 * outcome.spread:.1f} %" if math.isfinite(outcome.spread) else "-",
-        outcome.verdict + (f": {outcome.reason}" if outcome.reason else ""),
-    ]
 
 
 # ---- words -----------------------------------------------------------------------------------------------------------
 
 
-def _origin(source: Source) -> str:
-    parts = [str(source.path)]
-    if source.provenance is not None:
-        revision = source.provenance.find("git_revision")
-        if revision:
-            is_dirty = source.provenance.find("git_is_dirty") == "true"
-            parts.append(f"revision {revision}{' (dirty)' if is_dirty else ''}")
-        when = source.provenance.find("utc_start")
-        parts += [f"started {when}"] if when else []
-    return ", ".join(parts)
-
-
-def _warnings(base: Source, new: Source) -> list[str]:
-    """Say where the machines differ: then ratios compare machines, not revisions. And where keys are not told."""
-    texts = [f"{source.path}: {OLD_FORMAT}" for source in (base, new) if not source.has_roles]
-    for column in ("host", "cpu"):
-        values = []
-        for source in (base, new):
-            table = source.provenance.find_table("ranks") if source.provenance else None
-            values.append(set(map(str, table[column].tolist())) if table is not None and column in table else None)
-        if values[0] is not None and values[1] is not None and values[0] != values[1]:
-            texts.append(f"{column} differs: A {_few(sorted(values[0]))}; B {_few(sorted(values[1]))}")
-    return texts
-
-
-def _few(listed: Sequence[str]) -> str:
+def few(listed: Sequence[str]) -> str:
+    """Return a list for a message, cut where it is long."""
     more = len(listed) - MOST_LISTED
     return ", ".join(text or "(empty)" for text in listed[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _write(value: object, unit: str = "") -> str:
+def write(value: object, unit: str = "") -> str:
+    """Return a value of a key column for a message."""
     return formatting.plain(value, unit if unit == "token" else "")
-
-
-def _align(head: list[str], body: list[list[str]]) -> list[str]:
-    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head) - 1)]
-    return ["  ".join([*(cell.rjust(w) for cell, w in zip(line, widths)), line[-1]]) for line in [head, *body]]

@@ -19,6 +19,7 @@ from ringworld_analysis.table import Column, Table, concatenate
 _Value = TypeVar("_Value")
 
 ATTENTION = "/attention"
+SAMPLES = "/samples"
 PROVENANCE = "/provenance"
 
 #: One row a hop of a rank. Records hold it so until 0.1; now as arrays of a point, which `_read_hops` unfolds.
@@ -217,6 +218,12 @@ SCHEDULE_BEFORE: dict[str, str | int | bool] = {
 }  # fmt: skip
 
 
+#: The same of the columns that tell simulated rows.
+SIMULATION_BEFORE: dict[str, str | int | bool] = {
+    "simulated": False, "rates": "", "rates_digest": "", "platform": "", "platform_digest": ""
+}  # fmt: skip
+
+
 def _to_table(dataset: h5py.Dataset) -> Table:
     data = dataset[()]
     columns = {
@@ -230,7 +237,8 @@ def _to_table(dataset: h5py.Dataset) -> Table:
         else roles.before_roles(str(dataset.name), columns)
     )
     if "layout" in columns:
-        for name, before in SCHEDULE_BEFORE.items():
+        of_table = SIMULATION_BEFORE if dataset.name == ATTENTION else {}
+        for name, before in (SCHEDULE_BEFORE | of_table).items():
             if name not in columns:
                 columns[name] = np.full(len(data), before)
                 of_columns[name] = roles.KEY

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ringworld_analysis import __version__, formatting, markup
+from ringworld_analysis.assets import asset
 from ringworld_analysis.content import DataSet, Finding, Grid, Section
 from ringworld_analysis.definitions import DEFINITIONS
 from ringworld_analysis.errors import InputError
@@ -49,7 +49,7 @@ def page(run: Run, sections: list[Section], title: str) -> str:
     return markup.render(
         title=title, subtitle=_subtitle(run), links=links, scope=_scope(run), found=_findings(run, sections),
         invalid=_invalid_grid(run) if len(run.invalid) else None, sections=sections, has_rows=_has_attention(run),
-        definitions=DEFINITIONS, sources=run.sources, style=_asset("page.css"), script=_asset("page.js"),
+        definitions=DEFINITIONS, sources=run.sources, style=asset("page.css"), script=asset("page.js"),
         version=__version__, **_rows(run),
     )  # fmt: skip
 
@@ -57,10 +57,6 @@ def page(run: Run, sections: list[Section], title: str) -> str:
 def _has_attention(run: Run) -> bool:
     """Tell whether the page should speak of the attention sweep, be it empty."""
     return len(run.attention) > 0 or not run.has_other_tables
-
-
-def _asset(name: str) -> str:
-    return (resources.files("ringworld_analysis") / name).read_text(encoding="utf-8")
 
 
 def _subtitle(run: Run) -> str:
@@ -87,7 +83,7 @@ def _findings(run: Run, sections: list[Section]) -> list[Finding]:
         first = Finding(f"{counts}; the other {invalid} and the reasons are listed below and never plotted.", "warn")
     else:
         first = Finding(f"{counts}: each result was checked against exact attention.", "good")
-    found = [first, *(finding for part in sections for finding in part.findings)]
+    found = [first, *_simulated_findings(run), *(finding for part in sections for finding in part.findings)]
     if run.repeated_points:
         found.append(
             Finding(
@@ -101,6 +97,24 @@ def _findings(run: Run, sections: list[Section]) -> list[Finding]:
     if missing:
         found.append(Finding(f"Not in this report: {'; '.join(missing)}", "warn"))
     return found
+
+
+def _simulated_findings(run: Run) -> list[Finding]:
+    """Say which rows are no measurements."""
+    if "simulated" not in run.attention or not len(run.attention):
+        return []
+    rows = run.attention.take(run.attention["simulated"].astype(bool))
+    if not len(rows):
+        return []
+    rates = ", ".join(str(name) for name in rows.distinct("rates"))
+    networks = ", ".join(str(name) or "real messages" for name in rows.distinct("platform"))
+    return [
+        Finding(
+            f"**{formatting.counted(len(rows), 'row')} {'is' if len(rows) == 1 else 'are'} simulated**, not measured: "
+            f"kernels took the time of rates ({rates}) on the network {networks}. Nothing was computed, so no result "
+            "was checked.", "warn",
+        )
+    ]  # fmt: skip
 
 
 def _other_finding(run: Run) -> Finding:

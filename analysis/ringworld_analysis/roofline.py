@@ -9,6 +9,7 @@ the least that has to move, so a point left of the ridge that passes the slope w
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -21,7 +22,7 @@ from ringworld_analysis.errors import InputError
 # Paul Tol's "bright" colours: told apart with any colour vision.
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bb5500", "#000000")
 BACKEND_MARKERS = {"host": "o", "kokkos": "s", "reference": "^", "cuda": "D"}
-ROOF_STYLES = {"float32": "-", "bfloat16": (0, (5, 2))}
+ROOF_STYLES: dict[str, Any] = {"float32": "-", "bfloat16": (0, (5, 2))}
 SHORT = {"float32": "fp32", "bfloat16": "bf16"}
 
 

@@ -24,6 +24,7 @@
 #include "experiments/attention/config.hpp"
 #include "experiments/attention/plan_drawing.hpp"
 #include "experiments/attention/point.hpp"
+#include "experiments/attention/prediction.hpp"
 #include "experiments/attention/rows.hpp"
 #include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/gemm_peak.hpp"
@@ -145,6 +146,15 @@ MeasuredPeak measure_device_peak(const Communicator& ring, Backend backend, DTyp
           .nominal_flops_per_second = is_gpu(device_of(backend)) ? nominal_gpu_peak(describe_gpu(), dtype) : 0};
 }
 
+/// What simulated kernels reach at most.
+MeasuredPeak fastest_attention(const RateTable& rates) {
+  double fastest = 0;
+  for (const RateTable::Attention& each : rates.attention) {
+    fastest = std::max(fastest, each.flops_per_second.value);
+  }
+  return {.flops_per_second = fastest, .nominal_flops_per_second = 0};
+}
+
 /// The first `ranks` ranks of the job form a ring; the others hold a null communicator.
 class RingSizes {
  public:
@@ -207,6 +217,12 @@ void draw_plans(const Communicator& world, const SweepOptions& values) {
   nodes.resize(std::max(nodes.size(),
                         static_cast<std::size_t>(std::max<std::int64_t>(0, *std::ranges::max_element(values.ranks)))),
                nodes.back());
+  if (values.ranks_per_node > 0) {
+    for (std::size_t rank = 0; rank < nodes.size(); ++rank) {
+      const auto place = static_cast<std::int64_t>(rank);
+      nodes[rank] = static_cast<int>(place - place % values.ranks_per_node);
+    }
+  }
   SweepPoints sweep;
   on_every_rank(world, [&] { sweep = make_points(values, nodes); });
   say_what_is_left_out(world, sweep);
@@ -214,6 +230,17 @@ void draw_plans(const Communicator& world, const SweepOptions& values) {
     return;
   }
   std::string text;
+  if (values.predict) {
+    const Predictor predictor(values);
+    std::vector<AttentionRow> rows;
+    for (const SweepPoint& point : sweep.points) {
+      rows.push_back(describe_point(point, values));
+      predictor.predict(point, values.overlap, rows.back());
+    }
+    fmt::print("{}", prediction_table(rows));
+    std::fflush(stdout);
+    return;
+  }
   for (const SweepPoint& point : sweep.points) {
     text += (text.empty() ? "" : "\n") + draw_plan(point);
   }
@@ -235,7 +262,11 @@ int run_attention(const Job& job) {
     draw_plans(world, values);
     return 0;
   }
-  const JobFiles files(job, {}, {{.flag = "--output", .path = values.output}});
+  std::vector<JobFile> reads;
+  if (!is_single_rate(values.rates)) {
+    reads.push_back({.flag = "--rates", .path = values.rates});
+  }
+  const JobFiles files(job, reads, {{.flag = "--output", .path = values.output}});
   SweepPoints sweep;
   const std::set<DeviceKind> devices = devices_of(values);
   for (const DeviceKind kind : devices) {
@@ -256,6 +287,7 @@ int run_attention(const Job& job) {
                          .device = describe_devices(devices)});
 
   std::map<std::tuple<std::int64_t, DType, int, DeviceKind>, MeasuredPeak> peaks;
+  Predictor predictor(values);
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
   bool is_stopped = false;
   for (const SweepPoint& point : points) {
@@ -281,10 +313,14 @@ int run_attention(const Job& job) {
       const DeviceKind kind = device_of(point.plan.backend);
       const auto [peak, is_new] = peaks.try_emplace({point.ranks, dtype, point.plan.threads, kind});
       if (is_new) {
-        peak->second = has_own_memory(kind) ? measure_device_peak(ring, point.plan.backend, dtype, values.gemm_extent)
-                                            : measure_host_peak(ring, dtype, point.plan.threads);
+        peak->second = point.simulation != nullptr ? fastest_attention(point.simulation->rates)
+                       : has_own_memory(kind) ? measure_device_peak(ring, point.plan.backend, dtype, values.gemm_extent)
+                                              : measure_host_peak(ring, dtype, point.plan.threads);
       }
       result = run_point(ring, point, values, peak->second);
+      if (values.predict && result.row.step_time > 0) {
+        predictor.measure_and_predict(ring, point, result);
+      }
     }
     // Ranks outside the ring must not spin: they would take the cores of those that compute.
     world.barrier_asleep();
@@ -292,6 +328,7 @@ int run_attention(const Job& job) {
     progress.advance(describe_result(result.row));
   }
   record.finish();
+  on_root(world, [&] { predictor.write_rates(); });
   PointVerdicts verdicts;
   on_root(world, [&] {
     for (const SweepPoint& point : points) {
@@ -299,6 +336,9 @@ int run_attention(const Job& job) {
       verdicts.count(row == nullptr ? Outcome::interrupted : outcome_of(*row));
     }
     print_summary(record.rows<AttentionRow>(), values.output);
+    if (values.predict) {
+      fmt::print("{}", prediction_table(record.rows<AttentionRow>()));
+    }
     verdicts.print_advice();
   });
   if (is_stopped) {

@@ -36,6 +36,12 @@ void check_scalars(const SweepOptions& values) {
   require_positive("--memory-limit", {values.memory_limit}, 0);
   require_input(values.time_limit >= 0, fmt::format("--time-limit: {} must not be negative", values.time_limit));
   require_input(!values.output.empty(), "--output is empty");
+  require_input(values.overlap >= 0 && values.overlap <= 1, "--overlap must be between 0 and 1");
+  require_input(values.link.empty() || (values.link.size() == 2 && values.link[0] > 0 && values.link[1] >= 0),
+                "--link takes a positive bandwidth and a latency: --link 25e9,2e-6");
+  require_input(!values.predict || !values.dry_run || !values.rates.empty(),
+                "--predict --dry-run measures nothing: give --rates");
+  require_positive("--ranks-per-node", {values.ranks_per_node}, 0);
 }
 
 /// Heads, head size and backend, tried on a kernel that is thrown away.
@@ -113,6 +119,16 @@ void decide_schedule(SweepPoint& point, const Schedule& wanted, RotationChoice c
   plan.backward_rotation = has_backward ? rotation : BackwardRotation::kv;
 }
 
+/// Null where every backend of the sweep computes.
+std::shared_ptr<const Simulation> simulation_of(const SweepOptions& values) {
+  if (std::ranges::all_of(values.backend, [](Backend backend) { return traits_of(backend).computes; })) {
+    require_input(values.rates.empty() || values.predict,
+                  "--rates is for --backend simulated and for --predict: other kernels take their own time");
+    return nullptr;
+  }
+  return std::make_shared<const Simulation>(read_simulation(values.rates));
+}
+
 /// Calls `function(value)` for each value of a list: the loops of the product, written flat.
 template <class List, class Function>
 void each(const List& list, Function&& function) {
@@ -174,6 +190,24 @@ void declare(Options& options, SweepOptions& values) {
   options.add("dry-run", values.dry_run, "",
               "draw the plan of each point, for any number of ranks, as if those beyond the job's were on its last "
               "node; run and record nothing");
+  options.add("predict", values.predict, "",
+              "also predict each point from rates of the block kernel and of links, measured in this job unless given; "
+              "with --dry-run, from --rates alone, for any number of ranks");
+  options.add("rates", values.rates, "",
+              "what predictions and the kernels of backend simulated take their times from: a TOML file of measured "
+              "rates, or the FLOP/s of every kernel");
+  options.add("rates-output", values.rates_output, "",
+              "write the rates that were measured to this file, which --rates reads");
+  options.add(
+      "link", values.link, "B/s,s",
+      "bandwidth of a hop in B/s and its latency in s, on every level, in place of those measured or in --rates");
+  options.add(
+      "port", values.port, "",
+      "what shares the bandwidth between nodes: each cable to a neighbour, each rank or each node has it to itself");
+  options.add("overlap", values.overlap, "",
+              "share of the shorter of compute and communication that the longer one hides, for predictions; a point "
+              "with an overlap probe takes its own");
+  options.add("ranks-per-node", values.ranks_per_node, "rank", "ranks of each node of a dry run; 0 = those of the job");
   declare(options, RunFlag::resume, values.resume);
   declare(options, RunFlag::retry_failed, values.retry_failed);
   declare(options, RunFlag::output, values.output);
@@ -185,6 +219,7 @@ SweepPoints make_points(const SweepOptions& values, const std::vector<int>& node
   const std::int64_t job_ranks = std::ssize(nodes);
   SweepPoints sweep;
   std::set<std::string> keys;  // of their rows
+  const std::shared_ptr<const Simulation> simulation = simulation_of(values);
   SweepPoint point;
   Schedule schedule;
   RotationChoice rotation = RotationChoice::automatic;
@@ -216,6 +251,7 @@ SweepPoints make_points(const SweepOptions& values, const std::vector<int>& node
   each(values.kv_heads, [&](std::int64_t kv_heads) { problem.kv_heads = kv_heads == 0 ? heads : kv_heads;
   each(values.head_size, [&](std::int64_t head_size) { problem.head_size = head_size;
   each(values.backend, [&](Backend backend) { point.plan.backend = backend;
+    point.simulation = traits_of(backend).computes ? nullptr : simulation;
   each(values.transport, [&](Transport wanted) {
     point.transport = is_gpu(device_of(point.plan.backend)) ? wanted : Transport::automatic;
   each(values.dtype, [&](DType dtype) { problem.dtype = dtype;

@@ -2,6 +2,7 @@
 /// @file  What a sweep of `ringworld attention` is asked to do.
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "experiments/common/names.hpp"
 #include "experiments/common/options.hpp"
 #include "experiments/common/point_data.hpp"
+#include "experiments/common/simulation.hpp"
+#include "sequence/port.hpp"
 #include "sequence/sequence_attention.hpp"
 
 namespace ringworld {
@@ -46,6 +49,13 @@ struct SweepOptions {
   std::int64_t memory_limit = 0;
   std::int64_t seed = 1;
   bool dry_run = false;
+  bool predict = false;
+  std::string rates;
+  std::string rates_output;
+  std::vector<double> link;  // bytes/s and s
+  Port port = Port::rank;
+  double overlap = 1;
+  std::int64_t ranks_per_node = 0;  // of a dry run; 0: as the job's
   bool resume = false;
   bool retry_failed = false;
   std::string output = "ringworld-attention.h5";
@@ -58,7 +68,8 @@ struct SweepPoint {
   std::int64_t ranks = 1;
   Transport transport = Transport::automatic;  ///< of GPUs; of other devices automatic
   InputKind inputs = InputKind::random;
-  std::vector<int> nodes;  ///< of each of its ranks (comm/nodes.hpp)
+  std::vector<int> nodes;                        ///< of each of its ranks (comm/nodes.hpp)
+  std::shared_ptr<const Simulation> simulation;  ///< of a backend that computes nothing; else null
   SequenceAttentionOptions plan;
 };
 

@@ -1,17 +1,24 @@
 #include "experiments/attention/point.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
+#include <span>
+#include <string>
 
 #include "comm/device_choice.hpp"
+#include "comm/nodes.hpp"
 #include "core/activity.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/simulated_ranks.hpp"
 #include "device/buffer.hpp"
 #include "device/gpu.hpp"
+#include "device/simulated/simulated_device.hpp"
 #include "experiments/attention/overlap_probe.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/point_data.hpp"
@@ -234,7 +241,11 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   reset_high_water(memory);
   const ResidentGrowth resident;
   std::optional<PointData> data;
-  const bool has_probe = Probe::reaches(point.plan.problem);
+  const bool is_simulated = point.simulation != nullptr;
+  if (is_simulated) {
+    set_simulated_time([rates = &point.simulation->rates](const Cost& cost) { return seconds_of(*rates, cost); });
+  }
+  const bool has_probe = !is_simulated && Probe::reaches(point.plan.problem);
   on_every_rank(ring, [&] {
     data.emplace(ring, point.plan, static_cast<std::uint64_t>(values.seed),
                  has_probe ? InputKind::probe : InputKind::random);
@@ -269,7 +280,9 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
         fmt::format("timeout after {} s, {} of {} repeats done", values.time_limit, row.repeats_done, values.repeats));
     return;
   }
-  if (point.inputs == InputKind::random) {
+  if (is_simulated) {
+    // There is no result to check.
+  } else if (point.inputs == InputKind::random) {
     const SampledError error = check_samples(*data, static_cast<std::uint64_t>(values.seed));
     row.error = error.largest;
     row.error_rms = error.rms;
@@ -284,6 +297,33 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
       result.overlap.reset();  // the timed passes stand; the probe was cut short
     }
   }
+}
+
+/// What the plans of all ranks together say.
+struct PlanFigures {
+  double layout_efficiency_bound = 0;
+  SequenceTraffic traffic;
+};
+
+/// Kept for the next caller: of a thousand ranks that are simulated in one process each asks, and an answer takes a
+/// million steps.
+const PlanFigures& figures_of(const SweepPoint& point, const Partition& partition) {
+  static std::map<std::string, PlanFigures> known;
+  const SequenceAttentionOptions& plan = point.plan;
+  const AttentionProblem& problem = plan.problem;
+  const std::string key =
+      fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", describe(plan.schedule), point.ranks,
+                  name_of(plan.layout), plan.is_causal, name_of(plan.pass), name_of(*plan.backward_rotation),
+                  problem.context_length, problem.batch, problem.heads, problem.kv_heads, problem.head_size,
+                  name_of(problem.dtype), name_of(problem.wire_dtype), ranks_per_node(point.nodes),
+                  fmt::join(are_ranks_simulated() ? std::span<const int>() : std::span(point.nodes), ","));
+  const auto [found, is_new] = known.try_emplace(key);
+  if (is_new) {
+    found->second = {
+        .layout_efficiency_bound = layout_efficiency_bound(plan.schedule, partition, plan.is_causal),
+        .traffic = planned_traffic(plan.schedule, problem, partition, plan.pass, *plan.backward_rotation, point.nodes)};
+  }
+  return found->second;
 }
 
 /// FLOP of a pass over all ranks.
@@ -326,13 +366,20 @@ AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values)
   row.polling = plan.is_polling;
   row.flop_causal = flop_of(problem, plan.pass, true);
   row.flop_full = flop_of(problem, plan.pass, false);
-  row.layout_efficiency_bound = layout_efficiency_bound(plan.schedule, partition, plan.is_causal);
-  const SequenceTraffic planned =
-      planned_traffic(plan.schedule, problem, partition, plan.pass, *plan.backward_rotation, point.nodes);
+  const PlanFigures& figures = figures_of(point, partition);
+  row.layout_efficiency_bound = figures.layout_efficiency_bound;
+  const SequenceTraffic& planned = figures.traffic;
   row.hops_model = mean_of_ranks(planned.operands.hops, point.ranks);
   row.messages_model = planned.messages();
   row.wire_bytes_model = planned.bytes();
   row.wire_bytes_between_nodes_model = planned.bytes_between_nodes();
+  if (point.simulation != nullptr) {
+    row.simulated = true;
+    row.rates = std::string_view(point.simulation->name);
+    row.rates_digest = std::string_view(point.simulation->digest);
+    row.platform = std::string_view(simulated_platform().name);
+    row.platform_digest = std::string_view(simulated_platform().digest);
+  }
   row.inputs = name_of(point.inputs);
   row.error_tolerance = sampled_tolerance(problem).largest;
   row.lse_error_tolerance = sampled_tolerance(problem).lse;

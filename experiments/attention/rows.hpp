@@ -34,6 +34,11 @@ struct AttentionRow : ScheduleColumns {
   FixedString<8> inputs;
   std::int64_t threads = 1;
   bool polling = true;
+  bool simulated = false;
+  FixedString<48> rates;
+  FixedString<24> rates_digest;
+  FixedString<32> platform;
+  FixedString<24> platform_digest;
   std::int64_t repeats = 0;
   std::int64_t repeats_done = 0;
   double step_time = 0;
@@ -59,6 +64,15 @@ struct AttentionRow : ScheduleColumns {
   std::int64_t peak_bytes = 0;
   std::int64_t peak_bytes_model = 0;
   std::int64_t peak_resident_bytes = 0;
+  double predicted_time = 0;
+  double predicted_low = 0;
+  double predicted_high = 0;
+  double predicted_overlap = 0;
+  bool predicted_extrapolated = false;
+  FixedString<160> predicted_from;
+  double block_flops_per_second = 0;
+  double link_bytes_per_second = 0;
+  double roofline_tokens = 0;
   double error = 0;
   double error_rms = 0;
   double error_tolerance = 0;
@@ -103,6 +117,14 @@ struct AttentionRow : ScheduleColumns {
                   "what the timed passes work on: random, or probe, whose answer is known"},
             Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
             Field{"polling", &R::polling, Role::key, "", "whether kernels drive communication between tiles"},
+            Field{"simulated", &R::simulated, Role::key, "",
+                  "whether kernels computed nothing and took the time of measured rates: no measurement of a machine"},
+            Field{"rates", &R::rates, Role::key, "",
+                  "what simulated kernels took their times from: name of a rate table, or a rate"},
+            Field{"rates_digest", &R::rates_digest, Role::key, "", "digest of these rates"},
+            Field{"platform", &R::platform, Role::key, "",
+                  "network of simulated ranks (scripts/simulate.sh); empty where ranks are processes"},
+            Field{"platform_digest", &R::platform_digest, Role::key, "", "digest of its description"},
             Field{"repeats", &R::repeats, Role::key, "", "timed repeats that were asked for"},
             Field{"repeats_done", &R::repeats_done, Role::measure, "",
                   "timed repeats that were made; their raw samples are in /samples"},
@@ -160,6 +182,30 @@ struct AttentionRow : ScheduleColumns {
                   "the same number, computed from the plan of the schedule"},
             Field{"peak_resident_bytes", &R::peak_resident_bytes, Role::measure, "B",
                   "largest over ranks of the growth of the process's resident memory, libraries included"},
+            Field{
+                "predicted_time", &R::predicted_time, Role::measure, "s",
+                "step_time by the recursion over all ranks' plans and rates of the block kernel and of links; 0: none, "
+                "predicted_from says why"},
+            Field{"predicted_low", &R::predicted_low, Role::measure, "s",
+                  "the same with each rate at the highest that was measured"},
+            Field{"predicted_high", &R::predicted_high, Role::measure, "s",
+                  "the same with each rate at the lowest that was measured"},
+            Field{"predicted_overlap", &R::predicted_overlap, Role::measure, "1",
+                  "share of the shorter of compute and communication that was taken to be hidden"},
+            Field{"predicted_extrapolated", &R::predicted_extrapolated, Role::measure, "",
+                  "whether a rate was used outside the shapes for which it was measured"},
+            Field{
+                "predicted_from", &R::predicted_from, Role::origin, "",
+                "where the rates come from, with their digest; or why there is no prediction; empty: none was wanted"},
+            Field{"block_flops_per_second", &R::block_flops_per_second, Role::measure, "FLOP/s",
+                  "rate of one rank's block kernel in this pass (F): work of all ranks over the time that all their "
+                  "blocks "
+                  "together are predicted to take"},
+            Field{"link_bytes_per_second", &R::link_bytes_per_second, Role::measure, "B/s",
+                  "bandwidth of the slowest level of links that the ranks need (B)"},
+            Field{"roofline_tokens", &R::roofline_tokens, Role::measure, "token",
+                  "tokens a rank from which compute can hide what a rank sends: tokens_per_rank * (wire_bytes_model / "
+                  "ranks / B) / time of its blocks"},
             Field{"error", &R::error, Role::measure, "1",
                   "largest error of sampled rows against fp64, each relative to the largest of its own row; 0 with "
                   "inputs "

@@ -116,7 +116,7 @@ bool can_run(const Communicator& world, Backend backend, const Report& report) {
 std::vector<Place> places_of(const Communicator& world, const Report& report) {
   std::vector<Place> places;
   for (const Backend backend : all_backends) {
-    if (!can_run(world, backend, report)) {
+    if (!traits_of(backend).computes || !can_run(world, backend, report)) {
       continue;
     }
     if (!is_gpu(device_of(backend))) {

@@ -103,7 +103,7 @@ std::optional<std::string> describe_cpu_sharing(std::span<const RankCpus> ranks)
                      format_cpu_list(*worst));
 }
 
-bool warn_of_shared_cpus(const Communicator& communicator, std::int64_t threads) {
+std::optional<std::string> find_cpu_sharing(const Communicator& communicator, std::int64_t threads) {
   const Communicator node = communicator.split_by_node();
   std::vector<RankCpus> ranks;
   for (const Binding& binding : node.all_gather(binding_of(communicator.rank(), threads))) {
@@ -113,20 +113,25 @@ bool warn_of_shared_cpus(const Communicator& communicator, std::int64_t threads)
   const std::vector<std::int64_t> nodes = communicator.all_gather(std::int64_t{sharing.has_value() ? 1 : 0});
   const auto first = std::ranges::find(nodes, 1);
   if (first == nodes.end()) {
-    return false;
+    return std::nullopt;
   }
-  const std::string found =
-      communicator.broadcast(sharing ? fmt::format("{} on {}", *sharing, host_name()) : std::string(),
-                             static_cast<int>(first - nodes.begin()));
-  if (communicator.is_root()) {
-    const auto others = std::ranges::count(nodes, 1) - 1;
+  const auto others = std::ranges::count(nodes, 1) - 1;
+  return communicator.broadcast(sharing ? fmt::format("{} on {}{}", *sharing, host_name(),
+                                                      others > 0 ? fmt::format(" (so on {} more nodes)", others) : "")
+                                        : std::string(),
+                                static_cast<int>(first - nodes.begin()));
+}
+
+bool warn_of_shared_cpus(const Communicator& communicator, std::int64_t threads) {
+  const auto found = find_cpu_sharing(communicator, threads);
+  if (found.has_value() && communicator.is_root()) {
     log_warning(
-        fmt::format("{}{}: they take turns, and times are longer than they need to be. Use fewer --threads or "
+        fmt::format("{}: they take turns, and times are longer than they need to be. Use fewer --threads or "
                     "ranks a node, or let each rank have its CPUs (mpirun --map-by slot:PE=N, srun "
                     "--cpus-per-task=N)",
-                    found, others > 0 ? fmt::format(" (so on {} more nodes)", others) : ""));
+                    *found));
   }
-  return true;
+  return found.has_value();
 }
 
 }  // namespace ringworld

@@ -23,8 +23,13 @@ struct RankCpus {
 /// Of any set of CPUs that some rank is bound to, the ranks bound inside it may have no more threads than it has CPUs.
 [[nodiscard]] std::optional<std::string> describe_cpu_sharing(std::span<const RankCpus> ranks);
 
-/// Warns once, on the root, when threads of the job share CPUs on some node. Collective.
+/// What describe_cpu_sharing says of some node of the job, on every rank; nothing when no threads share CPUs.
+/// Collective.
 /// @param threads  that this rank will run at a time; 0 when it takes no part
+[[nodiscard]] std::optional<std::string> find_cpu_sharing(const Communicator& communicator, std::int64_t threads);
+
+/// Warns once, on the root, when threads of the job share CPUs on some node. Collective.
+/// @param threads  as above
 /// @return whether it warned
 bool warn_of_shared_cpus(const Communicator& communicator, std::int64_t threads);
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "core/log.hpp"
+#include "core/simulated_ranks.hpp"
 #include "core/stop_request.hpp"
 #include "experiments/common/file_agreement.hpp"
 
@@ -43,7 +44,7 @@ bool parse_options(const Job& job, Options& options) {
     fmt::print("{}", *help);
     std::fflush(stdout);
   }
-  if (!help.has_value()) {
+  if (!help.has_value() && !are_ranks_simulated()) {
     job.watchdog.watch(limit);
   }
   return !help.has_value();

@@ -89,6 +89,9 @@ std::optional<std::string> Options::parse(const std::vector<std::string>& argume
       options_[index].set(flag_of(options_[index].name), {.words = std::move(words), .are_whole = false});
     }
   }
+  for (const std::function<void()>& check : checks_) {
+    check();
+  }
   return std::nullopt;
 }
 

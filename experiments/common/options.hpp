@@ -50,6 +50,10 @@ class Options {
   /// An option whose value lives in this object, for those that every verb has.
   const double& add_owned(std::string_view name, double value, std::string_view unit, std::string_view help);
 
+  /// Something that must hold of the targets: called when all are set.
+  /// @param check  throws Error(bad_input)
+  void add_check(std::function<void()> check) { checks_.push_back(std::move(check)); }
+
   /// Lets `--config FILE` name a TOML file of the same keys.
   void allow_config_file() { has_config_file_ = true; }
 
@@ -96,6 +100,7 @@ class Options {
   std::string verb_;
   std::string description_;
   std::vector<Option> options_;
+  std::vector<std::function<void()>> checks_;
   std::vector<std::shared_ptr<double>> owned_;
   bool has_config_file_ = false;
 };

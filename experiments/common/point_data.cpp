@@ -77,6 +77,9 @@ PointData::PointData(const Communicator& ranks, const SequenceAttentionOptions& 
 }
 
 void PointData::fill(InputKind kind) {
+  if (!traits_of(options_.backend).computes) {
+    return;
+  }
   fill(InputTensor::q, kind, forward_.q, q_);
   fill(InputTensor::k, kind, forward_.k, k_);
   fill(InputTensor::v, kind, forward_.v, v_);

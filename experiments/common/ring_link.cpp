@@ -10,8 +10,8 @@
 namespace ringworld {
 namespace {
 
-/// Median seconds of a hop; the slowest rank counts.
-double measure_hop(const Ring& ring, Shift& shift, std::int64_t bytes, DeviceKind memory, int repeats) {
+/// Seconds of a hop; the slowest rank counts.
+SampleSummary measure_hop(const Ring& ring, Shift& shift, std::int64_t bytes, DeviceKind memory, int repeats) {
   Buffer outgoing;
   Buffer incoming;
   on_every_rank(ring.communicator(), [&] {
@@ -39,16 +39,20 @@ double measure_hop(const Ring& ring, Shift& shift, std::int64_t bytes, DeviceKin
       samples.push_back(seconds);
     }
   }
-  return summarize(samples).median;
+  return summarize(samples);
 }
 
 }  // namespace
 
 RingLink measure_ring_link(const Ring& ring, std::int64_t bytes, DeviceKind memory) {
   Shift shift(ring.communicator(), {.memory = memory});
-  const double latency = measure_hop(ring, shift, 1, memory, 200);
-  const double seconds = measure_hop(ring, shift, bytes, memory, 9);
-  return {.bytes_per_second = static_cast<double>(bytes) / seconds, .latency_seconds = latency};
+  const double latency = measure_hop(ring, shift, 1, memory, 200).median;
+  const SampleSummary seconds = measure_hop(ring, shift, bytes, memory, 9);
+  const auto count = static_cast<double>(bytes);
+  return {.bytes_per_second = count / seconds.median,
+          .latency_seconds = latency,
+          .lowest = count / seconds.max,
+          .highest = count / seconds.min};
 }
 
 }  // namespace ringworld

@@ -87,6 +87,12 @@ void declare(Options& options, RunFlags& flags, std::initializer_list<RunFlag> w
         break;
       case RunFlag::backend:
         declare(options, flag, flags.backend);
+        options.add_check([&flags] {
+          require_input(traits_of(flags.backend).computes,
+                        fmt::format("--backend {} computes nothing, so there would be no result: 'ringworld attention' "
+                                    "takes it",
+                                    name_of(flags.backend)));
+        });
         break;
       case RunFlag::transport:
         declare(options, flag, flags.transport);

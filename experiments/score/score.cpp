@@ -47,7 +47,8 @@ constexpr const char* description =
     "mean nll, weighted by the mask, under /gradients/<parameter name>, where asked for. All float32.";
 
 void declare(Options& options, ScoreOptions& values) {
-  options.add("checkpoint", values.checkpoint, "", "parameters: an HDF5 file, safetensors, or a Hugging Face folder");
+  options.add("checkpoint", values.checkpoint, "",
+              "parameters: an HDF5 file, safetensors, GGUF or a Hugging Face folder");
   options.add("input", values.input, "", "HDF5 file to read");
   options.add("output", values.output, "", "HDF5 file to write; replaced if it exists");
   options.add("gradients", values.gradients, "", "whether to write gradients");
@@ -159,8 +160,9 @@ int run_score(const Job& job) {
   ModelOptions plan;
   MeshShape shape;
   on_every_rank(job.world, [&] {
-    require_input(!values.checkpoint.empty(),
-                  "--checkpoint is missing: the parameters, as an HDF5 file, safetensors or a Hugging Face folder");
+    require_input(
+        !values.checkpoint.empty(),
+        "--checkpoint is missing: the parameters, as an HDF5 file, safetensors, GGUF or a Hugging Face folder");
     require_input(!values.input.empty(), "--input is missing: the HDF5 file to read");
     require_input(!values.output.empty(), "--output is missing: the HDF5 file to write");
     shape = parse_mesh(values.mesh, job.world.size());

@@ -73,8 +73,7 @@ void BlockAttention::reset(const AttentionState& state) {
 bool BlockAttention::accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
                                 const Progress& progress) {
   check(block, state, out, head_size_);
-  charge(cost_of(block, out));
-  return run_accumulate(block, state, out, progress);
+  return charge(cost_of(block, out), progress) && run_accumulate(block, state, out, progress);
 }
 
 void BlockAttention::merge(const AttentionState& from, const AttentionState& into) {
@@ -115,8 +114,7 @@ void BlockAttention::output_dot_gradient(const ConstActivationView& out, const C
 
 bool BlockAttention::backward(const BackwardBlock& block, const BlockGradients& gradients, const Progress& progress) {
   check(block, gradients, head_size_);
-  charge(cost_of(block, gradients));
-  return run_backward(block, gradients, progress);
+  return charge(cost_of(block, gradients), progress) && run_backward(block, gradients, progress);
 }
 
 void clear_overwritten_keys(const BlockGradients& gradients) {

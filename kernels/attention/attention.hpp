@@ -111,9 +111,6 @@ struct BlockGradients {
   bool overwrites_keys = false;
 };
 
-/// Called between tiles: drives communication, and returns false to stop the block early. May be empty.
-using Progress = std::function<bool()>;
-
 struct BlockAttentionOptions {
   std::int64_t head_size = 0;
   float scale = 1.0F;  ///< applied once, to the scores, in fp32; positive, usually 1 / sqrt(D)

@@ -26,6 +26,19 @@ double products_of(const ConstActivationView& q, const ConstActivationView& k, c
   return static_cast<double>(elements) * visible_pairs(q.tokens(), k.tokens(), mask);
 }
 
+/// Gives the cost of a block the shape on which its rate depends.
+Cost shaped(Cost cost, WorkKind kind, const ConstActivationView& q, const ConstActivationView& k,
+            const BlockMask& mask) {
+  cost.kind = kind;
+  cost.rows = q.tokens();
+  cost.columns = k.tokens();
+  cost.depth = q.head_size();
+  cost.heads = q.batch() * q.heads();
+  cost.is_cut =
+      visible_pairs(q.tokens(), k.tokens(), mask) < static_cast<double>(q.tokens()) * static_cast<double>(k.tokens());
+  return cost;
+}
+
 double products_of(const SequenceExtents& extents, bool is_causal) {
   const std::int64_t elements = extents.batch * extents.heads * extents.head_size;
   return static_cast<double>(elements) * visible_pairs(extents.context_length, is_causal);
@@ -68,9 +81,10 @@ Cost cost_of(const ForwardBlock& block, const ActivationView& out) {
   const std::int64_t numbers = 2 * 2 * rows * float_bytes;
   const std::int64_t output = block.q.size() * float_bytes;
   const std::int64_t written = out.is_null() ? output : bytes_of(out);
-  return {.flop = forward_flop_per_pair * products_of(block.q, block.k, block.mask),
-          .bytes = static_cast<double>(bytes_of(block.q) + bytes_of(block.k) + bytes_of(block.v) +
-                                       document_bytes(block.mask) + numbers + output + written)};
+  return shaped({.flop = forward_flop_per_pair * products_of(block.q, block.k, block.mask),
+                 .bytes = static_cast<double>(bytes_of(block.q) + bytes_of(block.k) + bytes_of(block.v) +
+                                              document_bytes(block.mask) + numbers + output + written)},
+                WorkKind::attention_forward, block.q, block.k, block.mask);
 }
 
 Cost cost_of_merge(const AttentionState& into) {
@@ -100,8 +114,9 @@ Cost cost_of(const BackwardBlock& block, const BlockGradients& gradients) {
   const std::int64_t query_sums = 2 * gradients.dq.size() * float_bytes;
   const std::int64_t key_sums =
       (gradients.overwrites_keys ? 1 : 2) * (gradients.dk.size() + gradients.dv.size()) * float_bytes;
-  return {.flop = backward_flop_per_pair * products_of(block.q, block.k, block.mask),
-          .bytes = static_cast<double>(operands + numbers + query_sums + key_sums)};
+  return shaped({.flop = backward_flop_per_pair * products_of(block.q, block.k, block.mask),
+                 .bytes = static_cast<double>(operands + numbers + query_sums + key_sums)},
+                WorkKind::attention_backward, block.q, block.k, block.mask);
 }
 
 Cost cost_of_forward(const SequenceExtents& extents, bool is_causal) {

@@ -9,8 +9,8 @@
 #include "core/error.hpp"
 #include "core/thread_team.hpp"
 #include "device/counting/counting_devices.hpp"
+#include "kernels/backends/idle/idle.hpp"
 #include "kernels/backends/makers.hpp"
-#include "kernels/backends/simulated/simulated.hpp"
 
 namespace ringworld {
 namespace {
@@ -36,7 +36,7 @@ KernelMakers makers_of(Backend backend) {
   if (CountingDevices::current() == nullptr) {
     return makers_of_build(backend);
   }
-  KernelMakers makers = simulated_kernels(backend);
+  KernelMakers makers = idle_kernels(backend);
   if (makers.attention == nullptr) {
     makers.attention = makers_of_build(backend).attention;
   }

@@ -23,10 +23,9 @@ class Kernel {
   void charge_to(Device& device) noexcept { device_ = &device; }
 
  protected:
-  void charge(const Cost& cost) const {
-    if (device_ != nullptr) {
-      device_->charge(cost);
-    }
+  /// @return false when `progress` stopped the work, which a simulated device alone lets it do here
+  bool charge(const Cost& cost, const Progress& progress = {}) const {
+    return device_ == nullptr || device_->charge(cost, progress);
   }
 
  private:

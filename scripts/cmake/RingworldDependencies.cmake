@@ -8,8 +8,20 @@ find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
-find_package(MPI REQUIRED COMPONENTS C)
-set(HDF5_PREFER_PARALLEL ON)
+if(RINGWORLD_ENABLE_SIMGRID)
+  find_path(SIMGRID_INCLUDE_DIR simgrid/s4u.hpp)
+  find_library(SIMGRID_LIBRARY simgrid)
+  if(NOT SIMGRID_INCLUDE_DIR OR NOT SIMGRID_LIBRARY)
+    message(FATAL_ERROR "SimGrid is missing: install libsimgrid-dev on Debian or Ubuntu, or load or build simgrid +smpi "
+      "elsewhere, and name its prefix in CMAKE_PREFIX_PATH")
+  endif()
+  find_package(Boost REQUIRED)  # of SimGrid's headers
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)  # smpirun loads the program as a library
+  set(HDF5_PREFER_PARALLEL OFF)  # a parallel one would bring another MPI into the process
+else()
+  find_package(MPI REQUIRED COMPONENTS C)
+  set(HDF5_PREFER_PARALLEL ON)
+endif()
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 
@@ -25,7 +37,12 @@ endfunction()
 
 ringworld_external(ringworld_random123 INCLUDES ${RANDOM123_INCLUDE_DIR})
 # The MPI C++ bindings are gone from the standard; Open MPI still pulls them in unless told not to.
-ringworld_external(ringworld_mpi LIBRARIES MPI::MPI_C DEFINITIONS OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
+if(RINGWORLD_ENABLE_SIMGRID)
+  ringworld_external(ringworld_simgrid INCLUDES ${SIMGRID_INCLUDE_DIR} ${Boost_INCLUDE_DIRS} LIBRARIES ${SIMGRID_LIBRARY})
+  ringworld_external(ringworld_mpi INCLUDES ${SIMGRID_INCLUDE_DIR}/smpi LIBRARIES ringworld_simgrid)
+else()
+  ringworld_external(ringworld_mpi LIBRARIES MPI::MPI_C DEFINITIONS OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
+endif()
 ringworld_external(ringworld_hdf5 INCLUDES ${HDF5_C_INCLUDE_DIRS} LIBRARIES ${HDF5_C_LIBRARIES} ringworld_mpi)
 
 find_package(PkgConfig REQUIRED)
@@ -48,7 +65,7 @@ ringworld_external(ringworld_onednn INCLUDES ${ONEDNN_INCLUDE_DIR} LIBRARIES ${O
 
 set(RINGWORLD_LIBRARY_VERSIONS "MPI ${MPI_C_VERSION}, HDF5 ${HDF5_VERSION}, fmt ${fmt_VERSION}, OpenBLAS ${OPENBLAS_VERSION}, oneDNN ${ONEDNN_VERSION}")
 # The backends of this build (kernels/backends/README.md), and what the kernels of each link.
-set(RINGWORLD_BACKENDS reference host)
+set(RINGWORLD_BACKENDS reference host simulated)
 
 if(RINGWORLD_ENABLE_KOKKOS)
   find_package(Kokkos REQUIRED)
@@ -87,6 +104,11 @@ if(RINGWORLD_ENABLE_SENTENCEPIECE)
   find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h REQUIRED)
   find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
   ringworld_external(ringworld_sentencepiece INCLUDES ${SENTENCEPIECE_INCLUDE_DIR} LIBRARIES ${SENTENCEPIECE_LIBRARY})
+endif()
+
+if(RINGWORLD_ENABLE_ICU)
+  find_package(ICU REQUIRED COMPONENTS i18n uc)
+  string(APPEND RINGWORLD_LIBRARY_VERSIONS ", ICU ${ICU_VERSION}")
 endif()
 
 find_package(PNG REQUIRED)

@@ -8,10 +8,16 @@ debian_packages=(
   ca-certificates g++ cmake ninja-build ccache git pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev zlib1g-dev libhwloc-dev
   libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev libdnnl-dev
   nlohmann-json3-dev libsentencepiece-dev libpng-dev libjpeg-dev libgif-dev libavformat-dev libavcodec-dev libavutil-dev
-  libswscale-dev bible-kjv libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
+  libswscale-dev libicu-dev bible-kjv libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
 )
-# libomp: the omp.h that clang-tidy reads; boost-context: the fibers of the CUDA emulator
-debian_dev_packages=(clang-format-19 clang-tidy-19 libomp-19-dev shellcheck libboost-context-dev)
+# libomp: the omp.h that clang-tidy reads; boost-context: the fibers of the CUDA emulator; from munge on: the Slurm of one
+# node that tests/slurm starts, the preset mpich, and the preset simulated
+debian_dev_packages=(
+  clang-format-19 clang-tidy-19 libomp-19-dev shellcheck libboost-context-dev
+  munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins
+  mpich libmpich-dev libhdf5-mpich-dev
+  libsimgrid-dev libhdf5-dev libboost-dev
+)
 
 # name | module line | Spack spec: commands first, then what scripts/dependency_check looks for.
 command_dependencies=(
@@ -43,6 +49,7 @@ library_dependencies=(
   "JPEG|module load libjpeg-turbo|libjpeg-turbo"
   "GIF|module load giflib|giflib"
   "sentencepiece|module load sentencepiece|sentencepiece"
+  "ICU|module load icu4c|icu4c"
   "GTest|module load googletest|googletest"
   "benchmark|module load benchmark|benchmark"
 )

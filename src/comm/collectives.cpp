@@ -11,7 +11,7 @@ namespace ringworld {
 namespace {
 
 std::unique_ptr<Collectives> make_collectives(const Communicator& communicator, DeviceKind memory) {
-  if (memory == DeviceKind::host) {
+  if (is_within_reach_of_mpi(memory)) {
     return make_mpi_collectives();
   }
   switch (transport_of(communicator, memory)) {

@@ -33,14 +33,14 @@ Transport transport_of(const Communicator& communicator, DeviceKind memory) {
 }
 
 std::string_view transport_name(DeviceKind memory, Transport of_gpus) {
-  if (memory == DeviceKind::host) {
+  if (is_within_reach_of_mpi(memory)) {
     return "mpi";
   }
   return name_of(is_gpu(memory) ? of_gpus : Transport::staged);
 }
 
 std::string_view transport_name(const Communicator& communicator, DeviceKind memory) {
-  return memory == DeviceKind::host ? "mpi" : transport_name(memory, transport_of(communicator, memory));
+  return is_within_reach_of_mpi(memory) ? "mpi" : transport_name(memory, transport_of(communicator, memory));
 }
 
 }  // namespace ringworld

@@ -1,6 +1,9 @@
 #include "comm/nodes.hpp"
 
+#include <algorithm>
 #include <numeric>
+
+#include "core/simulated_ranks.hpp"
 
 namespace ringworld {
 
@@ -8,6 +11,12 @@ std::vector<int> nodes_of(const Communicator& ranks) {
   if (ranks.is_pretended()) {
     std::vector<int> nodes(static_cast<std::size_t>(ranks.size()));
     std::iota(nodes.begin(), nodes.end(), 0);
+    return nodes;
+  }
+  if (are_ranks_simulated()) {  // each has a host of its own, of which the platform says how many form a node
+    std::vector<int> nodes(static_cast<std::size_t>(ranks.size()));
+    const int devices = simulated_platform().devices_per_node;
+    std::ranges::generate(nodes, [rank = 0, devices]() mutable { return rank++ / devices * devices; });
     return nodes;
   }
   const std::int64_t lowest = ranks.split_by_node().all_reduce(static_cast<std::int64_t>(ranks.rank()), Reduction::min);

@@ -15,7 +15,7 @@ std::unique_ptr<Shift::Impl> make_shift(const Communicator& ranks, const ShiftOp
   if (ranks.is_pretended()) {
     return make_pretended_shift(options);
   }
-  if (options.memory == DeviceKind::host) {
+  if (is_within_reach_of_mpi(options.memory)) {
     return make_mpi_shift(ranks, options);
   }
   require(options.memory != DeviceKind::pinned, "blocks travel from host or from device memory");

@@ -1,9 +1,12 @@
 #include "core/activity.hpp"
 
 #include <atomic>
+#include <deque>
 #include <mutex>
 #include <utility>
 #include <vector>
+
+#include "core/simulated_ranks.hpp"
 
 namespace ringworld {
 namespace {
@@ -17,7 +20,7 @@ struct Frame {
   bool is_name = false;  ///< `format` is printed as it is
 };
 
-/// The process has one: what it does is a fact of the whole process.
+/// A process has one: what it does is a fact of the whole process. Of simulated ranks each has its own.
 struct OpenPhases {
   std::atomic<std::uint64_t> progress{0};
   std::atomic<double> patience{0};
@@ -26,8 +29,15 @@ struct OpenPhases {
 };
 
 OpenPhases& open_phases() {
-  static OpenPhases instance;
-  return instance;
+  if (!are_ranks_simulated()) {
+    static OpenPhases instance;
+    return instance;
+  }
+  static std::deque<OpenPhases> of_ranks;
+  while (of_ranks.size() <= simulated_rank()) {
+    of_ranks.emplace_back();
+  }
+  return of_ranks[simulated_rank()];
 }
 
 void open(const Frame& frame) {

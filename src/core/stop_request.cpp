@@ -5,6 +5,8 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 #include <thread>
 
 namespace ringworld {
@@ -12,16 +14,32 @@ namespace {
 
 // A signal handler reaches nothing but objects of static storage.
 std::atomic<int> noted_signal{0};
-static_assert(std::atomic<int>::is_always_lock_free, "a handler may use it");
+std::atomic<std::int64_t> noted_at{0};  // nanoseconds; of no meaning before a signal was noted
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free,
+              "a handler may use them");
+
+/// Of a clock that a handler may read.
+std::int64_t nanoseconds_now() {
+  constexpr std::int64_t nanoseconds_in_a_second = 1'000'000'000;
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * nanoseconds_in_a_second + now.tv_nsec;
+}
+
+/// Slurm sends SIGTERM to the ranks of a job that it ends, and srun, which gets it too, passes it on to them.
+constexpr std::int64_t span_of_one_request = 900'000'000;  // nanoseconds
 
 extern "C" void note_stop_signal(int signal) {
   int before = 0;
+  const std::int64_t now = nanoseconds_now();
   if (noted_signal.compare_exchange_strong(before, signal)) {
+    noted_at = now;
     return;
   }
+  const bool is_same_request = signal == SIGTERM && before == SIGTERM && now - noted_at < span_of_one_request;
   if (before == SIGHUP) {  // the end of a session sends SIGTERM along with it
     noted_signal = signal;
-  } else if (signal == SIGTERM || signal == SIGINT) {
+  } else if ((signal == SIGTERM || signal == SIGINT) && !is_same_request) {
     // The sender does not want to wait. The others are warnings only, which launchers and the kernel repeat.
     constexpr int signal_exit_base = 128;
     ::_exit(signal_exit_base + signal);

@@ -16,21 +16,24 @@ enum class Backend : std::uint8_t {
   kokkos,     ///< portable kernels for any Kokkos execution space
   host,       ///< tuned for CPUs
   cuda,       ///< tuned for NVIDIA GPUs
+  simulated,  ///< computes nothing, and takes the time that measured rates say
 };
 
 struct BackendTraits {
   std::string_view name;
   DeviceKind memory;              ///< kind of device that runs its kernels and holds their buffers
   bool is_tuned;                  ///< built for speed on the devices that it is for
+  bool computes;                  ///< whether results mean something
   std::string_view build_option;  ///< CMake option that enables it; empty: every build has it
 };
 
 // In the order of Backend.
 inline constexpr std::array backend_traits{
-    BackendTraits{"reference", DeviceKind::host, false, ""},
-    BackendTraits{"kokkos", DeviceKind::kokkos, false, "RINGWORLD_ENABLE_KOKKOS"},
-    BackendTraits{"host", DeviceKind::host, true, ""},
-    BackendTraits{"cuda", DeviceKind::cuda, true, "RINGWORLD_ENABLE_CUDA"},
+    BackendTraits{"reference", DeviceKind::host, false, true, ""},
+    BackendTraits{"kokkos", DeviceKind::kokkos, false, true, "RINGWORLD_ENABLE_KOKKOS"},
+    BackendTraits{"host", DeviceKind::host, true, true, ""},
+    BackendTraits{"cuda", DeviceKind::cuda, true, true, "RINGWORLD_ENABLE_CUDA"},
+    BackendTraits{"simulated", DeviceKind::simulated, false, false, ""},
 };
 
 inline constexpr auto backend_names = [] {

@@ -16,6 +16,8 @@ Device& device(DeviceKind kind) {
       return kokkos_device();
     case DeviceKind::cuda:
       return cuda_device();
+    case DeviceKind::simulated:
+      return simulated_device();
     case DeviceKind::pinned:
       return pinned_device();
   }

@@ -6,6 +6,7 @@
 ///   another stream   ----[ hop 0 ]---------------+ wait_for(event)--[ hop 1 ]------->
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,9 @@
 namespace ringworld {
 
 class Event;
+
+/// Called between tiles of a kernel: drives communication, and returns false to stop the kernel early. May be empty.
+using Progress = std::function<bool()>;
 
 /// An ordered queue of work. On the host every operation has ended when its call returns.
 class Stream {
@@ -79,8 +83,9 @@ class Device {
   virtual void fill_zero(void* to, std::int64_t bytes, Stream& stream) = 0;
 
   /// Told by each call of a kernel, before its work is enqueued on the compute stream, what the call costs. A real
-  /// device ignores it; a simulated one advances its clock.
-  virtual void charge(const Cost& /*cost*/) {}
+  /// device ignores it; on a simulated one the time passes here, and `progress` is called meanwhile.
+  /// @return false when `progress` stopped the work
+  virtual bool charge(const Cost& /*cost*/, const Progress& /*progress*/) { return true; }
 
  private:
   MemoryLedger memory_;
@@ -95,6 +100,7 @@ class Device {
 [[nodiscard]] Device& kokkos_device();
 [[nodiscard]] Device& cuda_device();
 [[nodiscard]] Device& pinned_device();
+[[nodiscard]] Device& simulated_device();
 
 /// Makes the processes of a node share its devices of this kind evenly: this process takes number `rank_on_node` modulo
 /// their count. To be called before the first use of the device, from the thread that will use it; does nothing where

@@ -9,13 +9,14 @@
 namespace ringworld {
 
 enum class DeviceKind : std::uint8_t {
-  host,    ///< ordinary host memory; work runs in the call that asks for it
-  kokkos,  ///< memory of Kokkos's default execution space; work runs on its one queue
-  cuda,    ///< memory of the GPU; work runs on its streams
-  pinned,  ///< page-locked host memory, which the GPU copies from and to by itself; its streams are the GPU's
+  host,       ///< ordinary host memory; work runs in the call that asks for it
+  kokkos,     ///< memory of Kokkos's default execution space; work runs on its one queue
+  cuda,       ///< memory of the GPU; work runs on its streams
+  simulated,  ///< of kernels that compute nothing: addresses for messages, whose contents mean nothing
+  pinned,     ///< page-locked host memory, which the GPU copies from and to by itself; its streams are the GPU's
 };
 
-inline constexpr std::array<std::string_view, 4> device_kind_names{"host", "kokkos", "cuda", "pinned"};
+inline constexpr std::array<std::string_view, 5> device_kind_names{"host", "kokkos", "cuda", "simulated", "pinned"};
 
 [[nodiscard]] constexpr std::string_view name_of(DeviceKind kind) noexcept {
   return device_kind_names[static_cast<std::size_t>(kind)];
@@ -29,7 +30,12 @@ inline constexpr DeviceKind gpu_kind = DeviceKind::cuda;
 
 /// Whether the memory is the device's own, so that host code must not follow pointers to it.
 [[nodiscard]] constexpr bool has_own_memory(DeviceKind kind) noexcept {
-  return kind == DeviceKind::kokkos || kind == DeviceKind::cuda;
+  return kind == DeviceKind::kokkos || kind == DeviceKind::cuda || kind == DeviceKind::simulated;
+}
+
+/// Whether every MPI library reads and writes the memory as it is.
+[[nodiscard]] constexpr bool is_within_reach_of_mpi(DeviceKind kind) noexcept {
+  return kind == DeviceKind::host || kind == DeviceKind::simulated;
 }
 
 }  // namespace ringworld

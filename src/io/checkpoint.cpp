@@ -14,7 +14,6 @@
 #include <system_error>
 #include <utility>
 
-#include "comm/native_handle.hpp"
 #include "core/activity.hpp"
 #include "core/error.hpp"
 #include "io/descriptor.hpp"
@@ -22,15 +21,12 @@
 #include "io/hdf5/discard.hpp"
 #include "io/hdf5/handles.hpp"
 #include "io/hdf5/numbers.hpp"
+#include "io/hdf5/parallel.hpp"
 #include "io/hdf5/short_name.hpp"
 #include "io/hdf5/virtual_sources.hpp"
 #include "io/output_lock.hpp"
 #include "io/output_path.hpp"
 #include "io/pending_file.hpp"
-
-#ifndef H5_HAVE_PARALLEL
-#error "checkpoints need a parallel HDF5: install libhdf5-openmpi-dev, or load an hdf5 module built with +mpi"
-#endif
 
 namespace ringworld {
 
@@ -41,21 +37,6 @@ namespace {
 std::string text_of(std::span<const std::int64_t> shape) { return fmt::format("({})", fmt::join(shape, ", ")); }
 
 std::vector<hsize_t> to_hsize(std::span<const std::int64_t> values) { return {values.begin(), values.end()}; }
-
-hdf5::PropertyList parallel_access(const Communicator& communicator) {
-  hdf5::PropertyList access(hdf5::check(H5Pcreate(H5P_FILE_ACCESS), "file access"));
-  const MPI_Comm native = MPI_Comm_f2c(native_handle(communicator));
-  hdf5::check(H5Pset_fapl_mpio(access.get(), native, MPI_INFO_NULL), "file access");
-  // One rank reads the file's structure for all; without it every rank would.
-  hdf5::check(H5Pset_all_coll_metadata_ops(access.get(), true), "file access");
-  return access;
-}
-
-hdf5::PropertyList collective_transfer() {
-  hdf5::PropertyList transfer(hdf5::check(H5Pcreate(H5P_DATASET_XFER), "transfer"));
-  hdf5::check(H5Pset_dxpl_mpio(transfer.get(), H5FD_MPIO_COLLECTIVE), "transfer");
-  return transfer;
-}
 
 /// Elements in the file and in memory that belong together.
 struct Selection {
@@ -273,13 +254,13 @@ CheckpointReader::CheckpointReader(const Communicator& communicator, const fs::p
     }
   });
   on_every_rank(communicator, [&] {
-    const auto access = parallel_access(communicator);
+    const auto access = hdf5::parallel_access(communicator);
     state_->short_name.emplace(path);
     state_->file = hdf5::File(H5Fopen(state_->short_name->c_str(), H5F_ACC_RDONLY, access.get()));
     if (!state_->file) {
       refuse(path, hdf5::last_message());
     }
-    state_->transfer = collective_transfer();
+    state_->transfer = hdf5::collective_transfer();
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "comm/device_choice.hpp"
 #include "core/error.hpp"
+#include "core/simulated_ranks.hpp"
 
 namespace ringworld {
 namespace {
@@ -134,7 +135,10 @@ bool Lane::needs_driving() const {
   if (shift_.has_value()) {
     return shift_->needs_driving();
   }
-  return memory_ == DeviceKind::host || transport_of(ranks_, memory_) != Transport::nccl;
+  if (are_ranks_simulated()) {
+    return false;
+  }
+  return is_within_reach_of_mpi(memory_) || transport_of(ranks_, memory_) != Transport::nccl;
 }
 
 void Lane::reset_traffic() {

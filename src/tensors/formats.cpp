@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tensors/checkpoint_source.hpp"
+#include "tensors/gguf_source.hpp"
 #include "tensors/safetensors_source.hpp"
 
 namespace ringworld {
@@ -11,6 +12,7 @@ namespace ringworld {
 std::span<const WeightFormat> weight_formats() {
   static constexpr std::array formats{
       WeightFormat{"safetensors", is_safetensors, open_safetensors},
+      WeightFormat{"GGUF", is_gguf, open_gguf},
       WeightFormat{"ringworld checkpoint", is_checkpoint, open_checkpoint},
   };
   return formats;

@@ -1,22 +1,18 @@
 #include "tensors/safetensors_source.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <functional>
 #include <iterator>
 #include <map>
 #include <numeric>
-#include <system_error>
 #include <utility>
 
 #include "core/activity.hpp"
 #include "core/error.hpp"
-#include "io/descriptor.hpp"
+#include "tensors/file_part.hpp"
 #include "tensors/hugging_face_config.hpp"
 #include "tensors/safetensors_header.hpp"
 #include "tensors/stored_numbers.hpp"
@@ -154,10 +150,7 @@ class SafetensorsSource final : public TensorSource {
 
   void read_boxes(const Place& place, const std::string& name, const TensorRange& range,
                   std::span<float> values) const {
-    const Descriptor file(::open(place.file.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) {
-      refuse_weights(place.file, std::generic_category().message(errno));
-    }
+    const Descriptor file = open_weights_file(place.file);
     const SafetensorsEntry& entry = place.entry;
     const std::int64_t columns = range.shape.size() == 2 ? range.shape[1] : 1;
     const std::int64_t elements = std::max<std::int64_t>(
@@ -185,17 +178,8 @@ class SafetensorsSource final : public TensorSource {
       note_progress();
       const auto part = values.first(static_cast<std::size_t>(std::min(block_elements, std::ssize(values))));
       block.resize(part.size() * static_cast<std::size_t>(element_bytes));
-      for (std::span<std::byte> left(block); !left.empty();) {
-        const ssize_t got = ::pread(file.get(), left.data(), left.size(), place);
-        if (got < 0 && errno == EINTR) {
-          continue;
-        }
-        require_input(got > 0,
-                      fmt::format("{} cannot be read: {}", label,
-                                  got == 0 ? "the file has become shorter" : std::generic_category().message(errno)));
-        left = left.subspan(static_cast<std::size_t>(got));
-        place += got;
-      }
+      read_part(file, place, block, label);
+      place += std::ssize(block);
       convert_to_float(entry.type, block, part);
       values = values.subspan(part.size());
     }

@@ -5,6 +5,7 @@
 ///   our checkpoint (HDF5)   ---+
 ///   safetensors, one or many --+--> TensorSource --> model configuration, parameters
 ///   Hugging Face folder     ---+
+///   GGUF                    ---+
 ///
 /// A new format is a class of its own and one line in formats.cpp.
 

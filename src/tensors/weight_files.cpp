@@ -28,7 +28,9 @@ std::string read_start(const fs::path& path, std::int64_t count) {
   return content;
 }
 
-std::int64_t size_of(const fs::path& path) {
+}  // namespace
+
+std::int64_t size_of_weights_file(const fs::path& path) {
   std::error_code failed;
   if (!fs::exists(path, failed)) {
     refuse_weights(path, "there is no such file");
@@ -43,10 +45,8 @@ std::int64_t size_of(const fs::path& path) {
   return static_cast<std::int64_t>(size);
 }
 
-}  // namespace
-
 std::string read_weights_text(const fs::path& path) {
-  const std::int64_t size = size_of(path);
+  const std::int64_t size = size_of_weights_file(path);
   std::string text = read_start(path, size);
   if (std::ssize(text) != size) {
     refuse_weights(path, "it cannot be read");
@@ -55,7 +55,7 @@ std::string read_weights_text(const fs::path& path) {
 }
 
 ShardHeader ShardHeader::read(const fs::path& path) {
-  const std::int64_t size = size_of(path);
+  const std::int64_t size = size_of_weights_file(path);
   try {
     const std::int64_t length = safetensors_header_bytes(read_start(path, safetensors_prefix_bytes), size);
     return {.path = path,

@@ -18,6 +18,9 @@ inline constexpr std::string_view safetensors_index_ending = ".safetensors.index
 /// Throws Error (bad_input): "cannot read '<path>': <why>".
 [[noreturn]] void refuse_weights(const std::filesystem::path& path, std::string_view why);
 
+/// @throws ringworld::Error (bad_input) when there is no file, or something else.
+[[nodiscard]] std::int64_t size_of_weights_file(const std::filesystem::path& path);
+
 /// A whole file. @throws ringworld::Error (bad_input) when it cannot be read.
 [[nodiscard]] std::string read_weights_text(const std::filesystem::path& path);
 

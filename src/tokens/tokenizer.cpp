@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "tokens/byte_tokenizer.hpp"
 #include "tokens/sentencepiece_tokenizer.hpp"
+#include "tokens/tokenizer_json.hpp"
 #include "tokens/word_tokenizer.hpp"
 
 namespace ringworld {
@@ -20,8 +21,12 @@ std::unique_ptr<Tokenizer> restore_tokenizer(std::string_view text) {
   if (kind == "sentencepiece") {
     return restore_sentencepiece_tokenizer(text);
   }
+  if (kind == "tokenizer_json") {
+    return restore_tokenizer_json(text);
+  }
   throw Error(ErrorKind::bad_input,
-              fmt::format("a tokenizer's text starts with byte, word or sentencepiece, not '{}'", kind.substr(0, 40)));
+              fmt::format("a tokenizer's text starts with byte, word, sentencepiece or tokenizer_json, not '{}'",
+                          kind.substr(0, 40)));
 }
 
 void require_token(Token token, std::int64_t vocab_size) {

@@ -22,7 +22,7 @@ class Tokenizer {
   Tokenizer& operator=(const Tokenizer&) = delete;
   virtual ~Tokenizer() = default;
 
-  /// "byte", "word" or "sentencepiece".
+  /// "byte", "word", "sentencepiece" or "tokenizer_json".
   [[nodiscard]] virtual std::string_view kind() const = 0;
   [[nodiscard]] virtual std::int64_t vocab_size() const = 0;
   /// The token before a document's first; nothing when the vocabulary has none.
@@ -33,6 +33,10 @@ class Tokenizer {
   /// Tokens of ordinary text. The result never holds a special token, even if the text spells one.
   [[nodiscard]] virtual std::vector<Token> encode(std::string_view text) const = 0;
 
+  /// The same for text that may spell special tokens, as "<|im_start|>": they become tokens where the tokenizer knows
+  /// their spelling.
+  [[nodiscard]] virtual std::vector<Token> encode_markup(std::string_view text) const { return encode(text); }
+
   /// Text of `tokens`.
   /// @throws ringworld::Error (bad_input) for a token outside the vocabulary.
   [[nodiscard]] virtual std::string decode(std::span<const Token> tokens) const = 0;
@@ -42,7 +46,7 @@ class Tokenizer {
 };
 
 /// Makes the tokenizer whose to_text() gave `text`.
-/// @throws ringworld::Error (bad_input) when `text` is not that of a tokenizer; for SentencePiece also when the model
+/// @throws ringworld::Error (bad_input) when `text` is not that of a tokenizer; for those that a file holds also when the
 /// file is gone or is no longer the same file.
 [[nodiscard]] std::unique_ptr<Tokenizer> restore_tokenizer(std::string_view text);
 

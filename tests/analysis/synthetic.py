@@ -321,15 +321,15 @@ def write_provenance(
 
 def write_run(
     path: Path, rows: list[Row], hops: list[Row] | None = None, *, provenance: bool = True, cores: int = 4,
-    described: bool = True, kinds: dict[str, RowType] | None = None, **origin: Any,
+    described: bool = True, kinds: dict[str, RowType] | None = None, samples: list[Row] | None = None, **origin: Any,
 ) -> Path:  # fmt: skip
-    """Write a whole file; `kinds` replaces row types by path."""
+    """Write a whole file; `kinds` replaces row types by path, `samples` raw timings that are all alike."""
     kinds = {**row_types(), **(kinds or {})}
     with h5py.File(path, "w") as file:
         write_table(file, kinds["/attention"], rows, described)
         if hops is not None:
             write_hops(file, kinds["/overlap/points"], hops, described)
-        write_table(file, kinds["/samples"], sample_rows(rows), described)
+        write_table(file, kinds["/samples"], sample_rows(rows) if samples is None else samples, described)
         if provenance:
             write_provenance(file, max([row["ranks"] for row in rows], default=1), cores, **origin)
     return path

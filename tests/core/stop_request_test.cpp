@@ -69,6 +69,30 @@ TEST(StopRequestDeathTest, ASecondSigtermEndsAtOnce) {
       testing::ExitedWithCode(128 + SIGTERM), "");
 }
 
+TEST(StopRequestDeathTest, TwoSigtermsInASecondAreOneRequest) {
+  EXPECT_EXIT(
+      {
+        catch_stop_signals();
+        exit_unless_noted(SIGTERM);
+        send(SIGTERM);
+        std::_Exit(0);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(StopRequestDeathTest, ALaterSigtermEndsAtOnce) {
+  EXPECT_EXIT(
+      {
+        catch_stop_signals();
+        exit_unless_noted(SIGTERM);
+        std::this_thread::sleep_for(std::chrono::seconds(1));
+        send(SIGTERM);
+        ::sleep(30);  // another thread takes it
+        std::_Exit(0);
+      },
+      testing::ExitedWithCode(128 + SIGTERM), "");
+}
+
 TEST(StopRequestDeathTest, TheEndOfASessionIsOneRequest) {
   EXPECT_EXIT(
       {

@@ -11,9 +11,10 @@ class RecordingDevice final : public Device {
  public:
   explicit RecordingDevice(Device& real) : real_(real) {}
 
-  void charge(const Cost& cost) override {
+  bool charge(const Cost& cost, const Progress& /*progress*/) override {
     charged_ = charged_ + cost;
     ++calls_;
+    return true;
   }
   /// What was charged since the last call of this function.
   Cost take() { return std::exchange(charged_, {}); }

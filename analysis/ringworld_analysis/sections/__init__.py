@@ -20,9 +20,11 @@ from ringworld_analysis.sections import (
     memory,
     needle,
     overlap,
+    prediction,
     schedules,
     throughput,
     training,
+    which_schedule,
     wire,
 )
 
@@ -34,8 +36,10 @@ ATTENTION_SECTIONS: tuple[Builder, ...] = (
     memory.section,
     overlap.section,
     schedules.section,
+    which_schedule.section,
     error.section,
     wire.section,
+    prediction.section,
 )
 OTHER_SECTIONS: tuple[Builder, ...] = (links.section, evaluation.section, needle.section, training.section)
 

@@ -37,7 +37,7 @@ Point = dict[str, Row]
 
 def section(run: Run) -> Section | None:
     """Build the section; None where every point has one schedule alone."""
-    points = _points(run)
+    points = points_of(run)
     if not points:
         return None
     pictures = []
@@ -89,7 +89,7 @@ def relative(row: Row, ring: Row, column: str) -> float:
     return value / of_ring if of_ring > 0 and math.isfinite(value) else math.nan
 
 
-def _points(run: Run) -> list[tuple[str, Point]]:
+def points_of(run: Run) -> list[tuple[str, Point]]:
     """Return (pass, rows by schedule) of the points that a ring and another schedule ran."""
     rows = run.plotted
     if not len(rows) or any(name not in rows for name in SCHEDULE_BEFORE):

@@ -8,6 +8,7 @@
 #include "comm/mpi/mpi_handles.hpp"
 #include "comm/shift_impl.hpp"
 #include "core/error.hpp"
+#include "core/simulated_ranks.hpp"
 
 namespace ringworld {
 namespace {
@@ -60,6 +61,8 @@ class MpiShift final : public Shift::Impl {
     check_mpi(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE));
     requests_.clear();
   }
+
+  [[nodiscard]] bool needs_driving() const override { return !are_ranks_simulated(); }
 
  private:
   Communicator communicator_;

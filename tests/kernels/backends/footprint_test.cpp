@@ -1,4 +1,4 @@
-/// @file  Simulated kernels hold as much memory as those in whose place they stand.
+/// @file  Idle kernels hold as much memory as those in whose place they stand.
 
 #include <gtest/gtest.h>
 

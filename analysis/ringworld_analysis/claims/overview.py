@@ -1,0 +1,71 @@
+"""One line a target: what each mode says of it. The table of the README is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ringworld_analysis.claims.manifest import Manifest
+from ringworld_analysis.claims.verdicts import NOT_COMPARABLE, NOT_RUN, Summary, Verdict, summarize
+from ringworld_analysis.errors import InputError
+
+SHOWN_MODES = ("F", "M", "S", "P")
+BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+_SHORT = {NOT_RUN: "not run", NOT_COMPARABLE: "not comparable"}
+
+
+def summaries(manifest: Manifest, rows: Sequence[Verdict]) -> dict[str, Summary]:
+    """Return what each mode of a manifest says."""
+    return {name: summarize(manifest, mode, rows) for name, mode in manifest.modes.items()}
+
+
+def cell(summary: Summary | None) -> str:
+    """Return the verdict of one mode in a few words: a prediction is called predicted, never achieved."""
+    if summary is None:
+        return ""
+    if summary.verdict in _SHORT:
+        return _SHORT[summary.verdict]
+    word = "within tolerance" if summary.mode == "P" and summary.verdict == "reproduced" else summary.verdict
+    word = "not within tolerance" if summary.mode == "P" and summary.verdict == "not reproduced" else word
+    return f"{word}, {summary.reproduced} of {summary.comparable}"
+
+
+def remark(manifest: Manifest, found: Mapping[str, Summary]) -> str:
+    """Return why a claim has no better verdict."""
+    parts = []
+    for name, one in found.items():
+        if name in ("F", "P") and one.verdict == "not reproduced":
+            parts.append(f"{name}: {one.why}")
+    if parts:
+        return "; ".join(parts)
+    if any(one.verdict == "reproduced" for one in found.values()):
+        return ""
+    return "; ".join(one.why for one in found.values() if one.why)
+
+
+def markdown(manifests: Sequence[Manifest], rows: Sequence[Verdict]) -> str:
+    """Return the table as Markdown."""
+    lines = [
+        "| # | claim | F: formula | M: measured | S: simulated | P: predicted | remark |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for manifest in manifests:
+        found = summaries(manifest, rows)
+        cells = [cell(found.get(mode)) for mode in SHOWN_MODES]
+        lines.append(f"| {manifest.target} | {manifest.title} | {' | '.join(cells)} | {remark(manifest, found)} |")
+    return "\n".join(lines)
+
+
+def update(path: Path, table: str) -> None:
+    """Put the table between the two markers of a Markdown file.
+
+    :raises InputError: when the file cannot be read or written, or lacks a marker
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if text.count(BEGIN) != 1 or text.count(END) != 1:
+            raise InputError(f"{path}: needs the lines {BEGIN} and {END} once each")
+        head, rest = text.split(BEGIN)
+        path.write_text(f"{head}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    except OSError as problem:
+        raise InputError(f"{path}: {problem.strerror}") from problem

@@ -1,0 +1,83 @@
+"""The page of claims: one self-contained HTML file."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ringworld_analysis import markup
+from ringworld_analysis.claims import figures, overview
+from ringworld_analysis.claims.manifest import Manifest
+from ringworld_analysis.claims.verdicts import NOT_COMPARABLE, Verdict
+from ringworld_analysis.errors import InputError
+
+MODE_NAMES = {"F": "formula", "M": "measured", "S": "simulated", "P": "predicted", "Q": "needs weights"}
+
+
+def write(manifests: Sequence[Manifest], rows: Sequence[Verdict], path: Path) -> None:
+    """Write the page.
+
+    :raises InputError: when the file cannot be written
+    """
+    try:
+        path.write_text(render(manifests, rows), encoding="utf-8")
+    except OSError as problem:
+        raise InputError(f"{path}: cannot be written ({problem.strerror})") from problem
+
+
+def render(manifests: Sequence[Manifest], rows: Sequence[Verdict]) -> str:
+    """Return the page as HTML."""
+    environment = Environment(
+        loader=PackageLoader("ringworld_analysis", "claims"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters.update(number=_number, signed=_signed, prose=markup.prose)
+    style = (resources.files("ringworld_analysis") / "page.css").read_text(encoding="utf-8")
+    sections = [_section(manifest, [row for row in rows if row.id == manifest.id]) for manifest in manifests]
+    return environment.get_template("claims.html.jinja").render(
+        style=style, sections=sections, modes=MODE_NAMES, shown=overview.SHOWN_MODES, quality=_quality(rows)
+    )
+
+
+def _section(manifest: Manifest, rows: Sequence[Verdict]) -> dict[str, Any]:
+    found = overview.summaries(manifest, rows)
+    parts = []
+    for name, mode in manifest.modes.items():
+        mine = [row for row in rows if row.mode == name]
+        picture = figures.picture(manifest, name, mine)
+        parts.append({
+            "mode": mode, "summary": found[name], "cell": overview.cell(found[name]), "rows": mine,
+            "picture": base64.b64encode(picture.png).decode("ascii") if picture else "",
+            "width": picture.width if picture else 0,
+            "sources": sorted({row.computed_from for row in mine if row.verdict != NOT_COMPARABLE}),
+        })  # fmt: skip
+    cells = {
+        name: (overview.cell(found.get(name)), found[name].verdict if name in found else "") for name in MODE_NAMES
+    }
+    return {"manifest": manifest, "parts": parts, "cells": cells, "remark": overview.remark(manifest, found)}
+
+
+def _quality(rows: Sequence[Verdict]) -> dict[str, float]:
+    """Return how far predicted times and rates are from published ones; bounds and losses are not among them."""
+    errors = sorted(
+        abs(row.error) for row in rows
+        if row.mode == "P" and row.verdict != NOT_COMPARABLE and ", fitted to " in row.computed_from
+    )  # fmt: skip
+    if not errors:
+        return {"count": 0, "median": math.nan, "ninety": math.nan}
+    return {
+        "count": len(errors), "median": errors[len(errors) // 2], "ninety": errors[int(0.9 * (len(errors) - 1))]
+    }  # fmt: skip
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def _signed(value: float) -> str:
+    return "" if math.isnan(value) else f"{100 * value:+.1f} %"
