@@ -11,7 +11,6 @@
 #include <string>
 
 #include "comm/device_choice.hpp"
-#include "comm/nodes.hpp"
 #include "core/activity.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
@@ -315,7 +314,7 @@ const PlanFigures& figures_of(const SweepPoint& point, const Partition& partitio
       fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", describe(plan.schedule), point.ranks,
                   name_of(plan.layout), plan.is_causal, name_of(plan.pass), name_of(*plan.backward_rotation),
                   problem.context_length, problem.batch, problem.heads, problem.kv_heads, problem.head_size,
-                  name_of(problem.dtype), name_of(problem.wire_dtype), ranks_per_node(point.nodes),
+                  name_of(problem.dtype), name_of(problem.wire_dtype), simulated_platform().devices_per_node,
                   fmt::join(are_ranks_simulated() ? std::span<const int>() : std::span(point.nodes), ","));
   const auto [found, is_new] = known.try_emplace(key);
   if (is_new) {

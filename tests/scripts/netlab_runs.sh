@@ -14,3 +14,12 @@ echo "$output"
 grep -q "all 2 ranks at work" <<<"$output"
 [[ $(grep -c "node-" <<<"$output") == 2 ]] || { echo "the ranks did not see two hosts" >&2 && exit 1; }
 [[ $(ip netns list 2>/dev/null || true) == "$before" ]] || { echo "a namespace was left behind" >&2 && exit 1; }
+
+# Two ranks a host are two nodes of two ranks: a double ring takes its window from them.
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+output=$("$root/scripts/netlab.sh" --rate 1gbit --ranks-per-host 2 -- "$program" attention --backend simulated \
+  --rates 1e13 --context-length 1K --schedule double_ring --repeats 1 --output "$folder/run.h5")
+echo "$output"
+grep -Eq "1024 +4 +double_ring +2 " <<<"$output" || { echo "four ranks did not see two nodes of two" >&2 && exit 1; }
+grep -q "1 points, 1 valid" <<<"$output" || { echo "the point is not valid" >&2 && exit 1; }

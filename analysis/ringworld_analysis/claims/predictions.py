@@ -111,7 +111,7 @@ def _context_parallel(manifest: Manifest, what: Known, x: Sequence[float]) -> fl
         rate = fitting.interpolate(_kernel(manifest, what.text("pass"), False), tokens) * _TERA
         # With several nodes one hop leaves the node; all ranks wait for it when it is longer than a block.
         hop = keys / (_INFINIBAND if ranks > 8 else _NVLINK)
-        return work / closed_forms.balanced_ring(ranks, work / ranks / rate + x[0] * 1e-4, hop) / _TERA
+        return float(work / closed_forms.balanced_ring(ranks, work / ranks / rate + x[0] * 1e-4, hop) / _TERA)
     rate = fitting.interpolate(_kernel(manifest, what.text("pass"), causal), min(length, 32768)) * _TERA * x[0]
     queries = 2 * tokens * sizes["heads"] * sizes["head_size"]
     exchanged = (2 * queries + keys) * (2 if backward else 1)
@@ -123,7 +123,7 @@ def _context_parallel(manifest: Manifest, what: Known, x: Sequence[float]) -> fl
         seconds = work / rate + moved * (outside / _INFINIBAND + (1 - outside) / _NVLINK)
     else:
         seconds = work / rate + exchanged * 7 / 8 / _NVLINK
-    return work / seconds / _TERA
+    return float(work / seconds / _TERA)
 
 
 def _kernel(manifest: Manifest, direction: str, causal: bool) -> dict[int, float]:
@@ -186,7 +186,7 @@ def _prefill_seconds(manifest: Manifest, new: int, cached: int, ranks: int, x: S
     linear = 2 * sizes["parameters"] * new / (x[0] * _TERA)
     attention = 4 * sizes["layers"] * sizes["hidden_size"] * (new * cached + new * new / 2) / (x[1] * _TERA)
     nodes = ranks // 8
-    return (linear + attention) / ranks + (sizes["layers"] * nodes * x[2] * 1e-3 if nodes > 1 else 0.0)
+    return float((linear + attention) / ranks + (sizes["layers"] * nodes * x[2] * 1e-3 if nodes > 1 else 0.0))
 
 
 def _partial_prefill(manifest: Manifest, what: Known, _: Sequence[float]) -> float:
