@@ -12,6 +12,7 @@ jobs=$(nproc)
 is_quick=false
 wants_tidy=false
 wants_soak=false
+wants_slurm=false
 passed=0
 failed=0
 summary=()
@@ -27,19 +28,21 @@ usage() {
   cat <<'HELP'
 Sets Ringworld up with the tools of its developers, and runs every test and check.
 
-  scripts/test.sh [--quick] [--tidy] [--soak] [--jobs N]
+  scripts/test.sh [--quick] [--tidy] [--slurm] [--soak] [--jobs N]
 
   --quick    leaves out the sanitizers
   --tidy     adds clang-tidy on src, kernels and experiments: five minutes on two cores
+  --slurm    adds batch jobs on a Slurm of one node that root starts for them: two minutes. Needs
+             munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins (Debian and Ubuntu)
   --soak     only this: the program under the sanitizers, killed 1,000 times at random moments and given 1,000 mutated
              configurations, checkpoints and inputs; an hour on two cores
   --jobs N   compile jobs and tests side by side      (default: all cores)
 
-Stages: release build and its tests, Python tests, the program and its ranks on MPICH, batch jobs on a Slurm of one node
-where root runs this, the program on ranks that SimGrid simulates, shellcheck, clang-format, the tests of the modules again
-under AddressSanitizer and UndefinedBehaviorSanitizer and, where they have threads, under ThreadSanitizer, the CUDA backend on
-an emulated H100 and, where its code differs, an A100, and the CUDA build where nvcc is found, whose GPU tests skip where
-there is no GPU, and its archive for machines with one. All stages run, whatever fails.
+Stages: release build and its tests, Python tests, the program and its ranks on MPICH, shellcheck, clang-format, the tests of
+the modules again under AddressSanitizer and UndefinedBehaviorSanitizer and, where they have threads, under
+ThreadSanitizer, the program on ranks that SimGrid simulates, the CUDA backend on an emulated H100 and, where its code
+differs, an A100, and the CUDA build where nvcc is found, whose GPU tests skip where there is no GPU, and its archive for
+machines with one. All stages run, whatever fails.
 A stage of tests counts its tests, any other stage counts as one. The last line reads `N passed, N failed`; the exit code
 is 0 when nothing failed. Logs and JUnit files lie in build/logs/test.
 HELP
@@ -57,6 +60,7 @@ parse() {
       --quick) is_quick=true ;;
       --tidy) wants_tidy=true ;;
       --soak) wants_soak=true ;;
+      --slurm) wants_slurm=true ;;
       --jobs | -j) jobs=${2:?--jobs needs a value} && shift ;;
       *) fail_usage "unknown argument '$1'" ;;
     esac
@@ -254,7 +258,9 @@ stage_slurm() {
   local program="$root/build/release/bin/ringworld" reason
   # shellcheck source=tests/slurm/cluster.sh
   reason=$(source "$root/tests/slurm/cluster.sh" && why_no_slurm)
-  if [[ -n $reason ]]; then
+  if [[ $wants_slurm == false ]]; then
+    skip "pytest: tests/slurm" "without --slurm"
+  elif [[ -n $reason ]]; then
     skip "pytest: tests/slurm" "$reason"
   elif [[ ! -x $program ]]; then
     skip "pytest: tests/slurm" "the program was not built"

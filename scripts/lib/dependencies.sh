@@ -10,11 +10,9 @@ debian_packages=(
   nlohmann-json3-dev libsentencepiece-dev libpng-dev libjpeg-dev libgif-dev libavformat-dev libavcodec-dev libavutil-dev
   libswscale-dev libicu-dev bible-kjv libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
 )
-# libomp: the omp.h that clang-tidy reads; boost-context: the fibers of the CUDA emulator; from munge on: the Slurm of one
-# node that tests/slurm starts, the preset mpich, and the preset simulated
+# libomp: the omp.h that clang-tidy reads; boost-context: the fibers of the CUDA emulator; then the presets mpich and simulated
 debian_dev_packages=(
   clang-format-19 clang-tidy-19 libomp-19-dev shellcheck libboost-context-dev
-  munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins
   mpich libmpich-dev libhdf5-mpich-dev
   libsimgrid-dev libhdf5-dev libboost-dev
 )

@@ -14,7 +14,8 @@ why_no_slurm() {
   for command in munged slurmctld slurmd sbatch; do
     PATH="$PATH:/usr/sbin" command -v "$command" >/dev/null || { echo "$command is not installed" && return; }
   done
-  (($(nproc) >= 2)) || echo "two ranks need two CPUs"
+  # nproc would count OMP_NUM_THREADS.
+  (($(env -u OMP_NUM_THREADS nproc) >= 2)) || echo "two ranks need two CPUs"
 }
 
 # Two ports that nothing listens on.

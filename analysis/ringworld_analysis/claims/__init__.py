@@ -1,1 +1,1 @@
-"""Published claims: read from manifests, computed by a function each, judged by fixed rules, and shown with their errors."""
+"""Published claims: read from manifests, computed, judged by fixed rules, and shown with errors."""

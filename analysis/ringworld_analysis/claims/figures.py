@@ -12,7 +12,6 @@ from ringworld_analysis.claims.verdicts import NOT_REPRODUCED, REPRODUCED, Verdi
 from ringworld_analysis.content import Picture
 
 _GOOD, _BAD, _SEEN = "#2a7f62", "#c1272d", "#8a8f98"
-_LARGEST_ERROR = 1.0
 
 
 def picture(manifest: Manifest, mode: str, rows: Sequence[Verdict]) -> Picture | None:
@@ -38,7 +37,7 @@ def picture(manifest: Manifest, mode: str, rows: Sequence[Verdict]) -> Picture |
                 )
                 right.plot(
                     [drawn.index(row) + 1 for row in part],
-                    [100 * max(-_LARGEST_ERROR, min(_LARGEST_ERROR, row.error)) for row in part], **look,
+                    [100 * row.error for row in part], **look,
                 )  # fmt: skip
         values = [value for row in drawn for value in (row.ours, row.published) if value > 0]
         ends = (min(values) * 0.9, max(values) * 1.1)

@@ -17,7 +17,7 @@ else:
     import tomli as tomllib
 
 MODES = ("F", "M", "S", "P", "Q")
-"""Closed form, measured, simulated, predicted, quality of a trained model; the first four in the order of what they prove."""
+"""Closed form, measured, simulated, predicted, quality of a trained model; the first four by what they prove."""
 
 REASONS = ("hardware", "convention", "method", "weights", "evidence", "calibration")
 EVIDENCE = ("primary", "authors", "digitised", "secondary", "recalled")
@@ -144,7 +144,7 @@ def read(path: Path) -> Manifest:
         work=source["work"], where=source["where"], quantity=quantity["name"], unit=quantity["unit"],
         meaning=quantity.get("meaning", ""), configuration=content["configuration"], modes=modes,
         label=tuple(published["label"]), columns=columns, units=dict(zip(columns, published["units"])), rows=rows,
-        set_aside=tuple(_aside(path, number, part, columns) for number, part in enumerate(content.get("set_aside", []))),
+        set_aside=tuple(_aside(path, *part, columns) for part in enumerate(content.get("set_aside", []))),
         inputs=tuple(content.get("inputs", [])), notes=tuple(content.get("notes", [])),
     )  # fmt: skip
     _check_calibration(manifest)

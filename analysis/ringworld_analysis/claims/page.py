@@ -40,7 +40,7 @@ def render(manifests: Sequence[Manifest], rows: Sequence[Verdict]) -> str:
     style = (resources.files("ringworld_analysis") / "page.css").read_text(encoding="utf-8")
     sections = [_section(manifest, [row for row in rows if row.id == manifest.id]) for manifest in manifests]
     return environment.get_template("claims.html.jinja").render(
-        style=style, sections=sections, modes=MODE_NAMES, shown=overview.SHOWN_MODES, quality=_quality(rows)
+        style=style, sections=sections, modes=MODE_NAMES, shown=overview.SHOWN_MODES, quality=_quality(manifests, rows)
     )
 
 
@@ -62,16 +62,19 @@ def _section(manifest: Manifest, rows: Sequence[Verdict]) -> dict[str, Any]:
     return {"manifest": manifest, "parts": parts, "cells": cells, "remark": overview.remark(manifest, found)}
 
 
-def _quality(rows: Sequence[Verdict]) -> dict[str, float]:
-    """Return how far predicted times and rates are from published ones; bounds and losses are not among them."""
+def _quality(manifests: Sequence[Manifest], rows: Sequence[Verdict]) -> dict[str, float]:
+    """Return how far predicted times and rates are from published ones: all that no fit has seen, good or bad.
+
+    Bounds and losses in points of a per cent have no relative error and are not among them.
+    """
+    relative = {one.id for one in manifests if "P" in one.modes and one.modes["P"].rule == "relative"}
     errors = sorted(
-        abs(row.error) for row in rows
-        if row.mode == "P" and row.verdict != NOT_COMPARABLE and ", fitted to " in row.computed_from
-    )  # fmt: skip
+        abs(row.error) for row in rows if row.mode == "P" and row.verdict != NOT_COMPARABLE and row.id in relative
+    )
     if not errors:
         return {"count": 0, "median": math.nan, "ninety": math.nan}
     return {
-        "count": len(errors), "median": errors[len(errors) // 2], "ninety": errors[int(0.9 * (len(errors) - 1))]
+        "count": len(errors), "median": errors[len(errors) // 2], "ninety": errors[math.ceil(0.9 * len(errors)) - 1]
     }  # fmt: skip
 
 

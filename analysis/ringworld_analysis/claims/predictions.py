@@ -111,7 +111,8 @@ def _context_parallel(manifest: Manifest, what: Known, x: Sequence[float]) -> fl
         rate = fitting.interpolate(_kernel(manifest, what.text("pass"), False), tokens) * _TERA
         # With several nodes one hop leaves the node; all ranks wait for it when it is longer than a block.
         hop = keys / (_INFINIBAND if ranks > 8 else _NVLINK)
-        return float(work / closed_forms.balanced_ring(ranks, work / ranks / rate + x[0] * 1e-4, hop) / _TERA)
+        seconds = closed_forms.balanced_ring(ranks, work / ranks / rate + x[0] * 1e-4, hop)
+        return float(work / seconds / _TERA)
     rate = fitting.interpolate(_kernel(manifest, what.text("pass"), causal), min(length, 32768)) * _TERA * x[0]
     queries = 2 * tokens * sizes["heads"] * sizes["head_size"]
     exchanged = (2 * queries + keys) * (2 if backward else 1)
@@ -186,7 +187,8 @@ def _prefill_seconds(manifest: Manifest, new: int, cached: int, ranks: int, x: S
     linear = 2 * sizes["parameters"] * new / (x[0] * _TERA)
     attention = 4 * sizes["layers"] * sizes["hidden_size"] * (new * cached + new * new / 2) / (x[1] * _TERA)
     nodes = ranks // 8
-    return float((linear + attention) / ranks + (sizes["layers"] * nodes * x[2] * 1e-3 if nodes > 1 else 0.0))
+    hops = sizes["layers"] * nodes * x[2] * 1e-3 if nodes > 1 else 0.0
+    return float((linear + attention) / ranks + hops)
 
 
 def _partial_prefill(manifest: Manifest, what: Known, _: Sequence[float]) -> float:
@@ -221,7 +223,7 @@ def _striped_speedup(_: Manifest, what: Known, x: Sequence[float]) -> float:
 # ---- nothing fitted
 
 
-#: Bytes of one device, its FLOP/s and the bytes a second of its slowest hop.
+#: Bytes of memory of one device.
 _DEVICES = {"A100": 80e9, "TPUv3": 16e9, "TPUv4": 32e9, "TPUv5e": 16e9}
 
 
@@ -233,7 +235,7 @@ def _largest_context(_: Manifest, what: Known, __: Sequence[float]) -> float:
 
 def _ring_loss(_: Manifest, what: Known, __: Sequence[float]) -> float:
     flops, link = (
-        (275e12, 268e9) if "TPU" in what.text("hardware") else (312e12, 300e9 if what.count("ranks") == 8 else 12.5e9)
+        (275e12, 45e9) if "TPU" in what.text("hardware") else (312e12, 300e9 if what.count("ranks") == 8 else 12.5e9)
     )
     tokens = what.number("ring_context") / what.count("ranks")
     threshold = closed_forms.overlap_threshold(flops, link)

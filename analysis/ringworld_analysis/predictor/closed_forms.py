@@ -9,7 +9,7 @@ def balanced_ring(ranks: int, block: float, hop: float) -> float:
 
 
 def contiguous_ring(ranks: int, diagonal: float, full: float) -> float:
-    """Return the seconds of a causal ring in contiguous layout with hidden hops: its last rank has a block each step."""
+    """Return the seconds of a causal ring in contiguous layout with hidden hops: the last rank always has a block."""
     return diagonal + (ranks - 1) * full
 
 

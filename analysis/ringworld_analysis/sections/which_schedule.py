@@ -22,7 +22,7 @@ INTRO = (
     "Each point of the sweep with the schedule that was fastest, and those that its repeats do not tell from the "
     "fastest. Beside it stands the schedule that `attention --predict` expects to be fastest, from the plan of each "
     "schedule and the rates of blocks and links alone. Where the two agree, the same prediction can be asked for ranks "
-    "that are not there: `ringworld attention --predict --dry-run --rates FILE --ranks P --schedule ring,all_gather,...`."
+    "that are not there: `ringworld attention --predict --dry-run --rates FILE --ranks P --schedule ring,all_gather`."
 )
 NO_PREDICTION = (
     "Nothing was predicted. Run the sweep with `--predict`: it measures blocks and links, and names the schedule that "
@@ -73,7 +73,8 @@ def section(run: Run) -> Section | None:
     cells = [_cells(choice) for choice in choices]
     missed = frozenset(place for place, choice in enumerate(choices) if choice.predicted and not choice.agrees)
     grid = Grid(
-        "Point by point", names, cells, {"context_length": "token", "step_time": "s", "predicted_time": "s", "loss": "1"},
+        "Point by point", names, cells,
+        {"context_length": "token", "step_time": "s", "predicted_time": "s", "loss": "1"},
         {"level with it": "schedules whose fastest repeat beats the slowest of the fastest schedule",
          "loss": "time of the predicted schedule over the best one, less 1"},
         "Points where the prediction names a schedule that is measurably slower are marked.", missed,
@@ -120,8 +121,8 @@ def _findings(choices: Sequence[Choice]) -> list[Finding]:
     )
     if agreed < len(told):
         text += (
-            f"; whoever follows the prediction loses {formatting.percent(worst.loss)} at most ({worst.predicted} in the "
-            f"place of {worst.fastest})"
+            f"; whoever follows the prediction loses {formatting.percent(worst.loss)} at most ({worst.predicted} in "
+            f"the place of {worst.fastest})"
         )
     return [Finding(f"{text}.", "good" if agreed == len(told) else "warn")]
 
@@ -160,7 +161,7 @@ def _picture(label: str, choices: Sequence[Choice], suffix: str, is_folded: bool
         png, width = drawing.to_png(figure)
     return Picture(
         f"which-schedule{suffix}", f"The fastest schedule, {label}",
-        "Squares: the schedule that was fastest. Dots inside: the one that was predicted; one of the same colour agrees. "
+        "Squares: the schedule that was fastest. Dots inside: the predicted one; a dot of the same colour agrees. "
         "Squares side by side are points of the same length and ring that differ in layout or configuration.",
         "`step_time` and `predicted_time` of `/attention`, by `schedule` and its parameters", png, width, KEY,
         is_folded=is_folded,
