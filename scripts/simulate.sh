@@ -84,7 +84,7 @@ main() {
   smpirun -np "$ranks" -platform "$folder/platform.xml" -hostfile "$folder/hosts" \
     --cfg=network/model:CM02 --cfg=network/crosstraffic:0 --cfg=network/TCP-gamma:1e15 \
     --cfg=smpi/simulate-computation:no --cfg=smpi/privatization:no --cfg=smpi/wtime:0 --cfg=smpi/test:1e-6 \
-    --cfg=smpi/shared-malloc:global --cfg=smpi/shared-malloc-blocksize:1073741824 --cfg=contexts/stack-size:1024 \
+    --cfg=smpi/shared-malloc:global --cfg=smpi/shared-malloc-blocksize:134217728 --cfg=contexts/stack-size:1024 \
     --cfg=smpi/allgather:bruck --cfg=smpi/bcast:binomial_tree --cfg=smpi/allreduce:rdb --cfg=smpi/barrier:ompi_bruck \
     --cfg=smpi/reduce:binomial --log=root.thres:critical \
     "$program" "${command[@]}"
