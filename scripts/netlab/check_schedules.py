@@ -23,7 +23,6 @@ import h5py
 import numpy as np
 
 NETLAB = Path(__file__).resolve().parents[1] / "netlab.sh"
-EXIT_SKIPPED = 77
 HIDDEN_WANTED = 0.9
 #: Time ratios that a formula gives may be missed by this share of them: the link's bucket and TCP are not exact.
 TOLERANCE = 0.1
