@@ -33,7 +33,7 @@ struct Verb {
   int (*run)(const Job&);
 };
 
-constexpr std::array<Verb, 11> verbs{{
+constexpr std::array<Verb, 12> verbs{{
     {"info", "what this build and this machine can do: backends, devices, measured peaks", &run_info},
     {"check", "proves on this machine that every exchange is exact: the first thing to run on a new one", &run_check},
     {"attention", "sweeps ring attention over context lengths, ring sizes and layouts; writes an HDF5 record",
@@ -47,6 +47,8 @@ constexpr std::array<Verb, 11> verbs{{
      &run_generate},
     {"sweep", "runs a grid of the other verbs over ring sizes, context lengths and stage schedules", &run_sweep},
     {"tokenize", "turns pictures and videos into codes of a VQGAN in an HDF5 file, and back", &run_tokenize},
+    {"convert", "writes weights in another format: HDF5, or a folder of safetensors that transformers loads",
+     &run_convert},
     {"score", "runs a checkpoint on tokens of yours: losses, logits, gradients", &run_score},
 }};
 

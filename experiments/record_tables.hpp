@@ -6,23 +6,25 @@
 #include <vector>
 
 #include "experiments/attention/rows.hpp"
+#include "experiments/common/link_rows.hpp"
 #include "experiments/evaluate/rows.hpp"
 #include "experiments/generate/rows.hpp"
-#include "experiments/info/rows.hpp"
 #include "experiments/sweep/rows.hpp"
 #include "experiments/tokenize/rows.hpp"
 #include "io/rank_row.hpp"
 #include "io/schema.hpp"
 #include "tasks/needle/rows.hpp"
 #include "train/rows.hpp"
+#include "train/simulated_rows.hpp"
 #include "vqgan/rows.hpp"
 
 namespace ringworld {
 
-using RecordTables = std::tuple<AttentionRow, SampleRow, OverlapRow, TrainingStepRow, TrainingTermRow, TrainingStageRow,
-                                VqganStepRow, VqganEvaluationRow, NeedleCellRow, PerplexityRow, EvaluationMeasureRow,
-                                EvaluationNeedleRow, EvaluationTextRow, EvaluationRoundTripRow, EvaluationExampleRow,
-                                GenerationRow, SweepPointRow, TokenizedItemRow, TokenizedFrameRow, LinkRow, RankRow>;
+using RecordTables =
+    std::tuple<AttentionRow, SampleRow, OverlapRow, TrainingStepRow, TrainingTermRow, TrainingStageRow,
+               SimulatedStepRow, VqganStepRow, VqganEvaluationRow, NeedleCellRow, PerplexityRow, EvaluationMeasureRow,
+               EvaluationNeedleRow, EvaluationTextRow, EvaluationRoundTripRow, EvaluationExampleRow, GenerationRow,
+               SweepPointRow, TokenizedItemRow, TokenizedFrameRow, LinkRow, RankRow>;
 
 /// Calls `function(std::type_identity<Row>())` for each table.
 template <class Function>

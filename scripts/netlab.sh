@@ -146,11 +146,14 @@ limit_link() {
   done
 }
 
-# With RDMA emulated over TCP, the request for one direction's data queues behind the other direction's data in the
-# same socket: by chance of timing the two directions then run one after the other, and take twice as long. Sent as
-# fragments they always run side by side.
+# A long message is sent only when its receiver has answered that it may come. The answer takes the socket in which the
+# other direction's data lie, and waits behind megabytes of them: by chance of timing the two directions then run one
+# after the other, and take twice as long. Messages of up to 16 MiB are therefore sent at once, as a network card with
+# a queue for each direction would; and longer ones as fragments, not by RDMA emulated over TCP, whose requests wait so
+# for each fragment.
 avoid_serialised_directions() {
   export OMPI_MCA_btl_tcp_flags="${OMPI_MCA_btl_tcp_flags:-send,inplace}"
+  export OMPI_MCA_btl_tcp_eager_limit="${OMPI_MCA_btl_tcp_eager_limit:-16777216}"
 }
 
 # run_on_pair PROGRAM ARGS...: the first half of the ranks on node-a, the others on node-b.

@@ -19,10 +19,15 @@ Runs the program on ranks that SimGrid simulates: all of them in one process, on
                      (scripts/simulate/platforms)
 
   scripts/simulate.sh -n 64 --platform dgx_h100 attention --backend simulated --rates 400e12 --context-length 1M
+  scripts/simulate.sh -n 64 --platform dgx_h100 info --links --backend simulated
+  scripts/simulate.sh -n 64 --platform dgx_h100 train --backend simulated --rates 400e12 --config FILE
 
 What runs is the program itself, its plans and messages; only kernels pass time in place of computing, as --rates says.
 Times are those of the model: links are shared fairly, messages go on while a rank computes, nothing is noisy. So they are a
-bound for a machine, not a measurement, and every row says so.
+bound for a machine, not a measurement, and every row says so. Verbs: attention, train (one step of each stage; it
+trains nothing) and info --links. scripts/simulate/stages.py runs LWM's stages.
+
+Collectives between devices are rings, one through each port of a node, both ways.
 
 Built with the preset `simulated`: scripts/setup.sh --preset simulated. Needs SimGrid (libsimgrid-dev on Debian and Ubuntu,
 `spack install simgrid +smpi`) and a serial HDF5 (libhdf5-dev).
@@ -77,7 +82,11 @@ main() {
   RINGWORLD_PLATFORM=$(basename "$file" .toml)
   RINGWORLD_PLATFORM_DIGEST=$(sha256sum "$file" | cut -c1-16)
   RINGWORLD_DEVICES_PER_NODE=$(sed -nE 's/^devices_per_node *= *([0-9]+).*/\1/p' "$file")
-  export RINGWORLD_PLATFORM RINGWORLD_PLATFORM_DIGEST RINGWORLD_DEVICES_PER_NODE
+  RINGWORLD_PLATFORM_PEAK=$(sed -nE 's/^peak_flops_per_second *= *([0-9.e+]+).*/\1/p' "$file")
+  RINGWORLD_RING_DEVICES=1
+  if grep -Eq '^kind *= *"nodes"' "$file"; then RINGWORLD_RING_DEVICES=$RINGWORLD_DEVICES_PER_NODE; fi
+  export RINGWORLD_PLATFORM RINGWORLD_PLATFORM_DIGEST RINGWORLD_DEVICES_PER_NODE RINGWORLD_PLATFORM_PEAK
+  export RINGWORLD_RING_DEVICES
   # The network: flows share links fairly, without the corrections that SimGrid makes for Gigabit Ethernet and for windows of
   # TCP. Collectives: algorithms that take about P log P messages. Calls of MPI take no time by themselves, and neither does
   # the program's own code. Statics are shared by the ranks: what belongs to a rank is kept apart by the program.

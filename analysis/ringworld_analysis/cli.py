@@ -12,6 +12,11 @@ from ringworld_analysis import __version__
 from ringworld_analysis.errors import InputError
 
 OK, CHECK_FAILED, BAD_INPUT = 0, 1, 2
+#: What the gate measures: a case of the two kernels in which a model spends its time, small enough for short runs.
+DEFAULT_CASES = (
+    ("bench_attention", "^(forward|backward)/host/float32/S:1024/D:64/H:1/threads:1/"),
+    ("bench_matmul", "^host/float32/square/1024x1024x1024/threads:1/"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +69,16 @@ def _history(options: argparse.Namespace) -> int:
     return OK
 
 
+def _gate(options: argparse.Namespace) -> int:
+    from ringworld_analysis import gate
+
+    cases = dict(options.case or DEFAULT_CASES)
+    plan = gate.Plan(cases, options.limit, options.pairs, max(options.pairs, options.most_pairs), options.seconds)
+    judged = gate.judge(options.base, options.candidate, plan)
+    print(gate.render(judged, plan.limit))
+    return CHECK_FAILED if any(each.verdict == gate.FAILING for each in judged) else OK
+
+
 def _roofline(options: argparse.Namespace) -> int:
     from ringworld_analysis import benchmarks, roofline
 
@@ -82,14 +97,33 @@ def _fold(options: argparse.Namespace) -> int:
 
 
 def _claims(options: argparse.Namespace) -> int:
-    from ringworld_analysis.claims import command
+    from ringworld_analysis.claims import command, runner
 
-    print(command.run(options.manifests, options.output, options.page, options.readme))
+    limits = None
+    if options.run:
+        limits = runner.Limits(
+            seconds=options.seconds, only=tuple(options.only or ()), modes=tuple(options.modes.split(",")),
+            program=options.program, simulated=options.simulated, is_busy_allowed=options.allow_busy,
+        )  # fmt: skip
+    outputs = command.Outputs(options.output, options.page, options.readme, options.kernel_rates)
+    print(command.run(options.manifests, options.record, outputs, limits))
     return OK
 
 
-_VERBS = {"report": _report, "compare": _compare, "history": _history, "roofline": _roofline, "fold": _fold,
-          "claims": _claims}  # fmt: skip
+def _platform(options: argparse.Namespace) -> int:
+    from ringworld_analysis import platform
+
+    text = platform.calibrate(options.links, options.bench, options.devices_per_node)
+    try:
+        options.output.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise InputError(f"{options.output}: cannot be written ({problem.strerror})") from problem
+    print(f"{text}-> {options.output}")
+    return OK
+
+
+_VERBS = {"report": _report, "compare": _compare, "history": _history, "gate": _gate, "roofline": _roofline,
+          "fold": _fold, "claims": _claims, "platform": _platform}  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -129,6 +163,22 @@ def _parser() -> argparse.ArgumentParser:
         help="smallest relative change of a level that counts (default 0.02)",
     )  # fmt: skip
 
+    gate = verbs.add_parser(
+        "gate", help="run the benchmarks of two builds in turns; exit code 1 when the second is slower"
+    )
+    gate.add_argument("base", type=Path, metavar="A", help="folder of the reference's programs: build/release/bin")
+    gate.add_argument("candidate", type=Path, metavar="B", help="folder of the programs to judge")
+    gate.add_argument(
+        "--case", type=_case, action="append", metavar="PROGRAM=FILTER",
+        help="cases of a program, such as bench_norm=^forward/host/; may be repeated (default: attention and matmul)",
+    )  # fmt: skip
+    gate.add_argument(
+        "--limit", type=_fraction, default=0.025, metavar="X", help="largest slowdown that passes (default 0.025)"
+    )
+    gate.add_argument("--pairs", type=_count, default=8, help="runs of each build between verdicts (default 8)")
+    gate.add_argument("--most-pairs", type=_count, default=32, help="runs of each build at most (default 32)")
+    gate.add_argument("--seconds", type=float, default=0.1, help="that a run repeats each case (default 0.1)")
+
     roofline = verbs.add_parser("roofline", help="plot the benchmarks of kernels under their measured roofs")
     roofline.add_argument(
         "files", nargs="+", type=Path, metavar="BENCH.json", help="written by bench_* with --benchmark_out=BENCH.json"
@@ -138,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     fold = verbs.add_parser("fold", help="bring what a killed job committed last into the tables of its record")
     fold.add_argument("files", nargs="+", type=Path, metavar="RUN.h5", help="records that no job writes")
 
-    claims = verbs.add_parser("claims", help="judge claims of papers by formula and by prediction")
+    claims = verbs.add_parser("claims", help="judge claims of papers by formula, run, simulation and prediction")
     claims.add_argument(
         "--manifests", type=Path, default=Path("experiments/claims"), metavar="DIR",
         help="folder of *.toml (default experiments/claims)",
@@ -146,7 +196,53 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--output", type=Path, metavar="FILE.h5", help="write every verdict row")
     claims.add_argument("--page", type=Path, metavar="FILE.html", help="write one page with figures")
     claims.add_argument("--readme", type=Path, metavar="FILE.md", help="write the table between its two markers")
+    claims.add_argument(
+        "--record", type=Path, nargs="+", default=[], metavar="RUN.h5",
+        help="records of attention, measured or simulated, that judge before the tables kept in DIR/records",
+    )  # fmt: skip
+    claims.add_argument("--run", action="store_true", help="first run the commands of the manifests that can run here")
+    claims.add_argument(
+        "--seconds", type=float, default=120.0, metavar="S", help="with --run: longest time of a command (default 120)"
+    )
+    claims.add_argument("--only", nargs="+", metavar="ID", help="with --run: these manifests alone")
+    claims.add_argument(
+        "--modes", default="F,M,S", metavar="LIST", help="with --run: these modes alone (default F,M,S)"
+    )
+    claims.add_argument("--allow-busy", action="store_true", help="with --run: measure although others use the cores")
+    claims.add_argument("--program", type=Path, default=Path("build/release/bin/ringworld"), metavar="FILE",
+                        help="program for real ranks (default build/release/bin/ringworld)")  # fmt: skip
+    claims.add_argument("--simulated", type=Path, default=Path("build/simulated/bin/ringworld"), metavar="FILE",
+                        help="program for simulated ranks (default build/simulated/bin/ringworld)")  # fmt: skip
+    claims.add_argument("--kernel-rates", type=Path, metavar="DIR", help="write rates of published kernels as TOML")
+
+    platform = verbs.add_parser("platform", help="write a platform for scripts/simulate.sh from measurements")
+    actions = platform.add_subparsers(dest="action", required=True)
+    calibrate = actions.add_parser("calibrate", help="take its links from hops between real ranks")
+    calibrate.add_argument(
+        "links", nargs="+", type=Path, metavar="LINKS.h5|RATES.toml",
+        help="records of `info --links`: of ranks on one node, of one rank a node; or of `attention --rates-output`",
+    )  # fmt: skip
+    calibrate.add_argument(
+        "--bench", nargs="*", default=[], type=Path, metavar="BENCH.json",
+        help="output of bench_* with --benchmark_out, for the peak of a device",
+    )  # fmt: skip
+    calibrate.add_argument("--devices-per-node", type=int, default=1, metavar="N", help="devices of a node (default 1)")
+    calibrate.add_argument("--output", required=True, type=Path, metavar="FILE.toml", help="platform to write")
     return parser
+
+
+def _case(text: str) -> tuple[str, str]:
+    program, sign, chosen = text.partition("=")
+    if not sign or not chosen:
+        raise argparse.ArgumentTypeError(f"'{text}' is not PROGRAM=FILTER")
+    return program, chosen
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
 
 
 def _fraction(text: str) -> float:

@@ -21,7 +21,7 @@ import numpy as np
 from ringworld_analysis import formatting
 from ringworld_analysis.errors import InputError
 from ringworld_analysis.intervals import FALSE_ALARMS, RatioDraws, draw_ratios, repeats_to_decide
-from ringworld_analysis.reading import ATTENTION, CELLS, SAMPLES, STEPS, VIDEO_NEEDLES, Source
+from ringworld_analysis.reading import ATTENTION, CELLS, SAMPLES, SIMULATED_STEPS, STEPS, VIDEO_NEEDLES, Source
 from ringworld_analysis.table import Column, Row, Table
 
 FAILURES = ("slower", "faster", "not valid", "missing")
@@ -48,6 +48,7 @@ class Measure:
 MEASURES = (
     Measure(ATTENTION, "step_time"),
     Measure(STEPS, "step_time", over="step"),
+    Measure(SIMULATED_STEPS, "step_time"),
     Measure(CELLS, "seconds"),
     Measure(VIDEO_NEEDLES, "seconds"),
 )
@@ -96,6 +97,8 @@ class Outcome:
     repeats_needed: int = 0
     """Repeats that would decide a verdict `noise`; 0 where the verdict is another."""
     reason: str = ""
+    noisy: tuple[str, ...] = ()
+    """Which of A and B ended with a median that is not known to 2 %, as the record says."""
 
     @property
     def ratio(self) -> float:
@@ -224,7 +227,8 @@ def _pair(base: Source, new: Source, before: Table | None, after: Table | None, 
             pairs.append(_Pair(Outcome(point, "not valid", reference.seconds, reason=others[-1].row["reason"])))
         # A point that B measured several times passes when each of them does.
         for timing in _valid(others):
-            outcome = Outcome(point, "", reference.seconds, timing.seconds)
+            noisy = tuple(name for name, each in (("A", reference), ("B", timing)) if each.row.get("noisy"))
+            outcome = Outcome(point, "", reference.seconds, timing.seconds, noisy=noisy)
             pairs.append(_Pair(outcome, is_compared=True, draws=draw_ratios(reference.repeats, timing.repeats)))
     pairs += [
         _Pair(Outcome(point, "new", measured=timings[-1].seconds))

@@ -46,7 +46,7 @@ def to_data(comparisons: Sequence[Comparison], limits: Limits) -> DataSet:
     """Return the comparison as a data set; a column that is no key of a table is empty in its rows."""
     keys = list(dict.fromkeys(name for comparison in comparisons for name in comparison.keys))
     names = ("table", *keys, "column", "reference", "lower", "upper", "unit", "measured", "ratio", "ratio_low",
-             "ratio_high", "repeats_needed", "verdict", "reason")  # fmt: skip
+             "ratio_high", "repeats_needed", "verdict", "noisy", "reason")  # fmt: skip
     rows = []
     for comparison in comparisons:
         for outcome in comparison.outcomes:
@@ -54,7 +54,8 @@ def to_data(comparisons: Sequence[Comparison], limits: Limits) -> DataSet:
             numbers = (outcome.measured, outcome.ratio, *(outcome.interval or (math.nan, math.nan)))
             rows.append([comparison.measure.table, *(point.get(name, "") for name in keys), comparison.measure.column,
                          _number(outcome.reference), limits.lower, limits.upper, UNIT, *map(_number, numbers),
-                         outcome.repeats_needed or "", outcome.verdict, outcome.reason])  # fmt: skip
+                         outcome.repeats_needed or "", outcome.verdict, " ".join(outcome.noisy),
+                         outcome.reason])  # fmt: skip
     return DataSet("compare", names, rows)
 
 
@@ -105,6 +106,8 @@ def _cells(outcome: Outcome) -> list[str]:
     verdict = outcome.verdict
     if outcome.repeats_needed:
         verdict += f": about {outcome.repeats_needed} repeats would decide"
+    if outcome.noisy:
+        verdict += f" (noisy: {' and '.join(outcome.noisy)})"
     if outcome.reason:
         verdict += f": {outcome.reason}"
     return [

@@ -34,10 +34,12 @@ MEASURES, VIDEO_NEEDLES = "/evaluation/measures", "/evaluation/needles"
 HELD_OUT_TEXT, ROUND_TRIP, EXAMPLES = "/evaluation/text", "/evaluation/round_trip", "/evaluation/examples"
 EXAMPLE_FRAMES = "/evaluation/frames"
 EVALUATION_TABLES = (MEASURES, VIDEO_NEEDLES, HELD_OUT_TEXT, ROUND_TRIP, EXAMPLES)
+#: The table of `ringworld train --backend simulated`: steps whose time is simulated.
+SIMULATED_STEPS = "/training/simulated"
 #: The table of `ringworld info --links`.
 LINKS = "/links"
 #: A record with one of these needs no /attention.
-OTHER_TABLES = (STEPS, TERMS, STAGES, CELLS, PERPLEXITY, *EVALUATION_TABLES, LINKS)
+OTHER_TABLES = (STEPS, TERMS, STAGES, CELLS, PERPLEXITY, *EVALUATION_TABLES, LINKS, SIMULATED_STEPS)
 
 #: Columns of /attention without which there is nothing to report.
 REQUIRED_ATTENTION_COLUMNS = (
@@ -218,10 +220,11 @@ SCHEDULE_BEFORE: dict[str, str | int | bool] = {
 }  # fmt: skip
 
 
-#: The same of the columns that tell simulated rows.
-SIMULATION_BEFORE: dict[str, str | int | bool] = {
-    "simulated": False, "rates": "", "rates_digest": "", "platform": "", "platform_digest": ""
-}  # fmt: skip
+#: The same of the columns that tell simulated rows, by table.
+SIMULATION_BEFORE: dict[str, dict[str, str | int | bool]] = {
+    ATTENTION: {"simulated": False, "rates": "", "rates_digest": "", "platform": "", "platform_digest": ""},
+    LINKS: {"simulated": False, "platform": "", "platform_digest": ""},
+}
 
 
 def _to_table(dataset: h5py.Dataset) -> Table:
@@ -236,12 +239,13 @@ def _to_table(dataset: h5py.Dataset) -> Table:
         if "roles" in dataset.attrs
         else roles.before_roles(str(dataset.name), columns)
     )
-    if "layout" in columns:
-        of_table = SIMULATION_BEFORE if dataset.name == ATTENTION else {}
-        for name, before in (SCHEDULE_BEFORE | of_table).items():
-            if name not in columns:
-                columns[name] = np.full(len(data), before)
-                of_columns[name] = roles.KEY
+    before_columns: dict[str, str | int | bool] = SCHEDULE_BEFORE if "layout" in columns else {}
+    if dataset.name in SIMULATION_BEFORE:
+        before_columns = before_columns | SIMULATION_BEFORE[dataset.name]
+    for name, before in before_columns.items():
+        if name not in columns:
+            columns[name] = np.full(len(data), before)
+            of_columns[name] = roles.KEY
     units, meanings = (_renamed(_described(dataset, name), old_names) for name in ("units", "meanings"))
     return Table(columns, units, meanings, of_columns)
 

@@ -83,7 +83,8 @@ def _findings(run: Run, sections: list[Section]) -> list[Finding]:
         first = Finding(f"{counts}; the other {invalid} and the reasons are listed below and never plotted.", "warn")
     else:
         first = Finding(f"{counts}: each result was checked against exact attention.", "good")
-    found = [first, *_simulated_findings(run), *(finding for part in sections for finding in part.findings)]
+    found = [first, *_simulated_findings(run), *_noisy_findings(run)]
+    found += [finding for part in sections for finding in part.findings]
     if run.repeated_points:
         found.append(
             Finding(
@@ -115,6 +116,24 @@ def _simulated_findings(run: Run) -> list[Finding]:
             "was checked.", "warn",
         )
     ]  # fmt: skip
+
+
+def _noisy_findings(run: Run) -> list[Finding]:
+    """Say which medians are not known well."""
+    if "noisy" not in run.attention or not len(run.attention):
+        return []
+    rows = run.attention.take(run.attention["noisy"].astype(bool))
+    if not len(rows):
+        return []
+    counted = formatting.counted(len(rows), "row")
+    return [
+        Finding(
+            f"**{counted} of {len(run.attention)} {'is' if len(rows) == 1 else 'are'} noisy**: the median of the "
+            "repeats is not known to 2 %. `--repeats auto` with a longer `--repeat-seconds`, or a quieter machine, "
+            "tells it better.",
+            "warn",
+        )
+    ]
 
 
 def _other_finding(run: Run) -> Finding:

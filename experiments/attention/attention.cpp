@@ -27,6 +27,7 @@
 #include "experiments/attention/prediction.hpp"
 #include "experiments/attention/rows.hpp"
 #include "experiments/common/cpu_sharing.hpp"
+#include "experiments/common/figures_of_merit.hpp"
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/common/job_files.hpp"
@@ -34,6 +35,7 @@
 #include "experiments/common/progress.hpp"
 #include "experiments/common/run_record.hpp"
 #include "io/console_table.hpp"
+#include "io/csv_table.hpp"
 #include "perf/peak.hpp"
 
 namespace ringworld {
@@ -101,11 +103,34 @@ std::string describe_result(const AttentionRow& row) {
   if (row.step_time == 0 || !row.valid) {
     return fmt::format("{}: {}", name, row.reason.view());
   }
-  return fmt::format("{}: {}s, {}FLOP/s a rank, {:.1f} % of peak, error {:.1e}", name, with_si_prefix(row.step_time),
-                     with_si_prefix(row.flops_per_second_per_rank), 100 * row.mfu_measured_peak, row.error);
+  return fmt::format("{}: {}s{}, {}FLOP/s a rank, {:.1f} % of peak, error {:.1e}", name, with_si_prefix(row.step_time),
+                     row.noisy ? " (noisy)" : "", with_si_prefix(row.flops_per_second_per_rank),
+                     100 * row.mfu_measured_peak, row.error);
 }
 
-void print_summary(const std::vector<AttentionRow>& rows, const std::string& output) {
+FigureOfMerit figure_of(const AttentionRow& row) {
+  const auto whole = [](std::int64_t value) { return fmt::format("{}", value); };
+  return {.name = "attention_rate",
+          .value = row.flops_per_second_per_rank,
+          .unit = "FLOP/s",
+          .keys = {{"context_length", whole(row.context_length)},
+                   {"ranks", whole(row.ranks)},
+                   {"schedule", describe(schedule_of(row))},
+                   {"layout", std::string(row.layout.view())},
+                   {"pass", std::string(row.pass.view())},
+                   {"backend", std::string(row.backend.view())},
+                   {"dtype", std::string(row.dtype.view())},
+                   {"heads", whole(row.heads)},
+                   {"head_size", whole(row.head_size)},
+                   {"threads", whole(row.threads)},
+                   {"seconds", fmt::format("{:.6g}", row.step_time)},
+                   {"repeats", whole(row.repeats_done)},
+                   {"noisy", row.noisy ? "yes" : "no"},
+                   {"joules", row.energy > 0 ? fmt::format("{:.6g}", row.energy) : "not available"}},
+          .is_valid = row.valid};
+}
+
+void print_summary(const std::vector<AttentionRow>& rows, const std::string& output, bool is_csv) {
   std::vector<std::string_view> columns{"context_length", "ranks", "schedule"};
   const auto show_if_used = [&](std::string_view column, auto member, auto usual) {
     if (std::ranges::any_of(rows, [&](const AttentionRow& row) { return row.*member != usual; })) {
@@ -116,11 +141,12 @@ void print_summary(const std::vector<AttentionRow>& rows, const std::string& out
   show_if_used("window", &AttentionRow::window, 0);
   show_if_used("head_groups", &AttentionRow::head_groups, 1);
   show_if_used("trim", &AttentionRow::trim, false);
-  for (const std::string_view column : {"layout", "pass", "step_time", "flops_per_second_per_rank", "mfu_measured_peak",
-                                        "peak_bytes", "error", "valid"}) {
-    columns.push_back(column);
-  }
-  fmt::print("{}", console_table(std::span<const AttentionRow>(rows), columns));
+  columns.insert(columns.end(), {"layout", "pass", "step_time"});
+  show_if_used("noisy", &AttentionRow::noisy, false);
+  columns.push_back("flops_per_second_per_rank");
+  show_if_used("energy", &AttentionRow::energy, 0.0);
+  columns.insert(columns.end(), {"mfu_measured_peak", "peak_bytes", "error", "valid"});
+  fmt::print("{}", text_table(std::span<const AttentionRow>(rows), columns, is_csv));
   fmt::print("{} points, {} valid -> {}\n", rows.size(), std::ranges::count_if(rows, &AttentionRow::valid), output);
   std::fflush(stdout);
 }
@@ -214,15 +240,14 @@ void say_what_is_left_out(const Communicator& world, const SweepPoints& sweep) {
 /// Collective over the job; the root prints.
 void draw_plans(const Communicator& world, const SweepOptions& values) {
   std::vector<int> nodes = nodes_of(world);
-  nodes.resize(std::max(nodes.size(),
-                        static_cast<std::size_t>(std::max<std::int64_t>(0, *std::ranges::max_element(values.ranks)))),
-               nodes.back());
-  if (values.ranks_per_node > 0) {
-    for (std::size_t rank = 0; rank < nodes.size(); ++rank) {
-      const auto place = static_cast<std::int64_t>(rank);
-      nodes[rank] = static_cast<int>(place - place % values.ranks_per_node);
-    }
+  const auto most = std::max(
+      nodes.size(), static_cast<std::size_t>(std::max<std::int64_t>(0, *std::ranges::max_element(values.ranks))));
+  const auto of_node =
+      static_cast<int>(values.ranks_per_node > 0 ? values.ranks_per_node : given_ranks_per_node().value_or(0));
+  if (of_node > 0) {
+    nodes = nodes_of_equal_size(static_cast<int>(most), of_node);
   }
+  nodes.resize(most, nodes.back());
   SweepPoints sweep;
   on_every_rank(world, [&] { sweep = make_points(values, nodes); });
   say_what_is_left_out(world, sweep);
@@ -242,7 +267,8 @@ void draw_plans(const Communicator& world, const SweepOptions& values) {
     return;
   }
   for (const SweepPoint& point : sweep.points) {
-    text += (text.empty() ? "" : "\n") + draw_plan(point);
+    text += text.empty() ? "" : "\n";
+    text += draw_plan(point);
   }
   fmt::print("{}", text);
   std::fflush(stdout);
@@ -288,6 +314,11 @@ int run_attention(const Job& job) {
 
   std::map<std::tuple<std::int64_t, DType, int, DeviceKind>, MeasuredPeak> peaks;
   Predictor predictor(values);
+  on_root(world, [&] {
+    if (record.has(LinkRow::path)) {
+      predictor.use_links(record.rows<LinkRow>());
+    }
+  });
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
   bool is_stopped = false;
   for (const SweepPoint& point : points) {
@@ -331,14 +362,19 @@ int run_attention(const Job& job) {
   on_root(world, [&] { predictor.write_rates(); });
   PointVerdicts verdicts;
   on_root(world, [&] {
+    std::vector<FigureOfMerit> figures;
     for (const SweepPoint& point : points) {
       const AttentionRow* const row = record.find(describe_point(point, values));
       verdicts.count(row == nullptr ? Outcome::interrupted : outcome_of(*row));
+      if (row != nullptr) {
+        figures.push_back(figure_of(*row));
+      }
     }
-    print_summary(record.rows<AttentionRow>(), values.output);
+    print_summary(record.rows<AttentionRow>(), values.output, values.csv);
     if (values.predict) {
       fmt::print("{}", prediction_table(record.rows<AttentionRow>()));
     }
+    print_figures(figures);
     verdicts.print_advice();
   });
   if (is_stopped) {

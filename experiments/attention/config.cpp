@@ -3,13 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "core/error.hpp"
 #include "experiments/attention/point.hpp"
+#include "experiments/common/configuration_files.hpp"
+#include "experiments/common/csv_flag.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/run_flags.hpp"
+#include "experiments/common/used_values.hpp"
 #include "io/row_keys.hpp"
 #include "sequence/plan_cost.hpp"
 #include "sequence/schedule_check.hpp"
@@ -29,7 +31,9 @@ void check_scalars(const SweepOptions& values) {
   require_positive("--kv-heads", values.kv_heads, 0);
   require_positive("--batch", values.batch, 1);
   require_positive("--threads", values.threads, 1);
-  require_positive("--repeats", {values.repeats}, 1);
+  require_positive("--repeats", {values.repeats.is_automatic ? 1 : values.repeats.count}, 1);
+  require_input(values.repeat_seconds >= 0,
+                fmt::format("--repeat-seconds: {} must not be negative", values.repeat_seconds));
   require_positive("--probe-repeats", {values.probe_repeats}, 1);
   require_positive("--gemm-extent", {values.gemm_extent}, 1);
   require_positive("--warmup", {values.warmup}, 0);
@@ -56,40 +60,6 @@ void check_kernel(const SweepPoint& point) {
   const auto kernel =
       make_block_attention(point.plan.backend, {.head_size = problem.head_size, .threads = point.plan.threads});
 }
-
-/// Which values of the lists are in a point, and which only in combinations that no schedule can run.
-class UsedValues {
- public:
-  using Names = std::vector<std::string>;
-
-  void use(const Names& names) {
-    for (const std::string& name : names) {
-      why_not_[name].clear();
-    }
-  }
-
-  void leave_out(const Names& names, const std::string& reason) {
-    first_ = left_out_++ == 0 ? reason : first_;
-    for (const std::string& name : names) {
-      why_not_.try_emplace(name, reason);
-    }
-  }
-
-  [[nodiscard]] std::int64_t left_out() const { return left_out_; }
-  [[nodiscard]] const std::string& first_of_left_out() const { return first_; }
-
-  /// @throws Error(bad_input) when a value is in no point.
-  void require_all() const {
-    for (const auto& [name, reason] : why_not_) {
-      require_input(reason.empty(), reason);
-    }
-  }
-
- private:
-  std::map<std::string, std::string> why_not_;  // empty: it is in a point
-  std::int64_t left_out_ = 0;
-  std::string first_;
-};
 
 /// The values of a combination by which a schedule may not be able to run it.
 UsedValues::Names names_of_values(const SweepPoint& point, const Schedule& schedule) {
@@ -180,7 +150,10 @@ void declare(Options& options, SweepOptions& values) {
   options.add("gemm-extent", values.gemm_extent, "",
               "largest extent of the square matrix products that measure the peak of a device with memory of its own");
   options.add("warmup", values.warmup, "", "untimed passes before the timed ones");
-  options.add("repeats", values.repeats, "", "timed passes a point");
+  options.add("repeats", values.repeats, "",
+              "timed passes a point; auto: until the 95 % interval of their median is within 2 % of it, 5 at least, or "
+              "--repeat-seconds have passed");
+  options.add("repeat-seconds", values.repeat_seconds, "s", "time for the automatic repeats of a point");
   options.add(
       "time-limit", values.time_limit, "s",
       "time for one point, which is then cut short; where a device stands still 15 s longer, the job ends with a row; "
@@ -207,10 +180,12 @@ void declare(Options& options, SweepOptions& values) {
   options.add("overlap", values.overlap, "",
               "share of the shorter of compute and communication that the longer one hides, for predictions; a point "
               "with an overlap probe takes its own");
-  options.add("ranks-per-node", values.ranks_per_node, "rank", "ranks of each node of a dry run; 0 = those of the job");
+  options.add("ranks-per-node", values.ranks_per_node, "rank",
+              "ranks of each node of a dry run; 0 = those of the job, or RINGWORLD_RANKS_PER_NODE");
   declare(options, RunFlag::resume, values.resume);
   declare(options, RunFlag::retry_failed, values.retry_failed);
   declare(options, RunFlag::output, values.output);
+  declare_csv(options, values.csv);
   options.allow_config_file();
 }
 
@@ -276,6 +251,21 @@ SweepPoints make_points(const SweepOptions& values, const std::vector<int>& node
   sweep.left_out = used.left_out();
   sweep.first_of_left_out = used.first_of_left_out();
   return sweep;
+}
+
+void check_attention(const std::string& configuration, const Schedule& schedule, std::int64_t ranks) {
+  SweepOptions values;
+  Options options("attention", "");
+  declare(options, values);
+  static_cast<void>(options.parse({"--config", configuration}));
+  values.ranks = {ranks};
+  values.schedule = {schedule.kind};
+  values.ulysses = {schedule.ulysses};
+  values.window = {schedule.window};
+  values.head_groups = {schedule.head_groups};
+  values.trim = {schedule.is_trimmed};
+  // As if all ranks shared a node: the window of a node then fits whenever any does.
+  static_cast<void>(make_points(values, std::vector<int>(static_cast<std::size_t>(ranks))));
 }
 
 }  // namespace ringworld

@@ -10,6 +10,7 @@
 #include "experiments/common/names.hpp"
 #include "experiments/common/options.hpp"
 #include "experiments/common/point_data.hpp"
+#include "experiments/common/repeats.hpp"
 #include "experiments/common/simulation.hpp"
 #include "sequence/port.hpp"
 #include "sequence/sequence_attention.hpp"
@@ -44,7 +45,8 @@ struct SweepOptions {
   std::int64_t probe_repeats = 3;
   std::int64_t gemm_extent = 8192;
   std::int64_t warmup = 1;
-  std::int64_t repeats = 5;
+  Repeats repeats;
+  double repeat_seconds = 2;
   double time_limit = 0;
   std::int64_t memory_limit = 0;
   std::int64_t seed = 1;
@@ -58,6 +60,7 @@ struct SweepOptions {
   std::int64_t ranks_per_node = 0;  // of a dry run; 0: as the job's
   bool resume = false;
   bool retry_failed = false;
+  bool csv = false;
   std::string output = "ringworld-attention.h5";
 };
 

@@ -21,9 +21,11 @@
 #include "experiments/attention/overlap_probe.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/point_data.hpp"
+#include "experiments/common/repeats.hpp"
 #include "experiments/common/sampled_check.hpp"
 #include "io/outcome.hpp"
 #include "kernels/attention/cost.hpp"
+#include "perf/energy_meter.hpp"
 #include "perf/peak.hpp"
 #include "perf/resident_memory.hpp"
 #include "perf/samples.hpp"
@@ -78,6 +80,7 @@ struct Timings {
   std::vector<double> slowest;     ///< of each repeat
   std::vector<SampleRow> samples;  ///< of each repeat and rank
   SequenceTraffic traffic;         ///< of this rank in the last pass
+  double energy = 0;               ///< of a pass on all nodes; 0: not available
   bool has_timed_out = false;
 };
 
@@ -108,17 +111,53 @@ class GpuSampler {
   std::optional<GpuMonitor> monitor_;
 };
 
-Timings time_passes(const Communicator& ring, PointData& data, const SweepOptions& values) {
+/// The energy of the nodes of a ring: one rank of each node reads its counters.
+class RingEnergy {
+ public:
+  RingEnergy(const Communicator& ring, const std::vector<int>& nodes) : ring_(ring) {
+    if (nodes[static_cast<std::size_t>(ring.rank())] == ring.rank()) {
+      meter_.emplace();
+    }
+  }
+
+  void read() {
+    if (meter_.has_value()) {
+      meter_->read();
+    }
+  }
+
+  /// J since the beginning; 0 when some node does not tell. Collective.
+  [[nodiscard]] double joules() const {
+    const double mine = meter_.has_value() ? meter_->joules().value_or(std::numeric_limits<double>::quiet_NaN()) : 0;
+    const double all = ring_.all_reduce(mine, Reduction::sum);
+    return std::isnan(all) ? 0 : all;
+  }
+
+ private:
+  Communicator ring_;
+  std::optional<EnergyMeter> meter_;
+};
+
+Timings time_passes(const Communicator& ring, const SweepPoint& point, PointData& data, const SweepOptions& values) {
   Timings timings;
+  std::optional<RingEnergy> energy;
+  // Simulated time has no spread.
+  const bool is_exact = are_ranks_simulated() && values.repeats.is_automatic;
+  const Repeats wanted = is_exact ? Repeats(1) : values.repeats;
   const GpuSampler sampler(data.memory());
   Stream& compute = device(data.memory()).compute_stream();
   const auto has_missed = [&] { return !ring.all_agree(!data.attention().has_missed_deadline()); };
   if (data.options().pass == AttentionPass::backward) {
     data.attention().forward(data.forward());
   }
-  for (std::int64_t repeat = -values.warmup; repeat < values.repeats; ++repeat) {
+  // Every rank holds the samples of all, so that all end together.
+  for (std::int64_t repeat = -values.warmup;
+       repeat < 0 || !has_enough_repeats(wanted, values.repeat_seconds, timings.slowest); ++repeat) {
     compute.synchronize();
     ring.barrier();
+    if (repeat == 0) {
+      energy.emplace(ring, point.nodes);
+    }
     const double start = now_seconds();
     timings.traffic = run_pass(data);
     compute.synchronize();
@@ -137,7 +176,9 @@ Timings time_passes(const Communicator& ring, PointData& data, const SweepOption
     }
     timings.samples.insert(timings.samples.end(), samples.begin(), samples.end());
     timings.slowest.push_back(std::ranges::max(samples, {}, &SampleRow::seconds).seconds);
+    energy->read();
   }
+  timings.energy = energy->joules() / static_cast<double>(timings.slowest.size());
   return timings;
 }
 
@@ -150,6 +191,8 @@ void fill_timings(AttentionRow& row, const Timings& timings, const MeasuredPeak&
   row.step_time = summary.median;
   row.step_time_min = summary.min;
   row.step_time_max = summary.max;
+  row.noisy = is_noisy(timings.slowest);
+  row.energy = timings.energy;
   const double flop = row.causal ? row.flop_causal : row.flop_full;
   row.flops_per_second_per_rank = flop / summary.median / static_cast<double>(row.ranks);
   row.peak_flops_per_second = peak.flops_per_second;
@@ -259,7 +302,7 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
 
   const Timings timings = [&] {
     const std::optional<Patience> patience = patience_of(values);
-    return time_passes(ring, *data, values);
+    return time_passes(ring, point, *data, values);
   }();
   result.samples = timings.samples;
   fill_timings(row, timings, peak);
@@ -274,9 +317,10 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   row.wire_bytes = ring.all_reduce(sent.bytes(), Reduction::sum);
   row.wire_bytes_between_nodes = ring.all_reduce(sent.bytes_between_nodes(), Reduction::sum);
   if (timings.has_timed_out && row.probe_wrong_rows == 0) {
-    conclude(
-        row, Outcome::timeout,
-        fmt::format("timeout after {} s, {} of {} repeats done", values.time_limit, row.repeats_done, values.repeats));
+    const std::string wanted =
+        values.repeats.is_automatic ? std::string("automatic") : fmt::format("{}", values.repeats.count);
+    conclude(row, Outcome::timeout,
+             fmt::format("timeout after {} s, {} of {} repeats done", values.time_limit, row.repeats_done, wanted));
     return;
   }
   if (is_simulated) {
@@ -382,7 +426,7 @@ AttentionRow describe_point(const SweepPoint& point, const SweepOptions& values)
   row.inputs = name_of(point.inputs);
   row.error_tolerance = sampled_tolerance(problem).largest;
   row.lse_error_tolerance = sampled_tolerance(problem).lse;
-  row.repeats = values.repeats;
+  row.repeats = values.repeats.count;
   row.seed = values.seed;
   row.memory_limit = values.memory_limit;
   row.time_limit = values.time_limit;

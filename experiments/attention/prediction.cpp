@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <set>
 #include <utility>
 
 #include "core/error.hpp"
@@ -25,15 +26,29 @@ LinkTime link_time(const RateTable& table, LinkLevel level, Figure figure, Port 
   return {.latency = link.latency, .bytes_per_second = link.bytes_per_second.*figure, .port = port};
 }
 
-PlanRates plan_rates(const RateTable& table, Figure figure, Port port, double overlap, bool* is_extrapolated) {
+/// What a pass is timed with.
+struct Ground {
+  const RateTable& table;
+  const CollectiveRates& collectives;
+  Port port;
+  double overlap;
+};
+
+PlanRates plan_rates(const Ground& ground, Figure figure, bool* is_extrapolated) {
+  const RateTable& table = ground.table;
   PlanRates rates;
   rates.block_seconds = block_seconds_of(table, figure, is_extrapolated);
   rates.node = link_time(table, LinkLevel::node, figure, Port::rank);
-  rates.network = link_time(table, LinkLevel::network, figure, port);
+  rates.network = link_time(table, LinkLevel::network, figure, ground.port);
+  for (std::size_t motion = 0; motion < group_motion_count; ++motion) {
+    if (const auto& measured = ground.collectives[motion]; measured.has_value()) {
+      rates.groups[motion] = {.latency = measured->latency, .bytes_per_second = measured->bytes_per_second.*figure};
+    }
+  }
   if (table.memory_bytes_per_second.value > 0) {
     rates.memory_bytes_per_second = table.memory_bytes_per_second.*figure;
   }
-  rates.overlap = overlap;
+  rates.overlap = ground.overlap;
   return rates;
 }
 
@@ -63,8 +78,7 @@ void Predictor::predict(const SweepPoint& point, double overlap, AttentionRow& r
   require(given_.has_value(), "predictions without a run need rates");
   require_input(point.ranks == 1 || !given_->links.empty(),
                 fmt::format("{} has no [[link]]: give --link", values_.rates));
-  fill_prediction(point, *given_, fmt::format("{}, digest {:016x}", values_.rates, given_->digest()), values_.port,
-                  overlap, row);
+  fill(point, *given_, fmt::format("{}, digest {:016x}", values_.rates, given_->digest()), overlap, row);
 }
 
 void Predictor::measure_and_predict(const Communicator& ring, const SweepPoint& point, PointResult& result) {
@@ -87,8 +101,8 @@ void Predictor::measure_and_predict(const Communicator& ring, const SweepPoint& 
   use_given_link(values_, measured.table);
   measured.table.source = {
       .machine = {}, .dtype = std::string(name_of(point.plan.problem.dtype)), .date = {}, .record = values_.output};
-  fill_prediction(point, measured.table, fmt::format("measured in this run, digest {:016x}", measured.table.digest()),
-                  values_.port, overlap, result.row);
+  fill(point, measured.table, fmt::format("measured in this run, digest {:016x}", measured.table.digest()), overlap,
+       result.row);
 }
 
 void Predictor::write_rates() const {
@@ -98,6 +112,34 @@ void Predictor::write_rates() const {
   std::ofstream file(values_.rates_output);
   file << measured_.rbegin()->second.table.to_toml();
   require_input(file.good(), fmt::format("--rates-output: cannot write {}", values_.rates_output));
+}
+
+void Predictor::fill(const SweepPoint& point, const RateTable& table, std::string from, double overlap,
+                     AttentionRow& row) const {
+  const TimedPass pass = timed_pass_of(point);
+  const std::int64_t nodes = std::ssize(std::set<int>(point.nodes.begin(), point.nodes.end()));
+  const CollectiveRates collectives = collective_rates(links_, row, nodes);
+  if (std::ranges::any_of(collectives, [](const auto& measured) { return measured.has_value(); })) {
+    from += "; collectives as in /links";
+  }
+  const Ground ground{.table = table, .collectives = collectives, .port = values_.port, .overlap = overlap};
+  bool is_extrapolated = false;
+  const PassTime time = time_pass(pass, plan_rates(ground, &MeasuredRate::value, &is_extrapolated));
+  row.predicted_time = time.seconds;
+  row.predicted_low = time_pass(pass, plan_rates(ground, &MeasuredRate::highest, nullptr)).seconds;
+  row.predicted_high = time_pass(pass, plan_rates(ground, &MeasuredRate::lowest, nullptr)).seconds;
+  row.predicted_overlap = overlap;
+  row.predicted_extrapolated = is_extrapolated;
+  row.predicted_from = std::string_view(from);
+  const auto ranks = static_cast<double>(point.ranks);
+  row.block_flops_per_second = flop_of_row(row) / time.compute_of_all;
+  if (point.ranks > 1) {
+    const bool has_network = std::ranges::any_of(point.nodes, [&](int node) { return node != point.nodes.front(); });
+    row.link_bytes_per_second = table.link(has_network ? LinkLevel::network : LinkLevel::node).bytes_per_second.value;
+    row.roofline_tokens = static_cast<double>(row.tokens_per_rank) *
+                          (static_cast<double>(row.wire_bytes_model) / ranks / row.link_bytes_per_second) /
+                          time.compute;
+  }
 }
 
 double overlap_of(const OverlapProbe& probe) {
@@ -114,28 +156,6 @@ double overlap_of(const OverlapProbe& probe) {
     hidden += std::clamp(compute + transfer - probe.t_both[index], 0.0, least);
   }
   return shorter > 0 ? hidden / shorter : 1;
-}
-
-void fill_prediction(const SweepPoint& point, const RateTable& table, const std::string& from, Port port,
-                     double overlap, AttentionRow& row) {
-  const TimedPass pass = timed_pass_of(point);
-  bool is_extrapolated = false;
-  const PassTime time = time_pass(pass, plan_rates(table, &MeasuredRate::value, port, overlap, &is_extrapolated));
-  row.predicted_time = time.seconds;
-  row.predicted_low = time_pass(pass, plan_rates(table, &MeasuredRate::highest, port, overlap, nullptr)).seconds;
-  row.predicted_high = time_pass(pass, plan_rates(table, &MeasuredRate::lowest, port, overlap, nullptr)).seconds;
-  row.predicted_overlap = overlap;
-  row.predicted_extrapolated = is_extrapolated;
-  row.predicted_from = std::string_view(from);
-  const auto ranks = static_cast<double>(point.ranks);
-  row.block_flops_per_second = flop_of_row(row) / time.compute_of_all;
-  if (point.ranks > 1) {
-    const bool has_network = std::ranges::any_of(point.nodes, [&](int node) { return node != point.nodes.front(); });
-    row.link_bytes_per_second = table.link(has_network ? LinkLevel::network : LinkLevel::node).bytes_per_second.value;
-    row.roofline_tokens = static_cast<double>(row.tokens_per_rank) *
-                          (static_cast<double>(row.wire_bytes_model) / ranks / row.link_bytes_per_second) /
-                          time.compute;
-  }
 }
 
 std::string prediction_table(std::span<const AttentionRow> rows) {

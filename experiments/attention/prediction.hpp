@@ -6,8 +6,11 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "comm/communicator.hpp"
+#include "experiments/attention/collective_rates.hpp"
 #include "experiments/attention/config.hpp"
 #include "experiments/attention/point.hpp"
 #include "experiments/attention/rows.hpp"
@@ -20,6 +23,10 @@ class Predictor {
   /// Reads the file of rates, when there is one.
   /// @throws Error(bad_input) when it is wrong
   explicit Predictor(const SweepOptions& values);
+
+  /// From now on collectives take the times that these rows say, where they are of a job like that of the point; else
+  /// those of hops. Rows are wanted on the root, which records what is predicted.
+  void use_links(std::vector<LinkRow> rows) { links_ = std::move(rows); }
 
   /// Predicts from the rates that were given, whatever runs.
   /// @param overlap  of compute and communication
@@ -39,17 +46,17 @@ class Predictor {
     RateTable table;
   };
 
+  /// The predicted columns of a row.
+  void fill(const SweepPoint& point, const RateTable& table, std::string from, double overlap, AttentionRow& row) const;
+
   const SweepOptions& values_;
   std::optional<RateTable> given_;
+  std::vector<LinkRow> links_;
   std::map<std::tuple<std::int64_t, Backend, DType, int>, Measured> measured_;  // by ranks, and what computes
 };
 
 /// The share of the shorter of compute and transfer that a probe found hidden, over all hops.
 [[nodiscard]] double overlap_of(const OverlapProbe& probe);
-
-/// The predicted columns of a row from this table.
-void fill_prediction(const SweepPoint& point, const RateTable& table, const std::string& from, Port port,
-                     double overlap, AttentionRow& row);
 
 /// Predicted beside measured, for people; a dry run has no measured time.
 [[nodiscard]] std::string prediction_table(std::span<const AttentionRow> rows);

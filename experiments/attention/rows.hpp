@@ -41,6 +41,7 @@ struct AttentionRow : ScheduleColumns {
   FixedString<24> platform_digest;
   std::int64_t repeats = 0;
   std::int64_t repeats_done = 0;
+  bool noisy = false;
   double step_time = 0;
   double step_time_min = 0;
   double step_time_max = 0;
@@ -52,6 +53,7 @@ struct AttentionRow : ScheduleColumns {
   double nominal_flops_per_second = 0;
   double mfu_nominal_peak = 0;
   double tokens_per_second = 0;
+  double energy = 0;
   double layout_efficiency_bound = 0;
   std::int64_t hops = 0;
   std::int64_t hops_model = 0;
@@ -125,9 +127,14 @@ struct AttentionRow : ScheduleColumns {
             Field{"platform", &R::platform, Role::key, "",
                   "network of simulated ranks (scripts/simulate.sh); empty where ranks are processes"},
             Field{"platform_digest", &R::platform_digest, Role::key, "", "digest of its description"},
-            Field{"repeats", &R::repeats, Role::key, "", "timed repeats that were asked for"},
+            Field{"repeats", &R::repeats, Role::key, "",
+                  "timed repeats that were asked for; 0: as many as the median needs (auto)"},
             Field{"repeats_done", &R::repeats_done, Role::measure, "",
                   "timed repeats that were made; their raw samples are in /samples"},
+            Field{
+                "noisy", &R::noisy, Role::measure, "",
+                "whether the median is not known to 2 %: the farther end of its 95 % interval by order statistics (of "
+                "fewer than 6 repeats, of their range) is farther from it"},
             Field{"step_time", &R::step_time, Role::measure, "s", "median over repeats of the slowest rank's time"},
             Field{"step_time_min", &R::step_time_min, Role::measure, "s",
                   "smallest over repeats of the slowest rank's time"},
@@ -154,6 +161,10 @@ struct AttentionRow : ScheduleColumns {
                   "flops_per_second_per_rank / nominal_flops_per_second; 0 where the latter is"},
             Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s",
                   "batch * context_length / step_time"},
+            Field{
+                "energy", &R::energy, Role::measure, "J",
+                "energy that the processors of all nodes of the ring took for a pass, mean of the timed ones, with all "
+                "else that ran on them (Linux powercap); 0: not available"},
             Field{"layout_efficiency_bound", &R::layout_efficiency_bound, Role::model, "1",
                   "upper bound of the share of busy ranks for this schedule, layout and mask, if all ranks run in "
                   "lockstep"},

@@ -37,6 +37,7 @@ struct Job {
 [[nodiscard]] int run_train(const Job& job);
 [[nodiscard]] int run_verify(const Job& job);
 [[nodiscard]] int run_score(const Job& job);
+[[nodiscard]] int run_convert(const Job& job);
 [[nodiscard]] int run_evaluate(const Job& job);
 [[nodiscard]] int run_needle(const Job& job);
 [[nodiscard]] int run_generate(const Job& job);

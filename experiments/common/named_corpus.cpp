@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/error.hpp"
@@ -27,6 +28,27 @@ std::filesystem::path kjv_text_file() {
   return program.parent_path().parent_path() / "share" / "ringworld" / "kjv.txt";
 }
 
+std::vector<std::string> haystack_files(const std::vector<std::string>& words) {
+  std::vector<std::string> files;
+  for (const std::string& word : words) {
+    if (!std::filesystem::is_directory(word)) {
+      files.push_back(word);
+      continue;
+    }
+    const std::size_t first = files.size();
+    for (const auto& entry : std::filesystem::directory_iterator(word)) {
+      if (entry.path().extension() == ".txt") {
+        files.push_back(entry.path().string());
+      }
+    }
+    std::sort(files.begin() + static_cast<std::ptrdiff_t>(first), files.end());
+    if (files.size() == first) {
+      files.push_back(word);  // for the reader to refuse
+    }
+  }
+  return files;
+}
+
 Corpus read_named_corpus(const std::vector<std::string>& words, std::int64_t seed) {
   if (words.size() == 1 && words.front() == "kjv") {
     return read_kjv();
@@ -34,7 +56,12 @@ Corpus read_named_corpus(const std::vector<std::string>& words, std::int64_t see
   if (words.size() == 1 && words.front() == "synthetic") {
     return make_synthetic_corpus({.seed = static_cast<std::uint64_t>(seed)});
   }
-  const std::vector<std::filesystem::path> files(words.begin(), words.end());
+  const std::vector<std::string> names = haystack_files(words);
+  for (const std::string& name : names) {
+    require_input(!std::filesystem::is_directory(name),
+                  fmt::format("the haystack folder '{}' holds no .txt file", name));
+  }
+  const std::vector<std::filesystem::path> files(names.begin(), names.end());
   return read_text_corpus(files);
 }
 

@@ -15,7 +15,11 @@ namespace ringworld {
 /// Where the build puts the text of the King James Bible: ../share/ringworld/kjv.txt, seen from the program.
 [[nodiscard]] std::filesystem::path kjv_text_file();
 
-/// @param words  "kjv" (the King James Bible, a document a chapter), "synthetic" (made from `seed`), or text files
+/// The files that `words` name: of a folder its .txt files, in alphabetical order.
+[[nodiscard]] std::vector<std::string> haystack_files(const std::vector<std::string>& words);
+
+/// @param words  "kjv" (the King James Bible, a document a chapter), "synthetic" (made from `seed`), or text files and
+/// folders of .txt files
 /// @throws Error(bad_input) naming the file that cannot be read; of the KJV, also how it is made.
 [[nodiscard]] Corpus read_named_corpus(const std::vector<std::string>& words, std::int64_t seed);
 

@@ -88,10 +88,11 @@ void declare(Options& options, RunFlags& flags, std::initializer_list<RunFlag> w
       case RunFlag::backend:
         declare(options, flag, flags.backend);
         options.add_check([&flags] {
-          require_input(traits_of(flags.backend).computes,
-                        fmt::format("--backend {} computes nothing, so there would be no result: 'ringworld attention' "
-                                    "takes it",
-                                    name_of(flags.backend)));
+          require_input(
+              traits_of(flags.backend).computes || flags.is_for_times_as_well,
+              fmt::format("--backend {} computes nothing, so there would be no result: 'ringworld attention', "
+                          "'train' and 'info --links' take it",
+                          name_of(flags.backend)));
         });
         break;
       case RunFlag::transport:

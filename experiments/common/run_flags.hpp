@@ -53,6 +53,7 @@ struct RunFlags {
   std::string output;
   bool resume = false;
   bool retry_failed = false;
+  bool is_for_times_as_well = false;  ///< the verb takes a backend that computes nothing, too
 };
 
 /// Declares one flag for a target of the verb's own, such as a list of values.

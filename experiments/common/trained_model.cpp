@@ -6,7 +6,7 @@
 
 #include "core/error.hpp"
 #include "device/host_access.hpp"
-#include "tokens/sentencepiece_tokenizer.hpp"
+#include "tokens/read_tokenizer.hpp"
 
 namespace ringworld {
 namespace {
@@ -52,12 +52,6 @@ std::uint64_t digest_of(const ShardedParameters& parameters) {
   return static_cast<std::uint64_t>(total);
 }
 
-/// LLaMA's tokenizer, where a folder of Hugging Face has it.
-std::filesystem::path model_file_beside(const std::string& weights) {
-  const std::filesystem::path path(weights);
-  return (std::filesystem::is_directory(path) ? path : path.parent_path()) / "tokenizer.model";
-}
-
 }  // namespace
 
 TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const std::string& checkpoint,
@@ -65,25 +59,18 @@ TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const st
   const auto source = open_tensor_source(world, checkpoint);
   const ModelConfig config = read_model_config(*source);
   const bool is_foreign = !source->attribute("tokenizer").has_value();
-  const std::filesystem::path tokenizer_beside = model_file_beside(checkpoint);
-  if (is_foreign) {
-    on_root(world, [&] {
-      require_input(std::filesystem::exists(tokenizer_beside),
-                    fmt::format("'{}' has no attribute 'tokenizer', as checkpoints of ringworld train have, and there "
-                                "is no '{}'",
-                                checkpoint, tokenizer_beside.string()));
-    });
-  }
   description_ = is_foreign ? read_foreign_description(*source) : read_description(*source);
   on_every_rank(world, [&] {
     if (is_foreign) {
-      description_.tokenizer = read_sentencepiece_tokenizer(tokenizer_beside)->to_text();
-    }
-    try {
-      tokenizer_ = restore_tokenizer(description_.tokenizer);
-    } catch (const Error& error) {
-      throw Error(error.kind(), fmt::format("'{}': attribute 'tokenizer': {}", checkpoint, error.what()),
-                  error.where());
+      tokenizer_ = read_tokenizer_of_weights(checkpoint);
+      description_.tokenizer = tokenizer_->to_text();
+    } else {
+      try {
+        tokenizer_ = restore_tokenizer(description_.tokenizer);
+      } catch (const Error& error) {
+        throw Error(error.kind(), fmt::format("'{}': attribute 'tokenizer': {}", checkpoint, error.what()),
+                    error.where());
+      }
     }
     require_input(tokenizer_->vocab_size() <= config.vocabulary.parts().front().size,
                   fmt::format("'{}': the tokenizer has {} tokens, the model {} of text", checkpoint,

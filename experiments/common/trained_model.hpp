@@ -16,7 +16,7 @@ class TrainedModel {
  public:
   /// Collective over `world`, whose ranks form `mesh`, which must outlive this. The parameters lie where the
   /// backend of the flags computes.
-  /// Weights of another program take their tokenizer from a `tokenizer.model` beside them.
+  /// Weights of another program take the tokenizer that comes with them (read_tokenizer_of_weights).
   /// @throws Error(bad_input, collective) when nothing says what the tokenizer is, or it cannot be made, or the
   /// schedule of the flags does not fit the model or the mesh;
   /// Error(out_of_memory, collective).

@@ -405,7 +405,7 @@ int run_evaluate(const Job& job) {
   const Communicator& world = job.world;
   std::vector<JobFile> reads;
   if (asks_for_text(values)) {
-    reads = job_files("--haystack", values.haystack);
+    reads = job_files("--haystack", haystack_files(values.haystack));
   }
   reads.push_back({.flag = "--checkpoint", .path = values.checkpoint});
   reads.push_back({.flag = "--frame-tokenizer", .path = values.frame_tokenizer});

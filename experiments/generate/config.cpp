@@ -18,6 +18,13 @@ void require_prompt(const GenerateOptions& values) {
                                       : "give the text to continue with --prompt or --prompt-file, one of them");
 }
 
+void require_chat(const GenerateOptions& values) {
+  require_input(values.chat.empty() || !values.needs_frame_tokenizer(),
+                "--chat stands around a text alone: leave out the frames, or choose --prompt-style lwm");
+  require_input(values.chat.empty() || values.prompt_style == PromptStyle::caption,
+                "--chat and --prompt-style lwm both say what stands around the prompt: give one of them");
+}
+
 void require_given_media(const GenerateOptions& values) {
   require_input(values.image.empty() || values.video.empty(), "give the frames with --image or --video, one of them");
   require_input(values.frames >= 0, fmt::format("--frames {}: at least 1", values.frames));
@@ -67,7 +74,9 @@ void require_target(const GenerateOptions& values) {
 
 void declare(Options& options, GenerateOptions& values) {
   options.add("checkpoint", values.checkpoint, "",
-              "HDF5 file that `ringworld train` wrote, or safetensors or a Hugging Face folder with a tokenizer.model");
+              "HDF5 file that `ringworld train` wrote, or a Hugging Face folder, safetensors or GGUF file with its "
+              "tokenizer in it "
+              "or beside it");
   options.add("frame-tokenizer", values.frame_tokenizer, "",
               "file of the network that turns frames into codes; empty: the one that the checkpoint names");
   options.add("prompt", values.prompt, "",
@@ -75,6 +84,10 @@ void declare(Options& options, GenerateOptions& values) {
   options.add("prompt-file", values.prompt_file, "", "file that holds it, in place of --prompt");
   options.add("prompt-style", values.prompt_style, "",
               "caption: the text alone, as in training; lwm: the chat around it that LWM's programs write");
+  options.add(
+      "chat", values.chat, "",
+      "chat template around a text prompt: lwm, llama2, llama3, chatml, smollm2, qwen2, mistral; auto (what comes "
+      "with the weights); or a text with {} in it; empty: none");
   options.add("image", values.image, "",
               "PNG, JPEG or GIF that the prompt shows: asked about, or the video's first frame");
   options.add("video", values.video, "", "video, animated GIF or folder of pictures that the prompt shows, likewise");
@@ -123,6 +136,7 @@ void require_sensible(const GenerateOptions& values) {
   require_given_media(values);
   require_target(values);
   require_prompt(values);
+  require_chat(values);
 }
 
 }  // namespace ringworld

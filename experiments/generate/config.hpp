@@ -26,6 +26,7 @@ struct GenerateOptions : RunFlags {
   std::string prompt;
   std::string prompt_file;
   PromptStyle prompt_style = PromptStyle::caption;
+  std::string chat;
   std::string image;
   std::string video;
   std::int64_t frames = 0;

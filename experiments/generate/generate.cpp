@@ -32,6 +32,7 @@
 #include "generation/prompt_style.hpp"
 #include "io/console_table.hpp"
 #include "perf/samples.hpp"
+#include "tokens/chat_template.hpp"
 
 namespace ringworld {
 namespace {
@@ -72,6 +73,10 @@ std::vector<Token> prompt_of(const GenerateOptions& values, const Tokenizer& tok
   if (values.makes_frames()) {
     return frame_prompt(*format, values.prompt_style,
                         {.caption = text, .is_video = values.to == Target::video, .given = codes});
+  }
+  if (!values.chat.empty()) {
+    const ChatTemplate chat = values.chat == "auto" ? read_chat_of_weights(values.checkpoint) : read_chat(values.chat);
+    return chat_prompt(tokenizer, chat, text);
   }
   return codes.empty() ? text_prompt(tokenizer, values.prompt_style, text)
                        : question_prompt(*format, values.prompt_style, codes, text);
@@ -227,6 +232,7 @@ GenerationRow row_of(const GenerateOptions& values, const GivenFrames& given, co
   GenerationRow row;
   row.target = name_of(values.to);
   row.prompt_style = name_of(values.prompt_style);
+  row.chat = std::string_view(values.chat);
   row.given_frames = given.frames();
   row.source_frames = given.source_frames;
   row.first_frame_time = given.times.empty() ? 0 : given.times.front();

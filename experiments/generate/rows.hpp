@@ -18,6 +18,7 @@ struct GenerationRow : ScheduleColumns {
 
   FixedString<8> target = "text";
   FixedString<16> prompt_style = "caption";
+  FixedString<160> chat;
   std::int64_t given_frames = 0;
   std::int64_t source_frames = 0;
   double first_frame_time = 0;
@@ -73,6 +74,7 @@ struct GenerationRow : ScheduleColumns {
             Field{"target", &R::target, Role::key, "", "what was generated: text, image or video"},
             Field{"prompt_style", &R::prompt_style, Role::key, "",
                   "caption: the text alone, as in training; lwm: LWM's chat around it"},
+            Field{"chat", &R::chat, Role::key, "", "chat template around the prompt, as it was given; empty: none"},
             Field{"given_frames", &R::given_frames, Role::key, "frame", "frames that the prompt shows"},
             Field{"source_frames", &R::source_frames, Role::origin, "frame",
                   "frames of the file that they were taken from"},

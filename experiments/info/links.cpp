@@ -5,22 +5,25 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <set>
 #include <span>
 #include <vector>
 
 #include "comm/device_choice.hpp"
+#include "comm/nodes.hpp"
 #include "comm/stop_agreement.hpp"
 #include "core/activity.hpp"
 #include "core/clock.hpp"
 #include "core/last_words.hpp"
 #include "core/log.hpp"
+#include "core/simulated_ranks.hpp"
 #include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/job_files.hpp"
+#include "experiments/common/link_rows.hpp"
 #include "experiments/common/point_verdicts.hpp"
 #include "experiments/common/progress.hpp"
 #include "experiments/common/run_record.hpp"
 #include "experiments/info/link_operations.hpp"
-#include "experiments/info/rows.hpp"
 #include "io/console_table.hpp"
 #include "perf/link_fit.hpp"
 #include "perf/samples.hpp"
@@ -77,7 +80,7 @@ void measure(const Communicator& world, LinkOperations& operations, const LinkPo
   row.seconds_max = summary.max;
   row.algorithm_bandwidth = static_cast<double>(point.bytes) / row.seconds;
   row.bus_bandwidth = row.algorithm_bandwidth * bus_factor(point.operation, world.size());
-  row.wrong = operations.count_wrong(point.operation, point.bytes);
+  row.wrong = row.simulated ? 0 : operations.count_wrong(point.operation, point.bytes);
   if (row.wrong == 0) {
     conclude(row, Outcome::ok);
   } else {
@@ -145,10 +148,14 @@ int measure_links(const Job& job, const LinkSettings& settings) {
   static_cast<void>(warn_of_shared_cpus(world, 1));
   LinkRow wanted;
   wanted.ranks = world.size();
-  wanted.nodes = world.all_reduce(std::int64_t{world.split_by_node().is_root() ? 1 : 0}, Reduction::sum);
+  const std::vector<int> nodes = nodes_of(world);
+  wanted.nodes = std::ssize(std::set<int>(nodes.begin(), nodes.end()));
   wanted.backend = name_of(settings.backend);
   wanted.memory = name_of(memory);
   wanted.transport = transport_name(world, memory);
+  wanted.simulated = !traits_of(settings.backend).computes;
+  wanted.platform = std::string_view(simulated_platform().name);
+  wanted.platform_digest = std::string_view(simulated_platform().digest);
   wanted.repeats = settings.repeats;
   const std::int64_t most = most_bytes(world, memory, settings.max_bytes);
   if (most < settings.max_bytes && world.is_root()) {

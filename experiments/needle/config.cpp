@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/error.hpp"
 #include "experiments/common/configuration_files.hpp"
+#include "experiments/common/csv_flag.hpp"
+#include "experiments/common/named_corpus.hpp"
 #include "experiments/common/option_values.hpp"
 #include "experiments/common/theta_choice.hpp"
 
@@ -11,7 +16,9 @@ namespace ringworld {
 
 void declare(Options& options, NeedleOptions& values) {
   options.add("checkpoint", values.checkpoint, "",
-              "HDF5 file that `ringworld train` wrote, or safetensors or a Hugging Face folder with a tokenizer.model");
+              "HDF5 file that `ringworld train` wrote, or a Hugging Face folder, safetensors or GGUF file with its "
+              "tokenizer in it "
+              "or beside it");
   options.add("context-length", values.context_length, "token",
               "tokens of a trial, question and answers included; 0 = the longest that was trained");
   options.add(
@@ -23,23 +30,67 @@ void declare(Options& options, NeedleOptions& values) {
   options.add("rope-theta", values.rope_theta, "",
               "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
   options.add("haystack", values.haystack, "",
-              "text that the model was trained on: kjv, synthetic, or text files; its held-out part is used");
+              "text that the model was trained on: kjv, synthetic, or text files or folders of .txt files; its "
+              "held-out part is "
+              "used");
   options.add("needle-template", values.needle_template, "",
               "short1, long1, or checkpoint (that of the model's last stage); word tokenizers only");
+  options.add("task", values.task, "",
+              "lwm (as --needles and --depth say), or of RULER, with --decoding open: niah_single, niah_multikey, "
+              "niah_multivalue, niah_multiquery, variable_tracking, common_words, frequent_words");
+  options.add(
+      "chat", values.chat, "",
+      "what stands around context and question: lwm, llama2, llama3, chatml, smollm2, qwen2, mistral; auto (what "
+      "comes with the weights); or a text with {} in it. Not of word tokenizers");
   declare(options, values,
           {RunFlag::mesh, RunFlag::schedule, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads});
   options.add(
       "decoding", values.decoding, "",
       "one_pass: one pass over a trial with its right answers filled in scores them all; greedy: the answers are "
-      "generated token by token from a sharded cache, each after the model's own earlier ones");
+      "generated token by token from a sharded cache, each after the model's own earlier ones; open: an answer is "
+      "generated freely, and right when it holds the digits or words, as LWM and RULER have it");
+  options.add("answer-tokens", values.answer_tokens, "token",
+              "most of an answer with --decoding open; 0 = the task's own: 32 of lwm, 30 to 128 of RULER");
   options.add("tokens-per-pass", values.tokens_per_pass, "token",
               "most tokens of all contexts that one pass takes side by side; a longer context goes alone");
   options.add("perplexity-windows", values.perplexity_windows, "",
               "also measure nll against position, over so many windows of held-out text; 0 = do not");
   options.add("seed", values.seed, "", "seed of the trials");
   declare(options, values, {RunFlag::resume, RunFlag::retry_failed, RunFlag::output});
+  declare_csv(options, values.csv);
   options.allow_config_file();
 }
+
+namespace {
+
+/// The cells of a task at one length and one theta.
+void add_points(const NeedleOptions& values, const std::vector<double>& depths, RecallTask task, NeedlePoint point,
+                std::vector<NeedlePoint>& points) {
+  point.task = task;
+  if (task != RecallTask::lwm) {
+    const RecallCount count = count_of(task);
+    point.cell.planted = count.planted;
+    point.cell.asked = count.asked;
+    points.push_back(point);
+    return;
+  }
+  for (const std::string& needles : values.needles) {
+    const NeedleCount count = read_needle_count(needles);
+    point.cell.planted = count.planted;
+    point.cell.asked = count.asked;
+    point.cell.depth = std::nullopt;
+    if (count != NeedleCount{}) {
+      points.push_back(point);
+      continue;
+    }
+    for (const double depth : depths) {
+      point.cell.depth = depth;
+      points.push_back(point);
+    }
+  }
+}
+
+}  // namespace
 
 std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const TrainedFor& trained) {
   require_input(values.trials >= 1, fmt::format("--trials: {} must be at least 1", values.trials));
@@ -48,29 +99,28 @@ std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const T
   require_input(values.threads >= 1, fmt::format("--threads: {} must be at least 1", values.threads));
   require_input(values.perplexity_windows >= 0,
                 fmt::format("--perplexity-windows: {} must not be negative", values.perplexity_windows));
+  require_input(values.answer_tokens >= 0,
+                fmt::format("--answer-tokens: {} must not be negative", values.answer_tokens));
+  require_input(values.answer_tokens == 0 || values.decoding == Decoding::open,
+                "--answer-tokens has a use with --decoding open alone");
   const std::vector<double> depths = read_depths(values.depth);
+  std::vector<RecallTask> tasks;
+  for (const std::string& word : values.task) {
+    tasks.push_back(parse_enumerator<RecallTask>(word));
+    require_input(tasks.back() == RecallTask::lwm || values.decoding == Decoding::open,
+                  fmt::format("--task {} is scored by what a free answer holds: it needs --decoding open", word));
+  }
   std::vector<NeedlePoint> points;
   for (const std::int64_t given : values.context_length) {
     require_input(given >= 0, fmt::format("--context-length: {} must be at least 1, or 0 for the trained one", given));
     const std::int64_t length = given == 0 ? trained.context_length : given;
     for (const std::string& word : values.rope_theta) {
       const ThetaChoice choice = read_theta(word);
-      for (const std::string& needles : values.needles) {
-        const NeedleCount count = read_needle_count(needles);
-        NeedlePoint point{.cell = {.context_length = length,
-                                   .planted = count.planted,
-                                   .asked = count.asked,
-                                   .seed = static_cast<std::uint64_t>(values.seed)},
-                          .theta_mode = choice.mode,
-                          .theta = choice.value(trained.rope_theta, trained.context_length, length)};
-        if (count != NeedleCount{}) {
-          points.push_back(point);
-          continue;
-        }
-        for (const double depth : depths) {
-          point.cell.depth = depth;
-          points.push_back(point);
-        }
+      const NeedlePoint common{.cell = {.context_length = length, .seed = static_cast<std::uint64_t>(values.seed)},
+                               .theta_mode = choice.mode,
+                               .theta = choice.value(trained.rope_theta, trained.context_length, length)};
+      for (const RecallTask task : tasks) {
+        add_points(values, depths, task, common, points);
       }
     }
   }
@@ -83,7 +133,7 @@ std::vector<std::string> files_of_needle(const std::string& configuration) {
   declare(options, values);
   static_cast<void>(options.parse({"--config", configuration}));
   std::vector<std::string> files{configuration};
-  files.insert(files.end(), values.haystack.begin(), values.haystack.end());
+  std::ranges::copy(haystack_files(values.haystack), std::back_inserter(files));
   return files;
 }
 

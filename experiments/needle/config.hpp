@@ -12,6 +12,7 @@
 #include "experiments/common/options.hpp"
 #include "experiments/common/run_flags.hpp"
 #include "tasks/needle/trial.hpp"
+#include "tasks/recall/recall_task.hpp"
 
 namespace ringworld {
 
@@ -19,11 +20,12 @@ namespace ringworld {
 enum class Decoding : std::uint8_t {
   one_pass,  ///< one pass over the right answers: greedy answers are right iff each token is the likeliest
   greedy,    ///< generated token by token from a sharded cache
+  open,      ///< generated freely; right is what holds the digits or words
 };
 template <>
 struct Enumerators<Decoding> {
   static constexpr std::string_view what = "decoding";
-  static constexpr std::array<std::string_view, 2> names{"one_pass", "greedy"};
+  static constexpr std::array<std::string_view, 3> names{"one_pass", "greedy", "open"};
 };
 
 /// The options as given; lists span the grid.
@@ -31,6 +33,7 @@ struct NeedleOptions : RunFlags {
   NeedleOptions() { output = "ringworld-needle.h5"; }
 
   std::string checkpoint;
+  bool csv = false;
   std::vector<std::int64_t> context_length{0};  // 0: the trained one
   std::vector<std::string> depth{"5"};
   std::vector<std::string> needles{"1/1"};
@@ -38,6 +41,9 @@ struct NeedleOptions : RunFlags {
   std::vector<std::string> rope_theta{"stage"};
   std::vector<std::string> haystack{"kjv"};
   std::string needle_template = "checkpoint";
+  std::vector<std::string> task{"lwm"};
+  std::string chat = "lwm";
+  std::int64_t answer_tokens = 0;  // 0: the task's own
   Decoding decoding = Decoding::one_pass;
   std::int64_t tokens_per_pass = 16384;
   std::int64_t perplexity_windows = 0;
@@ -49,6 +55,7 @@ void declare(Options& options, NeedleOptions& values);
 /// One cell of the grid.
 struct NeedlePoint {
   NeedleCell cell;
+  RecallTask task = RecallTask::lwm;
   std::string theta_mode;
   double theta = 0;
 };
@@ -60,7 +67,7 @@ struct TrainedFor {
 };
 
 /// The product of the lists; cells that share a model (length and theta) stand together. A single needle (1/1) has a
-/// cell for each depth, several needles one.
+/// cell for each depth, several needles one, and so has each task of RULER.
 /// @throws Error(bad_input) naming the flag whose value is invalid.
 [[nodiscard]] std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const TrainedFor& trained);
 

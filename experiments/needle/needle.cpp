@@ -20,8 +20,10 @@
 #include "eval/ring_predictor.hpp"
 #include "eval/wilson_interval.hpp"
 #include "experiments/common/cpu_sharing.hpp"
+#include "experiments/common/figures_of_merit.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/common/job_files.hpp"
+#include "experiments/common/named_corpus.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/point_verdicts.hpp"
 #include "experiments/common/progress.hpp"
@@ -29,8 +31,10 @@
 #include "experiments/needle/config.hpp"
 #include "experiments/needle/trial_source.hpp"
 #include "io/console_table.hpp"
+#include "io/csv_table.hpp"
 #include "tasks/needle/generation.hpp"
 #include "tasks/needle/rows.hpp"
+#include "tasks/recall/open_score.hpp"
 
 namespace ringworld {
 namespace {
@@ -155,6 +159,14 @@ void conclude_finite(Row& row, bool is_finite) {
   }
 }
 
+/// 0 unless answers are generated freely.
+std::int64_t answer_tokens_of(const NeedleOptions& values, const NeedlePoint& point) {
+  if (values.decoding != Decoding::open) {
+    return 0;
+  }
+  return values.answer_tokens > 0 ? values.answer_tokens : answer_tokens_of(point.task);
+}
+
 NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& values, const TrainedModel& trained,
                             const Mesh& mesh, const NeedleTrials& source) {
   const Communicator& ring = mesh.along(MeshAxis::sp);
@@ -179,6 +191,9 @@ NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& value
   row.dtype = name_of(values.dtype);
   row.decoding = name_of(values.decoding);
   row.needle_template = source.template_name();
+  row.task = name_of(point.task);
+  row.chat = source.chat_name();
+  row.answer_tokens = answer_tokens_of(values, point);
   row.threads = values.threads;
   row.training_seed = of_model.seed;
   row.seed = values.seed;
@@ -189,25 +204,36 @@ NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& value
   return row;
 }
 
+/// Counts of a cell, whatever the way in which it is scored.
+NeedleScore score_of(const Communicator& world, const NeedlePoint& point, const Decoding decoding,
+                     ModelOfLength& models, const Tokenizer& tokenizer, const NeedleTrials& source,
+                     const NeedleCellRow& row, bool& is_finite) {
+  const std::int64_t per_pass = models.contexts_per_pass(row.context_length, row.contexts);
+  const DecoderSource decoder = [&](const PromptShape& shape) -> GreedyDecoder& {
+    return models.get_decoder(world, shape, row.rope_theta);
+  };
+  if (decoding == Decoding::open) {
+    const OpenScore score = score_open_cell(
+        {.contexts = row.contexts, .contexts_per_pass = per_pass, .answer_tokens = row.answer_tokens},
+        [&](std::int64_t trial) { return source.draw_open(point, row.answer_tokens, trial); }, tokenizer, decoder);
+    return {.contexts = score.contexts, .trials = score.expected, .hits = score.hits};
+  }
+  const NeedleCellPlan plan{.cell = point.cell, .contexts = row.contexts, .contexts_per_pass = per_pass};
+  const TrialSource draw = [&](const NeedleCell& cell, std::int64_t trial) { return source.draw(cell, trial); };
+  if (decoding == Decoding::greedy) {
+    return generate_needle_cell(plan, draw, tokenizer, decoder);
+  }
+  return score_needle_cell(plan, draw, tokenizer,
+                           watched(models.get(world, row.context_length, row.rope_theta, row.contexts), is_finite));
+}
+
 /// Scores a cell into `row`. Memory that does not suffice and numbers that are none make an invalid row.
 void score_cell(const Communicator& world, const NeedlePoint& point, const Decoding decoding, ModelOfLength& models,
                 const Tokenizer& tokenizer, const NeedleTrials& source, NeedleCellRow& row) {
   const double start = now_seconds();
   bool is_finite = true;
-  const NeedleCellPlan plan{.cell = point.cell,
-                            .contexts = row.contexts,
-                            .contexts_per_pass = models.contexts_per_pass(row.context_length, row.contexts)};
-  const TrialSource draw = [&](const NeedleCell& cell, std::int64_t trial) { return source.draw(cell, trial); };
-  const DecoderSource decoder = [&](const PromptShape& shape) -> GreedyDecoder& {
-    return models.get_decoder(world, shape, row.rope_theta);
-  };
   try {
-    const NeedleScore score =
-        decoding == Decoding::greedy
-            ? generate_needle_cell(plan, draw, tokenizer, decoder)
-            : score_needle_cell(
-                  plan, draw, tokenizer,
-                  watched(models.get(world, row.context_length, row.rope_theta, row.contexts), is_finite));
+    const NeedleScore score = score_of(world, point, decoding, models, tokenizer, source, row, is_finite);
     const Interval interval = wilson_interval(score.hits, score.trials);
     row.hits = score.hits;
     row.trials = score.trials;
@@ -277,8 +303,9 @@ PerplexityRow describe_text(const NeedleCellRow& cell, const NeedleOptions& valu
 
 std::string name_of_cell(const NeedleCellRow& row) {
   const std::string place = std::isnan(row.depth) ? "anywhere" : fmt::format("depth {:.3g}", row.depth);
-  return fmt::format("S={} {}/{} {} theta {:g}", row.context_length, row.needles_planted, row.needles_asked, place,
-                     row.rope_theta);
+  const std::string task = row.task.view() == name_of(RecallTask::lwm) ? "" : fmt::format("{} ", row.task.view());
+  return fmt::format("S={} {}{}/{} {} theta {:g}", row.context_length, task, row.needles_planted, row.needles_asked,
+                     place, row.rope_theta);
 }
 
 std::string describe_result(const NeedleCellRow& row) {
@@ -290,15 +317,31 @@ std::string describe_result(const NeedleCellRow& row) {
                      row.wilson_high, with_si_prefix(row.seconds));
 }
 
-void print_summary(RunRecord& record, const std::string& output) {
-  constexpr std::array<std::string_view, 11> columns{"context_length",  "theta_mode",    "rope_theta",  "depth",
-                                                     "needles_planted", "needles_asked", "hits",        "trials",
-                                                     "wilson_low",      "wilson_high",   "wrong_needle"};
-  fmt::print("{}", console_table(std::span<const NeedleCellRow>(record.rows<NeedleCellRow>()), columns));
+FigureOfMerit figure_of(const NeedleCellRow& row) {
+  const auto whole = [](std::int64_t value) { return fmt::format("{}", value); };
+  return {.name = "needle_accuracy",
+          .value = static_cast<double>(row.hits) / static_cast<double>(std::max<std::int64_t>(row.trials, 1)),
+          .unit = "1",
+          .keys = {{"task", std::string(row.task.view())},
+                   {"context_length", whole(row.context_length)},
+                   {"depth", fmt::format("{:g}", row.depth)},
+                   {"needles", fmt::format("{}/{}", row.needles_planted, row.needles_asked)},
+                   {"theta", std::string(row.theta_mode.view())},
+                   {"ranks", whole(row.ranks)},
+                   {"trials", whole(row.trials)},
+                   {"tokens_per_second", fmt::format("{:.6g}", row.tokens_per_second)}},
+          .is_valid = row.valid};
+}
+
+void print_summary(RunRecord& record, const std::string& output, bool is_csv) {
+  constexpr std::array<std::string_view, 12> columns{"task",   "context_length",  "theta_mode",    "rope_theta",
+                                                     "depth",  "needles_planted", "needles_asked", "hits",
+                                                     "trials", "wilson_low",      "wilson_high",   "wrong_needle"};
+  fmt::print("{}", text_table(std::span<const NeedleCellRow>(record.rows<NeedleCellRow>()), columns, is_csv));
   if (!record.rows<PerplexityRow>().empty()) {
     constexpr std::array<std::string_view, 6> text_columns{"context_length", "theta_mode", "position_begin",
                                                            "position_end",   "nll",        "perplexity"};
-    fmt::print("{}", console_table(std::span<const PerplexityRow>(record.rows<PerplexityRow>()), text_columns));
+    fmt::print("{}", text_table(std::span<const PerplexityRow>(record.rows<PerplexityRow>()), text_columns, is_csv));
   }
   fmt::print("{} cells, {} valid -> {}\n", record.rows<NeedleCellRow>().size(),
              std::ranges::count_if(record.rows<NeedleCellRow>(), &NeedleCellRow::valid), output);
@@ -308,16 +351,20 @@ void print_summary(RunRecord& record, const std::string& output) {
 /// Everything that can be known to be wrong before the first pass.
 void check_points(const NeedleOptions& values, const NeedleTrials& source, const Mesh& mesh,
                   const std::vector<NeedlePoint>& points) {
-  if (values.decoding == Decoding::greedy) {
+  if (values.decoding != Decoding::one_pass) {
     require_input(values.perplexity_windows == 0,
-                  "--decoding greedy generates answers only; ask for --perplexity-windows with one_pass");
+                  "--decoding greedy and open generate answers only; ask for --perplexity-windows with one_pass");
   }
   require_input(!values.output.empty(), "--output is empty");
   require_input(mesh.shape()[MeshAxis::dp] == 1 && mesh.shape()[MeshAxis::fsdp] == 1,
                 fmt::format("--mesh {}: an evaluation splits sequences, not batches: dp and fsdp must be 1",
                             mesh.shape().to_string()));
   for (const NeedlePoint& point : points) {
-    (void)source.draw(point.cell, 0);
+    if (values.decoding == Decoding::open) {
+      (void)source.draw_open(point, answer_tokens_of(values, point), 0);
+    } else {
+      (void)source.draw(point.cell, 0);
+    }
   }
 }
 
@@ -331,7 +378,7 @@ int run_needle(const Job& job) {
     return 0;
   }
   const Communicator& world = job.world;
-  std::vector<JobFile> reads = job_files("--haystack", values.haystack);
+  std::vector<JobFile> reads = job_files("--haystack", haystack_files(values.haystack));
   std::ranges::move(job_files("--checkpoint", files_of_weights(values.checkpoint)), std::back_inserter(reads));
   const JobFiles files(job, std::move(reads), {{.flag = "--output", .path = values.output}});
   static_cast<void>(warn_of_shared_cpus(world, values.threads));
@@ -399,11 +446,16 @@ int run_needle(const Job& job) {
   record.finish();
   PointVerdicts verdicts;
   on_root(world, [&] {
+    std::vector<FigureOfMerit> figures;
     for (const NeedlePoint& point : points) {
       const NeedleCellRow* const row = record.find(describe_cell(point, values, trained, mesh, *source));
       verdicts.count(row == nullptr ? Outcome::interrupted : outcome_of(*row));
+      if (row != nullptr) {
+        figures.push_back(figure_of(*row));
+      }
     }
-    print_summary(record, values.output);
+    print_summary(record, values.output, values.csv);
+    print_figures(figures);
     verdicts.print_advice();
   });
   if (is_stopped) {

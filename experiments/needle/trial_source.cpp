@@ -1,5 +1,11 @@
 #include "experiments/needle/trial_source.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.hpp"
 #include "experiments/common/content_digest.hpp"
 #include "tasks/tasks.hpp"
 
@@ -14,12 +20,31 @@ NeedleTrials::NeedleTrials(const NeedleOptions& values, const TrainedModel& mode
     template_name_ = values.needle_template == "checkpoint" ? trained_with : values.needle_template;
     format_.emplace(*words, parse_enumerator<NeedleTemplate>(template_name_));
   } else {
-    prompt_.emplace(model.tokenizer(), haystack_);
+    const ChatTemplate chat = values.chat == "auto" ? read_chat_of_weights(values.checkpoint) : read_chat(values.chat);
+    chat_name_ = chat.name == "given" ? fmt::format("given {}", content_digest(std::array{chat.prefix, chat.suffix}))
+                                      : chat.name;
+    prompt_.emplace(model.tokenizer(), haystack_, chat);
+    if (std::ranges::any_of(values.task, [](const std::string& task) { return task != name_of(RecallTask::lwm); })) {
+      ruler_.emplace(model.tokenizer(), haystack_, chat);
+    }
   }
 }
 
 NeedleTrial NeedleTrials::draw(const NeedleCell& cell, std::int64_t trial) const {
   return format_ ? draw_needle_trial(*format_, haystack_, cell, trial) : prompt_->draw(cell, trial);
+}
+
+OpenTrial NeedleTrials::draw_open(const NeedlePoint& point, std::int64_t answer_tokens, std::int64_t trial) const {
+  require_input(prompt_.has_value(),
+                "--decoding open: a word tokenizer's answers are of a fixed length; choose one_pass or greedy");
+  if (point.task == RecallTask::lwm) {
+    return prompt_->draw_open(point.cell, trial, answer_tokens);
+  }
+  return ruler_->draw({.task = point.task,
+                       .context_length = point.cell.context_length,
+                       .answer_tokens = answer_tokens,
+                       .seed = point.cell.seed},
+                      trial);
 }
 
 }  // namespace ringworld

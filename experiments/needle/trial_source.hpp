@@ -11,6 +11,7 @@
 #include "experiments/needle/config.hpp"
 #include "tasks/needle/format.hpp"
 #include "tasks/needle/prompt_trials.hpp"
+#include "tasks/recall/ruler_trials.hpp"
 
 namespace ringworld {
 
@@ -28,7 +29,12 @@ class NeedleTrials {
   [[nodiscard]] const std::string& haystack_digest() const { return haystack_digest_; }
   /// short1 or long1 over the word vocabulary; prompt over any other.
   [[nodiscard]] std::string_view template_name() const { return template_name_; }
+  /// The chat template's family, with a digest where it was spelt out; empty over the word vocabulary.
+  [[nodiscard]] std::string_view chat_name() const { return chat_name_; }
   [[nodiscard]] NeedleTrial draw(const NeedleCell& cell, std::int64_t trial) const;
+  /// A trial whose answer is generated freely.
+  /// @throws Error(bad_input) over the word vocabulary, whose answers are of a fixed length.
+  [[nodiscard]] OpenTrial draw_open(const NeedlePoint& point, std::int64_t answer_tokens, std::int64_t trial) const;
 
  private:
   NeedleTrials(const NeedleOptions& values, const TrainedModel& model, const Corpus& corpus);
@@ -38,7 +44,9 @@ class NeedleTrials {
   Haystack haystack_;
   std::string warning_;
   std::optional<NeedleFormat> format_;  // over the word vocabulary
+  std::string chat_name_;
   std::optional<PromptTrials> prompt_;  // over any other
+  std::optional<RulerTrials> ruler_;
 };
 
 }  // namespace ringworld

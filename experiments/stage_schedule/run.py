@@ -177,9 +177,9 @@ class Study:
         said = ", ".join(f"{rate:g}: {loss:.3f}" for rate, loss in losses.items())
         print(f"stage_schedule: answer loss of direct training by learning rate: {said}; {best:g} is taken", flush=True)
         for kind in ("train", "model"):  # this run is the first seed's share of the comparison at equal time
-            name = self.output / f"{kind}-direct_seconds-seed-{seed}.h5"
-            if not name.exists():
-                name.hardlink_to(self.output / f"{kind}-tune_{best:g}-seed-{seed}.h5")
+            path = self.output / f"{kind}-direct_seconds-seed-{seed}.h5"
+            if not path.exists():
+                path.hardlink_to(self.output / f"{kind}-tune_{best:g}-seed-{seed}.h5")
         return best
 
     def direct(self, budget: str, seed: int, rate: float, name: str = "") -> Path:
@@ -206,7 +206,10 @@ class Study:
         if marker.exists() and marker.stat().st_mtime >= model.stat().st_mtime:
             return True
         plan, longest = self.plan, self.plan.lengths[-1]
-        questions = [((longest,), f"1/1,{plan.needles}", "stage"), ((2 * longest,), f"1/1,{plan.needles}", "stage,scaled")]
+        questions: list[tuple[tuple[int, ...], str, str]] = [
+            ((longest,), f"1/1,{plan.needles}", "stage"),
+            ((2 * longest,), f"1/1,{plan.needles}", "stage,scaled"),
+        ]
         if name == "progressive":
             questions = [(plan.lengths[:-1], "1/1", "stage"), (plan.lengths[-2:-1], plan.needles, "stage"), *questions]
         for lengths, needles, theta in questions:
@@ -268,7 +271,7 @@ class Study:
             yield " | ".join([f"| {schedule}", str(len(spent)), *budget, *entries]) + " |"
 
 
-def share(rows: np.ndarray, mode: str, length: int, kind: tuple[int, int]) -> str:
+def share(rows: np.ndarray, mode: str, length: int, kind: tuple[int, ...]) -> str:
     """Write the share of right answers in some cells, with its 95 % Wilson interval."""
     chosen = rows[
         (rows["theta_mode"] == mode.encode()) & (rows["context_length"] == length)
@@ -313,8 +316,8 @@ def last_steps(record: Path) -> Totals:
         steps, terms = file["/training/steps"][:], file["/training/terms"][:]
     last = steps[steps["stage"] == steps["stage"].max()]
     answers = terms[(terms["term"] == b"answer") & (terms["stage"] == steps["stage"].max())]
-    work = (float(np.median(last[key])) for key in ("tokens", "flop_causal", "step_time"))
-    return Totals(*work, float(np.median(answers["loss"])))
+    tokens, flop, seconds = (float(np.median(last[key])) for key in ("tokens", "flop_causal", "step_time"))
+    return Totals(tokens, flop, seconds, float(np.median(answers["loss"])))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

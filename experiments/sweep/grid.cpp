@@ -4,9 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "core/error.hpp"
+#include "experiments/common/configuration_files.hpp"
+#include "experiments/common/csv_flag.hpp"
 #include "experiments/sweep/question.hpp"
 
 namespace ringworld {
@@ -44,6 +47,23 @@ void check(const SweepGridOptions& values, std::int64_t job_ranks) {
   }
 }
 
+/// Why a file cannot be run by a schedule; nothing when it can, or when it cannot by the plain ring either: then the
+/// run itself says what is wrong with the file.
+template <class Check>
+std::optional<std::string> why_not(const Check& check_run, const std::string& file, const Schedule& schedule,
+                                   std::int64_t ranks) {
+  const auto reason_of = [&](const Schedule& one) -> std::optional<std::string> {
+    try {
+      check_run(file, one, ranks);
+      return std::nullopt;
+    } catch (const Error& error) {
+      return fmt::format("{} on {} ranks: {}", file, ranks, error.what());
+    }
+  };
+  std::optional<std::string> reason = reason_of(schedule);
+  return reason.has_value() && !reason_of({}).has_value() ? reason : std::nullopt;
+}
+
 }  // namespace
 
 void declare(Options& options, SweepGridOptions& values) {
@@ -54,60 +74,97 @@ void declare(Options& options, SweepGridOptions& values) {
   options.add("stages", values.stages, "", "TOML files of `ringworld train`, each trained on every ring size");
   options.add("needle-config", values.needle_config, "",
               "TOML of `ringworld needle`, for each trained model; empty: do not ask for needles");
+  declare(options, values.schedules);
   options.add("resume", values.resume, "", "continue the record at --output: skip finished points, run the others");
   options.add(
       "retry-failed", values.retry_failed, "",
       "with --resume: also repeat points that failed a check, or ran out of memory or time under the same limits");
   options.add("output", values.output, "", "HDF5 record of all; checkpoints and parts go to OUTPUT.parts/");
+  declare_csv(options, values.csv);
   options.allow_config_file();
 }
 
-std::vector<VerbRun> make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks) {
+VerbRuns make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks) {
   check(values, job_ranks);
   const std::filesystem::path parts = values.output + ".parts";
   const std::string lengths = fmt::format("{}", fmt::join(values.context_length, ","));
-  std::vector<std::int64_t> sizes;
-  for (const std::int64_t given : values.ranks) {
-    const std::int64_t ranks = given == 0 ? job_ranks : given;
-    if (std::ranges::find(sizes, ranks) == sizes.end()) {
-      sizes.push_back(ranks);
-    }
-  }
+  const std::vector<Schedule> schedules = product_of(values.schedules);
   std::vector<VerbRun> runs;
-  for (const std::int64_t ranks : sizes) {
-    const auto add = [&](const std::string& verb, const std::string& name, const std::string& configuration,
-                         std::vector<std::string> arguments) {
-      const std::filesystem::path part = parts / fmt::format("{}-{}-ranks-{}.h5", verb, name, ranks);
-      std::vector<std::string> all;
-      if (!configuration.empty()) {
-        all = {"--config", configuration};
-      }
-      all.insert(all.end(), arguments.begin(), arguments.end());
-      all.insert(all.end(), {"--output", part.string(), "--resume"});
-      // A model is made by the part that trained it, and is the same as long as that part asks the same.
-      const std::string earlier = verb == "needle" ? runs.back().question : std::string();
-      const std::string question = question_digest(verb, configuration, all, earlier);
-      runs.push_back({.verb = verb,
-                      .ranks = ranks,
-                      .configuration = configuration,
-                      .arguments = std::move(all),
-                      .part = part,
-                      .question = question});
+  UsedValues used;
+  const auto add = [&](const std::string& verb, const std::string& name, std::int64_t ranks, const Schedule* schedule,
+                       const std::string& configuration, std::vector<std::string> arguments) {
+    const std::filesystem::path part = parts / fmt::format("{}-{}-ranks-{}.h5", verb, name, ranks);
+    std::vector<std::string> all;
+    if (!configuration.empty()) {
+      all = {"--config", configuration};
+    }
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    if (schedule != nullptr) {
+      std::ranges::copy(flags_of(*schedule), std::back_inserter(all));
+    }
+    all.insert(all.end(), {"--output", part.string(), "--resume"});
+    // A model is made by the part that trained it, and is the same as long as that part asks the same.
+    const std::string earlier = verb == "needle" ? runs.back().question : std::string();
+    const std::string question = question_digest(verb, configuration, all, earlier);
+    runs.push_back({.verb = verb,
+                    .ranks = ranks,
+                    .configuration = configuration,
+                    .arguments = std::move(all),
+                    .part = part,
+                    .question = question});
+  };
+  // Whether a file can be run by a schedule; says so to `used`.
+  const auto is_taken = [&](auto* check_run, const std::string& file, const Schedule* schedule, std::int64_t ranks) {
+    if (schedule == nullptr) {
+      return true;
+    }
+    UsedValues::Names names = names_of_values(*schedule);
+    names.insert(names.end(), {fmt::format("ranks {}", ranks), fmt::format("file {}", file)});
+    const std::optional<std::string> reason = why_not(check_run, file, *schedule, ranks);
+    if (reason.has_value()) {
+      used.leave_out(names, *reason);
+      return false;
+    }
+    used.use(names);
+    return true;
+  };
+  const auto add_runs = [&](std::int64_t ranks, const Schedule* schedule) {
+    const auto name_of_part = [&](const std::string& file) {
+      const std::string stem = std::filesystem::path(file).stem().string();
+      return schedule == nullptr ? stem : fmt::format("{}-{}", stem, word_for(*schedule));
     };
-    if (!values.attention_config.empty()) {
-      add("attention", std::filesystem::path(values.attention_config).stem().string(), values.attention_config,
+    if (!values.attention_config.empty() && is_taken(&check_attention, values.attention_config, schedule, ranks)) {
+      add("attention", name_of_part(values.attention_config), ranks, schedule, values.attention_config,
           {"--context-length", lengths, "--ranks", fmt::format("{}", ranks)});
     }
     for (const std::string& stages : values.stages) {
-      const std::string name = std::filesystem::path(stages).stem().string();
+      if (!is_taken(&check_train, stages, schedule, ranks)) {
+        continue;
+      }
+      const std::string name = name_of_part(stages);
       const std::string checkpoint = (parts / fmt::format("model-{}-ranks-{}.h5", name, ranks)).string();
-      add("train", name, stages, {"--checkpoint", checkpoint});
+      add("train", name, ranks, schedule, stages, {"--checkpoint", checkpoint});
       if (!values.needle_config.empty()) {
-        add("needle", name, values.needle_config, {"--checkpoint", checkpoint, "--context-length", lengths});
+        add("needle", name, ranks, schedule, values.needle_config,
+            {"--checkpoint", checkpoint, "--context-length", lengths});
       }
     }
+  };
+  std::set<std::int64_t> sizes;
+  for (const std::int64_t given : values.ranks) {
+    const std::int64_t ranks = given == 0 ? job_ranks : given;
+    if (!sizes.insert(ranks).second) {
+      continue;
+    }
+    if (schedules.empty()) {
+      add_runs(ranks, nullptr);
+    }
+    for (const Schedule& schedule : schedules) {
+      add_runs(ranks, &schedule);
+    }
   }
-  return runs;
+  used.require_all();
+  return {.runs = std::move(runs), .left_out = used.left_out(), .first_of_left_out = used.first_of_left_out()};
 }
 
 }  // namespace ringworld

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "experiments/common/options.hpp"
+#include "experiments/sweep/schedule_lists.hpp"
 
 namespace ringworld {
 
@@ -16,8 +17,10 @@ struct SweepGridOptions {
   std::string attention_config;
   std::vector<std::string> stages;  // configurations of train
   std::string needle_config;
+  ScheduleLists schedules;
   bool resume = false;
   bool retry_failed = false;
+  bool csv = false;
   std::string output = "ringworld-sweep.h5";
 };
 
@@ -33,9 +36,17 @@ struct VerbRun {
   std::string question;                ///< digest of the arguments and of all files that they name
 };
 
-/// The product, a ring size after the other: attention over all context lengths, then each list of stages trained and
-/// its model asked for needles over all context lengths.
+struct VerbRuns {
+  std::vector<VerbRun> runs;
+  std::int64_t left_out = 0;      ///< combinations of ring sizes, files and schedules that cannot be run
+  std::string first_of_left_out;  ///< why the first of them cannot
+};
+
+/// The product, a ring size after the other, and for each a schedule after the other: attention over all context
+/// lengths, then each list of stages trained and its model asked for needles over all context lengths.
+/// Left out is what a schedule cannot run, as long as every value of every list is in some run. A run that the ring
+/// cannot do either is not left out: its row says why it failed.
 /// @throws Error(bad_input) naming the flag whose value is invalid; a missing file is an invalid value.
-[[nodiscard]] std::vector<VerbRun> make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks);
+[[nodiscard]] VerbRuns make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks);
 
 }  // namespace ringworld

@@ -13,6 +13,8 @@
 #include "comm/stop_agreement.hpp"
 #include "core/activity.hpp"
 #include "core/clock.hpp"
+#include "core/log.hpp"
+#include "experiments/common/figures_of_merit.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/common/job_files.hpp"
 #include "experiments/common/progress.hpp"
@@ -21,13 +23,15 @@
 #include "experiments/sweep/record_merge.hpp"
 #include "experiments/sweep/rows.hpp"
 #include "io/console_table.hpp"
+#include "io/csv_table.hpp"
 #include "io/record_file.hpp"
 
 namespace ringworld {
 namespace {
 
 constexpr const char* description =
-    "Runs the other verbs over ring sizes, context lengths and lists of stages, and brings their rows into one "
+    "Runs the other verbs over ring sizes, schedules, context lengths and lists of stages, and brings their rows into "
+    "one "
     "record.\n"
     "Each run has a record of its own below OUTPUT.parts/ and resumes it: a sweep that was killed loses nothing.";
 
@@ -117,8 +121,12 @@ int run_sweep(const Job& job) {
   reads.push_back({.flag = "--attention-config", .path = values.attention_config});
   reads.push_back({.flag = "--needle-config", .path = values.needle_config});
   const JobFiles files(job, std::move(reads), {{.flag = "--output", .path = values.output}});
-  std::vector<VerbRun> runs;
-  on_every_rank(world, [&] { runs = make_verb_runs(values, world.size()); });
+  VerbRuns grid;
+  on_every_rank(world, [&] { grid = make_verb_runs(values, world.size()); });
+  const std::vector<VerbRun>& runs = grid.runs;
+  if (grid.left_out > 0 && world.is_root()) {
+    log_info(fmt::format("{} runs are left out; the first: {}", grid.left_out, grid.first_of_left_out));
+  }
   RunRecord record(job, {.output = values.output,
                          .is_resumed = values.resume,
                          .retries_failed = values.retry_failed,
@@ -166,10 +174,15 @@ int run_sweep(const Job& job) {
     };
     failed = std::ranges::all_of(runs, is_well) ? 0 : 1;
     constexpr std::array<std::string_view, 6> columns{"verb", "ranks", "configuration", "rows", "seconds", "exit_code"};
-    fmt::print("{}", console_table(std::span<const SweepPointRow>(points), columns));
-    fmt::print("{} runs, {} ended well -> {}\n", points.size(), std::ranges::count_if(points, &SweepPointRow::valid),
-               values.output);
-    std::fflush(stdout);
+    fmt::print("{}", text_table(std::span<const SweepPointRow>(points), columns, values.csv));
+    const auto well = std::ranges::count_if(points, &SweepPointRow::valid);
+    fmt::print("{} runs, {} ended well -> {}\n", points.size(), well, values.output);
+    const FigureOfMerit figure{.name = "sweep_runs",
+                               .value = static_cast<double>(well),
+                               .unit = "run",
+                               .keys = {{"wanted", fmt::format("{}", runs.size())}},
+                               .is_valid = failed == 0};
+    print_figures(std::span(&figure, 1));
   });
   if (world.all_reduce(is_stopped ? 1.0 : 0.0, Reduction::max) > 0) {
     return stopped_early(job, fmt::format("--resume goes on in {}", values.output));

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 
 #include "core/error.hpp"
 #include "core/spelling.hpp"
 #include "experiments/common/configuration_files.hpp"
+#include "experiments/common/named_corpus.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/toml_table.hpp"
 #include "experiments/train/optimizer_keys.hpp"
@@ -203,6 +205,11 @@ void declare(Options& options, TrainOptions& values) {
           {RunFlag::schedule, RunFlag::layout, RunFlag::dtype, RunFlag::wire_dtype, RunFlag::backend,
            RunFlag::transport, RunFlag::threads});
   options.add("recomputation", values.recomputation, "", "what backward computes again");
+  options.add("rates", values.rates, "",
+              "of backend simulated: a TOML file of measured rates, or the FLOP/s of every kernel");
+  options.add("layers-simulated", values.layers_simulated, "",
+              "of backend simulated: two numbers of layers, from whose steps that of all layers is extrapolated; 0 = "
+              "simulate all");
   options.add("dry-run", values.dry_run, "", "print parameters, memory per rank and FLOP per step; train nothing");
   options.add("ranks", values.ranks, "rank", "plan for so many ranks (with --dry-run); 0 = those of the job");
   options.add("memory-per-rank", values.memory_per_rank, "B", "refuse stages that need more (1G = 2^30); 0 = no limit");
@@ -282,7 +289,7 @@ TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
                     .recomputation = values.recomputation};
   std::vector<StageOptions> stages = values.stages;
   if (stages.empty()) {
-    require_input(values.dry_run && values.context_length > 0,
+    require_input((values.dry_run || !traits_of(values.backend).computes) && values.context_length > 0,
                   "give --config FILE, or --dry-run with --preset, --context-length and --mesh");
     StageOptions& only = stages.emplace_back();
     only.stage.rope_theta = plan.model.rope_theta;
@@ -306,10 +313,16 @@ TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
   return plan;
 }
 
+void check_train(const std::string& configuration, const Schedule& schedule, std::int64_t ranks) {
+  TrainOptions values = read_train_config(configuration);
+  values.schedule = schedule;
+  static_cast<void>(make_plan(values, ranks));
+}
+
 std::vector<std::string> files_of_train(const std::string& configuration) {
   const TrainOptions values = read_train_config(configuration);
   std::vector<std::string> files = values.files;
-  files.insert(files.end(), values.data.haystack.begin(), values.data.haystack.end());
+  std::ranges::copy(haystack_files(values.data.haystack), std::back_inserter(files));
   files.push_back(values.data.tokenizer);
   files.push_back(values.data.frame_tokenizer);
   for (const StageOptions& stage : values.stages) {

@@ -13,7 +13,7 @@ namespace ringworld {
 
 struct DataOptions {
   std::vector<std::string> haystack{"kjv"};  ///< kjv, synthetic, or files
-  std::string tokenizer = "word";            ///< word, byte, or a file
+  std::string tokenizer = "word";            ///< word, byte, a file, or a folder with one
   std::int64_t frequent_words = 1500;        ///< words that a word vocabulary is made from
   std::string frame_tokenizer;               ///< checkpoint of the network whose codes frames become; empty: none
   std::int64_t codes_per_frame = 256;        ///< without a frame tokenizer; of LWM
@@ -34,6 +34,7 @@ struct StageOptions {
 struct TrainOptions : RunFlags {
   TrainOptions() {
     output = "ringworld-train.h5";
+    is_for_times_as_well = true;
     mesh = "";  // of every stage, in place of the file's
   }
 
@@ -52,6 +53,8 @@ struct TrainOptions : RunFlags {
   std::int64_t context_length = 0;
   std::int64_t batch = 0;
   std::int64_t stage_count = 0;
+  std::string rates;                                 ///< of a backend that computes nothing
+  std::vector<std::int64_t> layers_simulated{2, 4};  ///< of such a backend: two numbers of layers; 0: all
 
   ModelConfig model;
   bool has_vocab_size = false;  ///< the file says it; else it is the tokenizer's

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 
+#include "comm/communicator.hpp"
 #include "core/error.hpp"
 #include "model/flop.hpp"
 #include "sequence/partition.hpp"
+#include "sequence/schedule_check.hpp"
 #include "train/memory_plan.hpp"
 
 namespace ringworld {
@@ -19,6 +21,15 @@ std::string bytes_text(std::int64_t bytes) {
   const auto value = static_cast<double>(bytes);
   return value >= gibibyte ? fmt::format("{:.2f} GiB", value / gibibyte)
                            : fmt::format("{:.2f} MiB", value / (1024.0 * 1024.0));
+}
+
+/// The schedule of a stage. Where a double ring takes its window from nodes, it says so: a plan knows no nodes.
+std::string schedule_text(const TrainingPlan& plan, const Stage& stage) {
+  const Communicator ranks = Communicator::pretended(0, static_cast<int>(stage.mesh[MeshAxis::sp]));
+  const Schedule decided = with_window(plan.schedule, ranks);
+  return decided == plan.schedule
+             ? describe(decided)
+             : describe(decided) + " (the ranks of a node; --window or RINGWORLD_RANKS_PER_NODE give others)";
 }
 
 }  // namespace
@@ -33,6 +44,7 @@ std::string describe_cost(const TrainingPlan& plan, std::int64_t ranks) {
     const auto tokens = static_cast<double>(stage.tokens_per_step());
     text += fmt::format("\nstage {}: context_length {} mesh {} batch {} rope_theta {:g} steps {}\n", index,
                         stage.context_length, stage.mesh.to_string(), stage.batch, stage.rope_theta, stage.steps);
+    text += fmt::format("  schedule                 {}\n", schedule_text(plan, stage));
     text += fmt::format("  tokens per rank          {}\n",
                         Partition(plan.layout, stage.context_length, stage.mesh[MeshAxis::sp], plan.schedule.ulysses)
                             .tokens_per_rank());

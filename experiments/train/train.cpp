@@ -15,12 +15,15 @@
 #include "device/device.hpp"
 #include "experiments/common/content_digest.hpp"
 #include "experiments/common/cpu_sharing.hpp"
+#include "experiments/common/figures_of_merit.hpp"
 #include "experiments/common/gemm_peak.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/common/job_files.hpp"
+#include "experiments/common/named_corpus.hpp"
 #include "experiments/common/run_record.hpp"
 #include "experiments/train/config.hpp"
 #include "experiments/train/dry_run.hpp"
+#include "experiments/train/simulated_train.hpp"
 #include "experiments/train/training_data.hpp"
 #include "experiments/train/training_display.hpp"
 #include "experiments/train/training_settings.hpp"
@@ -28,6 +31,7 @@
 #include "experiments/train/vqgan_train.hpp"
 #include "io/console_table.hpp"
 #include "perf/peak.hpp"
+#include "tokens/read_tokenizer.hpp"
 #include "train/stage_summary.hpp"
 #include "train/trainer.hpp"
 
@@ -110,10 +114,10 @@ std::string configuration_text(TrainOptions values) {
 
 std::vector<JobFile> files_read(const TrainOptions& values) {
   std::vector<JobFile> files = job_files("--config", values.files);
-  for (const JobFile& hay : job_files("haystack", values.data.haystack)) {
+  for (const JobFile& hay : job_files("haystack", haystack_files(values.data.haystack))) {
     files.push_back(hay);
   }
-  files.push_back({.flag = "tokenizer", .path = values.data.tokenizer});
+  files.push_back({.flag = "tokenizer", .path = file_of_tokenizer(values.data.tokenizer)});
   files.push_back({.flag = "frame_tokenizer", .path = values.data.frame_tokenizer});
   for (const StageOptions& stage : values.stages) {
     for (const JobFile& of_task : job_files("examples", stage.stage.task->files())) {
@@ -149,6 +153,30 @@ double measure_peak(const Communicator& world, const TrainingPlan& plan) {
   return world.all_reduce(mine, Reduction::sum);
 }
 
+std::vector<FigureOfMerit> figures_of(const std::vector<TrainingStageRow>& stages) {
+  std::vector<FigureOfMerit> figures;
+  for (const TrainingStageRow& row : stages) {
+    FigureOfMerit figure{.name = "train_rate",
+                         .value = row.tokens_per_second,
+                         .unit = "token/s",
+                         .keys = {{"stages", std::string(row.stages.view())},
+                                  {"stage", fmt::format("{}", row.stage)},
+                                  {"context_length", fmt::format("{}", row.context_length)},
+                                  {"ranks", fmt::format("{}", row.ranks)},
+                                  {"mesh", std::string(row.mesh.view())},
+                                  {"backend", std::string(row.backend.view())},
+                                  {"dtype", std::string(row.dtype.view())},
+                                  {"steps", fmt::format("{}", row.steps)}},
+                         .is_valid = row.valid};
+    figures.push_back(figure);
+    figure.name = "train_loss";
+    figure.value = row.final_loss;
+    figure.unit = "nat";
+    figures.push_back(std::move(figure));
+  }
+  return figures;
+}
+
 /// Holds the training against the one that wrote the checkpoint; the root says what may differ and does. Collective.
 void check_resumed(const Communicator& world, const TrainOptions& values, const TrainingPlan& plan,
                    const std::vector<TrainingSetting>& settings) {
@@ -182,6 +210,9 @@ int run_train(const Job& job) {
   TrainOptions values;
   if (!parse_train_options(job, values)) {
     return 0;
+  }
+  if (!values.dry_run && !traits_of(values.backend).computes) {
+    return run_simulated_train(job, values, configuration_text(values));
   }
   const JobFiles files(job, files_read(values), files_written(values));
   static_cast<void>(warn_of_shared_cpus(job.world, values.dry_run ? 0 : values.threads));
@@ -278,7 +309,7 @@ int run_train(const Job& job) {
     const std::vector<TrainingStageRow>& stages = record.rows<TrainingStageRow>();
     fmt::print("{}", console_table(std::span<const TrainingStageRow>(stages), columns));
     fmt::print("{} stages -> {}, {}\n", stages.size(), values.checkpoint, values.output);
-    std::fflush(stdout);
+    print_figures(figures_of(stages));
   });
   if (end == TrainingEnd::stopped) {
     return stopped_early(job,

@@ -3,43 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
-#include <string_view>
 
 #include "core/error.hpp"
-#include "core/text_file.hpp"
 #include "experiments/common/content_digest.hpp"
 #include "experiments/common/handwriting.hpp"
 #include "experiments/common/named_corpus.hpp"
 #include "tasks/vision/format.hpp"
 #include "tokens/byte_tokenizer.hpp"
-#include "tokens/sentencepiece_tokenizer.hpp"
+#include "tokens/read_tokenizer.hpp"
 #include "tokens/word_tokenizer.hpp"
 #include "vqgan/vqgan.hpp"
 
 namespace ringworld {
 namespace {
-
-/// A tokenizer's own text, or a SentencePiece model.
-std::unique_ptr<Tokenizer> read_tokenizer_file(const std::string& path) {
-  require_input(std::filesystem::is_regular_file(path),
-                fmt::format("tokenizer '{}': no such file; give word, byte or a file", path));
-  const std::string bytes = read_binary_file(path);
-  constexpr std::string_view utf8_mark = "\xef\xbb\xbf";
-  const std::string_view content = std::string_view(bytes).substr(bytes.starts_with(utf8_mark) ? utf8_mark.size() : 0);
-  const std::string_view kind = content.substr(0, content.find_first_of(" \r\n"));
-  const bool is_wide = bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff");  // UTF-16 or UTF-32
-  if (kind != "word" && kind != "byte" && kind != "sentencepiece" && !is_wide) {
-    return read_sentencepiece_tokenizer(path);
-  }
-  const std::string text = plain_text(bytes, fmt::format("tokenizer '{}'", path));
-  try {
-    return restore_tokenizer(text);
-  } catch (const Error& error) {
-    throw Error(error.kind(), fmt::format("tokenizer '{}': {}", path, error.what()), error.where());
-  }
-}
 
 void add_new(const std::vector<std::string>& from, std::vector<std::string>& to) {
   std::ranges::copy_if(from, std::back_inserter(to),
@@ -76,7 +53,7 @@ TrainingData::TrainingData(const DataOptions& options, std::int64_t seed, std::s
   } else if (options.tokenizer == "byte") {
     tokenizer_ = std::make_unique<ByteTokenizer>();
   } else {
-    tokenizer_ = read_tokenizer_file(options.tokenizer);
+    tokenizer_ = read_tokenizer(options.tokenizer);
   }
   warning_ = warning_of(corpus, *tokenizer_);
   haystack_ = std::make_unique<Haystack>(corpus, *tokenizer_);

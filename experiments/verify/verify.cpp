@@ -11,6 +11,7 @@
 #include "core/log.hpp"
 #include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/device_tensors.hpp"
+#include "experiments/common/figures_of_merit.hpp"
 #include "experiments/common/job.hpp"
 #include "experiments/common/job_files.hpp"
 #include "experiments/common/run_flags.hpp"
@@ -230,6 +231,14 @@ int run_verify(const Job& job) {
     fmt::print("verify: {} tokens x {} sequences, {} query and {} kv heads of {}, {}, {} on {} ranks -> {}\n",
                problem.context_length, problem.batch, problem.heads, problem.kv_heads, problem.head_size,
                describe(values.schedule), name_of(values.layout), job.world.size(), values.output);
+    const FigureOfMerit figure{.name = "verify_tokens",
+                               .value = static_cast<double>(problem.batch * problem.context_length),
+                               .unit = "token",
+                               .keys = {{"schedule", describe(values.schedule)},
+                                        {"layout", std::string(name_of(values.layout))},
+                                        {"ranks", fmt::format("{}", job.world.size())}},
+                               .is_valid = writer->non_finite().is_empty()};
+    print_figures(std::span(&figure, 1));
   }
   on_root(job.world, [&] {
     judge(writer->non_finite(), values.output, ErrorKind::check_failed, values.allow_non_finite, job.world);

@@ -3,7 +3,8 @@
 
 The two sides take turns, so that whatever else the machine does hits both; the ratio is formed turn by turn and its
 median counts. Causal attention, batch 1, one head a thread, so that both sides can use their threads.
-Of PyTorch the fastest of its CPU paths counts. Times are seconds of a pass: `forward` without gradients, `forward_backward` with all three.
+Of PyTorch the fastest of its CPU paths counts. Times are seconds of a pass: `forward` without gradients,
+`forward_backward` with all three.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Callable
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel

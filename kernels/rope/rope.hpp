@@ -17,6 +17,7 @@
 #include "device/backend.hpp"
 #include "kernels/contract/kernel.hpp"
 #include "kernels/contract/kernel_options.hpp"
+#include "kernels/rope/rope_scaling.hpp"
 
 namespace ringworld {
 
@@ -35,6 +36,7 @@ struct RopeOptions {
   std::int64_t head_size = 0;  ///< D
   double theta = 10000.0;
   AnglePrecision precision = AnglePrecision::float32;
+  RopeScaling scaling{};
 };
 
 /// Writes the cosines and sines of every position's angles; they are rounded to fp32 last.

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -17,6 +18,11 @@ std::vector<Real> frequencies(const RopeOptions& options) {
     const Real exponent = static_cast<Real>(2 * i) / static_cast<Real>(options.head_size);
     result.push_back(1 / std::pow(static_cast<Real>(options.theta), exponent));
   }
+  if (options.scaling.kind != RopeScalingKind::none) {
+    std::vector<double> scaled(result.begin(), result.end());
+    scale_frequencies(options.scaling, options.theta, scaled);
+    std::ranges::transform(scaled, result.begin(), [](double frequency) { return static_cast<Real>(frequency); });
+  }
   return result;
 }
 
@@ -24,12 +30,13 @@ template <class Real>
 void build(std::span<const std::int64_t> positions, const RopeOptions& options, const TensorView<float, 2>& cosine,
            const TensorView<float, 2>& sine) {
   const std::vector<Real> frequency = frequencies<Real>(options);
+  const double growth = options.scaling.kind == RopeScalingKind::yarn ? options.scaling.attention_factor : 1.0;
   for (std::size_t row = 0; row < positions.size(); ++row) {
     for (std::size_t i = 0; i < frequency.size(); ++i) {
       // The product is rounded to Real once, its sine and cosine are then exact to the rounding of the result.
       const Real angle = static_cast<Real>(static_cast<double>(positions[row]) * static_cast<double>(frequency[i]));
-      cosine(row, i) = static_cast<float>(std::cos(static_cast<double>(angle)));
-      sine(row, i) = static_cast<float>(std::sin(static_cast<double>(angle)));
+      cosine(row, i) = static_cast<float>(growth * std::cos(static_cast<double>(angle)));
+      sine(row, i) = static_cast<float>(growth * std::sin(static_cast<double>(angle)));
     }
   }
 }

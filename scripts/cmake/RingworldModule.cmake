@@ -9,6 +9,11 @@ function(ringworld_module name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
   add_library(ringworld_${name} STATIC ${arg_SOURCES})
   add_library(ringworld::${name} ALIAS ringworld_${name})
+  # Kernels stay apart: their files are compiled for different processors.
+  string(FIND "${CMAKE_CURRENT_SOURCE_DIR}/" "${PROJECT_SOURCE_DIR}/src/" place)
+  if(RINGWORLD_UNITY_BUILD AND place EQUAL 0)
+    set_target_properties(ringworld_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  endif()
   target_include_directories(ringworld_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
     $<INSTALL_INTERFACE:${RINGWORLD_INSTALL_INCLUDEDIR}>)

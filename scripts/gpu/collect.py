@@ -19,7 +19,8 @@ from typing import Any, BinaryIO
 NO_GPU = "no GPU"
 BENCHMARK_FIGURES = ("name", "seconds", "seconds_min", "seconds_max", "flop", "bytes", "of_triad", "error_message")
 RECORD_COLUMNS = (
-    "context_length", "ranks", "schedule", "layout", "backend", "pass", "step_time", "flops_per_second_per_rank", "error", "error_tolerance",
+    "context_length", "ranks", "schedule", "layout", "backend", "pass", "step_time", "flops_per_second_per_rank",
+    "error", "error_tolerance",
     "probe_rows", "probe_wrong_rows", "steps", "tokens_per_second", "mfu_measured_peak", "attention_share",
     "product_share", "elementwise_share", "communication_share", "idle_share", "peak_bytes", "peak_bytes_model",
     "outcome", "reason",

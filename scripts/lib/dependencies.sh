@@ -12,7 +12,7 @@ debian_packages=(
 )
 # libomp: the omp.h that clang-tidy reads; boost-context: the fibers of the CUDA emulator; then the presets mpich and simulated
 debian_dev_packages=(
-  clang-format-19 clang-tidy-19 libomp-19-dev shellcheck libboost-context-dev
+  clang-format-19 clang-tidy-19 libomp-19-dev shellcheck help2man libboost-context-dev
   mpich libmpich-dev libhdf5-mpich-dev
   libsimgrid-dev libhdf5-dev libboost-dev
 )

@@ -42,6 +42,10 @@ fail_usage() {
   exit 2
 }
 
+# Nothing may travel by itself: what is hidden without polling would be the kernel's doing. Open MPI's own limit, above
+# which a message waits for its receiver's answer.
+export OMPI_MCA_btl_tcp_eager_limit=65536
+
 # probe RATE POLLING FILE
 probe() {
   local code=0

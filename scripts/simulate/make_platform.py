@@ -24,7 +24,7 @@ HEAD = """<?xml version='1.0'?>
 ENDLESS = 1e15
 
 #: Keys of each kind of platform, by table; those of the file itself stand under "".
-COMMON = {"kind", "source", "devices_per_node"}
+COMMON = {"kind", "source", "devices_per_node", "peak_flops_per_second"}
 KEYS: dict[str, dict[str, set[str]]] = {
     "flat": {"": COMMON, "link": {"bytes_per_second", "latency"}},
     "torus": {"": COMMON, "link": {"bytes_per_second", "latency"}},
@@ -34,7 +34,7 @@ KEYS: dict[str, dict[str, set[str]]] = {
         "network": {"bytes_per_second", "latency", "devices_per_port"},
     },
 }
-OPTIONAL = {"devices_per_package", "between_bytes_per_second"}
+OPTIONAL = {"devices_per_package", "between_bytes_per_second", "peak_flops_per_second"}
 
 
 def fail(text: str) -> NoReturn:

@@ -19,9 +19,9 @@ try:
     import tomllib
 except ModuleNotFoundError:  # before Python 3.11
     try:
-        import tomli as tomllib
+        import tomli as tomllib  # type: ignore[no-redef]
     except ModuleNotFoundError:
-        from pip._vendor import tomli as tomllib
+        from pip._vendor import tomli as tomllib  # type: ignore[no-redef]
 
 # Key of the file: the variable that it sets.
 SUBMIT_VARIABLES = {
@@ -35,7 +35,7 @@ TYPES = dict.fromkeys([*SUBMIT_VARIABLES, *JOB_VARIABLES], str) | {"modules": li
 TYPE_NAMES = {str: "a string", list: "a list of strings", dict: "a table of strings"}
 
 
-class BadSite(Exception):
+class BadSiteError(Exception):
     """A file that cannot be used; the text says why."""
 
 
@@ -43,20 +43,20 @@ def read_site(path: pathlib.Path) -> dict:
     try:
         site = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadSite(f"{path}: {error.strerror}") from None
+        raise BadSiteError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSite(f"{path}: {error}") from None
+        raise BadSiteError(f"{path}: {error}") from None
     for key, value in site.items():
         if key not in TYPES:
             near = difflib.get_close_matches(key, TYPES, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(TYPES)}"
-            raise BadSite(f"{path}: unknown key '{key}': {hint}")
+            raise BadSiteError(f"{path}: unknown key '{key}': {hint}")
         items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
         if not isinstance(value, TYPES[key]) or not all(isinstance(item, str) for item in items):
-            raise BadSite(f"{path}: '{key}' must be {TYPE_NAMES[TYPES[key]]}")
+            raise BadSiteError(f"{path}: '{key}' must be {TYPE_NAMES[TYPES[key]]}")
     for name in site.get("environment", {}):
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise BadSite(f"{path}: [environment] '{name}' is no name of a variable")
+            raise BadSiteError(f"{path}: [environment] '{name}' is no name of a variable")
     return site
 
 
@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         print("\n".join(shell_lines(read_site(pathlib.Path(arguments[0])), arguments[1])))
-    except BadSite as error:
+    except BadSiteError as error:
         print(f"site: {error}", file=sys.stderr)
         return 2
     return 0

@@ -14,7 +14,7 @@ namespace ringworld {
 namespace {
 
 constexpr std::int64_t pixels_per_cell = smallest_card_frame_side / 4;
-constexpr std::int64_t channels = 3;
+constexpr std::int64_t colours = 3;
 constexpr std::int64_t directions = static_cast<std::int64_t>(direction_names.size());
 
 /// Each sixth digit of the file is held out.
@@ -177,8 +177,8 @@ void CardWorld::paint(const CardFrame& frame, std::span<float> pixels) const {
   for (std::int64_t row = 0; row < glyph_side * repeats; ++row) {
     for (std::int64_t column = 0; column < glyph_side * repeats; ++column) {
       const float card = 1 - ink[static_cast<std::size_t>(row / repeats * glyph_side + column / repeats)];
-      const std::int64_t pixel = ((top + row) * side + left + column) * channels;
-      for (std::int64_t channel = 0; channel < channels; ++channel) {
+      const std::int64_t pixel = ((top + row) * side + left + column) * colours;
+      for (std::int64_t channel = 0; channel < colours; ++channel) {
         pixels[static_cast<std::size_t>(pixel + channel)] = 2 * colour[static_cast<std::size_t>(channel)] * card - 1;
       }
     }

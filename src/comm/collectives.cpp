@@ -1,16 +1,23 @@
 #include "comm/collectives.hpp"
 
+#include <numeric>
+
 #include "comm/collectives_impl.hpp"
 #include "comm/communicator_impl.hpp"
 #include "comm/device_choice.hpp"
 #include "comm/pretended/pretended.hpp"
+#include "comm/rank_traffic.hpp"
 #include "core/activity.hpp"
 #include "core/error.hpp"
+#include "core/simulated_ranks.hpp"
 
 namespace ringworld {
 namespace {
 
 std::unique_ptr<Collectives> make_collectives(const Communicator& communicator, DeviceKind memory) {
+  if (memory == DeviceKind::simulated && are_ranks_simulated()) {
+    return make_phantom_collectives(communicator);
+  }
   if (is_within_reach_of_mpi(memory)) {
     return make_mpi_collectives();
   }
@@ -61,6 +68,27 @@ bool moves_nothing(const Communicator& communicator, std::size_t length) {
   return communicator.size() == 1 || length == 0;
 }
 
+/// @param bytes  that must cross this rank's link
+void count(const Communicator& communicator, std::size_t bytes) {
+  if (communicator.size() > 1 && bytes > 0) {
+    RankTraffic& sent = rank_traffic();
+    ++sent.collectives;
+    sent.collective_bytes += static_cast<std::int64_t>(bytes);
+  }
+}
+
+/// Bytes of all blocks but this rank's own.
+std::size_t bytes_of_others(const Communicator& communicator, const RankBlocks& blocks) {
+  const std::int64_t all = std::accumulate(blocks.bytes.begin(), blocks.bytes.end(), std::int64_t{0});
+  return static_cast<std::size_t>(all - blocks.bytes[static_cast<std::size_t>(communicator.rank())]);
+}
+
+/// Of a reduction to all ranks: it is as much as a reduce-scatter and an all-gather.
+std::size_t bytes_of_all_reduce(const Communicator& communicator, std::size_t bytes) {
+  const auto ranks = static_cast<std::size_t>(communicator.size());
+  return 2 * bytes * (ranks - 1) / ranks;
+}
+
 void check_limit(std::int64_t message_limit) {
   require(message_limit >= static_cast<std::int64_t>(sizeof(float)) && message_limit <= default_message_limit,
           "collective: a message holds 4 bytes to 1 GiB");
@@ -92,12 +120,14 @@ void PendingCollective::wait() {
 PendingCollective start_all_gather(const Communicator& communicator, std::span<const float> mine, std::span<float> all,
                                    DeviceKind memory) {
   check_lengths(communicator, mine.size(), all.size());
+  count(communicator, all.size_bytes() - mine.size_bytes());
   return PendingCollective(collectives_of(communicator, memory).start_all_gather(communicator, mine, all));
 }
 
 PendingCollective start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
                                        std::span<float> mine, DeviceKind memory) {
   check_lengths(communicator, mine.size(), all.size());
+  count(communicator, all.size_bytes() - mine.size_bytes());
   return PendingCollective(collectives_of(communicator, memory).start_reduce_scatter(communicator, all, mine));
 }
 
@@ -105,6 +135,7 @@ PendingCollective start_all_gather(const Communicator& communicator, const RankB
                                    std::int64_t message_limit) {
   check_limit(message_limit);
   check_blocks(communicator, blocks, 1);
+  count(communicator, bytes_of_others(communicator, blocks));
   return PendingCollective(collectives_of(communicator, memory).start_all_gather(communicator, blocks, message_limit));
 }
 
@@ -112,6 +143,7 @@ PendingCollective start_reduce_scatter(const Communicator& communicator, const R
                                        std::int64_t message_limit) {
   check_limit(message_limit);
   check_blocks(communicator, blocks, sizeof(float));
+  count(communicator, bytes_of_others(communicator, blocks));
   return PendingCollective(
       collectives_of(communicator, memory).start_reduce_scatter(communicator, blocks, message_limit));
 }
@@ -124,6 +156,7 @@ PendingCollective start_all_to_all(const Communicator& communicator, const RankB
   const int rank = communicator.rank();
   const std::int64_t own_bytes = sent.bytes[static_cast<std::size_t>(rank)];
   require(received.bytes[static_cast<std::size_t>(rank)] == own_bytes, "collective: the own block has two lengths");
+  count(communicator, bytes_of_others(communicator, sent));
   Collectives& collectives = collectives_of(communicator, memory);
   if (own_bytes > 0 && !communicator.is_pretended()) {
     Device& place = device(memory);
@@ -139,6 +172,7 @@ PendingCollective start_broadcast(const Communicator& communicator, std::span<st
   if (moves_nothing(communicator, block.size())) {
     return {};
   }
+  count(communicator, block.size_bytes());
   return PendingCollective(
       collectives_of(communicator, memory).start_broadcast(communicator, block, root, message_limit));
 }
@@ -150,6 +184,7 @@ PendingCollective start_reduce(const Communicator& communicator, std::span<float
   if (moves_nothing(communicator, values.size())) {
     return {};
   }
+  count(communicator, values.size_bytes());
   return PendingCollective(
       collectives_of(communicator, memory).start_reduce(communicator, values, root, reduction, message_limit));
 }
@@ -160,12 +195,14 @@ PendingCollective start_all_reduce(const Communicator& communicator, std::span<f
   if (moves_nothing(communicator, values.size())) {
     return {};
   }
+  count(communicator, bytes_of_all_reduce(communicator, values.size_bytes()));
   return PendingCollective(
       collectives_of(communicator, memory).start_all_reduce(communicator, values, reduction, message_limit));
 }
 
 void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction, DeviceKind memory) {
   if (!moves_nothing(communicator, values.size())) {
+    count(communicator, bytes_of_all_reduce(communicator, values.size_bytes()));
     const WaitPhase wait("waiting in a reduction over {} ranks", communicator.size());
     collectives_of(communicator, memory).all_reduce(communicator, values, reduction);
   }

@@ -47,6 +47,8 @@ class Collectives {
 
 /// Each is made once a communicator and a memory. Collective over it. Host memory:
 [[nodiscard]] std::unique_ptr<Collectives> make_mpi_collectives();
+/// Memory whose contents mean nothing, between simulated ranks:
+[[nodiscard]] std::unique_ptr<Collectives> make_phantom_collectives(const Communicator& communicator);
 /// Device memory; one a transport.
 [[nodiscard]] std::unique_ptr<Collectives> make_device_aware_collectives(const Communicator& communicator,
                                                                          DeviceKind memory);

@@ -2,6 +2,7 @@
 
 #include "comm/device_choice.hpp"
 #include "comm/pretended/pretended.hpp"
+#include "comm/rank_traffic.hpp"
 #include "comm/shift_impl.hpp"
 #include "core/error.hpp"
 
@@ -48,6 +49,11 @@ Shift::~Shift() = default;
 void Shift::start(const Peers& peers, std::span<const std::byte> sent, std::span<std::byte> received) {
   check_peer(peers.to, sent.size(), ranks_);
   check_peer(peers.from, received.size(), ranks_);
+  if (!sent.empty()) {
+    RankTraffic& of_rank = rank_traffic();
+    ++of_rank.hops;
+    of_rank.hop_bytes += std::ssize(sent);
+  }
   impl_->start(peers, sent, received);
 }
 bool Shift::test() { return impl_->test(); }

@@ -3,6 +3,10 @@
 /// how many ranks draw them, nor in which order.
 /// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11 (Philox4x32-10).
 
+// Philox needs no vector instruction; without this the library includes all intrinsics of the processor, three times the
+// size of everything else here.
+#define R123_USE_SSE 0
+#define R123_USE_X86INTRIN_H 0
 #include <Random123/philox.h>
 
 #include <array>

@@ -20,9 +20,22 @@ struct SimulatedPlatform {
   std::string name;
   std::string digest;
   int devices_per_node = 1;
+  /// Devices of a node whose ports rings of collectives share out: those of a node, 1 where nodes are no islands of the
+  /// network.
+  int ring_devices = 1;
+  double peak_flops_per_second = 0;  ///< of a device; 0: unknown
 };
 /// As scripts/simulate.sh says in the environment; nameless where ranks are processes.
 [[nodiscard]] const SimulatedPlatform& simulated_platform();
+
+/// The way of a message that has it for itself.
+struct SimulatedRoute {
+  double latency = 0;  ///< s
+  double bytes_per_second = 0;
+};
+/// From this rank to another of the job.
+/// @pre ranks are simulated
+[[nodiscard]] SimulatedRoute simulated_route(int rank_in_job);
 
 /// A place for messages whose contents mean nothing: the same for all ranks and calls where ranks are simulated, so that
 /// a thousand of them fit into one process.

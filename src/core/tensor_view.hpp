@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 #include "core/dtype.hpp"
@@ -64,6 +65,8 @@ struct TensorView {
 
   [[nodiscard]] std::int64_t size() const { return element_count(shape); }
   [[nodiscard]] bool is_null() const { return data == nullptr; }
+  /// All elements of a dense view.
+  [[nodiscard]] std::span<T> elements() const { return {data, static_cast<std::size_t>(size())}; }
   [[nodiscard]] bool is_dense() const { return strides == row_major_strides(shape); }
 
   /// The part with `begin <= index < begin + count` along `axis`.

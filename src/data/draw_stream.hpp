@@ -26,7 +26,8 @@ enum class DrawPurpose : std::uint64_t {
   media_frame,
   sampled_token,
   codebook_seeding,
-  code_restart
+  code_restart,
+  recall_trial
 };
 
 /// Draws one after another. Two streams of different names are independent.

@@ -4,7 +4,9 @@ namespace ringworld {
 
 DualBuffer::DualBuffer(std::int64_t bytes, DeviceKind memory) : memory_(memory), device_(bytes, memory) {
   if (device(memory).staging() != memory) {
-    staging_ = Buffer(bytes, device(memory).staging());
+    if (memory != DeviceKind::simulated) {
+      staging_ = Buffer(bytes, device(memory).staging());
+    }
     uploaded_ = device(memory).make_event();
     downloaded_ = device(memory).make_event();
   }
@@ -15,7 +17,7 @@ const void* DualBuffer::readable() const {
     return device_.data();
   }
   downloaded_->synchronize();
-  return staging_.data();
+  return staged();
 }
 
 void* DualBuffer::editable() {
@@ -24,6 +26,13 @@ void* DualBuffer::editable() {
   }
   uploaded_->synchronize();
   downloaded_->synchronize();
+  return staged();
+}
+
+void* DualBuffer::staged() const {
+  if (staging_.data() == nullptr && bytes() > 0) {
+    staging_ = Buffer(bytes(), device(memory_).staging());
+  }
   return staging_.data();
 }
 

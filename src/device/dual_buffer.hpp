@@ -33,11 +33,12 @@ class DualBuffer {
 
  private:
   void copy(void* to, const void* from, std::int64_t bytes, Event& ended);
+  [[nodiscard]] void* staged() const;
 
   DeviceKind memory_ = DeviceKind::host;
   Buffer device_;
   // Null on the host:
-  Buffer staging_;
+  mutable Buffer staging_;  // of a simulated device, made when host code comes: a thousand ranks share its memory
   std::unique_ptr<Event> uploaded_;  // the end of the last upload
   std::unique_ptr<Event> downloaded_;
 };

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +21,7 @@
 #include "io/hdf5/handles.hpp"
 #include "io/hdf5/numbers.hpp"
 #include "io/hdf5/parallel.hpp"
+#include "io/hdf5/shapes.hpp"
 #include "io/hdf5/short_name.hpp"
 #include "io/hdf5/virtual_sources.hpp"
 #include "io/output_lock.hpp"
@@ -33,10 +33,6 @@ namespace ringworld {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string text_of(std::span<const std::int64_t> shape) { return fmt::format("({})", fmt::join(shape, ", ")); }
-
-std::vector<hsize_t> to_hsize(std::span<const std::int64_t> values) { return {values.begin(), values.end()}; }
 
 /// Elements in the file and in memory that belong together.
 struct Selection {
@@ -169,7 +165,7 @@ void CheckpointWriter::write(const std::string& name, const TensorRange& range, 
 std::int64_t CheckpointWriter::State::make_dataset(const std::string& name, std::span<const std::int64_t> shape) const {
   std::int64_t place = 0;
   on_root(communicator, [&] {
-    const auto extents = to_hsize(shape);
+    const auto extents = hdf5::to_hsize(shape);
     const hdf5::Dataspace space(
         hdf5::check(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), name));
     const hdf5::PropertyList creation(hdf5::check(H5Pcreate(H5P_DATASET_CREATE), name));
@@ -308,7 +304,8 @@ struct TensorDataset {
 
   void require_shape(std::span<const std::int64_t> expected) const {
     require_file(std::ranges::equal(shape, expected),
-                 fmt::format("{} has shape {}, where {} is expected", label, text_of(shape), text_of(expected)));
+                 fmt::format("{} has shape {}, where {} is expected", label, hdf5::text_of_shape(shape),
+                             hdf5::text_of_shape(expected)));
   }
 
  private:

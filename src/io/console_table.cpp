@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/spelling.hpp"
+#include "io/csv_table.hpp"
 
 namespace ringworld {
 
@@ -71,6 +72,32 @@ std::string cell(const std::byte* row, const Column& column) {
   return {};
 }
 
+/// A value of CSV: a number with all its digits, or text, in quotes where it needs them.
+std::string whole_cell(const std::byte* row, const Column& column) {
+  const auto* const place = row + column.offset;
+  switch (column.kind) {
+    case ColumnKind::int64:
+      return fmt::format("{}", value_at<std::int64_t>(place));
+    case ColumnKind::float32:
+      return fmt::format("{}", value_at<float>(place));
+    case ColumnKind::float64:
+      return fmt::format("{}", value_at<double>(place));
+    case ColumnKind::text:
+      break;
+    default:
+      return cell(row, column);
+  }
+  const std::string text = cell(row, column);
+  if (text.find_first_of(",\"\n") == std::string::npos) {
+    return text;
+  }
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return quoted + "\"";
+}
+
 /// Characters, not bytes, of UTF-8 text.
 std::size_t width_of(std::string_view text) {
   return static_cast<std::size_t>(
@@ -99,6 +126,25 @@ std::string with_si_prefix(double value) {
   auto text = fmt::format("{:.4g}", scaled);
   if (power != 0) {
     text += prefixes[static_cast<std::size_t>(power + unity)];
+  }
+  return text;
+}
+
+std::string csv_table(const RowLayout& layout, std::span<const std::byte> rows,
+                      std::span<const std::string_view> columns) {
+  const auto shown = chosen_columns(layout, columns);
+  std::string text;
+  for (const auto& column : shown) {
+    text += fmt::format("{}{}", text.empty() ? "" : ",", column.name);
+  }
+  text += "\n";
+  for (std::size_t begin = 0; begin < rows.size(); begin += static_cast<std::size_t>(layout.row_size)) {
+    std::string line;
+    for (const auto& column : shown) {
+      line += &column == &shown.front() ? "" : ",";
+      line += whole_cell(&rows[begin], column);
+    }
+    text += line + "\n";
   }
   return text;
 }

@@ -34,7 +34,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view first_line = "ringworld lock";
-constexpr int most_attempts = 100;  // each follows on a change that another process made
+constexpr int most_turns = 100;  // each follows on a change that another process made
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -124,7 +124,7 @@ void write_holder(const Descriptor& descriptor) {
 
 /// Nothing when the file system has no locks.
 std::optional<Descriptor> take_kernel_lock(const fs::path& path, const fs::path& lock) {
-  for (int attempt = 0; attempt < most_attempts; ++attempt) {
+  for (int attempt = 0; attempt < most_turns; ++attempt) {
     Descriptor descriptor(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
     if (!descriptor) {
       throw_cannot_write(path, errno);
@@ -156,7 +156,7 @@ std::optional<Descriptor> take_kernel_lock(const fs::path& path, const fs::path&
 }
 
 Descriptor take_file_lock(const fs::path& path, const fs::path& lock) {
-  for (int attempt = 0; attempt < most_attempts; ++attempt) {
+  for (int attempt = 0; attempt < most_turns; ++attempt) {
     Descriptor descriptor(::open(lock.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (descriptor) {
       write_holder(descriptor);

@@ -17,6 +17,7 @@
 #include "io/hdf5/discard.hpp"
 #include "io/hdf5/handles.hpp"
 #include "io/hdf5/numbers.hpp"
+#include "io/hdf5/shapes.hpp"
 #include "io/hdf5/virtual_sources.hpp"
 #include "io/output_lock.hpp"
 #include "io/output_path.hpp"
@@ -28,12 +29,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string text_of(std::span<const std::int64_t> shape) { return fmt::format("({})", fmt::join(shape, ", ")); }
-
-std::vector<hsize_t> to_hsize(std::span<const std::int64_t> values) { return {values.begin(), values.end()}; }
-
 /// hdf5::exists, whose error names the file.
-bool exists_in(const fs::path& path, hid_t file, const std::string& dataset) {
+bool has_dataset(const fs::path& path, hid_t file, const std::string& dataset) {
   try {
     return hdf5::exists(file, dataset);
   } catch (const Error& error) {
@@ -48,7 +45,7 @@ struct NamedDataset {
 
   NamedDataset(const fs::path& path, hid_t file, const std::string& dataset)
       : name(fmt::format("dataset '{}' of '{}'", dataset, path.string())) {
-    require_input(exists_in(path, file, dataset), fmt::format("'{}' has no dataset '{}'", path.string(), dataset));
+    require_input(has_dataset(path, file, dataset), fmt::format("'{}' has no dataset '{}'", path.string(), dataset));
     handle = hdf5::Dataset(H5Dopen2(file, dataset.c_str(), H5P_DEFAULT));
     require_input(static_cast<bool>(handle), fmt::format("{} cannot be opened: {}", name, hdf5::last_message()));
     const auto missing = hdf5::missing_source(handle);
@@ -67,8 +64,9 @@ struct NamedDataset {
 };
 
 void require_inside(const NamedDataset& dataset, const Hyperslab& slab, std::span<const std::int64_t> shape) {
-  require_input(slab.count.size() == shape.size(), fmt::format("{} has shape {}, where {} dimensions are expected",
-                                                               dataset.name, text_of(shape), slab.count.size()));
+  require_input(slab.count.size() == shape.size(),
+                fmt::format("{} has shape {}, where {} dimensions are expected", dataset.name,
+                            hdf5::text_of_shape(shape), slab.count.size()));
   require(slab.start.size() == shape.size() && (slab.stride.empty() || slab.stride.size() == shape.size()),
           "start, count and stride of a hyperslab have the same number of dimensions");
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
@@ -77,22 +75,22 @@ void require_inside(const NamedDataset& dataset, const Hyperslab& slab, std::spa
     const auto end = slab.count[axis] == 0 ? 0 : slab.start[axis] + (slab.count[axis] - 1) * stride + 1;
     require_input(end <= shape[axis], fmt::format("{} has shape {}, where at least {} elements are expected along "
                                                   "dimension {}",
-                                                  dataset.name, text_of(shape), end, axis));
+                                                  dataset.name, hdf5::text_of_shape(shape), end, axis));
   }
 }
 
 /// The parts of the file and of memory that a transfer connects.
-struct Selection {
+struct Selected {
   hdf5::Dataspace file;
   hdf5::Dataspace memory;
 };
 
 /// Checks the slab; returns nothing when it is empty.
-std::optional<Selection> select(const NamedDataset& dataset, const Hyperslab& slab, std::size_t value_count) {
+std::optional<Selected> select(const NamedDataset& dataset, const Hyperslab& slab, std::size_t value_count) {
   require_inside(dataset, slab, dataset.shape());
-  const auto start = to_hsize(slab.start);
-  const auto count = to_hsize(slab.count);
-  const auto stride = slab.stride.empty() ? std::vector<hsize_t>(count.size(), 1) : to_hsize(slab.stride);
+  const auto start = hdf5::to_hsize(slab.start);
+  const auto count = hdf5::to_hsize(slab.count);
+  const auto stride = slab.stride.empty() ? std::vector<hsize_t>(count.size(), 1) : hdf5::to_hsize(slab.stride);
   hsize_t elements = 1;
   for (const auto extent : count) {
     elements *= extent;
@@ -101,8 +99,8 @@ std::optional<Selection> select(const NamedDataset& dataset, const Hyperslab& sl
   if (elements == 0) {
     return std::nullopt;
   }
-  Selection selection{.file = dataset.space(),
-                      .memory = hdf5::Dataspace(hdf5::check(H5Screate_simple(1, &elements, nullptr), dataset.name))};
+  Selected selection{.file = dataset.space(),
+                     .memory = hdf5::Dataspace(hdf5::check(H5Screate_simple(1, &elements, nullptr), dataset.name))};
   if (!count.empty()) {  // a scalar dataset has nothing to select
     hdf5::check(
         H5Sselect_hyperslab(selection.file.get(), H5S_SELECT_SET, start.data(), stride.data(), count.data(), nullptr),
@@ -168,7 +166,7 @@ TensorReader TensorReader::open(const fs::path& path) {
 const fs::path& TensorReader::path() const noexcept { return state_->path; }
 
 bool TensorReader::has(const std::string& dataset) const {
-  return exists_in(state_->path, state_->file.get(), dataset);
+  return has_dataset(state_->path, state_->file.get(), dataset);
 }
 
 TensorInfo TensorReader::describe(const std::string& dataset) const {
@@ -183,8 +181,8 @@ std::optional<AttributeValue> TensorReader::attribute(const std::string& name) c
 void TensorReader::require_shape(const std::string& dataset, std::span<const std::int64_t> shape) const {
   const auto opened = state_->dataset(dataset);
   const auto found = opened.shape();
-  require_input(std::ranges::equal(found, shape),
-                fmt::format("{} has shape {}, where {} is expected", opened.name, text_of(found), text_of(shape)));
+  require_input(std::ranges::equal(found, shape), fmt::format("{} has shape {}, where {} is expected", opened.name,
+                                                              hdf5::text_of_shape(found), hdf5::text_of_shape(shape)));
 }
 
 void TensorReader::read(const std::string& dataset, const Hyperslab& slab, std::span<float> values) const {
@@ -259,7 +257,7 @@ void TensorWriter::add(const std::string& dataset, std::span<const std::int64_t>
   constexpr std::int64_t structure_bytes = 4096;  // of a dataset's header, its place in a group and its attribute
   state_->reserve(std::accumulate(shape.begin(), shape.end(), std::int64_t{sizeof(float)}, std::multiplies<>()) +
                   structure_bytes + std::ssize(meaning));
-  const auto extents = to_hsize(shape);
+  const auto extents = hdf5::to_hsize(shape);
   const hdf5::Dataspace space(
       hdf5::check(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), dataset));
   const hdf5::Dataset made(hdf5::check(H5Dcreate2(state_->file.get(), dataset.c_str(), H5T_IEEE_F32LE, space.get(),

@@ -13,7 +13,7 @@
 namespace ringworld {
 namespace {
 
-constexpr std::size_t signature_bytes = 8;
+constexpr std::size_t png_signature_bytes = 8;
 
 /// What libpng's functions work on. libpng reports an error by a jump out of them, which calls no destructor; so
 /// whatever has one lives here, outside of the functions that call setjmp.
@@ -153,7 +153,7 @@ std::vector<png_bytep> rows_of(std::uint8_t* pixels, std::int64_t width, std::in
 }  // namespace
 
 bool is_png(std::span<const std::byte> bytes) {
-  return bytes.size() >= signature_bytes && png_sig_cmp(octets(bytes), 0, signature_bytes) == 0;
+  return bytes.size() >= png_signature_bytes && png_sig_cmp(octets(bytes), 0, png_signature_bytes) == 0;
 }
 
 Image read_png(std::span<const std::byte> bytes, const std::string& name) {

@@ -81,6 +81,7 @@ void validate(const ModelConfig& config) {
                 fmt::format("model: rms_norm_eps is {}; give a positive number", config.rms_norm_eps));
   require_input(config.rope_theta > 0 && std::isfinite(config.rope_theta),
                 fmt::format("model: rope_theta is {}; give a positive number", config.rope_theta));
+  validate(config.rope_scaling);
   require_input(config.initializer_range >= 0 && std::isfinite(config.initializer_range),
                 fmt::format("model: initializer_range is {}; give 0 or more", config.initializer_range));
 }

@@ -25,6 +25,7 @@ struct ModelConfig {
   double rope_theta = 10000.0;
   RopePairing rope_pairing = RopePairing::interleaved;
   AnglePrecision rope_precision = AnglePrecision::float32;
+  RopeScaling rope_scaling{};
   bool is_head_tied = false;        ///< each part's head is its embedding, transposed
   bool has_attention_bias = false;  ///< of the query, key and value projections
   double initializer_range = 0.02;  ///< standard deviation of initial weights

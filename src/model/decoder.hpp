@@ -27,7 +27,7 @@ struct DecoderOptions {
   std::int64_t prompt_length = 0;  ///< S; a rank may hold no token of the prompt
   std::int64_t new_tokens = 1;     ///< largest number of tokens that are added
   bool has_padding = false;        ///< whether prompts may be shorter than S; document ids then travel with keys
-  Schedule schedule;               ///< schedule of the attention among the prompt's tokens
+  Schedule schedule{};             ///< schedule of the attention among the prompt's tokens
   Layout layout = Layout::zigzag;
   DType dtype = DType::float32;  ///< type of activations, weights in products, and the cache
   double rope_theta = 10000.0;

@@ -199,7 +199,7 @@ void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& new_tokens
                              const TensorView<const std::int32_t, 2>& new_document_ids) {
   check_batch(new_tokens, new_document_ids);
   upload_batch(new_tokens, new_document_ids);
-  if (!is_rope_table_built) {
+  if (!is_rope_table_built && traits_of(options.backend).computes) {
     rope_table.build(config(), rope_theta, positions);
     if (query_table) {
       query_table->build(config(), rope_theta, positions, options.log_length);

@@ -52,7 +52,7 @@ inline constexpr std::array<std::string_view, 4> recomputation_names{"none", "at
 struct ModelOptions {
   std::int64_t batch = 1;           ///< B: sequences of this rank, not of all ranks
   std::int64_t context_length = 0;  ///< S: tokens of a sequence, over all ranks of sp
-  Schedule schedule;                ///< schedule of attention over the ranks of sp
+  Schedule schedule{};              ///< schedule of attention over the ranks of sp
   Layout layout = Layout::zigzag;
   DType dtype = DType::float32;       ///< activations and weights in products; sums, master weights, gradients are fp32
   DType wire_dtype = DType::float32;  ///< type of the data that attention sends to other ranks

@@ -23,7 +23,11 @@ class RopeTable {
              std::int64_t log_length = 0) {
     const std::int64_t half = element_count(shape_);
     float* first = values_.edit(2 * half).data();
-    build_rope_table(positions, {.head_size = config.head_size, .theta = theta, .precision = config.rope_precision},
+    build_rope_table(positions,
+                     {.head_size = config.head_size,
+                      .theta = theta,
+                      .precision = config.rope_precision,
+                      .scaling = config.rope_scaling},
                      {first, shape_}, {first + half, shape_});
     for (std::size_t row = 0; log_length > 0 && row < positions.size(); ++row) {
       const double growth =

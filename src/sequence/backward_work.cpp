@@ -5,10 +5,6 @@
 namespace ringworld {
 namespace {
 
-std::span<float> as_floats(const TensorView<float, 4>& view) {
-  return {view.data, static_cast<std::size_t>(view.size())};
-}
-
 std::span<float> as_floats(const GradientBlock& block) {
   return {block.first.data, static_cast<std::size_t>(block.bytes) / sizeof(float)};
 }
@@ -40,10 +36,10 @@ void take_home(const WorkGround& ground, const Fold& fold, const TensorView<floa
     if (fold.kind == FoldKind::replace) {
       ground.tensors.copy_activations(from, to);
     } else if (from.is_dense() && to.is_dense()) {
-      ground.tensors.add(as_floats(from), as_floats(to));
+      ground.tensors.add(from.elements(), to.elements());
     } else {
       for (std::int64_t sequence = 0; sequence < from.shape[0]; ++sequence) {  // whose tokens are dense
-        ground.tensors.add(as_floats(from.slice(0, sequence, 1)), as_floats(to.slice(0, sequence, 1)));
+        ground.tensors.add(from.slice(0, sequence, 1).elements(), to.slice(0, sequence, 1).elements());
       }
     }
   }
@@ -96,8 +92,8 @@ BackwardOfQueries::BackwardOfQueries(const WorkGround& ground, const SequenceBac
     gradients_.emplace_back(ground_.tensors, pass_.dk, pass_.dv);
     return;
   }
-  ground_.tensors.fill_zero(as_floats(pass_.dk));
-  ground_.tensors.fill_zero(as_floats(pass_.dv));
+  ground_.tensors.fill_zero(pass_.dk.elements());
+  ground_.tensors.fill_zero(pass_.dv.elements());
   for (int group = 0; group < head_groups; ++group) {
     const Piece heads{.head_group = group, .head_groups = head_groups};
     gradients_.push_back(KeyGradients::cleared(ground_.tensors, heads_of(pass_.dk, heads), heads_of(pass_.dv, heads)));
@@ -133,7 +129,7 @@ void BackwardOfQueries::compute(const BlockTask& task, std::byte* operands, std:
   TensorView<float, 4> dq = heads_of(pass_.dq, heads);  // cleared before
   if (sums != nullptr) {
     dq = gradients_in(ground_, Cargo::q_gradient, task.queries, sums).first;
-    ground_.tensors.fill_zero(as_floats(dq));
+    ground_.tensors.fill_zero(dq.elements());
   }
   ground_.blocks.backward(task, queries, own_keys(pass_, heads), dq,
                           gradients_.at(static_cast<std::size_t>(heads.head_group)));

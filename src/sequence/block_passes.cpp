@@ -43,10 +43,6 @@ TensorView<const float, 3> part_of(const TensorView<const float, 3>& view, const
   return view.slice(2, range.token_local, range.count);
 }
 
-std::span<float> as_floats(const TensorView<float, 4>& view) {
-  return {view.data, static_cast<std::size_t>(view.size())};
-}
-
 }  // namespace
 
 bool KeyGradients::begin_pair(const BlockPair& pair) {
@@ -66,8 +62,8 @@ void KeyGradients::end() {
 }
 
 void KeyGradients::clear() {
-  tensors_.fill_zero(as_floats(dk_));
-  tensors_.fill_zero(as_floats(dv_));
+  tensors_.fill_zero(dk_.elements());
+  tensors_.fill_zero(dv_.elements());
 }
 
 BlockPasses::BlockPasses(const SequenceAttentionOptions& options, const Partition& partition,
@@ -77,6 +73,7 @@ BlockPasses::BlockPasses(const SequenceAttentionOptions& options, const Partitio
       device_(device(device_of(options.backend))),
       kernel_(make_kernel(options)),
       drive_(std::move(drive)),
+      on_block_(options.on_block),
       deadline_(std::numeric_limits<double>::infinity()) {
   for (auto& event : task_ends_) {
     event = device_.make_event();
@@ -128,7 +125,13 @@ void BlockPasses::backward(const BlockTask& task, const QueryOperands& queries, 
 void BlockPasses::for_each_pair(const BlockTask& task, const std::function<bool(const BlockPair&)>& function) {
   keep_pace([&] {
     for (const BlockPair& pair : visible_block_pairs(partition_, task.queries, task.keys, is_causal_)) {
-      if (has_missed_deadline_ || !function(pair)) {
+      if (has_missed_deadline_) {
+        return;
+      }
+      if (on_block_) {
+        on_block_(task, pair);
+      }
+      if (!function(pair)) {
         return;
       }
     }

@@ -105,6 +105,7 @@ class BlockPasses {
   std::unique_ptr<BlockAttention> kernel_;
   std::array<std::unique_ptr<Event>, 2> task_ends_;  // of the last two
   std::function<void()> drive_;
+  BlockObserver on_block_;
   Progress progress_;
   double deadline_;
   bool has_missed_deadline_ = false;

@@ -48,9 +48,10 @@ class Executor {
     }
   }
 
-  /// When each step is timed alone, starts all ranks together: a slow rank must not be mistaken for a slow transfer.
+  /// When each step is timed alone, starts all ranks together: a slow rank must not be mistaken for a slow transfer. Not
+  /// while a transfer is on its way over several steps: ranks that wait for each other would hide it in no step's time.
   void start_together(int step) {
-    if (timer_.is_timing() && (plan_.slots.sums == 0 || step == 0)) {
+    if (timer_.is_timing() && ((plan_.slots.sums == 0 && !steps_.at(step).is_crossed) || step == 0)) {
       ground_.device.compute_stream().synchronize();
       ground_.ranks.barrier();
     }
@@ -219,6 +220,9 @@ PlanSteps::PlanSteps(Plan plan) : plan_(std::make_unique<const Plan>(std::move(p
     const std::size_t kind = is_sum(transfer.cargo) ? 1 : 0;
     at(transfer.posted_before).posted[kind].push_back(&transfer);
     at(transfer.needed_before).needed[kind].push_back(&transfer);
+    for (int boundary = transfer.posted_before + 1; boundary < transfer.needed_before; ++boundary) {
+      at(boundary).is_crossed = true;
+    }
   }
   for (const BlockTask& task : plan_->tasks) {
     at(task.step).tasks.push_back(&task);

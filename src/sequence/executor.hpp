@@ -59,6 +59,7 @@ class PlanSteps {
     std::array<std::vector<const Transfer*>, 2> needed;  ///< [of sums]
     std::vector<const Fold*> folds;
     std::vector<const BlockTask*> tasks;  ///< of the step behind the boundary
+    bool is_crossed = false;              ///< whether a transfer is on its way from an earlier step to a later one
   };
   [[nodiscard]] const Plan& plan() const { return *plan_; }
   [[nodiscard]] const Boundary& at(int boundary) const { return boundaries_[static_cast<std::size_t>(boundary)]; }

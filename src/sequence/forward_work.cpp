@@ -83,9 +83,10 @@ void ForwardOfQueries::fold(const Fold& fold, std::byte* arrived, std::byte* int
       ground_.blocks.kernel().rescale(from.common_maximum, from.state);
       break;
     case FoldKind::replace:
-      ground_.tensors.copy_activations(from.state.output, state_.output);
-      ground_.tensors.copy_strided<float>(from.state.sum, state_.sum);
-      ground_.tensors.copy_strided<float>(from.state.maximum, state_.maximum);
+      // It is the whole result of this rank's queries.
+      ground_.blocks.kernel().finalize(from.state, pass_.out);
+      ground_.tensors.copy_strided<float>(from.state.sum, pass_.sum);
+      ground_.tensors.copy_strided<float>(from.state.maximum, pass_.maximum);
       break;
   }
 }

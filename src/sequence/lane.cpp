@@ -7,7 +7,7 @@
 namespace ringworld {
 namespace {
 
-std::span<float> as_floats(std::span<std::byte> bytes) {
+std::span<float> floats_of(std::span<std::byte> bytes) {
   return {reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float)};
 }
 
@@ -75,10 +75,10 @@ void Lane::start_collective(const Transfer& transfer, const Slots& slots, const 
       collective_ = start_broadcast(ranks_, moved(), owner, memory_);
       return;
     case Motion::reduce:
-      collective_ = start_reduce(ranks_, as_floats(moved()), owner, Reduction::sum, memory_);
+      collective_ = start_reduce(ranks_, floats_of(moved()), owner, Reduction::sum, memory_);
       return;
     case Motion::reduce_maximum:
-      collective_ = start_all_reduce(ranks_, as_floats(moved()), Reduction::max, memory_);
+      collective_ = start_all_reduce(ranks_, floats_of(moved()), Reduction::max, memory_);
       return;
     case Motion::send_receive:
       break;

@@ -45,7 +45,8 @@ class ForwardOfKeys final : public PlanWork {
 
 class ForwardOfQueries final : public PlanWork {
  public:
-  /// @param state  of this rank's queries, reset
+  /// @param state  of this rank's queries, reset. A plan that adds nothing to it (Plan::has_own_result) writes the
+  ///               results of the pass in its last fold
   ForwardOfQueries(const WorkGround& ground, const SequenceForward& pass, const AttentionState& state, Cargo sums)
       : ground_(ground), pass_(pass), state_(state), sums_(sums) {}
 

@@ -9,6 +9,7 @@
 ///   tasks      [compute]     [compute]     [compute]       queries of one rank against keys of one rank
 ///   folds                              add           add   sums that arrived, into those that are here
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -140,6 +141,11 @@ struct Plan {
   int steps = 0;  ///< the last ones may have no tasks: what is posted before them is hidden by nothing
 
   [[nodiscard]] bool do_keys_travel() const { return operands == Cargo::kv; }
+  /// Whether a task adds to this rank's own result. Where none does, all results come home in slots, and the rank
+  /// needs no memory for a running state of its own.
+  [[nodiscard]] bool has_own_result() const {
+    return std::ranges::any_of(tasks, [](const BlockTask& task) { return task.result_slot == none; });
+  }
   /// The piece that a task is about: not this rank's own, unless both are.
   [[nodiscard]] const Piece& piece_of(const BlockTask& task) const {
     return do_keys_travel() ? task.keys : task.queries;

@@ -38,6 +38,10 @@ std::int64_t slot_bytes(const Plan& plan, const AttentionProblem& problem, Cargo
   return block_bytes(problem_of(problem, plan.slot_piece), cargo, most_tokens(plan.slot_piece.cut, tokens));
 }
 
+std::int64_t own_output_bytes(const Plan& plan, const AttentionProblem& problem, std::int64_t tokens) {
+  return plan.has_own_result() ? problem.batch * tokens * problem.heads * problem.head_size * float_bytes : 0;
+}
+
 Traffic traffic_of(const Transfer& transfer, const AttentionProblem& problem, const Partition& partition, int rank,
                    const std::vector<int>& nodes) {
   Traffic traffic{.hops = 1};
@@ -150,8 +154,9 @@ std::int64_t attention_arena_bytes(const Schedule& schedule, const AttentionProb
     return make_plan(schedule, one, rotation, static_cast<int>(ranks), 0);
   };
   // A backward pass follows a forward pass, whatever is timed.
-  const std::int64_t output = problem.batch * tokens * problem.heads * problem.head_size * float_bytes;
-  const std::int64_t forward = output + all_slot_bytes(plan_of(AttentionPass::forward), problem, tokens);
+  const Plan forward_plan = plan_of(AttentionPass::forward);
+  const std::int64_t forward =
+      own_output_bytes(forward_plan, problem, tokens) + all_slot_bytes(forward_plan, problem, tokens);
   return has_backward(pass) ? std::max(forward, all_slot_bytes(plan_of(AttentionPass::backward), problem, tokens))
                             : forward;
 }

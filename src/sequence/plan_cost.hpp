@@ -26,6 +26,10 @@ namespace ringworld {
 [[nodiscard]] std::int64_t slot_bytes(const Plan& plan, const AttentionProblem& problem, Cargo cargo,
                                       std::int64_t tokens);
 
+/// Bytes of the fp32 output of this rank's running state in a forward pass, which lies in front of the slots.
+/// @param tokens  of the rank that holds most
+[[nodiscard]] std::int64_t own_output_bytes(const Plan& plan, const AttentionProblem& problem, std::int64_t tokens);
+
 /// Messages and bytes that this rank sends in one transfer, counted for each receiving rank (see Lane::traffic).
 /// @param rank  the rank that executes the plan
 /// @param nodes  of each rank (comm/nodes.hpp); empty: bytes between nodes are not counted

@@ -34,17 +34,9 @@ LastBlocks last_blocks_of(const Plan& plan, const Partition& partition, int rank
   return found;
 }
 
-std::span<float> as_floats(const TensorView<float, 4>& view) {
-  return {view.data, static_cast<std::size_t>(view.size())};
-}
-
 ShiftOptions shift_options(const SequenceAttentionOptions& options) {
   return {
       .memory = device_of(options.backend), .message_limit = options.message_limit, .chunk_bytes = options.chunk_bytes};
-}
-
-std::int64_t output_bytes(const AttentionProblem& problem, std::int64_t tokens) {
-  return problem.batch * tokens * problem.heads * problem.head_size * static_cast<std::int64_t>(sizeof(float));
 }
 
 }  // namespace
@@ -107,20 +99,30 @@ void PlannedAttention::run(const PlanSteps& steps, std::byte* slots, PlanWork& w
 void PlannedAttention::run_forward(const SequenceForward& pass, const PassOptions& options) {
   begin_pass();
   const AttentionProblem& problem = this->options().problem;
-  // The statistics of the state in the caller's tensors, its outputs in the arena, before the slots.
+  // The statistics of the state in the caller's tensors, its outputs in the arena, before the slots. A plan that leaves
+  // nothing to a state has slots there, of which three are longer than an output.
   const AttentionState state{
       .maximum = pass.maximum,
       .sum = pass.sum,
       .output = {arena_.as<float>(), {problem.batch, problem.heads, tokens_, problem.head_size}}};
-  std::byte* const slots = arena_.as<std::byte>() + output_bytes(problem, tokens_max_);
+  std::byte* const slots = arena_.as<std::byte>() + own_output_bytes(forward_.plan(), problem, tokens_max_);
   BlockAttention& kernel = blocks_.kernel();
-  kernel.reset(state);
   if (!forward_.plan().do_keys_travel()) {
+    const bool has_state = forward_.plan().has_own_result();
+    if (has_state) {
+      kernel.reset(state);
+    }
     ForwardOfQueries work(work_ground(), pass, state, forward_.plan().sums);
     run(forward_, slots, work, options);
-    kernel.finalize(state, pass.out);
+    if (!has_state && options.mode == PassMode::transfer_only) {
+      kernel.reset(state);  // no block was there to come home
+    }
+    if (has_state || options.mode == PassMode::transfer_only) {
+      kernel.finalize(state, pass.out);
+    }
     return;
   }
+  kernel.reset(state);
   ForwardOfKeys work(work_ground(), pass, state, forward_.plan(), last_blocks_);
   run(forward_, slots, work, options);
   if (options.mode == PassMode::transfer_only) {
@@ -138,7 +140,7 @@ void PlannedAttention::run_backward(const SequenceBackward& pass, const PassOpti
   if (!pass.out.is_null()) {
     blocks_.kernel().output_dot_gradient(pass.out, pass.dout, pass.delta);
   }
-  tensors_->fill_zero(as_floats(pass.dq));
+  tensors_->fill_zero(pass.dq.elements());
   if (backward_.plan().do_keys_travel()) {
     BackwardOfKeys work(work_ground(), pass);
     run(backward_, arena_.as<std::byte>(), work, options);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
@@ -82,9 +83,17 @@ Schedule with_window(Schedule schedule, const std::vector<int>& nodes) {
     return schedule;
   }
   const int of_node = ranks_per_node(nodes);
-  require_input(of_node > 0 && of_node % schedule.ulysses == 0,
-                "the ranks of a double ring are not spread evenly over nodes, in their order: give it a window");
-  schedule.window = of_node / schedule.ulysses;
+  const int ulysses = schedule.ulysses;
+  const auto ranks = static_cast<int>(nodes.size());
+  require_input(of_node > 0,
+                fmt::format("a double ring of {} ranks that are not spread evenly over nodes, in their order, needs a "
+                            "window: a divisor of {}",
+                            ranks, ranks / ulysses));
+  require_input(of_node % ulysses == 0 || ulysses % of_node == 0,
+                fmt::format("a double ring takes its window from the {} ranks of a node, which ulysses {} does not "
+                            "share out; give it a window: a divisor of {}",
+                            of_node, ulysses, ranks / ulysses));
+  schedule.window = std::max(1, of_node / ulysses);  // neighbours may fill more than a node
   return schedule;
 }
 

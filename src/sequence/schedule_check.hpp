@@ -17,7 +17,8 @@ void check_schedule(const Schedule& schedule, const AttentionProblem& problem, L
 
 /// The same schedule with the window that it leaves to the nodes of these ranks. Collective for a double ring without a
 /// window.
-/// @throws Error(bad_input) when ranks are not spread evenly over nodes, in their order
+/// @throws Error(bad_input) when ranks are not spread evenly over nodes, in their order, or heads are exchanged among
+/// ranks that neither share out a node nor fill whole nodes
 [[nodiscard]] Schedule with_window(Schedule schedule, const Communicator& ranks);
 /// The same for ranks whose nodes are known (comm/nodes.hpp). Not collective.
 [[nodiscard]] Schedule with_window(Schedule schedule, const std::vector<int>& nodes);

@@ -21,6 +21,12 @@ namespace ringworld {
 /// Makes a block kernel, as make_block_attention does.
 using KernelFactory = std::function<std::unique_ptr<BlockAttention>(Backend, const BlockAttentionOptions&)>;
 
+struct BlockPair;
+struct BlockTask;
+
+/// Is called before each call of a kernel, with the task and with the place of the block in the task's two pieces.
+using BlockObserver = std::function<void(const BlockTask&, const BlockPair&)>;
+
 struct SequenceAttentionOptions {
   AttentionProblem problem;
   Schedule schedule;
@@ -34,6 +40,7 @@ struct SequenceAttentionOptions {
   std::int64_t message_limit = default_message_limit;
   std::int64_t chunk_bytes = default_chunk_bytes;  ///< of staged device memory
   KernelFactory make_kernel = {};  ///< empty: make_block_attention; tests wrap a kernel in one that errs
+  BlockObserver on_block = {};     ///< may be empty; tests choose with it the blocks with which a kernel errs
 };
 
 /// One rank's part of the forward pass.

@@ -185,11 +185,32 @@ std::optional<AttributeValue> read_value(Cursor& cursor, KeyType type, const std
   return std::nullopt;
 }
 
-void read_key(Cursor& cursor, std::map<std::string, AttributeValue>& keys) {
+GgufList read_list(Cursor& cursor, const std::string& name) {
+  const KeyType type = key_type(cursor.number<std::uint32_t>(), name);
+  const auto count = cursor.number<std::uint64_t>();
+  GgufList list;
+  for (std::uint64_t item = 0; item < count; ++item) {
+    if (type == KeyType::text) {
+      list.texts.push_back(cursor.text());
+      continue;
+    }
+    const bool is_number = bytes_of_number(type).has_value() && type != KeyType::boolean;
+    require_input(is_number, fmt::format("key '{}' is a list of neither texts nor numbers", name));
+    list.numbers.push_back(as_number(read_value(cursor, type, name).value_or(0.0)).value_or(0.0));
+  }
+  return list;
+}
+
+void read_key(Cursor& cursor, std::span<const std::string_view> lists, GgufHeader& header) {
   const std::string name = cursor.text();
   const KeyType type = key_type(cursor.number<std::uint32_t>(), name);
+  if (type == KeyType::list && std::ranges::find(lists, name) != lists.end()) {
+    require_input(header.lists.emplace(name, read_list(cursor, name)).second,
+                  fmt::format("key '{}' stands twice", name));
+    return;
+  }
   if (auto value = read_value(cursor, type, name)) {
-    require_input(keys.emplace(name, *std::move(value)).second, fmt::format("key '{}' stands twice", name));
+    require_input(header.keys.emplace(name, *std::move(value)).second, fmt::format("key '{}' stands twice", name));
   }
 }
 
@@ -258,7 +279,7 @@ void place_tensors(GgufHeader& header, std::int64_t data_begin, std::int64_t ali
 
 }  // namespace
 
-GgufHeader parse_gguf_header(std::istream& file, std::int64_t file_bytes) {
+GgufHeader parse_gguf_header(std::istream& file, std::int64_t file_bytes, std::span<const std::string_view> lists) {
   Cursor cursor(file, file_bytes);
   constexpr std::uint32_t magic = 0x46554747;  // "GGUF"
   require_input(cursor.number<std::uint32_t>() == magic, "it is no GGUF file");
@@ -272,7 +293,7 @@ GgufHeader parse_gguf_header(std::istream& file, std::int64_t file_bytes) {
                 fmt::format("it is truncated: its header would have {} keys and {} tensors", keys, tensors));
   GgufHeader header;
   for (std::uint64_t key = 0; key < keys; ++key) {
-    read_key(cursor, header.keys);
+    read_key(cursor, lists, header);
   }
   for (std::uint64_t tensor = 0; tensor < tensors; ++tensor) {
     read_tensor(cursor, header.tensors);

@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <istream>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/attribute.hpp"
@@ -24,15 +26,24 @@ struct GgufEntry {
   std::int64_t begin = 0;           ///< byte of the file
 };
 
+/// The elements of a list: texts or numbers.
+struct GgufList {
+  std::vector<std::string> texts;
+  std::vector<double> numbers;
+};
+
 struct GgufHeader {
   std::map<std::string, AttributeValue> keys;  ///< those that are no list: lists belong to the tokenizer
+  std::map<std::string, GgufList> lists;       ///< those that were asked for
   std::map<std::string, GgufEntry> tensors;
   std::int64_t bytes = 0;  ///< in front of the padding
 };
 
 /// @param file_bytes  size of the whole file, of which `file` needs no more than the header
+/// @param lists  keys whose lists are wanted; other lists are skipped
 /// @throws ringworld::Error (bad_input) that says what is wrong, and with which key or tensor: no GGUF, a name that
 /// stands twice, lengths that the file cannot hold, tensors that overlap or end behind the file.
-[[nodiscard]] GgufHeader parse_gguf_header(std::istream& file, std::int64_t file_bytes);
+[[nodiscard]] GgufHeader parse_gguf_header(std::istream& file, std::int64_t file_bytes,
+                                           std::span<const std::string_view> lists = {});
 
 }  // namespace ringworld

@@ -43,6 +43,7 @@ constexpr std::array key_names{Renaming{"embedding_length", "hidden_size"},
                                Renaming{"rope.dimension_count", "rotary_dim"},
                                Renaming{"rope.scaling.type", "rope_scaling_type"},
                                Renaming{"rope.scaling.factor", "rope_scaling_factor"},
+                               Renaming{"rope.scaling.original_context_length", "rope_scaling_original_context"},
                                Renaming{"rope.scale_linear", "rope_factor"},
                                Renaming{"expert_count", "num_experts"},
                                Renaming{"use_parallel_residual", "use_parallel_residual"},
@@ -53,8 +54,8 @@ constexpr std::array key_names{Renaming{"embedding_length", "hidden_size"},
                                Renaming{"attention.clamp_kqv", "clip_qkv"}};
 
 /// Keys that say nothing new: the vocabulary's size is the embedding's, a value's the key's, and order of the data.
-constexpr std::array<std::string_view, 4> silent_keys{"vocab_size", "attention.value_length", "tensor_data_layout",
-                                                      "expert_used_count"};
+constexpr std::array<std::string_view, 5> silent_keys{"vocab_size", "attention.value_length", "tensor_data_layout",
+                                                      "expert_used_count", "rope.scaling.finetuned"};
 
 constexpr std::array tensor_names{Renaming{"token_embd.", "model.embed_tokens."},
                                   Renaming{"output_norm.", "model.norm."}, Renaming{"output.", "lm_head."}};
@@ -131,6 +132,9 @@ AttributeMap attributes_of_gguf(const GgufHeader& header) {
   fill_in("rope_pairing", std::string("half_split"));
   fill_in("tie_word_embeddings", !header.tensors.contains("output.weight"));
   fill_in("attention_bias", header.tensors.contains("blk.0.attn_q.bias"));
+  if (attributes.contains("rope_scaling_factor")) {
+    fill_in("rope_scaling_type", std::string("linear"));  // as llama.cpp reads a factor alone
+  }
   if (attributes.contains("rope_scaling_type") &&
       attributes["rope_scaling_type"] == AttributeValue(std::string("none"))) {
     attributes.erase("rope_scaling_type");

@@ -1,6 +1,7 @@
 #include "tensors/hugging_face_config.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -47,6 +48,48 @@ std::optional<AttributeValue> attribute_of(const Json& value) {
   return value.dump();
 }
 
+struct ScalingKey {
+  std::string_view hugging_face;
+  std::string_view attribute;
+};
+
+/// Keys of a scaling of RoPE that say numbers.
+constexpr std::array scaling_keys{ScalingKey{"factor", "rope_scaling_factor"},
+                                  ScalingKey{"original_max_position_embeddings", "rope_scaling_original_context"},
+                                  ScalingKey{"low_freq_factor", "rope_scaling_low_frequency_factor"},
+                                  ScalingKey{"high_freq_factor", "rope_scaling_high_frequency_factor"},
+                                  ScalingKey{"beta_fast", "rope_scaling_beta_fast"},
+                                  ScalingKey{"beta_slow", "rope_scaling_beta_slow"},
+                                  ScalingKey{"attention_factor", "rope_scaling_attention_factor"}};
+
+/// Replaces the object by an attribute a key, if each of its keys is known; else leaves it as it is, to be refused.
+void flatten_scaling(AttributeMap& attributes, const Json& config, const char* name) {
+  constexpr std::array<std::string_view, 3> kinds{"linear", "llama3", "yarn"};
+  const auto scaling = config.find(name);
+  if (scaling == config.end() || !scaling->is_object()) {
+    return;
+  }
+  AttributeMap flat;
+  for (const auto& [key, value] : scaling->items()) {
+    const auto* const known = std::ranges::find(scaling_keys, std::string_view(key), &ScalingKey::hugging_face);
+    if (key == "rope_type" || key == "type") {
+      const auto kind = attribute_of(value);
+      const bool is_known = value.is_string() && std::ranges::find(kinds, value.get<std::string>()) != kinds.end();
+      if (!is_known || flat.try_emplace("rope_scaling_type", kind).first->second != kind) {
+        return;
+      }
+    } else if (known != scaling_keys.end() && value.is_number()) {
+      flat.emplace(known->attribute, attribute_of(value));
+    } else if (key != "rope_theta" && !value.is_null()) {
+      return;
+    }
+  }
+  if (flat.contains("rope_scaling_type") && flat.contains("rope_scaling_factor")) {
+    attributes.erase(name);
+    attributes.merge(flat);
+  }
+}
+
 }  // namespace
 
 AttributeMap attributes_of_config(std::string_view text, const std::string& what) {
@@ -73,6 +116,8 @@ AttributeMap attributes_of_config(std::string_view text, const std::string& what
   const auto rope = config.find("rope_parameters");
   const bool has_theta = rope != config.end() && rope->is_object() && rope->contains("rope_theta");
   fill_in("rope_theta", has_theta ? attribute_of((*rope)["rope_theta"]) : AttributeValue(10000.0));
+  flatten_scaling(attributes, config, "rope_scaling");
+  flatten_scaling(attributes, config, "rope_parameters");
   fill_in("rope_pairing", std::string("half_split"));
   return attributes;
 }

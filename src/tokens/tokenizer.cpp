@@ -4,6 +4,8 @@
 
 #include "core/error.hpp"
 #include "tokens/byte_tokenizer.hpp"
+#include "tokens/gguf_tokenizer.hpp"
+#include "tokens/rank_tokenizer.hpp"
 #include "tokens/sentencepiece_tokenizer.hpp"
 #include "tokens/tokenizer_json.hpp"
 #include "tokens/word_tokenizer.hpp"
@@ -24,9 +26,18 @@ std::unique_ptr<Tokenizer> restore_tokenizer(std::string_view text) {
   if (kind == "tokenizer_json") {
     return restore_tokenizer_json(text);
   }
-  throw Error(ErrorKind::bad_input,
-              fmt::format("a tokenizer's text starts with byte, word, sentencepiece or tokenizer_json, not '{}'",
-                          kind.substr(0, 40)));
+  if (kind == "tiktoken") {
+    return restore_tiktoken(text);
+  }
+  if (kind == "tekken") {
+    return restore_tekken(text);
+  }
+  if (kind == "gguf") {
+    return restore_gguf_tokenizer(text);
+  }
+  throw Error(ErrorKind::bad_input, fmt::format("a tokenizer's text starts with byte, word, sentencepiece, "
+                                                "tokenizer_json, tiktoken, tekken or gguf, not '{}'",
+                                                kind.substr(0, 40)));
 }
 
 void require_token(Token token, std::int64_t vocab_size) {

@@ -22,7 +22,7 @@ class Tokenizer {
   Tokenizer& operator=(const Tokenizer&) = delete;
   virtual ~Tokenizer() = default;
 
-  /// "byte", "word", "sentencepiece" or "tokenizer_json".
+  /// "byte", "word", "sentencepiece", "tokenizer_json", "tiktoken", "tekken" or "gguf".
   [[nodiscard]] virtual std::string_view kind() const = 0;
   [[nodiscard]] virtual std::int64_t vocab_size() const = 0;
   /// The token before a document's first; nothing when the vocabulary has none.
@@ -46,8 +46,8 @@ class Tokenizer {
 };
 
 /// Makes the tokenizer whose to_text() gave `text`.
-/// @throws ringworld::Error (bad_input) when `text` is not that of a tokenizer; for those that a file holds also when the
-/// file is gone or is no longer the same file.
+/// @throws ringworld::Error (bad_input) when `text` is not that of a tokenizer; for those that a file holds also when
+/// the file is gone or is no longer the same file.
 [[nodiscard]] std::unique_ptr<Tokenizer> restore_tokenizer(std::string_view text);
 
 /// Throws Error (bad_input) unless 0 <= token < vocab_size.

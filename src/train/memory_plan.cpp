@@ -1,6 +1,5 @@
 #include "train/memory_plan.hpp"
 
-#include <array>
 #include <numeric>
 #include <set>
 #include <vector>
@@ -8,30 +7,13 @@
 #include "device/counting/counting_devices.hpp"
 #include "model/model.hpp"
 #include "train/adamw_shards.hpp"
+#include "train/phantom_step.hpp"
 
 namespace ringworld {
 namespace {
 
 std::int64_t rank_count(const MeshShape& mesh) {
   return mesh[MeshAxis::dp] * mesh[MeshAxis::fsdp] * mesh[MeshAxis::tp] * mesh[MeshAxis::sp];
-}
-
-/// One step on kernels that compute nothing: they hold what grows with the first call of its size.
-void take_step(ShardedParameters& parameters, AdamWShards& optimizer, Model& model) {
-  const ModelOptions& options = model.options();
-  const std::array<std::int64_t, 2> shape{options.batch, std::ssize(model.positions())};
-  const auto tokens = static_cast<std::size_t>(element_count(shape));
-  const std::vector<std::int32_t> zeros(tokens);
-  const std::vector<float> ones(tokens, 1.0F);
-  const TensorView<const std::int32_t, 2> ids(zeros.data(), shape);
-  parameters.clear_gradients();
-  static_cast<void>(
-      model.forward_backward({.tokens = ids,
-                              .targets = ids,
-                              .weights = {ones.data(), shape},
-                              .document_ids = options.has_documents ? ids : TensorView<const std::int32_t, 2>()}));
-  parameters.finish_gradients();
-  optimizer.step(0, optimizer.gradient_norm());
 }
 
 }  // namespace
@@ -44,7 +26,7 @@ MemoryByUse plan_memory(const TrainingPlan& plan, const Stage& stage, std::int64
   Model model(parameters, plan.model_options(stage));
   const DeviceKind memory = device_of(plan.backend);
   if (memory != DeviceKind::host) {  // on the host the attention kernel is the real one, and would compute
-    take_step(parameters, optimizer, model);
+    take_phantom_step(parameters, optimizer, model, 1);
   }
   return counting.of(memory).memory().account().at_high_water;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
@@ -33,6 +34,51 @@ Enumeration read_name(const TensorSource& source, const std::string& attribute,
 
 constexpr std::array<std::string_view, 2> angle_precision_names{"float32", "float64"};
 
+struct RopeScalingNumber {
+  std::string_view name;
+  double RopeScaling::* number;
+};
+
+/// Attributes, each of which may be left out.
+constexpr std::array rope_scaling_numbers{
+    RopeScalingNumber{"rope_scaling_factor", &RopeScaling::factor},
+    RopeScalingNumber{"rope_scaling_original_context", &RopeScaling::original_context},
+    RopeScalingNumber{"rope_scaling_low_frequency_factor", &RopeScaling::low_frequency_factor},
+    RopeScalingNumber{"rope_scaling_high_frequency_factor", &RopeScaling::high_frequency_factor},
+    RopeScalingNumber{"rope_scaling_beta_fast", &RopeScaling::beta_fast},
+    RopeScalingNumber{"rope_scaling_beta_slow", &RopeScaling::beta_slow},
+    RopeScalingNumber{"rope_scaling_attention_factor", &RopeScaling::attention_factor}};
+
+/// None, unless the file names its kind.
+RopeScaling read_rope_scaling(const TensorSource& source) {
+  RopeScaling scaling;
+  const auto has = [&](const char* name) { return source.attribute(name).has_value(); };
+  if (!has("rope_scaling_type") || source.get<std::string>("rope_scaling_type") == "default") {
+    if (has("rope_scaling_factor") && source.get<double>("rope_scaling_factor") != 1) {
+      throw Error(
+          ErrorKind::bad_input,
+          fmt::format("'{}': rope_scaling_factor is {}, and no rope_scaling_type says what it scales; give linear, "
+                      "llama3 or yarn",
+                      source.path().string(), source.get<double>("rope_scaling_factor")))
+          .as_collective();
+    }
+    return scaling;
+  }
+  scaling.kind = read_name<RopeScalingKind>(source, "rope_scaling_type", rope_scaling_names);
+  for (const auto& [name, number] : rope_scaling_numbers) {
+    if (source.attribute(std::string(name)).has_value()) {
+      scaling.*number = source.get<double>(std::string(name));
+    }
+  }
+  if (scaling.kind == RopeScalingKind::yarn && !source.attribute("rope_scaling_attention_factor").has_value()) {
+    scaling.attention_factor = yarn_attention_factor(scaling.factor);
+  }
+  if (scaling.original_context == 0 && source.attribute("max_position_embeddings").has_value()) {
+    scaling.original_context = source.get<double>("max_position_embeddings");
+  }
+  return scaling;
+}
+
 void write_model_config(CheckpointWriter& writer, const ModelConfig& config, double rope_theta) {
   writer.set_attribute("hidden_size", config.hidden_size);
   writer.set_attribute("intermediate_size", config.ffn_size);
@@ -47,6 +93,12 @@ void write_model_config(CheckpointWriter& writer, const ModelConfig& config, dou
   writer.set_attribute("rope_pairing", std::string(name_of(config.rope_pairing)));
   writer.set_attribute("rope_precision",
                        std::string(angle_precision_names[static_cast<std::size_t>(config.rope_precision)]));
+  if (const RopeScaling& scaling = config.rope_scaling; scaling.kind != RopeScalingKind::none) {
+    writer.set_attribute("rope_scaling_type", std::string(rope_scaling_names[static_cast<std::size_t>(scaling.kind)]));
+    for (const auto& [name, number] : rope_scaling_numbers) {
+      writer.set_attribute(std::string(name), scaling.*number);
+    }
+  }
   writer.set_attribute("tie_word_embeddings", config.is_head_tied);
   writer.set_attribute("attention_bias", config.has_attention_bias);
   writer.set_attribute("initializer_range", config.initializer_range);
@@ -208,6 +260,7 @@ ModelConfig read_model_config(const TensorSource& source) {
                      .rms_norm_eps = source.get<double>("rms_norm_eps"),
                      .rope_theta = source.get<double>("rope_theta"),
                      .rope_pairing = read_name<RopePairing>(source, "rope_pairing", rope_pairing_names),
+                     .rope_scaling = read_rope_scaling(source),
                      .is_head_tied = source.get<bool>("tie_word_embeddings"),
                      .has_attention_bias = source.get<bool>("attention_bias")};
   if (source.attribute("head_dim").has_value()) {
@@ -253,9 +306,12 @@ CheckpointDescription read_description(const TensorSource& source) {
 }
 
 CheckpointDescription read_foreign_description(const TensorSource& source) {
-  const bool is_of_lwm = source.attribute("max_sequence_length").has_value();
+  // Of a checkpoint of ours that lost its tokenizer, of LWM's, and of everybody else's.
+  constexpr std::array<const char*, 2> special{"context_length", "max_sequence_length"};
+  const auto* const found =
+      std::ranges::find_if(special, [&](const char* name) { return source.attribute(name).has_value(); });
   CheckpointDescription description;
-  description.context_length = source.get<std::int64_t>(is_of_lwm ? "max_sequence_length" : "max_position_embeddings");
+  description.context_length = source.get<std::int64_t>(found != special.end() ? *found : "max_position_embeddings");
   description.rope_theta = source.get<double>("rope_theta");
   return description;
 }
@@ -291,6 +347,11 @@ void require_same_model(const TensorSource& source, const ModelConfig& config) {
   compare("vocabulary", found.vocabulary.to_text(), config.vocabulary.to_text());
   compare("rms_norm_eps", found.rms_norm_eps, config.rms_norm_eps);
   compare("rope_pairing", name_of(found.rope_pairing), name_of(config.rope_pairing));
+  compare("rope_scaling_type", rope_scaling_names[static_cast<std::size_t>(found.rope_scaling.kind)],
+          rope_scaling_names[static_cast<std::size_t>(config.rope_scaling.kind)]);
+  for (const auto& [name, number] : rope_scaling_numbers) {
+    compare(name, found.rope_scaling.*number, config.rope_scaling.*number);
+  }
   compare("tie_word_embeddings", found.is_head_tied, config.is_head_tied);
   compare("attention_bias", found.has_attention_bias, config.has_attention_bias);
 }

@@ -9,7 +9,7 @@
 namespace ringworld {
 namespace {
 
-constexpr std::int64_t alignment = 16;  // numbers in 64 bytes
+constexpr std::int64_t block_alignment = 16;  // numbers in 64 bytes
 constexpr std::int64_t float_bytes = 4;
 
 /// Collects blocks, and writes their offsets to where they are wanted.
@@ -107,7 +107,7 @@ VqganPlaces plan_places(const VqganArchitecture& architecture, VqganUse use) {
   blocks.insert(blocks.end(), gradients.blocks().begin(), gradients.blocks().end());
   const std::size_t first_mean = blocks.size();
   blocks.insert(blocks.end(), means.blocks().begin(), means.blocks().end());
-  const ArenaPlan plan = plan_arena(blocks, alignment);
+  const ArenaPlan plan = plan_arena(blocks, block_alignment);
   return {.values = values.offsets(plan, 0),
           .gradients = gradients.offsets(plan, first_gradient),
           .means = means.offsets(plan, first_mean),

@@ -18,7 +18,7 @@ TRUTH = {
 
 def link_row_type() -> RowType:
     """Read the row type that the program declares."""
-    return row_types(REPOSITORY / "experiments" / "info" / "rows.hpp")["/links"]
+    return row_types(REPOSITORY / "experiments" / "common" / "link_rows.hpp")["/links"]
 
 
 def link_row(operation: str, length: int, ranks: int = 4, **values: Any) -> Row:

@@ -105,7 +105,7 @@ def test_csv_has_reference_and_verdict(tmp_path: Path, capsys: pytest.CaptureFix
     verdict(tmp_path, capsys, sweep(), changed(1.5), "--csv", str(tmp_path / "c.csv"))
     lines = (tmp_path / "c.csv").read_text().splitlines()
     assert lines[0].endswith(
-        "column,reference,lower,upper,unit,measured,ratio,ratio_low,ratio_high,repeats_needed,verdict,reason"
+        "column,reference,lower,upper,unit,measured,ratio,ratio_low,ratio_high,repeats_needed,verdict,noisy,reason"
     )
     assert sum(",slower," in line for line in lines) == 1
 
@@ -213,3 +213,9 @@ def test_the_slowest_rank_of_a_repeat_counts(tmp_path: Path, capsys: pytest.Capt
     mean, low, high = map(float, overall.groups())
     assert low <= mean <= high
     assert high - low < 0.002
+
+
+def test_a_point_whose_median_was_not_known_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = [{**row, "noisy": index == 0} for index, row in enumerate(sweep())]
+    text = verdict(tmp_path, capsys, [{**row, "noisy": False} for row in sweep()], new)[1]
+    assert text.count("(noisy: B)") == 1 and "noisy: A" not in text

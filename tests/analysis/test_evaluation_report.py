@@ -85,7 +85,9 @@ def test_a_ceiling_is_the_mean_over_answers() -> None:
         made.measure("image_text", "digit", 30, 30, ceiling=1.0),
     ]
     table = evaluation.Table({name: np.array([row[name] for row in rows]) for name in rows[0]})
-    assert evaluation.total(table) == evaluation.Share(38, 40, pytest.approx(0.1), pytest.approx(0.95))
+    total = evaluation.total(table)
+    assert (total.hits, total.trials) == (38, 40)
+    assert total.chance == pytest.approx(0.1) and total.ceiling == pytest.approx(0.95)
 
 
 def test_captions_stand_beside_answers_and_wrong_ones_are_marked(typical: Path) -> None:

@@ -268,7 +268,7 @@ def test_run_cut_short_and_mixed_builds_are_said(tmp_path: Path) -> None:
 
 def side_by_side() -> list[Row]:
     """Return two points of a ring of four, each with five schedules that take 1, 2, ... times as long."""
-    schedules = ({}, {"trim": True}, {"schedule": "all_gather", "head_groups": 2}, {"ulysses": 2},
+    schedules: tuple[Row, ...] = ({}, {"trim": True}, {"schedule": "all_gather", "head_groups": 2}, {"ulysses": 2},
                  {"schedule": "double_ring", "window": 2})  # fmt: skip
     rows = [row for row in few(ring_sizes=(4,)) if row["layout"] == "zigzag"]
     return [
@@ -318,3 +318,8 @@ def test_exposed_communication_is_that_of_the_rank_with_most(tmp_path: Path) -> 
     wanted = [max(time for (row, _), time in of_rank.items() if row == index) for index in range(len(rows))]
     found = [row["exposed"] for row in cells_of(compared(tmp_path, rows, hops))]
     assert sorted(found) == pytest.approx(sorted(wanted), rel=1e-5)
+
+
+def test_rows_whose_median_is_not_known_are_counted(tmp_path: Path) -> None:
+    rows = [{**row, "noisy": index < 2} for index, row in enumerate(few())]
+    assert f"2 rows of {len(rows)} are noisy" in re.sub("<[^>]*>", "", page(make(tmp_path, rows)))

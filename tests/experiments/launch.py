@@ -58,7 +58,7 @@ def _machine_environment() -> Mapping[str, str]:
         ["bash", "-c", f"source '{script}' && prepare_mpi 1000000 && env -0"],
         check=True,
         capture_output=True,
-        text=True,
+        text=True, errors="replace",
         timeout=60,
     ).stdout
     pairs = (entry.split("=", 1) for entry in shown.split("\0") if "=" in entry)
@@ -91,7 +91,7 @@ def started(command: Sequence[str], cwd: Path | None = None) -> Iterator[subproc
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        text=True, errors="replace",
         cwd=cwd,
         env=environment(),
         start_new_session=True,

@@ -55,8 +55,8 @@ def write_checkpoint(path: Path, seed: int = 1, **changes: Any) -> Path:
             shapes[f"model.layers.{layer}.{name}"] = shape
     rng = np.random.default_rng(seed)
     with h5py.File(path, "w") as file:
-        for name, shape in shapes.items():
-            values = np.ones(shape) if "norm" in name else rng.normal(0, 0.3, shape)
+        for name, extents in shapes.items():
+            values = np.ones(extents) if "norm" in name else rng.normal(0, 0.3, extents)
             file[name] = values.astype(np.float32)
         file["optimizer/first_moment/model.norm.weight"] = np.zeros(HIDDEN, np.float32)
         for name, value in attributes.items():

@@ -72,7 +72,7 @@ def read_hops(path: Path) -> Table:
         for probe in file["overlap/points"][:] if "overlap/points" in file else ():
             steps = int(probe["steps"])
             for place in range(int(probe["ranks"]) * steps):
-                figures = [file[f"overlap/{name}"][probe["first"] + place] for name in HOP.names[4:]]
+                figures = [file[f"overlap/{name}"][probe["first"] + place] for name in (HOP.names or ())[4:]]
                 if not np.isnan(figures[1]):
                     hops.append((probe["attention_row"], probe["polling"], place // steps, place % steps, *figures))
     return np.array(hops, dtype=HOP)

@@ -69,9 +69,10 @@ TEST(SweepPoints, AreToldApartByEveryParameter) {
       EXPECT_EQ(same_keys(describe_point(points[i], values), describe_point(points[j], values)), i == j);
     }
   }
-  for (std::int64_t SweepOptions::* const number : {&SweepOptions::seed, &SweepOptions::repeats}) {
+  for (auto&& change :
+       {+[](SweepOptions& changed) { changed.seed += 1; }, +[](SweepOptions& changed) { changed.repeats = 3; }}) {
     SweepOptions changed = values;
-    changed.*number += 1;
+    change(changed);
     EXPECT_FALSE(same_keys(describe_point(points[0], values), describe_point(points[0], changed)));
   }
 }

@@ -43,6 +43,36 @@ def rows_of(path: Path) -> Table:
     return read_table(path, "/attention")
 
 
+# ---- repeats, figures of merit ---------------------------------------------------------------------------------------
+
+
+def test_automatic_repeats_end_together_and_figures_of_merit_come_last(tmp_path: Path) -> None:
+    output = tmp_path / "record.h5"
+    flags = (*FEW, "--context-length", "64,512", "--ranks", "1,3", "--repeat-seconds", 0.02, "--csv")
+    finished = sweep(output, *flags, ranks=3)
+    rows = rows_of(output)
+    assert np.all(rows["repeats"] == 0) and np.all(rows["repeats_done"] >= 5) and np.all(rows["repeats_done"] <= 200)
+    samples = read_table(output, "/samples")
+    for index, row in enumerate(rows):
+        mine = samples[samples["attention_row"] == index]
+        assert len(mine) == row["repeats_done"] * row["ranks"], "nothing is dropped"
+        slowest = [mine["seconds"][mine["repeat"] == repeat].max() for repeat in range(row["repeats_done"])]
+        assert row["step_time"] == np.median(slowest)
+        # Without noise it would have gone on to 7 at most, with noise until its time was over.
+        assert row["noisy"] or row["repeats_done"] >= 7 or np.ptp(slowest) <= 0.04 * row["step_time"]
+    lines = finished.stdout.splitlines()
+    header = lines.index(next(line for line in lines if line.startswith("context_length,ranks,schedule,")))
+    assert len(lines[header + 1].split(",")) == len(lines[header].split(","))
+    figures = [line.split(" ") for line in lines[-len(rows) :]]
+    for row, (mark, name, value, unit, *keys) in zip(rows, figures):
+        said = dict(key.split("=") for key in keys)
+        assert (mark, name, unit) == ("FOM", "attention_rate", "FLOP/s")
+        assert float(value) == pytest.approx(row["flops_per_second_per_rank"], rel=1e-5)
+        assert (said["context_length"], said["ranks"]) == (str(row["context_length"]), str(row["ranks"]))
+        assert said["valid"] == "yes" and said["noisy"] == ("yes" if row["noisy"] else "no")
+        assert (said["joules"] == "not_available") == (row["energy"] == 0)
+
+
 # ---- a good sweep ---------------------------------------------------------------------------------------------------
 
 LENGTHS, SIZES, LAYOUTS = (251, 512), (1, 2, 3, 4), ("contiguous", "striped", "zigzag")

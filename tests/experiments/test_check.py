@@ -12,20 +12,24 @@ COLUMNS = re.compile(r"\s{2,}")
 SUMMARY = re.compile(r"^ok: (\d+) of (\d+) checks right with (\d+) ranks?, [\d.]+ s$")
 
 
-@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize(
+    "ranks", [1, 3, pytest.param(6, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
+)
 def test_every_check_is_right_and_has_its_line(ranks: int) -> None:
     finished = launch.run_successfully(ranks, "check", "--quick", "--context-length", 131, "--link-bytes", 10_001)
-    *lines, summary = finished.stdout.splitlines()
+    *lines, summary, figure = finished.stdout.splitlines()
     counted = SUMMARY.match(summary)
     assert counted is not None, str(finished)
     checks = [COLUMNS.split(line) for line in lines]
     assert {check[0] for check in checks} <= {"ok", "skip"}, str(finished)
     right = [check[1] for check in checks if check[0] == "ok"]
+    assert figure == f"FOM checks_right {len(right)} check checks={len(right)} ranks={ranks} valid=yes"
     assert [int(counted[1]), int(counted[2]), int(counted[3])] == [len(right), len(right), ranks]
     assert len(set(right)) == len(right), "a check has the name of another"
     for part in ("host mpi", "zigzag", "float32", "bfloat16", "forward", "backward kv", "backward q", "fp64 host"):
         assert any(part in name for name in right), part
     assert ("link mpi" in right) == (ranks > 1)
+    assert any("ulysses" in name for name in right) == (ranks > 1)
     for name, seconds, detail in (check[1:] for check in checks if check[0] == "ok"):
         assert re.fullmatch(r"[\d.]+ s", seconds), name
         if name.startswith("probe"):
@@ -44,7 +48,8 @@ def test_a_corrupted_message_fails_the_link_check_and_no_other(monkeypatch: pyte
     monkeypatch.setenv("RINGWORLD_CORRUPTED_BYTES", "4097")  # a length that only the link check sends
     finished = launch.run(3, "check", "--quick", "--context-length", 131, "--link-bytes", 10_001)
     assert finished.code == 1, str(finished)
-    *lines, summary = finished.stdout.splitlines()
+    *lines, summary, figure = finished.stdout.splitlines()
+    assert figure.endswith(" valid=no")
     wrong = [COLUMNS.split(line) for line in lines if line.startswith("FAIL")]
     assert [check[1] for check in wrong] == ["link mpi"], str(finished)
     # The byte is wrong at every rank that it is passed on to: 3 hops, until its block is home.
@@ -56,7 +61,7 @@ def test_a_corrupted_message_fails_the_link_check_and_no_other(monkeypatch: pyte
 
 def test_every_schedule_layout_type_and_mask_is_run() -> None:
     finished = launch.run_successfully(2, "check", "--context-length", 40, "--link-bytes", 100)
-    names = {COLUMNS.split(line)[1] for line in finished.stdout.splitlines()[:-1]}
+    names = {COLUMNS.split(line)[1] for line in finished.stdout.splitlines()[:-2]}
     for layout in ("contiguous", "striped", "zigzag"):
         for types in ("float32", "bfloat16", "float32 wire bfloat16"):
             for heads in ("4/4", "6/3"):

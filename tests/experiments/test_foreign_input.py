@@ -64,6 +64,7 @@ def warnings(finished: launch.Finished) -> list[str]:
 FOREIGN: list[tuple[str, Any]] = [
     ("rope_scaling", json.dumps({"rope_type": "llama3", "factor": 8.0})),
     ("rope_parameters", json.dumps({"rope_theta": 5e5, "rope_type": "default"})),
+    ("rope_scaling_factor", 4.0),
     ("partial_rotary_factor", 0.5),
     ("hidden_act", np.bytes_("gelu")),
     ("mlp_bias", 1),

@@ -13,7 +13,7 @@ import launch
 from record_reading import Table, declared_columns, read_table, text_of
 
 OPERATIONS = ("hop", "two_way_hop", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "reduce")
-HEADER = launch.REPOSITORY / "experiments" / "info" / "rows.hpp"
+HEADER = launch.REPOSITORY / "experiments" / "common" / "link_rows.hpp"
 MOST = 5000
 FIT = re.compile(r"^  (\w+) +alpha +\S+s  beta +\S+B/s  \((\d+) lengths, largest error \d+ %\)$", re.MULTILINE)
 

@@ -168,7 +168,7 @@ def test_another_model_is_another_cell(folder: Path, tmp_path: Path) -> None:
 MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     ("no checkpoint", {"checkpoint": "absent.h5"}, (), ("absent.h5", "no such file")),
     ("another kind of file", {"checkpoint": "hay.txt"}, (), ("hay.txt", "HDF5")),
-    ("a checkpoint without tokenizer", {"checkpoint": "bare.h5"}, (), ("bare.h5", "'tokenizer'")),
+    ("a checkpoint without tokenizer", {"checkpoint": "bare.h5"}, (), ("bare.h5", "holds no tokenizer")),
     ("a checkpoint without its sizes", {"checkpoint": "shapeless.h5"}, (), ("shapeless.h5", "hidden_size")),
     ("a tokenizer that is none", {"checkpoint": "no_words.h5"}, (), ("tokenizer",)),
     ("depth outside", {}, ("--depth", "0,1.5"), ("--depth", "1.5", "0 (start")),

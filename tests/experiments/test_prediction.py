@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import pytest
 
 import launch
@@ -130,6 +131,34 @@ def test_a_run_measures_its_rates_and_writes_them(tmp_path: Path) -> None:
         None, "attention", "--predict", "--dry-run", "--rates", table, *POINT, "--context-length", 512
     )
     assert times_of(finished)[0][0] == pytest.approx(rows[0]["predicted_time"], rel=1e-3), "the file says the same"
+
+
+def test_collectives_take_the_times_that_the_record_holds(tmp_path: Path, rates: Path) -> None:
+    record = tmp_path / "record.h5"
+    launch.run_successfully(
+        2, "info", "--links", "--links-max-bytes", "4K", "--links-repeats", 2, "--seconds", 0.01, "--output", record
+    )
+    with h5py.File(record, "r+") as file:
+        rows = file["/links"][()]
+        # An all_gather of two ranks takes a second, and a nanosecond a byte that crosses the link.
+        slow = rows["operation"] == b"all_gather"
+        crossing = rows["bytes"][slow] / 2
+        rows["seconds"][slow] = rows["seconds_min"][slow] = rows["seconds_max"][slow] = 1 + 1e-9 * crossing
+        rows["bus_bandwidth"][slow] = crossing / rows["seconds"][slow]
+        file["/links"][...] = rows
+    times = []
+    for resumed in (False, True):
+        output = record if resumed else tmp_path / "alone.h5"
+        launch.run_successfully(
+            2, "attention", "--predict", "--rates", rates, "--link", "1e9,1e-6", *POINT, "--context-length", 400,
+            "--schedule", "ring,all_gather", "--repeats", 1, "--output", output, *(["--resume"] * resumed),
+        )  # fmt: skip
+        found = read_table(output, "/attention")
+        assert [text_of(row, "predicted_from").endswith("; collectives as in /links") for row in found] == [resumed] * 2
+        times.append({text_of(row, "schedule"): float(row["predicted_time"]) for row in found})
+    assert times[1]["ring"] == times[0]["ring"], "a ring has no collective"
+    assert times[0]["all_gather"] < 0.5
+    assert 1 < times[1]["all_gather"] < 1.5
 
 
 def test_ranks_that_share_cores_have_no_prediction(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -41,7 +43,11 @@ GRID = ("--ranks", "1,2", "--context-length", "128,256", "--attention-config", "
 
 
 def test_all_verbs_end_in_one_record_and_a_resumed_sweep_adds_nothing(folder: Path) -> None:
-    sweep(folder, *GRID)
+    finished = sweep(folder, *GRID)
+    figures = Counter(re.findall(r"^FOM (\w+) \S+ \S+ .*valid=(\w+)$", finished.stdout, re.MULTILINE))
+    assert figures == {("attention_rate", "yes"): 4, ("train_rate", "yes"): 4, ("train_loss", "yes"): 4,
+                       ("needle_accuracy", "yes"): 8, ("sweep_runs", "yes"): 1}  # fmt: skip
+    assert finished.stdout.splitlines()[-1].startswith("FOM sweep_runs 6 run wanted=6 ")
     expected = {"attention": 4, "samples": 12, "overlap/points": 2, "training/steps": 60, "training/terms": 120,
                 "training/stages": 4, "needle/cells": 8, "sweep/points": 6}  # fmt: skip
     assert sizes(folder / "sweep.h5") == expected
@@ -75,6 +81,27 @@ def test_a_point_that_cannot_be_run_is_a_row_with_a_reason(folder: Path) -> None
     assert b"20" in point["reason"]
 
 
+def test_schedules_are_an_axis_of_every_verb(folder: Path) -> None:
+    short = re.sub(r"^steps = .*", "steps = 6", CONFIGURATION.read_text(), flags=re.M)
+    (folder / "stages.toml").write_text(short[: short.rindex("[[stage]]")])
+    (folder / "sweep.toml").write_text(
+        'context_length = [128]\nattention_config = "attention.toml"\nstages = ["stages.toml"]\n'
+        'needle_config = "needle.toml"\nschedule = ["ring", "double_ring"]\nulysses = [2]\ntrim = [false, true]\n'
+    )
+    finished = sweep(folder, "--config", "sweep.toml")
+    said = [line for line in finished.stderr.splitlines() if "left out" in line]
+    assert len(said) == 1, finished.stderr
+    reason = "attention.toml on 2 ranks: --schedule double_ring --ulysses 2 --trim: "
+    assert f"2 runs are left out; the first: {reason}" in said[0]
+    tables = ("attention", "training/stages", "needle/cells")
+    with h5py.File(folder / "sweep.h5", "r") as file:
+        points = file["sweep/points"][:]
+        assert points["valid"].all() and len(points) == 3 * len(tables)
+        for table in tables:
+            found = {tuple(row[key].item() for key in ("schedule", "ulysses", "trim")) for row in file[table]}
+            assert found == {(b"ring", 2, False), (b"ring", 2, True), (b"double_ring", 2, False)}, table
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
@@ -84,6 +111,14 @@ def test_a_point_that_cannot_be_run_is_a_row_with_a_reason(folder: Path) -> None
         (("--ranks", "3", "--attention-config", "attention.toml"), ("--ranks 3", "2 ranks")),
         (("--stages", "needle.toml,needle.toml"), ("two files", "needle")),
         (("--context-length", "0", "--attention-config", "attention.toml"), ("--context-length", "0")),
+        (
+            ("--ulysses", "1,4", "--attention-config", "attention.toml"),
+            ("attention.toml on 2 ranks: --schedule ring --ulysses 4: ", "the nearest that does is 2"),
+        ),
+        (
+            ("--schedule", "all_gather", "--head-groups", "3", "--stages", str(CONFIGURATION)),
+            ("stage 0: --schedule all_gather --head-groups 3: ", "the nearest number that does is"),
+        ),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, flags: tuple[str, ...], says: tuple[str, ...]) -> None:

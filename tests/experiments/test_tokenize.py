@@ -161,7 +161,7 @@ def test_codes_become_clips(folder: Path, codes: Path, tmp_path: Path) -> None:
         assert made.code == 0, str(made)
         assert output.read_bytes() == (tmp_path / "None.gif").read_bytes()
     with Image.open(tmp_path / "None.gif") as clip:
-        assert clip.n_frames == 5 and clip.size == (FRAME_SIDE, FRAME_SIDE)
+        assert getattr(clip, "n_frames", 0) == 5 and clip.size == (FRAME_SIDE, FRAME_SIDE)
         assert clip.info["duration"] == 690, "four frames in 2.75 s"
     assert tokenize(folder, "--decode", codes, "--output", tmp_path / "pictures").code == 0
     video = tokenize(folder, "--decode", codes, "--item", "waves", "--fps", 4, "--output", tmp_path / "clip.mp4")
@@ -223,8 +223,8 @@ def test_a_run_that_was_ended_goes_on(folder: Path, tmp_path: Path, end: signal.
     assert len(items) == len(names) and list(items["run"]) == [0] * held + [1] * (len(names) - held)
     whole = tmp_path / "whole.h5"
     assert tokenize(folder, "--input", *names, "--output", whole, "--psnr-frames", 0).code == 0
-    for name, values in codes_of(whole).items():
-        np.testing.assert_array_equal(codes_of(output)[name], values, err_msg=name)
+    for item, values in codes_of(whole).items():
+        np.testing.assert_array_equal(codes_of(output)[item], values, err_msg=item)
 
 
 def keys_of(path: Path) -> list[str]:

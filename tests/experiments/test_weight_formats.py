@@ -200,10 +200,10 @@ def test_shards_have_to_be_what_the_index_says(tmp_path: Path) -> None:
 
 def test_a_configuration_that_asks_for_something_else_is_refused(tmp_path: Path) -> None:
     for number, (key, value) in enumerate(
-        [("hidden_act", "gelu"), ("rope_scaling", {"rope_type": "yarn", "factor": 4.0}), ("sliding_window", 32),
+        [("hidden_act", "gelu"), ("rope_scaling", {"rope_type": "su", "factor": 4.0}), ("sliding_window", 32),
          ("model_type", "gpt2"), ("num_hidden_layers", 3), ("mlp_bias", True)]
     ):  # fmt: skip
-        weights = folder(tmp_path / str(number), golden_tensors(), **{key: value})
+        weights = folder(tmp_path / str(number), golden_tensors(), GOLDEN, **{key: value})
         refused(score(weights, tmp_path / "out.h5"), key)
 
 
@@ -223,4 +223,83 @@ def test_a_folder_has_to_be_whole(tmp_path: Path) -> None:
 def test_a_model_is_asked_with_the_tokenizer_beside_it(tmp_path: Path) -> None:
     weights = folder(tmp_path / "model", golden_tensors(), max_position_embeddings=64)
     finished = launch.run(None, "generate", "--checkpoint", weights, "--prompt", "a", timeout=TIMEOUT)
-    refused(finished, "has no attribute 'tokenizer'", "tokenizer.model")
+    refused(finished, "holds no tokenizer", "tokenizer.model")
+
+
+SCALED = {"factor": 4.0, "original_max_position_embeddings": 16}
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [{"rope_type": "linear", "factor": 4.0}, {"rope_type": "yarn", **SCALED},
+     {"type": "llama3", "low_freq_factor": 1.0, "high_freq_factor": 4.0, **SCALED}],
+)  # fmt: skip
+def test_a_scaled_rope_is_honoured_wherever_it_is_written(tmp_path: Path, scaling: dict[str, Any]) -> None:
+    plain = nll_of(folder(tmp_path / "plain", golden_tensors()), tmp_path / "out.h5")
+    weights = folder(tmp_path / "old", golden_tensors(), rope_scaling=scaling, max_position_embeddings=64)
+    expected = nll_of(weights, tmp_path / "out.h5")
+    assert not np.allclose(expected, plain)
+    theta = configuration(GOLDEN)["rope_theta"]
+    newer = folder(tmp_path / "new", golden_tensors(), rope_parameters={**scaling, "rope_theta": theta},
+                   max_position_embeddings=64)  # fmt: skip
+    assert np.allclose(nll_of(newer, tmp_path / "out.h5", ranks=3), expected, rtol=1e-5)
+    for output in ("copy.h5", "copy"):
+        assert np.array_equal(nll_of(convert(weights, tmp_path / output), tmp_path / "out.h5"), expected)
+
+
+@pytest.mark.parametrize("scaling", [{"rope_type": "dynamic", "factor": 4.0}, {"rope_type": "longrope"},
+                                     {"rope_type": "yarn", "mscale": 2.0, **SCALED}, {"factor": 2.0}])  # fmt: skip
+def test_a_scaling_that_the_model_does_not_do_is_refused(tmp_path: Path, scaling: dict[str, Any]) -> None:
+    weights = folder(tmp_path / "model", golden_tensors(), rope_scaling=scaling, max_position_embeddings=64)
+    refused(score(weights, tmp_path / "out.h5"), "rope_scaling", "yarn")
+
+
+def convert(weights: Path, output: Path, *flags: launch.Argument, ranks: int | None = None) -> Path:
+    finished = launch.run(ranks, "convert", "--checkpoint", weights, "--output", output, *flags, timeout=TIMEOUT)
+    assert finished.code == 0, str(finished)
+    return output
+
+
+@pytest.mark.parametrize("golden", [GOLDEN, INTERLEAVED])
+def test_every_format_becomes_every_other_and_scores_the_same_bits(tmp_path: Path, golden: Path) -> None:
+    def nll(weights: Path) -> np.ndarray:
+        return nll_of(weights, tmp_path / "out.h5")
+
+    weights = folder(tmp_path / "model", golden_tensors(golden=golden), golden, max_position_embeddings=64)
+    (weights / "tokenizer.json").write_text("{}")
+    expected = nll(weights)
+    exported = convert(weights, tmp_path / "exported", ranks=2)
+    assert (exported / "tokenizer.json").read_text() == "{}"
+    assert np.array_equal(nll(exported), expected) or golden == INTERLEAVED
+    assert np.allclose(nll(exported), expected, rtol=1e-6)
+    for ranks in (None, 3):
+        stored_here = convert(exported, tmp_path / "copy.h5", ranks=ranks)
+        assert np.array_equal(nll(stored_here), nll(exported))
+    assert np.array_equal(nll(convert(stored_here, tmp_path / "back")), nll(exported))
+    keys = json.loads((exported / "config.json").read_text())
+    family = "Qwen2" if configuration(golden)["attention_bias"] else "Llama"
+    assert keys["architectures"] == [f"{family}ForCausalLM"] and "rope_pairing" not in keys
+
+
+def test_bfloat16_is_written_rounded_to_the_nearest(tmp_path: Path) -> None:
+    weights = folder(tmp_path / "model", golden_tensors(), max_position_embeddings=64)
+    exported = convert(weights, tmp_path / "half", "--dtype", "bfloat16")
+    content = (exported / "model.safetensors").read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    assert (8 + length) % 8 == 0
+    for name, (_, values) in golden_tensors().items():
+        assert header[name]["dtype"] == "BF16" and header[name]["shape"] == list(values.shape)
+        begin, end = (8 + length + offset for offset in header[name]["data_offsets"])
+        found = restored(np.frombuffer(content[begin:end], "<u2"), "BF16")
+        assert np.all(np.abs(found - values.ravel()) <= np.abs(values.ravel()) * 2.0**-8)
+
+
+def test_what_convert_cannot_write_is_refused(tmp_path: Path) -> None:
+    weights = folder(tmp_path / "model", golden_tensors(), max_position_embeddings=64)
+    flags: list[launch.Argument] = ["convert", "--checkpoint", weights]
+    refused(launch.run(None, *flags, timeout=TIMEOUT), "--output is missing")
+    refused(launch.run(None, *flags, "--output", tmp_path / "a.h5", "--dtype", "bfloat16", timeout=TIMEOUT), "float32")
+    (tmp_path / "file").write_text("")
+    refused(launch.run(2, *flags, "--output", tmp_path / "file" / "folder", timeout=TIMEOUT), "cannot make the folder")
+    refused(launch.run(None, *flags, "--output", weights, timeout=TIMEOUT), "--checkpoint", "--output")

@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import gguf
 import numpy as np
+
+import gguf
 from gguf import GGMLQuantizationType as Type
 
 FOLDER = Path(__file__).resolve().parent / "gguf"

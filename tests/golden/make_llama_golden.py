@@ -142,7 +142,7 @@ def write_case(config: Llama, path: Path) -> None:
     logits = logits_of(config, p, tokens, causal & (documents[:, :, None] == documents[:, None, :]))
     nll = -logits[:, :-1].log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0]
     weights = torch.tensor(mask[:, 1:])
-    ((nll * weights).sum() / weights.sum()).backward()  # type: ignore[no-untyped-call]
+    ((nll * weights).sum() / weights.sum()).backward()
 
     with h5py.File(path, "w", libver="earliest") as file:
         for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",

@@ -27,7 +27,7 @@ from compare_verify import BOUNDS, Bounds, TensorError
 from problem import Problem, read_tensors
 
 LENGTHS = (1, 5, 1021, 4095, 4096)
-RANKS = (1, 2, 3, 4, 8)
+RANKS = (1, 2, 3, 4, 6, 8)
 LAYOUTS = ("contiguous", "striped", "zigzag")
 ROTATIONS = ("kv", "q")
 BACKENDS = ("host", "kokkos", "reference")
@@ -165,10 +165,12 @@ def test_documents_are_exact(case: Case, folder: Path) -> None:
         ("bidirectional", 4, "zigzag", "kv", "interleaved"),
         ("double_ring --window 2", 6, "striped", "kv", "one_token"),
         ("broadcast", 3, "zigzag", "q", "interleaved"),
+        ("broadcast", 8, "contiguous", "kv", "one_token"),
         ("broadcast_queries", 4, "contiguous", "kv", "interleaved"),
-        ("pass_q", 4, "zigzag", "kv", "interleaved"),
-        ("ring --trim", 4, "zigzag", "kv", "interleaved"),
-        ("ring --ulysses 2", 4, "zigzag", "q", "interleaved"),
+        ("pass_q", 6, "zigzag", "kv", "interleaved"),
+        ("ring --trim", 6, "zigzag", "kv", "interleaved"),
+        ("ring --ulysses 2", 6, "zigzag", "q", "interleaved"),
+        ("ring --ulysses 8", 8, "striped", "kv", "interleaved"),
         ("double_ring --window 2 --ulysses 2", 8, "contiguous", "kv", "interleaved"),
     ]
 )
@@ -314,6 +316,34 @@ def test_padding_is_absent_whatever_its_bits_are(
 
 
 # ---- slow -----------------------------------------------------------------------------------------------------------
+
+
+def schedules_of(ranks: int) -> Iterable[str]:
+    """Every schedule that so many ranks can run with 8 heads, 2 of keys."""
+    yield from ("all_gather", "all_gather --head-groups 2", "bidirectional", "broadcast", "broadcast_queries", "pass_q")
+    yield "ring --trim"
+    yield from (f"double_ring --window {window}" for window in (1, 2, 3, 4) if ranks % window == 0)
+    for neighbours in (2, 4, 8):
+        if ranks % neighbours == 0:
+            yield from (f"{inside} --ulysses {neighbours}" for inside in ("ring", "all_gather", "pass_q"))
+
+
+def matrix_of_schedules() -> Iterable[Case]:
+    """Every schedule at every number of ranks in every layout; what else there is takes turns."""
+    rotations, masks, documents = itertools.cycle(ROTATIONS), itertools.cycle((1, 1, 0)), itertools.cycle(DOCUMENTS)
+    for ranks in RANKS:
+        for schedule in schedules_of(ranks):
+            for layout in LAYOUTS if "trim" not in schedule else ("zigzag",):
+                is_trimmed = "trim" in schedule
+                rotation, mask = ("kv", 1) if is_trimmed else (next(rotations), next(masks))
+                problem = Problem(515, 2, documents=next(documents))
+                yield Case(problem, ranks, layout, causal=mask == 1, rotation=rotation, schedule=schedule)
+
+
+@pytest.mark.slow
+@cases(matrix_of_schedules())
+def test_matrix_of_schedules(case: Case, folder: Path) -> None:
+    assert_exact(case, folder)
 
 
 def problems_of_matrix() -> Iterable[Problem]:

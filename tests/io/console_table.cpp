@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "expect_error.hpp"
+#include "io/csv_table.hpp"
 #include "sample_row.hpp"
 
 namespace ringworld {
@@ -42,6 +43,16 @@ TEST(ConsoleTable, NamesTheNearestColumnOfAMistypedOne) {
   constexpr std::array<std::string_view, 1> columns{"second"};
   test::expect_bad_input([&] { static_cast<void>(console_table(std::span(rows()), columns)); },
                          {"'second'", "'seconds'"});
+}
+
+TEST(CsvTable, HasEveryDigitAndQuotesWhereTheyAreNeeded) {
+  const std::vector<SampleRow> one{
+      {.valid = false, .small = 8, .name = "a,\"b", .bytes = 1'073'741'825, .causal = true, .seconds = 0.1}};
+  EXPECT_EQ(csv_table(layout_of<SampleRow>(), std::as_bytes(std::span(one)), {}),
+            "valid,small,name,bytes,causal,seconds\n"
+            "no,8,\"a,\"\"b\",1073741825,yes,0.1\n");
+  constexpr std::array<std::string_view, 1> columns{"small"};
+  EXPECT_EQ(text_table(std::span<const SampleRow>(one), columns, true), "small\n8\n");
 }
 
 TEST(WithSiPrefix, KeepsFourDigits) {

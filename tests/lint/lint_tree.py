@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Callable, Iterator
 
 # Modules in layer order, and all that each may include: nothing is permitted because something else is.
 # "kernels" is every family (kernels/attention, kernels/matmul, ...); a family may not include another, but all may
@@ -33,7 +33,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "kernels/bench": ("core", "perf", "device", "kernels"),
     "sequence": ("core", "perf", "device", "comm", "kernels"),
     "probe": ("core", "comm", "kernels", "sequence"),
-    "tokens": ("core",),
+    "tokens": ("core", "io", "tensors"),
     "model": ("core", "device", "comm", "kernels", "kernels/elementwise", "sequence", "tokens"),
     "data": ("core", "tokens"),
     "cards": ("core", "tokens", "data"),

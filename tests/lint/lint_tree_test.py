@@ -29,7 +29,8 @@ GOOD = {
     "src/io/handle.cpp": "#include <hdf5.h>\n",
     "src/core/hwloc/pages.cpp": "#include <hwloc.h>\n",
     "experiments/attention/rows.hpp": "#pragma once\n",
-    "experiments/attention/attention.cpp": '#include "rows.hpp"\n#include "io/table.hpp"\n#include "sequence/sequence_attention.hpp"\n',
+    "experiments/attention/attention.cpp": '#include "rows.hpp"\n#include "io/table.hpp"\n'
+    '#include "sequence/sequence_attention.hpp"\n',
     "tests/support/ranks.hpp": "#pragma once\n",
     "tests/sequence/forward.cpp": '#include "support/ranks.hpp"\n#include "experiments/attention/rows.hpp"\n',
     "docs/network.md": "the net/wo" "rk is at hop/wo" "rk or wo" "rk/main\n",

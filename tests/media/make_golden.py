@@ -101,7 +101,7 @@ def make_jpegs(draws: np.random.Generator) -> None:
         ("jpeg_cmyk", picture.convert("CMYK"), {}),
     ]:
         path = FOLDER / f"{name}.jpg"
-        image.save(path, quality=85, **options)
+        image.save(path, None, quality=85, **options)
         with Image.open(path) as again:
             ppm(name, again.convert("RGB"))
 
@@ -153,7 +153,7 @@ def make_gifs(draws: np.random.Generator) -> None:
         path = FOLDER / f"{name}.gif"
         frames[0].save(path, save_all=True, append_images=frames[1:], duration=[100, 200, 50, 0, 70], disposal=disposal)
         with Image.open(path) as animation:
-            for number in range(animation.n_frames):
+            for number in range(getattr(animation, "n_frames", 1)):
                 animation.seek(number)
                 ppm(f"{name}_{number}", animation.convert("RGB"))
     drawn = [draws.integers(0, 4, shape) for shape in ((10, 12), (4, 5), (6, 6), (3, 4), (10, 12))]
@@ -161,7 +161,7 @@ def make_gifs(draws: np.random.Generator) -> None:
     path = FOLDER / "gif_transparent.gif"
     path.write_bytes(gif_by_hand([(at[0], at[1], frame, at[2], at[3]) for at, frame in zip(places, drawn)]))
     with Image.open(path) as animation:
-        for number in range(animation.n_frames - 1):  # behind the fourth, which Pillow takes away to no colour
+        for number in range(getattr(animation, "n_frames", 1) - 1):  # behind the fourth, which Pillow takes away to no colour
             animation.seek(number)
             ppm(f"gif_transparent_{number}", animation.convert("RGB"))
     picture = scene(31, 23, draws).quantize(64)

@@ -14,10 +14,11 @@ check() {
   fi
 }
 
-for script in setup.sh demo.sh test.sh netlab.sh bundle.sh gpu/measure.sh gpu/pack.sh; do
+for script in setup.sh demo.sh test.sh netlab.sh bundle.sh gate.sh lint_python.sh gpu/measure.sh gpu/pack.sh; do
   check "$script" --no-such-flag
 done
 check netlab.sh check --no-such-flag
+check test.sh --stage no_such_stage
 check netlab.sh --rate 5parsec
 check netlab.sh --rate 1gbit --latency soon
 exit $((failures > 0))

@@ -13,7 +13,7 @@ check() {
   fi
 }
 
-for script in setup.sh demo.sh test.sh netlab.sh bundle.sh gpu/measure.sh gpu/pack.sh; do
+for script in setup.sh demo.sh test.sh netlab.sh bundle.sh gate.sh lint_python.sh gpu/measure.sh gpu/pack.sh; do
   check "$script" --help
 done
 check netlab.sh check --help

@@ -20,6 +20,12 @@ else
   echo "no configuration was installed" >&2
   exit 1
 fi
+if command -v help2man >/dev/null; then
+  for page in ringworld ringworld-info ringworld-attention; do
+    grep -q '^\.SH' "$folder/prefix/share/man/man1/$page.1" || { echo "$page has no man page" >&2 && exit 1; }
+  done
+  grep -q -- 'context\\-length' "$folder/prefix/share/man/man1/ringworld-attention.1"
+fi
 if grep -rl --include='*.cmake' -e "$source_dir" -e "$build_dir" "$folder/prefix"; then
   echo "the installed files above name the tree that they were built from" >&2
   exit 1

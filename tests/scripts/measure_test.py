@@ -189,10 +189,12 @@ class Measurement(unittest.TestCase):
         self.assertIn("| forward, whole pass | 64 | 4096 | 8 | a block for each tile | 2.500 | 1.250 |", text)
 
     def test_the_table_of_records(self) -> None:
-        point = {"context_length": 1048576, "ranks": 1, "pass": "forward_backward", "step_time": 16.0, "reason": ""}
+        point: dict[str, object] = {"context_length": 1048576, "ranks": 1, "pass": "forward_backward"}
+        point |= {"step_time": 16.0, "reason": ""}
         point |= {"flops_per_second_per_rank": 5e14, "error": 1e-3, "error_tolerance": 1e-2, "outcome": "ok"}
         point |= {"probe_rows": 9, "probe_wrong_rows": 0, "peak_bytes": 3 << 30, "peak_bytes_model": 3 << 30}
-        stage = {"context_length": 32768, "ranks": 1, "steps": 10, "tokens_per_second": 1e5, "mfu_measured_peak": 0.4}
+        stage: dict[str, object] = {"context_length": 32768, "ranks": 1, "steps": 10}
+        stage |= {"tokens_per_second": 1e5, "mfu_measured_peak": 0.4}
         stage |= {f"{name}_share": 0.2 for name in ("attention", "product", "elementwise", "communication", "idle")}
         stage |= {"peak_bytes": 3 << 30, "peak_bytes_model": 2 << 30, "outcome": "ok", "reason": ""}
         common = {"part": "deep", "outcome": "ok", "seconds": 9, "lines": []}

@@ -226,6 +226,24 @@ TEST(Executor, EveryStepIsTimedWhenAsked) {
   }
 }
 
+TEST(Executor, StepsThatATransferSpansAreKnown) {
+  const auto spanned = [](Schedule schedule, int window, int ranks) {
+    schedule.window = window;
+    const PlanSteps steps(make_plan(schedule, AttentionPass::forward, BackwardRotation::kv, ranks, 1));
+    std::vector<int> found;
+    for (int step = 0; step < steps.plan().steps; ++step) {
+      if (steps.at(step).is_crossed) {
+        found.push_back(step);
+      }
+    }
+    return found;
+  };
+  // A hop is waited for at the end of the step that hides it; the outer hop of a double ring at the end of its window.
+  EXPECT_EQ(spanned(ScheduleKind::ring, 0, 6), std::vector<int>{});
+  EXPECT_EQ(spanned(ScheduleKind::double_ring, 3, 9), (std::vector<int>{1, 2, 4, 5}));
+  EXPECT_EQ(spanned(ScheduleKind::double_ring, 2, 4), (std::vector<int>{1}));
+}
+
 TEST(Executor, RingsOfOneProgramDoNotMix) {
   const Communicator world = Communicator::world();
   const Ring half(world.split(world.rank() % 2, world.rank()));

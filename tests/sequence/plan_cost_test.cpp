@@ -106,6 +106,16 @@ TEST(PlanCost, PeakMemoryByHand) {
             10 * (1584 + 1888));
 }
 
+TEST(PlanCost, ABroadcastOfQueriesHoldsNoOutputBesideItsPartials) {
+  const AttentionProblem problem{.context_length = 20, .heads = 4, .kv_heads = 2, .head_size = 16};
+  // Of a token 800 bytes as above. Two blocks of queries of 256; three partials, of 64 floats and three rows of 4 each.
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::broadcast_queries, problem, AttentionPass::forward, kv, 2, 10, 0),
+            10 * (800 + 2 * 256 + 3 * 304));
+  EXPECT_EQ(attention_peak_bytes(ScheduleKind::broadcast_queries, problem, AttentionPass::forward, kv, 1, 10, 0),
+            10 * (800 + 256))
+      << "one rank computes into its own state";
+}
+
 TEST(PlanCost, PeakMemoryInBf16WithDocumentsByHand) {
   const AttentionProblem problem{.context_length = 20,
                                  .batch = 3,

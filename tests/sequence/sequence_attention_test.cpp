@@ -7,7 +7,6 @@
 #include <bit>
 #include <cctype>
 #include <limits>
-#include <tuple>
 
 #include "sequence/every_schedule.hpp"
 #include "sequence/sequence_problem.hpp"
@@ -15,21 +14,28 @@
 namespace ringworld::test {
 namespace {
 
-constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
-constexpr std::array rotations{BackwardRotation::kv, BackwardRotation::q};
-constexpr std::array dtypes{DType::float32, DType::bfloat16};
+/// Fits the schedule of a case to so many ranks.
+/// @return why the case is not run, or nothing
+std::string fit(SequenceCase& sequence_case, int ranks) {
+  SequenceAttentionOptions& options = sequence_case.options;
+  if (!is_built(options.backend)) {
+    return fmt::format("backend '{}' is not in this build", name_of(options.backend));
+  }
+  const Schedule listed = options.schedule;
+  options.schedule = fitted(listed, options, ranks);
+  return is_tested_elsewhere(listed, options.schedule) ? "the schedule is another one on so many ranks" : "";
+}
 
 class SequenceAttentionCase : public ::testing::TestWithParam<SequenceCase> {};
 
 TEST_P(SequenceAttentionCase, EqualsDenseAttention) {
-  const SequenceCase& sequence_case = GetParam();
-  if (!is_built(sequence_case.options.backend)) {
-    GTEST_SKIP() << "backend '" << name_of(sequence_case.options.backend) << "' is not in this build";
-  }
   const Ring ring(Communicator::world());
-  SequenceAttentionOptions options = sequence_case.options;
-  options.schedule = fitted(options.schedule, options, ring.size());
-  const auto attention = make_sequence_attention(ring.communicator(), options);
+  SequenceCase sequence_case = GetParam();
+  const std::string why_not = fit(sequence_case, ring.size());
+  if (!why_not.empty()) {
+    GTEST_SKIP() << why_not;
+  }
+  const auto attention = make_sequence_attention(ring.communicator(), sequence_case.options);
   SequenceProblem problem(ring, sequence_case);
   problem.run(*attention);
   expect_equals_dense(problem.gather(), problem.expected(), sequence_case);
@@ -39,14 +45,13 @@ TEST_P(SequenceAttentionCase, EqualsDenseAttention) {
 class SequenceAttentionPadding : public ::testing::TestWithParam<SequenceCase> {};
 
 TEST_P(SequenceAttentionPadding, ReachesNothingWhateverItsBitsAre) {
-  const SequenceCase& sequence_case = GetParam();
-  if (!is_built(sequence_case.options.backend)) {
-    GTEST_SKIP() << "backend '" << name_of(sequence_case.options.backend) << "' is not in this build";
-  }
   const Ring ring(Communicator::world());
-  SequenceAttentionOptions options = sequence_case.options;
-  options.schedule = fitted(options.schedule, options, ring.size());
-  const auto attention = make_sequence_attention(ring.communicator(), options);
+  SequenceCase sequence_case = GetParam();
+  const std::string why_not = fit(sequence_case, ring.size());
+  if (!why_not.empty()) {
+    GTEST_SKIP() << why_not;
+  }
+  const auto attention = make_sequence_attention(ring.communicator(), sequence_case.options);
   for (const float value : {std::bit_cast<float>(0xffffffffU), std::numeric_limits<float>::infinity()}) {
     SequenceProblem problem(ring, sequence_case);
     problem.spoil_padding(value);
@@ -55,40 +60,32 @@ TEST_P(SequenceAttentionPadding, ReachesNothingWhateverItsBitsAre) {
   }
 }
 
-/// Calls `function(case)` for a case by the ring in every layout, causal and not, with either rotation and either type,
-/// and by every other schedule in a fifth of these, another fifth for each length.
+/// Calls `function(case)` for a case by the ring in every setting, and by every other schedule in settings that cover
+/// any two choices. Cases of several turns, one after another, cover all.
 template <class Function>
-void in_every_variant(const SequenceCase& base, Function&& function) {
-  std::int64_t variant = base.options.problem.context_length;
+void in_every_variant(const SequenceCase& base, int turn, Function&& function) {
   for (const Schedule& schedule : every_schedule()) {
-    for (const Layout layout : layouts) {
-      for (const bool is_causal : {true, false}) {
-        for (const BackwardRotation rotation : rotations) {
-          for (const DType dtype : dtypes) {
-            if (++variant % 5 != 0 && schedule != Schedule()) {
-              continue;
-            }
-            SequenceCase next = base;
-            next.options.schedule = schedule;
-            next.options.layout = layout;
-            next.options.is_causal = is_causal;
-            next.options.backward_rotation = rotation;
-            next.options.problem.dtype = dtype;
-            next.options.problem.wire_dtype = dtype;
-            next.options.problem.has_documents = next.documents != Documents::none;
-            function(next);
-          }
-        }
-      }
+    for (const Setting& setting : schedule == Schedule() ? every_setting() : covering_settings(schedule, turn)) {
+      SequenceCase next = base;
+      next.options.schedule = schedule;
+      next.options.layout = setting.layout;
+      next.options.is_causal = setting.is_causal;
+      next.options.backward_rotation = setting.rotation;
+      next.options.problem.dtype = setting.dtype;
+      next.options.problem.wire_dtype = setting.dtype;
+      next.options.problem.has_documents = next.documents != Documents::none;
+      function(next);
     }
   }
 }
 
 std::vector<SequenceCase> lengths_and_heads() {
   std::vector<SequenceCase> cases;
+  int turn = 0;
   for (const auto& [heads, kv_heads] : {std::pair(8, 2), std::pair(4, 4)}) {
     for (const std::int64_t length : {1, 5, 33, 257}) {
-      in_every_variant(make_case(length, heads, kv_heads), [&](const SequenceCase& next) { cases.push_back(next); });
+      in_every_variant(make_case(length, heads, kv_heads), turn++,
+                       [&](const SequenceCase& next) { cases.push_back(next); });
     }
   }
   return cases;
@@ -96,28 +93,30 @@ std::vector<SequenceCase> lengths_and_heads() {
 
 std::vector<SequenceCase> documents() {
   std::vector<SequenceCase> cases;
+  int turn = 0;
   for (const Documents pattern :
        {Documents::one_token, Documents::several, Documents::padded_rank, Documents::padding}) {
     SequenceCase base = make_case(33, 4, 2);
     base.options.problem.batch = 2;
     base.documents = pattern;
-    in_every_variant(base, [&](const SequenceCase& next) { cases.push_back(next); });
+    in_every_variant(base, turn++, [&](const SequenceCase& next) { cases.push_back(next); });
   }
   SequenceCase longer = make_case(257, 2, 1);
   longer.documents = Documents::several;
-  in_every_variant(longer, [&](const SequenceCase& next) { cases.push_back(next); });
+  in_every_variant(longer, turn, [&](const SequenceCase& next) { cases.push_back(next); });
   return cases;
 }
 
 std::vector<SequenceCase> other_backends() {
   std::vector<SequenceCase> cases;
+  int turn = 0;
   for (const Backend backend : {Backend::reference, Backend::kokkos}) {
     for (const Documents pattern : {Documents::none, Documents::several}) {
       for (const std::int64_t length : {5, 33}) {
         SequenceCase base = make_case(length, 4, 2);
         base.options.backend = backend;
         base.documents = pattern;
-        in_every_variant(base, [&](const SequenceCase& next) { cases.push_back(next); });
+        in_every_variant(base, turn++, [&](const SequenceCase& next) { cases.push_back(next); });
       }
     }
   }
@@ -127,11 +126,12 @@ std::vector<SequenceCase> other_backends() {
 /// Padding among the tokens and a whole rank of it; also bf16 on the wire of fp32 tensors.
 std::vector<SequenceCase> padding() {
   std::vector<SequenceCase> cases;
+  int turn = 0;
   const auto add = [&](Backend backend, Documents pattern, std::int64_t length) {
     SequenceCase base = make_case(length, 2, 1);
     base.options.backend = backend;
     base.documents = pattern;
-    in_every_variant(base, [&](const SequenceCase& next) {
+    in_every_variant(base, turn++, [&](const SequenceCase& next) {
       cases.push_back(next);
       if (next.options.problem.dtype == DType::float32 && pattern == Documents::several) {
         cases.push_back(next);
@@ -148,11 +148,12 @@ std::vector<SequenceCase> padding() {
 
 std::vector<SequenceCase> shapes() {
   std::vector<SequenceCase> cases;
+  int turn = 0;
   for (const std::int64_t batch : {2, 3}) {
     SequenceCase base = make_case(50, 3, 1);
     base.options.problem.batch = batch;
     base.options.problem.head_size = 80;
-    in_every_variant(base, [&](const SequenceCase& next) { cases.push_back(next); });
+    in_every_variant(base, turn++, [&](const SequenceCase& next) { cases.push_back(next); });
   }
   return cases;
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,10 @@ def rows_of(path: Path) -> Rows:
     with h5py.File(path, "r") as record:
         table = record["/attention"]
         return [
-            {name: row[name].decode() if isinstance(row[name], bytes) else row[name].item() for name in table.dtype.names}
+            {
+                name: row[name].decode() if isinstance(row[name], bytes) else row[name].item()
+                for name in table.dtype.names
+            }
             for row in table
         ]
 
@@ -68,6 +73,37 @@ def test_every_schedule_takes_what_the_recursion_of_its_plan_says(tmp_path: Path
             assert row["step_time"] == pytest.approx(row["predicted_time"], rel=5e-3), row
 
 
+def test_a_ring_of_64_takes_what_the_recursion_of_its_plan_says(tmp_path: Path) -> None:
+    rows = attention(
+        tmp_path / "a.h5", 64, "--context-length", 256 * 1024, "--layout", "zigzag,contiguous", "--pass",
+        "forward,backward", "--predict", "--link", f"{BANDWIDTH},{LATENCY}",
+    )  # fmt: skip
+    assert len(rows) == 4
+    for row in rows:
+        assert row["valid"], row["reason"]
+        assert row["step_time"] == pytest.approx(row["predicted_time"], rel=5e-3), row
+
+
+def test_a_kept_simulation_of_a_claim_is_made_again_bit_by_bit(tmp_path: Path) -> None:
+    claim = ROOT / "experiments" / "claims" / "records" / "zigzag_fraction_of_ideal_s.csv"
+    lines = claim.read_text(encoding="utf-8").splitlines()
+    command = shlex.split(lines[0].removeprefix("# "))
+    output = tmp_path / "a.h5"
+    done = subprocess.run(
+        [*command, "--output", str(output)], cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    kept = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    rows = rows_of(output)
+    assert len(rows) == 3
+    for row, old in zip(rows, kept):
+        assert row["layout"] == old["layout"]
+        for name in ("step_time", "flop_causal"):
+            assert f"{row[name]:.7g}" == old[name]
+        for name in ("rates_digest", "wire_bytes", "context_length"):
+            assert str(row[name]) == old[name]
+
+
 def test_the_same_simulation_twice_gives_the_same_rows(tmp_path: Path) -> None:
     flags = ("--context-length", 64 * 1024, "--schedule", "ring,all_gather,broadcast", "--pass", "forward,backward")
     one, two = (attention(tmp_path / f"{name}.h5", 16, *flags, platform="dgx_h100") for name in "ab")
@@ -93,7 +129,8 @@ def test_messages_and_bytes_are_those_of_real_ranks(tmp_path: Path) -> None:
 
 
 def test_flows_that_share_a_port_share_its_bandwidth(tmp_path: Path) -> None:
-    text = 'kind = "nodes"\nsource = "made up"\ndevices_per_node = 2\n[inside]\nbytes_per_second = 1e14\nlatency = 1e-9\n' \
+    text = 'kind = "nodes"\nsource = "made up"\ndevices_per_node = 2\n' \
+           "[inside]\nbytes_per_second = 1e14\nlatency = 1e-9\n" \
            "[network]\nbytes_per_second = 1e10\nlatency = 1e-9\ndevices_per_port = {}\n"  # fmt: skip
     times = {}
     for devices in (1, 2):
@@ -116,6 +153,12 @@ def test_every_platform_runs(tmp_path: Path, platform: str) -> None:
     assert row["valid"], row["reason"]
     assert (row["simulated"], row["platform"]) == (True, platform)
     assert len(row["platform_digest"]) == 16
+
+
+def test_rings_inside_an_exchange_of_heads_cross_nodes_as_their_ranks_do(tmp_path: Path) -> None:
+    row = attention(tmp_path / "a.h5", 16, "--context-length", 64 * 1024, "--ulysses", 8, platform="dgx_h100")[0]
+    assert row["valid"], row["reason"]
+    assert row["wire_bytes_between_nodes"] == row["wire_bytes_between_nodes_model"] > 0
 
 
 def test_rows_say_what_they_are(tmp_path: Path) -> None:
@@ -151,7 +194,10 @@ def test_bad_usage_is_refused(arguments: tuple[Any, ...], said: str) -> None:
     ("line", "said"),
     [
         ('kind = "star"', "kind is 'star'"),
-        ('kind = "flat"\nsource = "x"\ndevices_per_node = 1\n[link]\nbytes_per_second = -1\nlatency = 1', "bytes_per_second"),
+        (
+            'kind = "flat"\nsource = "x"\ndevices_per_node = 1\n[link]\nbytes_per_second = -1\nlatency = 1',
+            "bytes_per_second",
+        ),
         ('kind = "flat"\nsource = "x"\ndevices_per_node = 1\n[link]\nspeed = 1', "speed is no key"),
         ("kind = ", "platform.toml"),
     ],

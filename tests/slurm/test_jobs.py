@@ -1,4 +1,4 @@
-"""Jobs of scripts/slurm on a real Slurm: what they leave behind when they end, are cancelled, preempted or out of time."""
+"""Jobs of scripts/slurm on a real Slurm: what they leave when they end, are cancelled, preempted or out of time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
 from conftest import ROOT, Cluster, Job
 
 RANKS = 2

@@ -111,9 +111,9 @@ def results(path: Path, tables: tuple[str, ...]) -> dict[str, np.ndarray]:
         for name in tables:
             rows = file[name][()] if name in file else np.zeros(0)
             if name in file:
-                units = dict(zip(rows.dtype.names, file[name].attrs["units"].tolist(), strict=True))
-                kept = [field for field in rows.dtype.names if field not in OWN_OF_A_RUN and not is_time(field, units[field])]
-                rows = rows[kept]
+                names = list(rows.dtype.names or ())
+                units = dict(zip(names, file[name].attrs["units"].tolist(), strict=True))
+                rows = rows[[field for field in names if field not in OWN_OF_A_RUN and not is_time(field, units[field])]]
             found[name] = rows
     return found
 

@@ -123,7 +123,7 @@ TEST(WordTokenizer, HasWordsAndMarkersThatATaskAsksFor) {
 
 TEST(WordTokenizer, RefusesTextThatIsNotItsOwn) {
   const auto restore = [](const char* text) { (void)restore_tokenizer(text); };
-  expect_error(ErrorKind::bad_input, [&] { restore(""); }, {"byte, word, sentencepiece or tokenizer_json"});
+  expect_error(ErrorKind::bad_input, [&] { restore(""); }, {"tokenizer_json, tiktoken, tekken or gguf"});
   expect_error(ErrorKind::bad_input, [&] { restore("llama 3\n"); }, {"llama"});
   expect_error(ErrorKind::bad_input, [&] { restore("word x\n"); }, {"two counts"});
   expect_error(ErrorKind::bad_input, [&] { restore("word 2 1\ndog\n"); }, {"too early"});

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ringworld_analysis.claims.manifest import Manifest, Mode
 from ringworld_analysis.claims.points import Point, points_of
-from ringworld_analysis.predictor import closed_forms
+from ringworld_analysis.predictor import closed_forms, exposed_time
 
 _STRIPED_CONSTANT = 0.782
 _STRIPED_SHAPES = {"1b": (2048, 5504, 22), "3b": (3200, 8640, 26), "7b": (4096, 11008, 32)}
@@ -89,10 +89,21 @@ def _prefill_rate(manifest: Manifest, point: Point) -> float:
     return float(work / point.keys["prefill_time"] / point.keys["ranks"] / 1e12)
 
 
-def _cheaper_rotation(manifest: Manifest, point: Point) -> float:
-    heads, kv_heads = manifest.configuration["heads"], manifest.configuration["kv_heads"]
-    new, cached = point.keys["new_tokens"], point.keys["cached_tokens"]
-    return 0.0 if closed_forms.query_rotation_is_cheaper(new, cached, heads, kv_heads) else 1.0
+def _exposed_rotation(manifest: Manifest, point: Point) -> float:
+    return 1.0 if exposed_of(manifest, point.keys["new_tokens"], point.keys["cached_tokens"]).do_keys_win else 0.0
+
+
+def exposed_of(manifest: Manifest, new_tokens: int, cached_tokens: int) -> exposed_time.Exposed:
+    """Return what one layer of a partial prefill leaves exposed, by the rates that the source prints."""
+    sizes, tensor = manifest.configuration, manifest.configuration["tp"]
+    long = next(row for row in manifest.tables["million_token_prefill"].rows if row["context_length"] == 1_000_000)
+    return exposed_time.exposed(
+        exposed_time.Layer(sizes["heads"] // tensor, sizes["kv_heads"] // tensor, sizes["head_size"]), sizes["sp"],
+        new_tokens, cached_tokens,
+        exposed_time.Rates(
+            sizes["hop_latency"], sizes["hop_bytes_per_second"], long["flops_per_second_per_rank"] * 1e12
+        ),
+    )  # fmt: skip
 
 
 def keys_are_faster(point: Point) -> float:
@@ -143,7 +154,7 @@ FORMULAS: dict[str, Formula] = {
     "contiguous_bound": _contiguous_bound,
     "usp_bound": _usp_bound,
     "prefill_rate": _prefill_rate,
-    "cheaper_rotation": _cheaper_rotation,
+    "exposed_rotation": _exposed_rotation,
     "decode_parts": _decode_parts,
     "arctic_rate": _arctic_rate,
     "cache_fits": _cache_fits,
@@ -152,4 +163,4 @@ FORMULAS: dict[str, Formula] = {
 }
 
 #: Where what is judged is not the printed cell but what it says.
-PUBLISHED: dict[str, Callable[[Point], float]] = {"cheaper_rotation": keys_are_faster}
+PUBLISHED: dict[str, Callable[[Point], float]] = {"exposed_rotation": keys_are_faster}

@@ -29,8 +29,9 @@ _TOP_OPTIONAL = ("inputs", "notes", "set_aside")
 _SOURCE = {"work": str, "where": str}
 _QUANTITY = {"name": str, "unit": str, "meaning": str}
 _MODE = {"model": str, "values": list, "rule": str, "tolerance": (int, float), "share": (int, float), "says": str,
-         "how": str, "calibrated_on": list, "group_by": list, "command": str, "reason": str, "unit": str}  # fmt: skip
-_MODE_OPTIONAL = ("how", "calibrated_on", "group_by", "command", "reason", "unit")
+         "how": str, "calibrated_on": list, "group_by": list, "commands": list, "waits_for": str, "reason": str,
+         "unit": str}  # fmt: skip
+_MODE_OPTIONAL = ("how", "calibrated_on", "group_by", "commands", "waits_for", "reason", "unit")
 _NONE_OPTIONAL = (*_MODE_OPTIONAL, "model", "values", "tolerance", "share")
 _ASIDE = {"modes": list, "where": dict, "columns": list, "reason": str, "why": str}
 _PUBLISHED = {"label": list, "columns": list, "units": list, "rows": list}
@@ -51,7 +52,10 @@ class Mode:
     calibrated_on: frozenset[str] = frozenset()
     group_by: tuple[str, ...] = ()
     how: str = ""
-    command: str = ""
+    commands: tuple[str, ...] = ()
+    """What makes the records of this mode, run from the root of the source tree; the program adds the file to write."""
+    waits_for: str = ""
+    """Why there is no such command."""
     reason: str = ""
     unit: str = ""
 
@@ -211,7 +215,8 @@ def _mode(path: Path, name: str, found: Any, columns: tuple[str, ...]) -> Mode: 
         name=name, rule=found["rule"], says=found["says"], model=found.get("model", ""),
         values=tuple(found.get("values", [])), tolerance=float(found.get("tolerance", math.nan)),
         share=float(found.get("share", 1.0)), calibrated_on=frozenset(found.get("calibrated_on", [])),
-        group_by=tuple(found.get("group_by", [])), how=found.get("how", ""), command=found.get("command", ""),
+        group_by=tuple(found.get("group_by", [])), how=found.get("how", ""), commands=tuple(found.get("commands", [])),
+        waits_for=found.get("waits_for", ""),
         reason=found.get("reason", ""), unit=found.get("unit", ""),
     )  # fmt: skip
 

@@ -11,6 +11,13 @@ from ringworld_analysis.errors import InputError
 
 SHOWN_MODES = ("F", "M", "S", "P")
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+#: A prediction or a simulation is no run of a machine: only F and M can be reproduced.
+_WORDS = {
+    ("P", "reproduced"): "within tolerance",
+    ("P", "not reproduced"): "not within tolerance",
+    ("S", "reproduced"): "agrees",
+    ("S", "not reproduced"): "does not agree",
+}
 _SHORT = {NOT_RUN: "not run", NOT_COMPARABLE: "not comparable"}
 
 
@@ -20,13 +27,12 @@ def summaries(manifest: Manifest, rows: Sequence[Verdict]) -> dict[str, Summary]
 
 
 def cell(summary: Summary | None) -> str:
-    """Return the verdict of one mode in a few words: a prediction is called predicted, never achieved."""
+    """Return the verdict of one mode in a few words: nothing but a formula and a run is called reproduced."""
     if summary is None:
         return ""
     if summary.verdict in _SHORT:
         return _SHORT[summary.verdict]
-    word = "within tolerance" if summary.mode == "P" and summary.verdict == "reproduced" else summary.verdict
-    word = "not within tolerance" if summary.mode == "P" and summary.verdict == "not reproduced" else word
+    word = _WORDS.get((summary.mode, summary.verdict), summary.verdict)
     return f"{word}, {summary.reproduced} of {summary.comparable}"
 
 
@@ -34,13 +40,10 @@ def remark(manifest: Manifest, found: Mapping[str, Summary]) -> str:
     """Return why a claim has no better verdict."""
     parts = []
     for name, one in found.items():
-        if name in ("F", "P") and one.verdict == "not reproduced":
+        if name in SHOWN_MODES and one.verdict == "not reproduced":
             parts.append(f"{name}: {one.why}")
-    if parts:
-        return "; ".join(parts)
-    if any(one.verdict == "reproduced" for one in found.values()):
-        return ""
-    return "; ".join(one.why for one in found.values() if one.why)
+    parts += [f"{name}: {one.why}" for name, one in found.items() if one.verdict in _SHORT and one.why]
+    return "; ".join(parts)
 
 
 def markdown(manifests: Sequence[Manifest], rows: Sequence[Verdict]) -> str:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ringworld_analysis.claims import formulas, predictions, rules
+from ringworld_analysis.claims import formulas, measurements, predictions, rules, simulations
 from ringworld_analysis.claims.fits import fit, known
 from ringworld_analysis.claims.manifest import Manifest, Mode
 from ringworld_analysis.claims.points import Point, points_of
+from ringworld_analysis.claims.records import Pool
 from ringworld_analysis.errors import InputError
 
 REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE, NOT_RUN = "reproduced", "not reproduced", "not comparable", "not run"
@@ -51,9 +52,13 @@ class Summary:
     why: str
 
 
-def judge(manifest: Manifest, measured: Sequence[Verdict] = ()) -> list[Verdict]:
-    """Return the verdicts of a manifest: F and P computed here, the others from `measured`."""
-    found = [row for row in measured if row.id == manifest.id]
+def judge(manifest: Manifest, pool: Pool | None = None) -> list[Verdict]:
+    """Return the verdicts of a manifest: F and P computed here, M and S by rows of runs and simulations.
+
+    :param pool: rows of records; without them M and S have no verdicts
+    """
+    found: list[Verdict] = []
+    records = pool or Pool()
     for mode in manifest.modes.values():
         if mode.rule == "none":
             continue
@@ -61,6 +66,8 @@ def judge(manifest: Manifest, measured: Sequence[Verdict] = ()) -> list[Verdict]
             found += _by_formula(manifest, mode)
         elif mode.name == "P":
             found += _by_prediction(manifest, mode)
+        elif mode.commands:
+            found += _by_records(manifest, mode, records)
         elif mode.name == "F" and mode.values:
             raise InputError(f"{manifest.path}: mode.F.model: there is no formula {mode.model}")
     return found
@@ -81,10 +88,10 @@ def summarize(manifest: Manifest, mode: Mode, rows: Sequence[Verdict]) -> Summar
     judged = [row for row in mine if row.verdict != NOT_COMPARABLE]
     good = sum(row.verdict == REPRODUCED for row in judged)
     if not judged:
-        if mine:
+        if mine and not mode.commands:
             return Summary(mode.name, NOT_COMPARABLE, 0, 0, mine[0].reason)
-        waits = "waits for a GPU run" if "gpu" in mode.command else "needs a record"
-        return Summary(mode.name, NOT_RUN, 0, 0, f"{waits}: {mode.command}")
+        why = f"waits for {mode.waits_for}" if mode.waits_for else "no record of its commands was judged"
+        return Summary(mode.name, NOT_RUN, 0, 0, why)
     verdict = REPRODUCED if good >= mode.share * len(judged) - 1e-9 else NOT_REPRODUCED
     failed = [row for row in judged if row.verdict != REPRODUCED]
     why = f"{failed[0].row}: {failed[0].reason}" if failed else ""
@@ -124,6 +131,24 @@ def _by_prediction(manifest: Manifest, mode: Mode) -> list[Verdict]:
             found.append(_aside(manifest, mode, published, ours, point, source))
         else:
             found.append(verdict_row(manifest, mode, point.name, ours, published, source))
+    return found
+
+
+def _by_records(manifest: Manifest, mode: Mode, pool: Pool) -> list[Verdict]:
+    reader = simulations.SIMULATIONS.get(mode.model) or measurements.MEASUREMENTS.get(mode.model)
+    if reader is None:
+        raise InputError(f"{manifest.path}: mode.{mode.name}.model: no reader of records is called {mode.model}")
+    found = []
+    for one in reader(manifest, mode, pool):
+        if one.reason:
+            found.append(
+                Verdict(
+                    manifest.id, one.row, mode.name, one.ours, one.published, mode.tolerance, NOT_COMPARABLE,
+                    one.reason, one.source,
+                )
+            )  # fmt: skip
+        else:
+            found.append(verdict_row(manifest, mode, one.row, one.ours, one.published, one.source))
     return found
 
 

@@ -54,15 +54,3 @@ def striped_bound(linear: float, ranks: int, context_length: int) -> float:
 def cache_bytes(layers: int, kv_heads: int, head_size: int, tokens: int, element_bytes: int = 2) -> int:
     """Return the bytes of a cache of keys and values."""
     return 2 * layers * kv_heads * head_size * element_bytes * tokens
-
-
-def query_rotation_is_cheaper(new: int, cached: int, heads: int, kv_heads: int) -> bool:
-    """Tell whether queries are fewer bytes than keys and values of the whole context (Yang et al., 2024)."""
-    return new / (new + cached) <= 2 * kv_heads / heads
-
-
-def tokens_that_hide_keys(
-    ranks: int, flops_per_second: float, bytes_per_second: float, heads: int, kv_heads: int, element_bytes: int = 2
-) -> float:
-    """Return how many new tokens hide the hop of keys and values behind compute, whatever is cached."""
-    return ranks * flops_per_second * kv_heads * element_bytes / (2 * heads * bytes_per_second)

@@ -21,7 +21,9 @@ from ringworld_analysis.sections import (
     needle,
     overlap,
     prediction,
+    scaling,
     schedules,
+    simulated_stages,
     throughput,
     training,
     which_schedule,
@@ -33,6 +35,7 @@ Builder = Callable[[Run], Optional[Section]]
 ATTENTION_SECTIONS: tuple[Builder, ...] = (
     throughput.section,
     efficiency.section,
+    scaling.section,
     memory.section,
     overlap.section,
     schedules.section,
@@ -41,7 +44,13 @@ ATTENTION_SECTIONS: tuple[Builder, ...] = (
     wire.section,
     prediction.section,
 )
-OTHER_SECTIONS: tuple[Builder, ...] = (links.section, evaluation.section, needle.section, training.section)
+OTHER_SECTIONS: tuple[Builder, ...] = (
+    links.section,
+    evaluation.section,
+    needle.section,
+    training.section,
+    simulated_stages.section,
+)
 
 
 def builders_for(run: Run) -> tuple[Builder, ...]:

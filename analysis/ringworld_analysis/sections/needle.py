@@ -92,7 +92,7 @@ def last_of_each_cell(every: Table) -> Table:
     """
     found = _with_given_thetas(every.take(every.last_valid(every.keys)))
     schedules = [
-        f"{schedule}, generated" if decoding == "greedy" else schedule
+        f"{schedule}, generated" if decoding in ("greedy", "open") else schedule
         for schedule, decoding in zip(found["stages"].tolist(), found["decoding"].tolist())
     ]
     return found.with_column("stages", np.array(schedules, dtype=object), meaning="schedule, and how it answers")

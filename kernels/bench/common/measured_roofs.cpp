@@ -1,7 +1,10 @@
 #include "kernels/bench/common/measured_roofs.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
 #include <numeric>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -11,9 +14,21 @@
 #include "perf/peak.hpp"
 
 namespace ringworld::bench {
+namespace {
+
+bool are_wanted() {
+  const char* const given = std::getenv("RINGWORLD_BENCH_ROOFS");
+  return given == nullptr || std::string_view(given) != "off";
+}
+
+}  // namespace
 
 template <class Measure>
 void MeasuredRoofs::refresh(Roof& roof, std::int64_t threads, Measure&& measure) {
+  if (!are_wanted()) {
+    roof.best = std::numeric_limits<double>::quiet_NaN();
+    return;
+  }
   if (roof.best > 0 && now_seconds() - roof.measured_at < seconds_of_validity) {
     return;
   }

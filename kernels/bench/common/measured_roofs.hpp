@@ -3,6 +3,9 @@
 ///
 /// Another program on the machine can only lower what is measured, never raise it. So each roof is measured again before
 /// and after every case that is held against it, as long as the run goes on, and its largest value counts.
+///
+/// With RINGWORLD_BENCH_ROOFS=off in the environment nothing is measured and all roofs are NaN: for who compares two
+/// builds only, in many short runs.
 
 #include <cstdint>
 #include <map>

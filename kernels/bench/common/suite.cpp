@@ -2,7 +2,9 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <time.h>
 
+#include <cstdlib>
 #include <thread>
 #include <utility>
 
@@ -43,6 +45,19 @@ void report(benchmark::State& state, const Case& point, const Cost& cost, const 
                              name_of(point.dtype), name_of(selected_isa()), point.threads));
 }
 
+/// Processor time of this thread, s.
+double thread_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// By how much each iteration is made longer, as a share of its processor time.
+double wanted_slowdown() {
+  const char* const given = std::getenv("RINGWORLD_BENCH_SLOWDOWN");
+  return given == nullptr ? 0 : std::strtod(given, nullptr);
+}
+
 /// As in scripts/gpu/bench_pytorch.py, which runs beside these.
 constexpr int device_warmup = 5;
 constexpr int device_iterations = 30;
@@ -64,14 +79,25 @@ void Suite::add(const Case& point, SetUp set_up) {
   const auto run_on_host = [roofs = roofs_, point, set_up](benchmark::State& state) {
     roofs->measure(point.dtype, point.threads);
     const Operation operation = set_up();
+    const double slowdown = wanted_slowdown();
     std::vector<double> seconds;
+    std::vector<double> cpu_seconds;
     seconds.reserve(static_cast<std::size_t>(state.max_iterations));
+    cpu_seconds.reserve(static_cast<std::size_t>(state.max_iterations));
     for (auto _ : state) {
       prepare(operation);
       const double start = now_seconds();
+      const double cpu_start = thread_seconds();
       operation.run();
+      if (slowdown > 0) {
+        const double end = cpu_start + (1 + slowdown) * (thread_seconds() - cpu_start);
+        while (thread_seconds() < end) {
+        }
+      }
+      cpu_seconds.push_back(thread_seconds() - cpu_start);
       seconds.push_back(now_seconds() - start);
     }
+    state.counters["cpu_seconds"] = summarize(cpu_seconds).median;
     roofs->measure(point.dtype, point.threads);
     report(state, point, operation.cost, {roofs->fma(point.dtype, point.threads), roofs->triad(point.threads)},
            summarize(seconds));

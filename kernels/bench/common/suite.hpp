@@ -5,6 +5,8 @@
 ///
 ///   counter                     meaning
 ///   seconds                     of an iteration, wall time: the median; seconds_min and seconds_max beside it
+///   cpu_seconds                 of an iteration, processor time of the thread that starts it: the median. Of cases with
+///                               one thread it is free of what other programs take meanwhile
 ///   FLOP/s, B/s                 flop and bytes of an iteration over its median time
 ///   of_peak                     FLOP/s over peak_FLOP/s
 ///   of_triad                    B/s over triad_B/s. The triad's 24 bytes an element leave out that a store first reads
@@ -16,6 +18,8 @@
 /// Cases of tuned backends with memory of their own are timed by events of their device: five iterations that do not
 /// count, then thirty, so that their operands are drawn once. Their peak is the rate of an 8192 x 8192 x 8192 product
 /// of the same dtype there, their triad a copy in its memory (device_roofs.hpp).
+///
+/// RINGWORLD_BENCH_SLOWDOWN=0.05 in the environment makes every case on the host take 5 % longer: a test of who judges.
 ///
 /// The label holds what is not a number: `family=attention backend=host dtype=float32 isa=avx512 threads=1`.
 

@@ -10,7 +10,7 @@
 namespace ringworld {
 namespace {
 
-constexpr auto float_bytes = static_cast<std::int64_t>(sizeof(float));
+constexpr auto bytes_of_float = static_cast<std::int64_t>(sizeof(float));
 
 /// The `index`-th stretch of `length` bytes, as far as the block reaches; may be empty.
 std::span<std::byte> part_of(std::span<std::byte> block, std::int64_t index, std::int64_t length) {
@@ -24,7 +24,7 @@ std::span<std::byte> part_of(std::span<std::byte> block, std::int64_t index, std
 StagingArea::StagingArea(const Communicator& communicator, Device& device)
     : place(device),
       ranks(communicator.size()),
-      piece_floats(std::max<std::int64_t>(1, default_chunk_bytes / float_bytes / ranks)),
+      piece_floats(std::max<std::int64_t>(1, default_chunk_bytes / bytes_of_float / ranks)),
       stream(device.make_stream()) {
   for (Slot& slot : slots) {
     slot.outgoing = Buffer(slot_bytes(), place.staging());
@@ -81,7 +81,7 @@ void StagedCollective::copy_out(std::int64_t index) {
   const std::int64_t shards = problem_.kind == StagedKind::reduce_scatter ? area().ranks : 1;
   for (std::int64_t shard = 0; shard < shards; ++shard) {
     area().place.copy(slot.outgoing.as<float>() + shard * floats,
-                      problem_.from + shard * problem_.shard_floats + offset, floats * float_bytes, *area().stream);
+                      problem_.from + shard * problem_.shard_floats + offset, floats * bytes_of_float, *area().stream);
   }
   slot.copied->record(*area().stream);
 }
@@ -107,7 +107,7 @@ void StagedCollective::copy_in(std::int64_t index) {
   const std::int64_t shards = problem_.kind == StagedKind::all_gather ? area().ranks : 1;
   for (std::int64_t shard = 0; shard < shards; ++shard) {
     area().place.copy(problem_.to + shard * problem_.shard_floats + offset, slot.incoming.as<float>() + shard * floats,
-                      floats * float_bytes, *area().stream);
+                      floats * bytes_of_float, *area().stream);
   }
   slot.copied->record(*area().stream);
 }
@@ -120,7 +120,7 @@ StagedBlocks::StagedBlocks(const Communicator& communicator, StagingArea& area, 
       kind_(kind),
       blocks_(blocks) {}
 
-std::int64_t StagedBlocks::piece_bytes() const { return area().piece_floats * float_bytes; }
+std::int64_t StagedBlocks::piece_bytes() const { return area().piece_floats * bytes_of_float; }
 
 std::int64_t StagedBlocks::pieces() const {
   const std::int64_t longest = std::ranges::max(blocks_.bytes);
@@ -149,7 +149,7 @@ void StagedBlocks::copy_out(std::int64_t index) {
 
 void StagedBlocks::post(std::int64_t index) {
   StagingArea::Slot& slot = slot_of(index);
-  const std::int64_t unit = kind_ == StagedKind::reduce_scatter ? float_bytes : 1;
+  const std::int64_t unit = kind_ == StagedKind::reduce_scatter ? bytes_of_float : 1;
   std::vector<int>& counts = counts_[static_cast<std::size_t>(index) % counts_.size()];
   std::vector<int>& places = places_[static_cast<std::size_t>(index) % places_.size()];
   counts.clear();
@@ -201,7 +201,7 @@ void StagedVector::copy_out(std::int64_t index) {
 void StagedVector::post(std::int64_t index) {
   StagingArea::Slot& slot = slot_of(index);
   const auto bytes = static_cast<int>(piece(index).size());
-  const int floats = bytes / static_cast<int>(float_bytes);
+  const int floats = bytes / static_cast<int>(bytes_of_float);
   switch (problem_.kind) {
     case VectorKind::broadcast:
       check_mpi(MPI_Ibcast(is_root_ ? slot.outgoing.data() : slot.incoming.data(), bytes, MPI_BYTE, problem_.root,

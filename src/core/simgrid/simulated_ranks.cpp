@@ -4,9 +4,14 @@
 
 #include <simgrid/s4u/Actor.hpp>
 #include <simgrid/s4u/Engine.hpp>
+#include <simgrid/s4u/Host.hpp>
+#include <simgrid/s4u/Link.hpp>
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
+#include <string>
+#include <vector>
 
 #include "core/clock.hpp"
 
@@ -43,9 +48,23 @@ const SimulatedPlatform& simulated_platform() {
     };
     SimulatedPlatform read{.name = text_of("RINGWORLD_PLATFORM"), .digest = text_of("RINGWORLD_PLATFORM_DIGEST")};
     read.devices_per_node = std::max(1, std::atoi(text_of("RINGWORLD_DEVICES_PER_NODE").c_str()));
+    read.ring_devices = std::max(1, std::atoi(text_of("RINGWORLD_RING_DEVICES").c_str()));
+    read.peak_flops_per_second = std::atof(text_of("RINGWORLD_PLATFORM_PEAK").c_str());
     return read;
   }();
   return platform;
+}
+
+SimulatedRoute simulated_route(int rank_in_job) {
+  // scripts/simulate.sh puts rank n on host hn.
+  const simgrid::s4u::Host* const there = simgrid::s4u::Host::by_name("h" + std::to_string(rank_in_job));
+  std::vector<simgrid::s4u::Link*> links;
+  SimulatedRoute route{.latency = 0, .bytes_per_second = std::numeric_limits<double>::infinity()};
+  simgrid::s4u::this_actor::get_host()->route_to(there, links, &route.latency);
+  for (const simgrid::s4u::Link* const link : links) {
+    route.bytes_per_second = std::min(route.bytes_per_second, link->get_bandwidth());
+  }
+  return route;
 }
 
 void* take_phantom_memory(std::int64_t bytes) {

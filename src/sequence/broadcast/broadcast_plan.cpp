@@ -13,6 +13,11 @@
 ///   step           o+1        o+2               o+3            o+4
 ///   block o        compute    == maximum ====> rescale
 ///                                               == reduce ===> home
+///
+/// The partial that comes home is the whole result of its owner, so no rank keeps a running state beside the partials.
+/// Three of them exist at a time: one is computed while the maximum of the one before and the sums of the one before
+/// that travel. Two would do if the maximum were waited for where it is posted; but then nothing would hide the latency
+/// of an all-reduce in every one of the P steps.
 
 #include "sequence/plan.hpp"
 

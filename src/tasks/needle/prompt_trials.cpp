@@ -10,10 +10,8 @@
 namespace ringworld {
 namespace {
 
-constexpr std::string_view before_context = "You are a helpful assistant. USER: ";
 constexpr std::string_view after_question =
-    " Don't give information outside the document or repeat your findings. Keep your response short and direct. "
-    "ASSISTANT: ";
+    " Don't give information outside the document or repeat your findings. Keep your response short and direct.";
 
 struct Fact {
   std::string city;
@@ -88,24 +86,10 @@ void require_planted_once(const std::string& text, const Fact& fact) {
 
 }  // namespace
 
-PromptTrials::PromptTrials(const Tokenizer& tokenizer, const Haystack& haystack)
-    : tokenizer_(tokenizer), haystack_(haystack) {
+PromptTrials::PromptTrials(const Tokenizer& tokenizer, const Haystack& haystack, ChatTemplate chat)
+    : tokenizer_(tokenizer), haystack_(haystack), chat_(std::move(chat)), sentence_ends_(tokenizer) {
   require_input(tokenizer.kind() != "word",
-                "a word tokenizer cannot spell LWM's needles; choose the byte or a SentencePiece tokenizer");
-  for (Token token = 0; token < tokenizer.vocab_size(); ++token) {
-    const std::string text = tokenizer.decode({&token, 1});
-    ends_sentence_.push_back(text.ends_with('.') || text.ends_with('!') || text.ends_with('?'));
-  }
-}
-
-std::int64_t PromptTrials::after_last_sentence(std::span<const Token> hay, std::int64_t place) const {
-  if (place == static_cast<std::int64_t>(hay.size())) {
-    return place;
-  }
-  while (place > 0 && !ends_sentence_[static_cast<std::size_t>(hay[static_cast<std::size_t>(place - 1)])]) {
-    --place;
-  }
-  return place;
+                "a word tokenizer cannot spell LWM's needles; choose the byte tokenizer or one of subwords");
 }
 
 struct PromptTrials::Parts {
@@ -134,11 +118,9 @@ PromptTrials::Parts PromptTrials::write_parts(const NeedleCell& cell, DrawStream
   }
   parts.asked = draw_distinct(cell.planted, cell.planted, draws);
   parts.asked.resize(static_cast<std::size_t>(cell.asked));
-  if (const auto bos = tokenizer_.bos()) {
-    parts.head.push_back(*bos);
-  }
-  append(parts.head, tokenizer_.encode(before_context));
-  parts.tail = tokenizer_.encode(question_for(parts.facts, parts.asked) + std::string(after_question));
+  parts.head = begin_document(tokenizer_, chat_.prefix);
+  parts.tail = tokenizer_.encode_markup(
+      fmt::format("{}{}{}", question_for(parts.facts, parts.asked), after_question, chat_.suffix));
   parts.question_length = static_cast<std::int64_t>(parts.tail.size());
   for (const std::int64_t asked : parts.asked) {
     const Fact& fact = parts.facts[static_cast<std::size_t>(asked)];
@@ -167,7 +149,7 @@ NeedleTrial PromptTrials::put_together(const Parts& parts, std::span<const Token
   std::vector<std::int64_t> needle_of_fact(order.size());
   const auto hay_size = static_cast<std::int64_t>(hay.size());
   for (std::size_t index = 0; index < order.size(); ++index) {
-    const std::int64_t place = after_last_sentence(hay, drawn.places[index]);
+    const std::int64_t place = sentence_ends_.after_last(hay, drawn.places[index]);
     write_hay_up_to(place);
     const auto fact = static_cast<std::size_t>(order[index]);
     needle_of_fact[fact] = static_cast<std::int64_t>(index);
@@ -192,22 +174,39 @@ NeedleTrial PromptTrials::put_together(const Parts& parts, std::span<const Token
 }
 
 NeedleTrial PromptTrials::draw(const NeedleCell& cell, std::int64_t trial) const {
-  require_cell(cell, static_cast<std::int64_t>(city_names.size()));
   DrawStream draws = draws_of_trial(cell, trial);
-  const Parts parts = write_parts(cell, draws);
-  const std::int64_t hay_size = cell.context_length - parts.size();
-  require_input(
-      hay_size + 1 >= cell.planted,
-      fmt::format("context length {} does not hold {} needles of which {} are asked for: prompt, needles and "
-                  "answers take {} tokens, so at least {} are needed",
-                  cell.context_length, cell.planted, cell.asked, parts.size(), parts.size() + cell.planted - 1));
+  require_cell(cell, static_cast<std::int64_t>(city_names.size()));
+  return draw_around(write_parts(cell, draws), cell, 0, draws);
+}
+
+OpenTrial PromptTrials::draw_open(const NeedleCell& cell, std::int64_t trial, std::int64_t answer_tokens) const {
+  DrawStream draws = draws_of_trial(cell, trial);
+  require_cell(cell, static_cast<std::int64_t>(city_names.size()));
+  Parts parts = write_parts(cell, draws);
+  parts.tail.resize(static_cast<std::size_t>(parts.question_length));
+  NeedleTrial drawn = draw_around(parts, cell, answer_tokens, draws);
+  OpenTrial open{.prompt = std::move(drawn.tokens), .answers = {}};
+  for (const AskedNeedle& asked : drawn.asked) {
+    open.answers.push_back(drawn.needles[static_cast<std::size_t>(asked.needle)].value);
+  }
+  return open;
+}
+
+NeedleTrial PromptTrials::draw_around(const Parts& parts, const NeedleCell& cell, std::int64_t answer_tokens,
+                                      DrawStream& draws) const {
+  const std::int64_t fixed = parts.size() + answer_tokens;
+  const std::int64_t hay_size = cell.context_length - fixed;
+  require_input(hay_size + 1 >= cell.planted,
+                fmt::format("context length {} does not hold {} needles of which {} are asked for: prompt, needles and "
+                            "answers take {} tokens, so at least {} are needed",
+                            cell.context_length, cell.planted, cell.asked, fixed, fixed + cell.planted - 1));
   const std::span<const Token> tokens = haystack_.tokens(HaystackPart::evaluation);
   const auto hay_tokens = static_cast<std::int64_t>(tokens.size());
   require_input(
       hay_size <= hay_tokens,
       fmt::format("context length {} needs {} tokens of haystack, the evaluation part of '{}' has {}: up to {} "
                   "fits",
-                  cell.context_length, hay_size, haystack_.name(), hay_tokens, hay_tokens + parts.size()));
+                  cell.context_length, hay_size, haystack_.name(), hay_tokens, hay_tokens + fixed));
   const std::span<const Token> hay = draw_window(tokens, hay_size, draws);
   const TrialPlaces drawn = draw_places(cell, hay_size, draws);
   NeedleTrial result = put_together(parts, hay, drawn);

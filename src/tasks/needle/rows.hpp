@@ -38,6 +38,9 @@ struct NeedleCellRow : ScheduleColumns {
   FixedString<16> dtype;
   FixedString<16> decoding;
   FixedString<16> needle_template;
+  FixedString<24> task = "lwm";
+  FixedString<40> chat;
+  std::int64_t answer_tokens = 0;
   std::int64_t threads = 1;
   std::int64_t training_seed = 0;
   std::int64_t seed = 0;
@@ -72,8 +75,9 @@ struct NeedleCellRow : ScheduleColumns {
             Field{"needles_asked", &R::needles_asked, Role::key, "",
                   "needles that are asked for, one after another (R)"},
             Field{"contexts", &R::contexts, Role::key, "", "contexts drawn, each with its own haystack and needles"},
-            Field{"hits", &R::hits, Role::measure, "", "answers that are right in every token"},
-            Field{"trials", &R::trials, Role::measure, "", "answers scored: contexts * needles_asked"},
+            Field{"hits", &R::hits, Role::measure, "",
+                  "answers that are right in every token; of open: expected texts that stand in the answer"},
+            Field{"trials", &R::trials, Role::measure, "", "answers or expected texts: contexts * needles_asked"},
             Field{"wrong_needle", &R::wrong_needle, Role::measure, "",
                   "wrong answers that are the value of another needle of the context"},
             Field{"wilson_low", &R::wilson_low, Role::measure, "1",
@@ -92,10 +96,17 @@ struct NeedleCellRow : ScheduleColumns {
             Field{"dtype", &R::dtype, Role::key, "", "type of activations"},
             Field{"decoding", &R::decoding, Role::key, "",
                   "one_pass: likeliest tokens of one pass with the right answers filled in; greedy: generated token by "
-                  "token, "
-                  "each answer after the model's own earlier ones"},
+                  "token, each answer after the model's own earlier ones; open: generated freely"},
             Field{"needle_template", &R::needle_template, Role::key, "",
                   "words of the needles: short1 or long1 of a word tokenizer, prompt of any other"},
+            Field{"task", &R::task, Role::key, "",
+                  "lwm: needles as planted and asked say; the others are tasks of RULER"},
+            Field{"chat", &R::chat, Role::key, "",
+                  "family of the chat template around context and question, with its digest where it was spelt out; "
+                  "empty "
+                  "of a word tokenizer"},
+            Field{"answer_tokens", &R::answer_tokens, Role::key, "token",
+                  "most tokens of an answer that is generated freely; 0: answers are as long as the right ones"},
             Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
             Field{"training_seed", &R::training_seed, Role::key, "", "seed that the model was trained with"},
             Field{"seed", &R::seed, Role::key, "", "seed of the trials"},

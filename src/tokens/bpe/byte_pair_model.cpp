@@ -21,6 +21,17 @@ std::uint64_t pair_key(Token left, Token right) {
 
 }  // namespace
 
+void add_merges_of(std::string_view piece, std::int32_t rank, BytePairParts& parts) {
+  for (std::size_t cut = 1; cut < piece.size(); ++cut) {
+    const std::string_view left = piece.substr(0, cut);
+    const std::string_view right = piece.substr(cut);
+    if (parts.vocabulary.contains(left) && parts.vocabulary.contains(right)) {
+      parts.merges.emplace_back(left, right);
+      parts.ranks.push_back(rank);
+    }
+  }
+}
+
 BytePairModel::BytePairModel(BytePairParts parts)
     : vocabulary_(std::move(parts.vocabulary)),
       fuses_unknown_(parts.fuses_unknown),
@@ -32,12 +43,15 @@ BytePairModel::BytePairModel(BytePairParts parts)
   };
   require_input(parts.merges.size() < static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()),
                 "there are more merges than 32 bits can count");
+  require(parts.ranks.empty() || parts.ranks.size() == parts.merges.size(), "a rank for each merge, or none");
   merges_.reserve(parts.merges.size());
   merged_.reserve(parts.merges.size());
-  for (std::size_t rank = 0; rank < parts.merges.size(); ++rank) {
-    const auto& [left, right] = parts.merges[rank];
+  for (std::size_t place = 0; place < parts.merges.size(); ++place) {
+    const auto& [left, right] = parts.merges[place];
     merged_.push_back(left + right);
-    const Merge merge{.rank = static_cast<std::int32_t>(rank), .piece = token_of(merged_.back(), "a merge's piece")};
+    const Token piece = token_of(merged_.back(), "a merge's piece");
+    const Merge merge{.rank = parts.ranks.empty() ? static_cast<std::int32_t>(place) : parts.ranks[place],
+                      .piece = piece};
     // The last of equal pairs counts, as in `tokenizers`.
     merges_.insert_or_assign(pair_key(token_of(left, "a merge's piece"), token_of(right, "a merge's piece")), merge);
   }

@@ -1,8 +1,8 @@
 #pragma once
 /// @file  Byte pair encoding: a word falls into characters, and the pair of neighbours that comes first in the list of
 /// merges becomes one piece, until no pair of the list is left.
-/// Source: Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", arXiv:1508.07909, algorithm 1.
-/// Details (byte fallback, fusion of unknown characters) as in Hugging Face's `tokenizers`.
+/// Source: Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", arXiv:1508.07909, algorithm
+/// 1. Details (byte fallback, fusion of unknown characters) as in Hugging Face's `tokenizers`.
 
 #include <cstdint>
 #include <optional>
@@ -28,12 +28,18 @@ struct BytePairParts {
   TextMap<Token> vocabulary;
   /// Pairs of pieces, the first to be merged first.
   std::vector<std::pair<std::string, std::string>> merges;
+  /// Of each merge; the lowest comes first, the leftmost of equals. Empty: the place in the list.
+  std::vector<std::int32_t> ranks{};
   /// The piece that stands for a character outside the vocabulary; without it such a character is left out.
   std::optional<std::string> unknown = std::nullopt;
   bool fuses_unknown = false;      ///< neighbouring unknown characters are one token
   bool has_byte_fallback = false;  ///< an unknown character becomes tokens "<0x00>" .. "<0xFF>", one a byte
   bool keeps_whole_words = false;  ///< a word that is a piece of the vocabulary needs no merges ("ignore_merges")
 };
+
+/// Adds each way to cut a piece into two pieces of the vocabulary as a merge of this rank, for models which have no
+/// list of merges but a rank for each piece.
+void add_merges_of(std::string_view piece, std::int32_t rank, BytePairParts& parts);
 
 class BytePairModel {
  public:

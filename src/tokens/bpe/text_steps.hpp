@@ -41,10 +41,6 @@ struct Enumerators<PrependScheme> {
   static constexpr std::array<std::string_view, 3> names{"always", "first", "never"};
 };
 
-/// The pattern of GPT-2 for words.
-inline constexpr std::string_view gpt2_pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
 /// One splitter after another.
 [[nodiscard]] Splitter in_sequence(std::vector<Splitter> splitters);
 [[nodiscard]] Splitter split_at(UnicodeRegex regex, SplitBehaviour behaviour, bool is_inverted);

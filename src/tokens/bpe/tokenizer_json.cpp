@@ -6,10 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/text_file.hpp"
 #include "tokens/bpe/pipeline_tokenizer.hpp"
+#include "tokens/bpe/word_patterns.hpp"
+#include "tokens/file_text.hpp"
 
 namespace ringworld {
 namespace {
@@ -294,13 +295,34 @@ PipelineParts read_parts(const Json& file) {
   return parts;
 }
 
+/// The text of the token that ends documents, in tokenizer_config.json; empty where that says nothing.
+std::string end_of_document(const std::string& configuration) {
+  const Json file = configuration.empty() ? Json::object() : Json::parse(configuration);
+  const Json end = component_of(file, "eos_token");
+  return end.is_object()   ? end.at("content").get<std::string>()
+         : end.is_string() ? end.get<std::string>()
+                           : std::string();
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> read_tokenizer_json(const fs::path& file) {
   const std::string content = read_binary_file(file);
+  const fs::path beside = file.parent_path() / "tokenizer_config.json";
+  const std::string configuration = fs::is_regular_file(beside) ? read_binary_file(beside) : std::string();
   try {
     PipelineParts parts = read_parts(Json::parse(content));
-    parts.own_text = fmt::format("tokenizer_json {:016x} {}\n", digest_of(content), fs::absolute(file).string());
+    parts.own_text = file_text(parts.kind, content + configuration, file);
+    if (parts.suffix.empty()) {
+      // Most post-processors put nothing behind a text, although the models were trained with a token there.
+      const std::string end = end_of_document(configuration);
+      const auto found = std::ranges::find(parts.added, end, &AddedToken::content);
+      require_input(end.empty() || found != parts.added.end(),
+                    fmt::format("eos_token '{}' of tokenizer_config.json is none of its added tokens", end));
+      if (!end.empty()) {
+        parts.suffix = {found->token};
+      }
+    }
     return make_pipeline_tokenizer(std::move(parts));
   } catch (const Json::exception& error) {
     throw Error(ErrorKind::bad_input,
@@ -311,15 +333,7 @@ std::unique_ptr<Tokenizer> read_tokenizer_json(const fs::path& file) {
 }
 
 std::unique_ptr<Tokenizer> restore_tokenizer_json(std::string_view text) {
-  // "tokenizer_json <16 hexadecimal digits> <path>\n"
-  constexpr std::size_t path_begin = 32;
-  require_input(text.size() > path_begin + 1 && text.ends_with('\n'),
-                "the text of a tokenizer from tokenizer.json is 'tokenizer_json <digest> <path>'");
-  const fs::path path = text.substr(path_begin, text.size() - path_begin - 1);
-  auto tokenizer = read_tokenizer_json(path);
-  require_input(tokenizer->to_text() == text,
-                fmt::format("'{}' is not the tokenizer that this was made with: its content differs", path.string()));
-  return tokenizer;
+  return restore_from_file("tokenizer_json", text, read_tokenizer_json);
 }
 
 }  // namespace ringworld

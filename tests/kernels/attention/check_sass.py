@@ -125,7 +125,7 @@ class Instruction:
 class Code(tuple[Instruction, ...]):
     """Instructions that follow each other."""
 
-    def count(self, *names: str) -> int:  # type: ignore[override]
+    def count(self, *names: str) -> int:
         """How many instructions have one of these names."""
         return sum(instruction.name in names for instruction in self)
 

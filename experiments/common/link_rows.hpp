@@ -1,5 +1,5 @@
 #pragma once
-/// @file  The row that `ringworld info --links` records.
+/// @file  The row that `ringworld info --links` records, and predictions read.
 
 #include <cstdint>
 
@@ -22,6 +22,9 @@ struct LinkRow {
   FixedString<16> backend;
   FixedString<16> memory;
   FixedString<16> transport;
+  bool simulated = false;
+  FixedString<48> platform;
+  FixedString<24> platform_digest;
   std::int64_t repeats = 0;
   std::int64_t repeats_done = 0;
   std::int64_t batch = 0;
@@ -50,6 +53,11 @@ struct LinkRow {
         Field{"backend", &R::backend, Role::key, "", "backend whose device's memory was moved, by name"},
         Field{"memory", &R::memory, Role::key, "", "where the blocks lie"},
         Field{"transport", &R::transport, Role::key, "", "what carried them, by name; mpi for host memory"},
+        Field{"simulated", &R::simulated, Role::key, "",
+              "whether the memory is that of a backend that computes nothing; contents are not checked then"},
+        Field{"platform", &R::platform, Role::key, "",
+              "network of simulated ranks (scripts/simulate.sh); empty where ranks are processes, with real messages"},
+        Field{"platform_digest", &R::platform_digest, Role::key, "", "digest of its file"},
         Field{"repeats", &R::repeats, Role::key, "", "measurements asked for; what takes long stops earlier"},
         Field{"repeats_done", &R::repeats_done, Role::measure, "", "measurements made"},
         Field{"batch", &R::batch, Role::measure, "",

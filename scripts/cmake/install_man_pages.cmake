@@ -1,0 +1,27 @@
+# Run by `cmake --install`: ringworld.1 and ringworld-VERB.1 from what the program itself says (help2man).
+# PROGRAM, MAN_DIR, HELP2MAN and VERSION are set.
+execute_process(COMMAND ${PROGRAM} --help OUTPUT_VARIABLE usage RESULT_VARIABLE failure ERROR_QUIET)
+if(failure)
+  message(STATUS "Man pages are left out: ${PROGRAM} cannot be run here")
+  return()
+endif()
+# A semicolon would end an item of a list.
+string(REPLACE ";" "," usage "${usage}")
+file(MAKE_DIRECTORY ${MAN_DIR})
+string(REGEX MATCHALL "\n  [a-z]+ +[a-z][^\n]*" lines "${usage}")
+set(pages "ringworld|ring attention and Large World Model training, simulated and measured on MPI")
+foreach(line ${lines})
+  string(REGEX REPLACE "^\n  ([a-z]+) +(.*)$" "ringworld \\1|\\2" page "${line}")
+  list(APPEND pages "${page}")
+endforeach()
+foreach(page ${pages})
+  string(REGEX REPLACE "\\|.*" "" words "${page}")
+  string(REGEX REPLACE "^[^|]*\\|" "" summary "${page}")
+  string(REPLACE " " "-" name "${words}")
+  string(REPLACE "ringworld" "${PROGRAM}" command "${words}")
+  execute_process(COMMAND ${HELP2MAN} --no-info --no-discard-stderr --version-string=${VERSION} "--name=${summary}"
+    --source=Ringworld --output=${MAN_DIR}/${name}.1 ${command} RESULT_VARIABLE failure ERROR_VARIABLE text)
+  if(failure)
+    message(WARNING "help2man made no page for '${words}': ${text}")
+  endif()
+endforeach()

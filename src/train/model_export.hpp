@@ -1,0 +1,31 @@
+#pragma once
+/// @file  Weights in another format: a model out of any TensorSource, as a folder that Hugging Face's programs load or as a
+/// checkpoint of ours without moments.
+///
+///   TensorSource  --pieces of 64 MiB-->  <folder>/config.json, model.safetensors     (one process writes)
+///                 --a range a rank---->  <file>.h5                                   (all ranks write)
+
+#include <filesystem>
+
+#include "core/dtype.hpp"
+#include "tensors/tensor_source.hpp"
+#include "train/model_checkpoint.hpp"
+
+namespace ringworld {
+
+/// Writes `<folder>/config.json` and `<folder>/model.safetensors`. The folder is made if it is not there.
+///
+/// Hugging Face pairs element i of a head with i + D/2; rows of q and k of a model that pairs neighbours change places.
+/// A model with biases of q, k and v alone is a Qwen2, any other a Llama. The root holds one piece of a tensor at a time.
+/// Collective over the source's communicator.
+/// @param context_length  the longest that the model was made for
+/// @throws ringworld::Error (bad_input, collective) when the model's vocabulary has several parts, which no class of
+/// Hugging Face's knows, or the folder cannot be written.
+void export_hugging_face(const TensorSource& source, const ModelConfig& config, std::int64_t context_length,
+                         const std::filesystem::path& folder, DType dtype);
+
+/// Writes the model's tensors as float32 and all attributes of the source. Collective over the source's communicator.
+/// @throws ringworld::Error (bad_input, collective) when the file cannot be written.
+void export_checkpoint(const TensorSource& source, const ModelConfig& config, const std::filesystem::path& file);
+
+}  // namespace ringworld

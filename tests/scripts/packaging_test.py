@@ -1,0 +1,114 @@
+"""What packages and CI say of this project is what it says itself. usage: packaging_test.py ROOT"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import types
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+ROOT = Path(sys.argv.pop(1)).resolve()
+PACKAGING = ROOT / "scripts" / "packaging"
+#: Options for developers: a package never sets them.
+NOT_FOR_PACKAGES = {"RINGWORLD_EMULATE_CUDA", "RINGWORLD_UNITY_BUILD", "RINGWORLD_WARNINGS_AS_ERRORS"}
+
+
+def text_of(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def options() -> set[str]:
+    """Return the options of the build."""
+    sources = text_of("CMakeLists.txt") + text_of("scripts/cmake/RingworldDependencies.cmake")
+    return set(re.findall(r"^option\((RINGWORLD_\w+)", sources, re.MULTILINE))
+
+
+def project_version() -> str:
+    found = re.search(r"project\(ringworld VERSION (\S+)", text_of("CMakeLists.txt"))
+    assert found
+    return found[1]
+
+
+class Recipe:
+    """Stands for Spack while its recipe is read: notes what the recipe declares."""
+
+    def __init__(self) -> None:
+        self.variants: set[str] = set()
+        self.dependencies: list[str] = []
+        self.flags: dict[str, str] = {}
+        module = types.ModuleType("spack.package")
+        decorate = lambda *_, **__: lambda function: function  # noqa: E731
+        nothing = lambda *_, **__: None  # noqa: E731
+        known: dict[str, Any] = {
+            "CMakePackage": object, "run_after": decorate, "on_package_attributes": decorate, "license": nothing,
+            "version": nothing, "conflicts": nothing, "generator": nothing, "Executable": nothing,
+            "variant": lambda name, **_: self.variants.add(name),
+            "depends_on": lambda spec, **_: self.dependencies.append(spec),
+        }  # fmt: skip
+        module.__dict__.update(known, __all__=list(known))
+        path = PACKAGING / "spack/packages/ringworld/package.py"
+        with mock.patch.dict(sys.modules, {"spack": types.ModuleType("spack"), "spack.package": module}):
+            names: dict[str, Any] = {"__file__": str(path)}
+            exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
+        package = names["Ringworld"]()
+        package.define_from_variant = self.flags.__setitem__
+        package.define = self.flags.__setitem__
+        package.spec = mock.MagicMock()
+        package.cmake_args()
+
+
+class Packages(unittest.TestCase):
+    def test_spack_says_every_option_by_a_variant_that_it_has(self) -> None:
+        recipe = Recipe()
+        arch = recipe.flags.pop("RINGWORLD_CUDA_ARCHITECTURES")
+        self.assertTrue(arch)
+        self.assertEqual(set(recipe.flags), options() - NOT_FOR_PACKAGES)
+        self.assertLessEqual(set(recipe.flags.values()), recipe.variants)
+        wanted = {"cuda", "nccl", "kokkos", "openmp", "sentencepiece", "simgrid", "tests"}
+        self.assertLessEqual(wanted, recipe.variants)
+
+    def test_spack_depends_on_what_setup_names(self) -> None:
+        names = {re.split(r"[@+~ ]", spec)[0] for spec in Recipe().dependencies}
+        lines = re.search(r"library_dependencies=\((.*?)\n\)", text_of("scripts/lib/dependencies.sh"), re.DOTALL)
+        assert lines
+        for spec in re.findall(r'\|([^|"]+)"', lines[1]):
+            name = re.split(r"[@+~ ]", spec)[0]
+            self.assertIn({"openmpi": "mpi", "libjpeg-turbo": "jpeg"}.get(name, name), names)
+
+    def test_easybuild_file_is_named_as_it_says_and_sets_options_that_there_are(self) -> None:
+        (path,) = (PACKAGING / "easybuild").glob("*.eb")
+        values: dict[str, Any] = {"SOURCELOWER_TAR_GZ": "ringworld.tar.gz"}
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), values)
+        chain = values["toolchain"]
+        self.assertEqual(path.stem, f"{values['name']}-{values['version']}-{chain['name']}-{chain['version']}")
+        self.assertEqual(values["version"], project_version())
+        given = dict(re.findall(r"-D(RINGWORLD_\w+)=(ON|OFF)", values["configopts"]))
+        self.assertLessEqual(set(given), options())
+
+    def test_containers_call_the_one_script(self) -> None:
+        for name in ("Containerfile", "ringworld.def"):
+            self.assertIn("scripts/packaging/containers/install.sh /usr/src/ringworld",
+                          (PACKAGING / "containers" / name).read_text())  # fmt: skip
+        subprocess.run(["bash", "-n", str(PACKAGING / "containers/install.sh")], check=True)
+
+    def test_citation_has_the_version_of_the_build(self) -> None:
+        self.assertIn(f"\nversion: {project_version()}\n", text_of("CITATION.cff"))
+
+
+class ContinuousIntegration(unittest.TestCase):
+    def test_files_call_stages_that_there_are(self) -> None:
+        known = set(re.findall(r"^stage_(\w+)\(\)", text_of("scripts/test.sh"), re.MULTILINE))
+        called = [set(re.findall(r"--stage (\w+)", text_of(name))) for name in (".github/workflows/ci.yml",
+                                                                              ".gitlab-ci.yml")]  # fmt: skip
+        self.assertLessEqual(called[0], known)
+        self.assertEqual(called[0], called[1])
+        # What needs a scheduler, an hour or a compiler that CI machines lack stays out.
+        self.assertEqual(known - called[0], {"soak", "slurm", "cuda"})
+
+
+if __name__ == "__main__":
+    unittest.main()
