@@ -22,6 +22,7 @@
 #include "core/spelling.hpp"
 #include "core/standard_streams.hpp"
 #include "core/stop_request.hpp"
+#include "device/profiler_regions.hpp"
 #include "experiments/common/job.hpp"
 
 namespace ringworld {
@@ -33,11 +34,12 @@ struct Verb {
   int (*run)(const Job&);
 };
 
-constexpr std::array<Verb, 12> verbs{{
+constexpr std::array<Verb, 13> verbs{{
     {"info", "what this build and this machine can do: backends, devices, measured peaks", &run_info},
     {"check", "proves on this machine that every exchange is exact: the first thing to run on a new one", &run_check},
     {"attention", "sweeps ring attention over context lengths, ring sizes and layouts; writes an HDF5 record",
      &run_attention},
+    {"official", "measures one fixed problem, and rates this machine by it: small, medium or large", &run_official},
     {"train", "trains a model through stages of growing context; checkpoints, resumes, plans (--dry-run)", &run_train},
     {"verify", "runs ring attention on tensors of yours, to check it against another framework", &run_verify},
     {"needle", "asks a checkpoint for needles over context lengths and depths, one or several of them", &run_needle},
@@ -97,7 +99,8 @@ std::string version_text() {
                      build.library_versions);
 }
 
-int dispatch(const Communicator& world, Watchdog& watchdog, const std::vector<std::string>& command_line) {
+int dispatch(const Communicator& world, Watchdog& watchdog, TraceFile& trace,
+             const std::vector<std::string>& command_line) {
   require_same_task(world, command_line);
   const std::string verb_name = command_line.size() > 1 ? command_line[1] : "";
   if (verb_name == "--help" || verb_name == "-h") {
@@ -119,7 +122,8 @@ int dispatch(const Communicator& world, Watchdog& watchdog, const std::vector<st
       return verb.run({.world = world,
                        .arguments = {command_line.begin() + 2, command_line.end()},
                        .command_line = command_line,
-                       .watchdog = watchdog});
+                       .watchdog = watchdog,
+                       .trace = trace});
     }
     names.push_back(verb.name);
   }
@@ -135,8 +139,11 @@ int dispatch(const Communicator& world, Watchdog& watchdog, const std::vector<st
 /// else a line from the rank that met it and the end of the job, as others may wait for it.
 int run(const Communicator& world, const std::vector<std::string>& command_line) {
   Watchdog watchdog(world);
+  TraceFile trace(world);
   try {
-    return dispatch(world, watchdog, command_line);
+    const int code = dispatch(world, watchdog, trace, command_line);
+    trace.write();
+    return code;
   } catch (const Error& error) {
     if (error.is_collective() || world.size() == 1) {
       if (world.is_root()) {
@@ -171,6 +178,7 @@ int main(int argc, char** argv) {
   if (!ringworld::are_ranks_simulated()) {  // else it is one process: a signal ends it, as any other
     ringworld::catch_stop_signals();
   }
+  ringworld::show_regions_to_profilers();
   const ringworld::Communicator world = ringworld::Communicator::world();
   if (const auto mismatch = ringworld::launcher_mismatch(world.size(), ringworld::Environment::library_version(),
                                                          [](const char* name) { return std::getenv(name); })) {

@@ -12,7 +12,8 @@ usage() {
   cat <<'HELP'
 Sets Ringworld up, runs its main jobs at a size for two cores, and writes a report.
 
-  scripts/demo.sh
+  scripts/demo.sh            one line a step, then a page that says what was found
+  scripts/demo.sh --quiet    the place of the report alone
 
 1. ring attention over several context lengths, ring sizes and layouts, on 4 ranks
      ringworld attention --config experiments/attention/config/demo.toml
@@ -27,7 +28,7 @@ Sets Ringworld up, runs its main jobs at a size for two cores, and writes a repo
      ringworld train --config experiments/train/config/world.toml
      ringworld evaluate --config experiments/evaluate/config/demo.toml
 
-They leave in results/runs
+Tables and progress of each job go to build/logs/demo. The jobs leave in results/runs
 
   demo-<UTC time>-*.h5      every figure and raw sample (results/SCHEMA.md says what each column is)
   demo-<UTC time>-report/   a page that shows them: needle heat maps, generated pictures and clips among them
@@ -37,34 +38,44 @@ right, the times say little.
 HELP
 }
 
+is_quiet=no
 case ${1:-} in
   "") ;;
+  --quiet | -q) is_quiet=yes ;;
   --help | -h) usage && exit 0 ;;
   *) echo "demo: unknown argument '$1' (see scripts/demo.sh --help)" >&2 && exit 2 ;;
 esac
 
-find_page() {
-  local page
-  for page in "$1"/index.html "$1"/*.html; do
-    [[ ! -f $page ]] || { echo "$page" && return 0; }
-  done
-  echo "$1"
+# Runs a command whose output is for people who wait.
+spoken() {
+  if [[ $is_quiet == yes ]]; then
+    "$@" >/dev/null
+  else
+    "$@"
+  fi
 }
 
 # job NAME RANKS ARGUMENT...: runs a verb; a failed check must not cost the report, the exit code comes last.
 job() {
   local name=$1 ranks=$2 status=0
   shift 2
-  echo "==== $name on $ranks ranks"
-  mpirun -n "$ranks" build/release/bin/ringworld "$@" || status=$?
+  spoken run_step "$name, $ranks ranks" mpirun -n "$ranks" build/release/bin/ringworld "$@" || status=$?
   ((status == 0)) || code=$status
+}
+
+# Says what the report found, and where everything lies.
+show_page() {
+  echo
+  echo "What was found"
+  .venv/bin/python -m ringworld_analysis report "${records[@]}" --output "$root/$run-report" --findings
+  echo "Its records are $run-*.h5, and what each job printed is in $log_directory"
 }
 
 main() {
   local run records=() kind
   code=0
   cd "$root"
-  "$root/scripts/setup.sh"
+  spoken run_step "set-up" "$root/scripts/setup.sh" || exit $?
   prepare_mpi 4
   run="results/runs/demo-$(date -u +%Y%m%dT%H%M%SZ)"
   mkdir -p results/runs
@@ -83,10 +94,12 @@ main() {
     [[ ! -f $run-$kind.h5 ]] || records+=("$run-$kind.h5")
   done
   ((${#records[@]} > 0)) || exit "$code"
-  require_step "report" .venv/bin/python -m ringworld_analysis report "${records[@]}" --output "$run-report"
-  echo
-  echo "records  ${records[*]}"
-  echo "report   $(find_page "$root/$run-report")"
+  if [[ $is_quiet == yes ]]; then
+    .venv/bin/python -m ringworld_analysis report "${records[@]}" --output "$root/$run-report"
+  else
+    show_page
+  fi
+  ((code == 0)) || echo "demo: a job failed, the last of them with exit code $code; see $log_directory" >&2
   exit "$code"
 }
 

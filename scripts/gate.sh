@@ -5,6 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 base=
 candidate="$root/build/release/bin"
 flags=()
+programs=(bench_attention bench_matmul bench_rope bench_loss)
 
 usage() {
   cat <<'HELP'
@@ -45,7 +46,7 @@ build_revision() {
     git -C "$root" worktree add --detach "$checkout" "$1" >&2
   fi
   cmake -S "$checkout" --preset release >&2
-  cmake --build "$checkout/build/release" --target bench_attention bench_matmul >&2
+  cmake --build "$checkout/build/release" --target "${programs[@]}" >&2
   echo "$checkout/build/release/bin"
 }
 

@@ -19,6 +19,7 @@ Runs an MPI program on two "hosts" of this machine that are joined by a link of 
   scripts/netlab.sh [--rate RATE] [--latency TIME] [--ranks-per-host R] -- PROGRAM ARGS...
   scripts/netlab.sh check [--help]
   scripts/netlab.sh schedules [--help]
+  scripts/netlab.sh simulation [--help]
 
     node-a                                  node-b
   +--------+   tbf RATE ->   <- tbf RATE  +--------+     a host = network namespace + host name of its own
@@ -31,6 +32,7 @@ Runs an MPI program on two "hosts" of this machine that are joined by a link of 
 
   check            tells whether the ring hides its communication behind compute; see `netlab.sh check --help`
   schedules        the same for schedules side by side on 2 hosts x 2 ranks, and what crosses the link
+  simulation       holds passes over the link against the same passes on simulated ranks (scripts/simulate.sh)
 
 Needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN), iproute2, util-linux and Open MPI.
 Exit code: that of the program; 2 for bad usage; 77 (skipped) where namespaces cannot be made.
@@ -181,10 +183,13 @@ main() {
     shift
     exec "$root/scripts/netlab/check_overlap.sh" "$@"
   fi
-  if [[ ${1:-} == schedules ]]; then
-    shift
-    exec "$root/.venv/bin/python" "$root/scripts/netlab/check_schedules.py" --program "$root/build/release/bin/ringworld" "$@"
-  fi
+  case ${1:-} in
+    schedules | simulation)
+      local checked=$1
+      shift
+      exec "$root/.venv/bin/python" "$root/scripts/netlab/check_$checked.py" --program "$root/build/release/bin/ringworld" "$@"
+      ;;
+  esac
   while (($# > 0)); do
     case $1 in
       --help | -h) usage && exit 0 ;;

@@ -36,15 +36,15 @@ Sets Ringworld up with the tools of its developers, and runs every test and chec
 
   --quick    leaves out the sanitizers
   --tidy     adds clang-tidy on src, kernels and experiments: five minutes on two cores
-  --slurm    adds batch jobs on a Slurm of one node that root starts for them: two minutes. Needs
-             munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins (Debian and Ubuntu)
+  --slurm    adds batch jobs on a Slurm of one node that root starts for them: minutes. On Debian and Ubuntu Slurm is
+             installed; --stage slurm means it as well
   --soak     only this: the program under the sanitizers, killed 1,000 times at random moments and given 1,000 mutated
              configurations, checkpoints and inputs; an hour on two cores
   --stage NAME  only this stage, for CI that runs them on machines of their own; may be repeated: release, python, mpich,
-             slurm, lint, sanitizers, threads, simulated, emulated_cuda, cuda
+             reframe, slurm, lint, sanitizers, threads, simulated, emulated_cuda, cuda
   --jobs N   compile jobs and tests side by side      (default: all cores)
 
-Stages: release build and its tests, Python tests, the program and its ranks on MPICH, shellcheck, clang-format, ruff, mypy, the tests of
+Stages: release build and its tests, Python tests, ReFrame, the program and its ranks on MPICH, shellcheck, clang-format, ruff, mypy, the tests of
 the modules again under AddressSanitizer and UndefinedBehaviorSanitizer and, where they have threads, under
 ThreadSanitizer, the program on ranks that SimGrid simulates, the CUDA backend on an emulated H100 and, where its code
 differs, an A100, and the CUDA build where nvcc is found, whose GPU tests skip where there is no GPU, and its archive for
@@ -67,7 +67,11 @@ parse() {
       --tidy) wants_tidy=true ;;
       --soak) wants_soak=true ;;
       --slurm) wants_slurm=true ;;
-      --stage) only_stages+=("${2:?--stage needs a value}") && shift ;;
+      --stage)
+        only_stages+=("${2:?--stage needs a value}")
+        [[ $2 != slurm ]] || wants_slurm=true
+        shift
+        ;;
       --jobs | -j) jobs=${2:?--jobs needs a value} && shift ;;
       *) fail_usage "unknown argument '$1'" ;;
     esac
@@ -169,11 +173,15 @@ show_failures() {
   ((${#failures[@]} <= most_failures_shown)) || printf '  and %d more\n' "$((${#failures[@]} - most_failures_shown))"
 }
 
+# ctest_junit PRESET OPTION-THAT-CHOOSES ... JUNIT
 ctest_junit() {
-  local preset=$1 junit=${*: -1}
-  local options=("${@:2:$#-2}")
-  ctest --test-dir "$root/build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error --timeout 300 \
-    --output-junit "$junit" "${options[@]}"
+  "$root/scripts/lib/ctest_in_batches.py" "$root/build/$1" --jobs "$jobs" --timeout 300 --junit "${*: -1}" -- "${@:2:$#-2}"
+}
+
+# For tests that share a GPU.
+ctest_junit_one_by_one() {
+  local jobs=1
+  ctest_junit "$@"
 }
 
 pytest_junit() {
@@ -269,6 +277,7 @@ stage_lint() {
 # The scripts of scripts/slurm on a Slurm of one node, which the tests start, and the ranks launched by it.
 stage_slurm() {
   local program="$root/build/release/bin/ringworld" reason
+  [[ $wants_slurm == false ]] || install_slurm
   # shellcheck source=tests/slurm/cluster.sh
   reason=$(source "$root/tests/slurm/cluster.sh" && why_no_slurm)
   if [[ $wants_slurm == false ]]; then
@@ -283,7 +292,29 @@ stage_slurm() {
   fi
 }
 
+# Where packages can be installed; elsewhere the stage says what is missing.
+install_slurm() {
+  local missing=()
+  # shellcheck source=scripts/lib/dependencies.sh
+  source "$root/scripts/lib/dependencies.sh"
+  if is_debian && ((EUID == 0)); then
+    mapfile -t missing < <(missing_slurm_packages)
+    ((${#missing[@]} == 0)) || run_step "slurm: install ${#missing[@]} packages" install_debian_packages "${missing[@]}" || true
+  fi
+}
+
 slurm_junit() { "$root/.venv/bin/python" -m pytest --quiet --junitxml "${*: -1}" "${@:1:$#-1}"; }
+
+# The tests of scripts/reframe on this machine without a scheduler, with their table, and that their references judge.
+stage_reframe() {
+  if [[ ! -x $root/build/release/bin/ringworld ]]; then
+    skip "reframe" "the program was not built"
+    return 0
+  fi
+  check "reframe" scripts/reframe/run.sh --nocolor || return 0
+  sed -n '/PERFORMANCE REPORT/,/^Log file/p' "$(step_log "reframe")"
+  count "pytest: tests/reframe" pytest_junit tests/reframe
+}
 
 # MPICH, of which Cray's, Intel's and ParaStation's MPI are kin.
 stage_mpich() {
@@ -293,6 +324,9 @@ stage_mpich() {
   fi
   check "mpich: configure and build" configure_and_build mpich ringworld test_comm || return 0
   count "mpich: ctest" ctest_junit mpich --tests-regex '^comm_ranks_[1-4]$'
+  # Results of the two libraries are held together; where the release stage was run, its program is there.
+  check "mpich: the program on Open MPI" configure_and_build release ringworld || return 0
+  count "pytest: tests/mpich" pytest_junit tests/mpich
 }
 
 # Open MPI leaves memory behind at exit, much of it from plug-ins that are unloaded by then, which no suppression can
@@ -350,7 +384,7 @@ stage_cuda() {
   fi
   if check "cuda: configure and build" build_cuda "$nvcc"; then
     # Ranks share the GPU, if there is one. What goes to a machine that has one is packed, and runs where nothing is.
-    count "cuda: ctest" ctest_junit cuda --tests-regex "$gpu_tests|^scripts\.pack$" --parallel 1
+    count "cuda: ctest" ctest_junit_one_by_one cuda --tests-regex "$gpu_tests|^scripts\.pack$"
     check "cuda: benchmarks start" list_benchmarks cuda || true
   fi
 }
@@ -383,6 +417,7 @@ main() {
   else
     stage_release
     stage_python
+    stage_reframe
     stage_mpich
     stage_slurm
     stage_lint

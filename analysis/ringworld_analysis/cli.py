@@ -12,10 +12,12 @@ from ringworld_analysis import __version__
 from ringworld_analysis.errors import InputError
 
 OK, CHECK_FAILED, BAD_INPUT = 0, 1, 2
-#: What the gate measures: a case of the two kernels in which a model spends its time, small enough for short runs.
+#: What the gate measures: the kernels in which a model spends its time, in sizes for short runs.
 DEFAULT_CASES = (
     ("bench_attention", "^(forward|backward)/host/float32/S:1024/D:64/H:1/threads:1/"),
     ("bench_matmul", "^host/float32/square/1024x1024x1024/threads:1/"),
+    ("bench_rope", "^half_split/host/float32/T:32768/H:8/D:64/"),
+    ("bench_loss", "^(forward|backward)/host/float32/T:65536/V:512/"),
 )
 
 
@@ -34,9 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     # Imported here so that `compare` does not wait for matplotlib.
-    from ringworld_analysis import report, run
+    from ringworld_analysis import console, report, run
 
-    print(report.write(run.load(options.files), options.output, options.title))
+    page, found = report.write_and_tell(run.load(options.files), options.output, options.title)
+    if options.findings:
+        print(console.render(found, console.is_coloured(sys.stdout)))
+    print(f"The report: {page}" if options.findings else page)
     return OK
 
 
@@ -137,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("files", nargs="+", type=Path, metavar="RUN.h5", help="one sweep, or one spread over files")
     report.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to write; made if need be")
     report.add_argument("--title", default="Ringworld report", help="heading of the page")
+    report.add_argument("--findings", action="store_true", help="also print the summary of the page, in words")
 
     compare = verbs.add_parser(
         "compare", help="hold the times of one run against another; exit code 1 when a point leaves its limits"

@@ -90,6 +90,12 @@ def plain(value: object, unit: str = "") -> str:
     return str(value)
 
 
+def ordinal(number: int) -> str:
+    """Write a place in an order: 1st, 2nd, 3rd, 11th."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Write a count with its noun: 1 row, 3 rows."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"

@@ -25,6 +25,11 @@ def write(run: Run, folder: Path, title: str = "Ringworld report") -> Path:
 
     :raises InputError: when the folder cannot be made or written.
     """
+    return write_and_tell(run, folder, title)[0]
+
+
+def write_and_tell(run: Run, folder: Path, title: str = "Ringworld report") -> tuple[Path, list[Finding]]:
+    """Do the same; return what was found as well."""
     sections = [part for part in (build(run) for build in builders_for(run)) if part is not None]
     files: dict[str, bytes] = {"index.html": page(run, sections, title).encode("utf-8")}
     for part in sections:
@@ -38,7 +43,7 @@ def write(run: Run, folder: Path, title: str = "Ringworld report") -> Path:
             (folder / name).write_bytes(content)
     except OSError as problem:
         raise InputError(f"{folder}: cannot write the report ({problem.strerror})") from problem
-    return folder / "index.html"
+    return folder / "index.html", _findings(run, sections)
 
 
 def page(run: Run, sections: list[Section], title: str) -> str:

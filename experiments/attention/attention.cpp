@@ -126,7 +126,8 @@ FigureOfMerit figure_of(const AttentionRow& row) {
                    {"seconds", fmt::format("{:.6g}", row.step_time)},
                    {"repeats", whole(row.repeats_done)},
                    {"noisy", row.noisy ? "yes" : "no"},
-                   {"joules", row.energy > 0 ? fmt::format("{:.6g}", row.energy) : "not available"}},
+                   {"joules", row.energy > 0 ? fmt::format("{:.6g}", row.energy) : "not available"},
+                   {"gpu_joules", row.gpu_energy > 0 ? fmt::format("{:.6g}", row.gpu_energy) : "not available"}},
           .is_valid = row.valid};
 }
 
@@ -145,6 +146,7 @@ void print_summary(const std::vector<AttentionRow>& rows, const std::string& out
   show_if_used("noisy", &AttentionRow::noisy, false);
   columns.push_back("flops_per_second_per_rank");
   show_if_used("energy", &AttentionRow::energy, 0.0);
+  show_if_used("gpu_energy", &AttentionRow::gpu_energy, 0.0);
   columns.insert(columns.end(), {"mfu_measured_peak", "peak_bytes", "error", "valid"});
   fmt::print("{}", text_table(std::span<const AttentionRow>(rows), columns, is_csv));
   fmt::print("{} points, {} valid -> {}\n", rows.size(), std::ranges::count_if(rows, &AttentionRow::valid), output);

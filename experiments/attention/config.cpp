@@ -34,6 +34,8 @@ void check_scalars(const SweepOptions& values) {
   require_positive("--repeats", {values.repeats.is_automatic ? 1 : values.repeats.count}, 1);
   require_input(values.repeat_seconds >= 0,
                 fmt::format("--repeat-seconds: {} must not be negative", values.repeat_seconds));
+  require_input(values.least_seconds >= 0,
+                fmt::format("--least-seconds: {} must not be negative", values.least_seconds));
   require_positive("--probe-repeats", {values.probe_repeats}, 1);
   require_positive("--gemm-extent", {values.gemm_extent}, 1);
   require_positive("--warmup", {values.warmup}, 0);
@@ -153,6 +155,8 @@ void declare(Options& options, SweepOptions& values) {
   options.add("repeats", values.repeats, "",
               "timed passes a point; auto: until the 95 % interval of their median is within 2 % of it, 5 at least, or "
               "--repeat-seconds have passed");
+  options.add("least-seconds", values.least_seconds, "s",
+              "timed passes of a point go on until they took so long together, whatever their number");
   options.add("repeat-seconds", values.repeat_seconds, "s", "time for the automatic repeats of a point");
   options.add(
       "time-limit", values.time_limit, "s",

@@ -47,6 +47,7 @@ struct SweepOptions {
   std::int64_t warmup = 1;
   Repeats repeats;
   double repeat_seconds = 2;
+  double least_seconds = 0;
   double time_limit = 0;
   std::int64_t memory_limit = 0;
   std::int64_t seed = 1;

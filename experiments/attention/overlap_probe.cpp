@@ -46,13 +46,15 @@ int waiting_steps(const Plan& plan) {
 
 /// Bytes that this rank sends and must see through before the end of `step`.
 std::int64_t bytes_of_step(const PointData& data, const Plan& plan, int step) {
-  const int ulysses = data.options().schedule.ulysses;
-  const AttentionProblem problem = exchanged_problem(data.options().problem, ulysses);
+  const Schedule& schedule = data.options().schedule;
+  const int ulysses = schedule.ulysses;
+  const AttentionProblem problem = exchanged_problem(data.options().problem, schedule);
   const Partition partition = partition_of_rings(data.attention().partition());
   std::int64_t bytes = 0;
   for (const Transfer& transfer : plan.transfers) {
     if (is_waited_for_at(transfer, step)) {
-      bytes += traffic_of(transfer, problem, partition, data.ranks().rank() / ulysses).bytes;
+      bytes +=
+          exchange_groups(schedule) * traffic_of(transfer, problem, partition, data.ranks().rank() / ulysses).bytes;
     }
   }
   return bytes;

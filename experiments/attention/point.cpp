@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/simulated_ranks.hpp"
+#include "core/trace.hpp"
 #include "device/buffer.hpp"
 #include "device/gpu.hpp"
 #include "device/simulated/simulated_device.hpp"
@@ -80,7 +82,8 @@ struct Timings {
   std::vector<double> slowest;     ///< of each repeat
   std::vector<SampleRow> samples;  ///< of each repeat and rank
   SequenceTraffic traffic;         ///< of this rank in the last pass
-  double energy = 0;               ///< of a pass on all nodes; 0: not available
+  double energy = 0;               ///< of a pass, J of the processors of all nodes; 0: not available
+  double gpu_energy = 0;           ///< the same of all GPUs
   bool has_timed_out = false;
 };
 
@@ -105,6 +108,11 @@ class GpuSampler {
       row.throttle_reasons = std::string_view(state.throttle_reasons);
     }
     return row;
+  }
+
+  /// J of this rank's GPU so far; nothing without one, or where it does not tell.
+  [[nodiscard]] std::optional<double> joules() const {
+    return monitor_.has_value() ? monitor_->joules() : std::nullopt;
   }
 
  private:
@@ -141,6 +149,7 @@ class RingEnergy {
 Timings time_passes(const Communicator& ring, const SweepPoint& point, PointData& data, const SweepOptions& values) {
   Timings timings;
   std::optional<RingEnergy> energy;
+  std::optional<double> gpu_joules;  // at the begin
   // Simulated time has no spread.
   const bool is_exact = are_ranks_simulated() && values.repeats.is_automatic;
   const Repeats wanted = is_exact ? Repeats(1) : values.repeats;
@@ -152,15 +161,21 @@ Timings time_passes(const Communicator& ring, const SweepPoint& point, PointData
   }
   // Every rank holds the samples of all, so that all end together.
   for (std::int64_t repeat = -values.warmup;
-       repeat < 0 || !has_enough_repeats(wanted, values.repeat_seconds, timings.slowest); ++repeat) {
+       repeat < 0 || !has_enough_repeats(wanted, values.repeat_seconds, timings.slowest) ||
+       std::accumulate(timings.slowest.begin(), timings.slowest.end(), 0.0) < values.least_seconds;
+       ++repeat) {
     compute.synchronize();
     ring.barrier();
     if (repeat == 0) {
       energy.emplace(ring, point.nodes);
+      gpu_joules = sampler.joules();
     }
     const double start = now_seconds();
-    timings.traffic = run_pass(data);
-    compute.synchronize();
+    {
+      const TraceRegion region({.format = repeat < 0 ? "warm-up" : "repeat {}", .values = {repeat}});
+      timings.traffic = run_pass(data);
+      compute.synchronize();
+    }
     const double seconds = now_seconds() - start;
     SampleRow mine = sampler.sample();
     mine.repeat = repeat;
@@ -178,7 +193,17 @@ Timings time_passes(const Communicator& ring, const SweepPoint& point, PointData
     timings.slowest.push_back(std::ranges::max(samples, {}, &SampleRow::seconds).seconds);
     energy->read();
   }
-  timings.energy = energy->joules() / static_cast<double>(timings.slowest.size());
+  const auto passes = static_cast<double>(timings.slowest.size());
+  timings.energy = energy->joules() / passes;
+  if (is_gpu(data.memory())) {
+    // Ranks that share a GPU have each their part.
+    const std::optional<double> now = sampler.joules();
+    const double mine = gpu_joules.has_value() && now.has_value()
+                            ? (*now - *gpu_joules) / ranks_on_device(ring, data.memory())
+                            : std::numeric_limits<double>::quiet_NaN();
+    const double all = ring.all_reduce(mine, Reduction::sum);
+    timings.gpu_energy = std::isnan(all) ? 0 : all / passes;
+  }
   return timings;
 }
 
@@ -193,6 +218,7 @@ void fill_timings(AttentionRow& row, const Timings& timings, const MeasuredPeak&
   row.step_time_max = summary.max;
   row.noisy = is_noisy(timings.slowest);
   row.energy = timings.energy;
+  row.gpu_energy = timings.gpu_energy;
   const double flop = row.causal ? row.flop_causal : row.flop_full;
   row.flops_per_second_per_rank = flop / summary.median / static_cast<double>(row.ranks);
   row.peak_flops_per_second = peak.flops_per_second;
@@ -260,6 +286,7 @@ std::optional<Patience> patience_of(const SweepOptions& values) {
 /// One pass on the probe, whatever is timed later: random inputs cannot show a single key that was lost among many.
 void run_probe(PointData& data, const SweepOptions& values, AttentionRow& row) {
   {
+    const TraceRegion region("retrieval probe");
     const std::optional<Patience> patience = patience_of(values);
     data.attention().forward(data.forward());
     if (data.has_backward()) {
@@ -335,6 +362,7 @@ void measure(const Communicator& ring, const SweepPoint& point, const SweepOptio
   }
   judge(result);
   if (values.overlap_probe && row.valid && point.ranks > 1) {
+    const TraceRegion region("overlap probe");
     result.overlap = probe_overlap(*data, values.probe_repeats);
     if (!ring.all_agree(!data->attention().has_missed_deadline())) {
       result.overlap.reset();  // the timed passes stand; the probe was cut short

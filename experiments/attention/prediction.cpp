@@ -94,15 +94,18 @@ void Predictor::measure_and_predict(const Communicator& ring, const SweepPoint& 
   }
   const double overlap = result.overlap.has_value() ? overlap_of(*result.overlap) : values_.overlap;
   if (given_.has_value()) {
-    predict(point, overlap, result.row);
+    // The root alone: of a thousand simulated ranks each would go through all plans again.
+    on_root(ring, [&] { predict(point, overlap, result.row); });
     return;
   }
   measure_rates(ring, point, measured.table);
   use_given_link(values_, measured.table);
   measured.table.source = {
       .machine = {}, .dtype = std::string(name_of(point.plan.problem.dtype)), .date = {}, .record = values_.output};
-  fill(point, measured.table, fmt::format("measured in this run, digest {:016x}", measured.table.digest()), overlap,
-       result.row);
+  on_root(ring, [&] {
+    fill(point, measured.table, fmt::format("measured in this run, digest {:016x}", measured.table.digest()), overlap,
+         result.row);
+  });
 }
 
 void Predictor::write_rates() const {

@@ -54,6 +54,7 @@ struct AttentionRow : ScheduleColumns {
   double mfu_nominal_peak = 0;
   double tokens_per_second = 0;
   double energy = 0;
+  double gpu_energy = 0;
   double layout_efficiency_bound = 0;
   std::int64_t hops = 0;
   std::int64_t hops_model = 0;
@@ -165,6 +166,8 @@ struct AttentionRow : ScheduleColumns {
                 "energy", &R::energy, Role::measure, "J",
                 "energy that the processors of all nodes of the ring took for a pass, mean of the timed ones, with all "
                 "else that ran on them (Linux powercap); 0: not available"},
+            Field{"gpu_energy", &R::gpu_energy, Role::measure, "J",
+                  "energy that the GPUs of all ranks took for a pass, mean of the timed ones (NVML); 0: not available"},
             Field{"layout_efficiency_bound", &R::layout_efficiency_bound, Role::model, "1",
                   "upper bound of the share of busy ranks for this schedule, layout and mask, if all ranks run in "
                   "lockstep"},
@@ -174,8 +177,9 @@ struct AttentionRow : ScheduleColumns {
             Field{"hops_model", &R::hops_model, Role::model, "",
                   "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
             Field{"messages", &R::messages, Role::measure, "",
-                  "messages that all ranks together sent in one pass, counted for each receiving rank; operands and "
-                  "gradients"},
+                  "blocks that all ranks together sent in one pass, counted for each receiving rank, however many "
+                  "pieces a "
+                  "transport cuts them into; operands and gradients"},
             Field{"messages_model", &R::messages_model, Role::model, "",
                   "the same number, computed from the plan of the schedule; a difference makes the row invalid"},
             Field{"wire_bytes", &R::wire_bytes, Role::measure, "B",

@@ -6,6 +6,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "experiments/check/result_checksum.hpp"
 #include "experiments/common/names.hpp"
 #include "experiments/common/point_data.hpp"
 #include "experiments/common/sampled_check.hpp"
@@ -26,8 +27,10 @@ std::string name_of_check(std::string_view kind, const CheckedPlan& plan, std::s
                      plan.options.is_causal ? "" : " not causal", pass);
 }
 
-CheckOutcome outcome_of(const ProbeVerdict& verdict) {
-  const std::string rows = fmt::format("{} of {} rows exact", verdict.rows - verdict.wrong_rows, verdict.rows);
+/// @param checksum  of the results whose rows were looked at
+CheckOutcome outcome_of(const ProbeVerdict& verdict, std::uint32_t checksum) {
+  const std::string rows =
+      fmt::format("{} of {} rows exact, checksum {:08x}", verdict.rows - verdict.wrong_rows, verdict.rows, checksum);
   return {.name = {},
           .is_right = verdict.is_right(),
           .detail = verdict.first.has_value() ? fmt::format("{}; {}", rows, describe(*verdict.first)) : rows};
@@ -64,7 +67,7 @@ void check_by_probe(const Communicator& ranks, const CheckedPlan& plan, const Re
     const CheckOutcome forward = timed_check(ranks, name_of_check("probe", plan, "forward"), [&] {
       on_every_rank(ranks, [&] { data.emplace(ranks, options, plan.seed, InputKind::probe); });
       data->attention().forward(data->forward());
-      return outcome_of(data->check_probe_forward());
+      return outcome_of(data->check_probe_forward(), forward_checksum(*data));
     });
     if (rotation == BackwardRotation::kv || !forward.is_right) {
       report(forward);
@@ -74,7 +77,7 @@ void check_by_probe(const Communicator& ranks, const CheckedPlan& plan, const Re
     }
     report(timed_check(ranks, name_of_check("probe", plan, fmt::format("backward {}", name_of(rotation))), [&] {
       data->attention().backward(data->backward());
-      return outcome_of(data->check_probe_backward());
+      return outcome_of(data->check_probe_backward(), backward_checksum(*data));
     }));
   }
 }

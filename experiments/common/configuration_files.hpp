@@ -17,6 +17,7 @@ namespace ringworld {
 /// Checks a run of the configuration by a schedule that takes the place of its own.
 /// @throws Error(bad_input) when it cannot be run on so many ranks, whatever the reason
 void check_attention(const std::string& configuration, const Schedule& schedule, std::int64_t ranks);
-void check_train(const std::string& configuration, const Schedule& schedule, std::int64_t ranks);
+void check_train(const std::string& configuration, const Schedule& schedule, std::int64_t ranks,
+                 const std::string& mesh = {});
 
 }  // namespace ringworld

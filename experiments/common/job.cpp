@@ -5,7 +5,6 @@
 #include <cstdio>
 
 #include "core/log.hpp"
-#include "core/simulated_ranks.hpp"
 #include "core/stop_request.hpp"
 #include "experiments/common/file_agreement.hpp"
 
@@ -36,16 +35,26 @@ bool parse_options(const Job& job, Options& options) {
       fmt::format("longest time without progress of some rank, after which all say what they do and the job ends with "
                   "exit code {}; 0 = no limit",
                   no_progress_exit_code));
+  const std::string& trace =
+      options.add_owned("trace", job.trace.path(), "",
+                        "write what every rank did when, as JSON for ui.perfetto.dev, to this file; empty = no trace");
+  const std::int64_t& spans =
+      options.add_owned("trace-spans", job.trace.most_spans(), "span",
+                        "most spans of a trace, all ranks together; the earliest are left out, and the file says so");
   on_every_rank(job.world, [&] {
     help = options.parse(job.arguments);
+    require_input(spans >= 1, fmt::format("--trace-spans: {} must be at least 1", spans));
     require_input(limit >= 0, fmt::format("--timeout: {} must not be negative", limit));
   });
   if (help.has_value() && job.world.is_root()) {
     fmt::print("{}", *help);
     std::fflush(stdout);
   }
-  if (!help.has_value() && !are_ranks_simulated()) {
+  if (!help.has_value()) {
     job.watchdog.watch(limit);
+  }
+  if (!help.has_value()) {
+    job.trace.begin(trace, spans);
   }
   return !help.has_value();
 }

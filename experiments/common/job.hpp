@@ -8,6 +8,7 @@
 #include "comm/communicator.hpp"
 #include "comm/watchdog.hpp"
 #include "experiments/common/options.hpp"
+#include "experiments/common/trace_file.hpp"
 
 namespace ringworld {
 
@@ -16,13 +17,14 @@ struct Job {
   std::vector<std::string> arguments;     ///< of the verb
   std::vector<std::string> command_line;  ///< of the program, its name first
   Watchdog& watchdog;                     ///< of the program; a verb that runs others hands it on
+  TraceFile& trace;                       ///< the same
 };
 
 /// The file that `--config` names; nothing without.
 [[nodiscard]] std::optional<std::string> config_path_of(const std::vector<std::string>& arguments);
 
-/// Parses the verb's options, and `--timeout`, which every verb has: from here on the watchdog keeps to it. Every rank
-/// throws the same error, also when the file of --config is not the same on all. Returns false when help was asked for
+/// Parses the verb's options, and those that every verb has: `--timeout`, which the watchdog keeps to from here on, and
+/// `--trace`, which begins here. Every rank throws the same error, also when the file of --config is not the same on all. Returns false when help was asked for
 /// and, on the root, printed: the verb has then nothing to do. Collective over the job.
 [[nodiscard]] bool parse_options(const Job& job, Options& options);
 
@@ -41,6 +43,7 @@ struct Job {
 [[nodiscard]] int run_evaluate(const Job& job);
 [[nodiscard]] int run_needle(const Job& job);
 [[nodiscard]] int run_generate(const Job& job);
+[[nodiscard]] int run_official(const Job& job);
 [[nodiscard]] int run_sweep(const Job& job);
 [[nodiscard]] int run_tokenize(const Job& job);
 

@@ -77,8 +77,10 @@ JobFiles::JobFiles(const Job& job, std::vector<JobFile> reads, const std::vector
   if (const auto config = config_path_of(job.arguments)) {
     reads.push_back({.flag = "--config", .path = *config});
   }
+  std::vector<JobFile> written = writes;
+  written.push_back({.flag = "--trace", .path = job.trace.path()});
   on_root(job.world, [&] {
-    require_all_apart(reads, writes);
+    require_all_apart(reads, written);
     for (const JobFile& output : writes) {
       if (!output.path.empty()) {
         locks_.push_back(OutputLock::acquire(output.path));

@@ -26,10 +26,8 @@ std::string key_of(std::string name) {
 Options::Options(std::string verb, std::string description)
     : verb_(std::move(verb)), description_(std::move(description)) {}
 
-const double& Options::add_owned(std::string_view name, double value, std::string_view unit, std::string_view help) {
-  double& target = *owned_.emplace_back(std::make_shared<double>(value));
-  add(name, target, unit, help);
-  return target;
+bool Options::has(std::string_view name) const {
+  return std::ranges::find(options_, name, &Option::name) != options_.end();
 }
 
 std::optional<std::string> Options::parse(const std::vector<std::string>& arguments) {

@@ -48,7 +48,13 @@ class Options {
   }
 
   /// An option whose value lives in this object, for those that every verb has.
-  const double& add_owned(std::string_view name, double value, std::string_view unit, std::string_view help);
+  template <class T>
+  const T& add_owned(std::string_view name, T value, std::string_view unit, std::string_view help) {
+    const auto target = std::make_shared<T>(std::move(value));
+    owned_.push_back(target);
+    add(name, *target, unit, help);
+    return *target;
+  }
 
   /// Something that must hold of the targets: called when all are set.
   /// @param check  throws Error(bad_input)
@@ -56,6 +62,9 @@ class Options {
 
   /// Lets `--config FILE` name a TOML file of the same keys.
   void allow_config_file() { has_config_file_ = true; }
+
+  /// Whether there is a flag of this name, without its dashes.
+  [[nodiscard]] bool has(std::string_view name) const;
 
   /// Sets the targets. Returns the help text instead when `--help` was among the arguments.
   /// @throws Error(bad_input) that names the flag, key or file, and the nearest known name of a mistyped one.
@@ -101,7 +110,7 @@ class Options {
   std::string description_;
   std::vector<Option> options_;
   std::vector<std::function<void()>> checks_;
-  std::vector<std::shared_ptr<double>> owned_;
+  std::vector<std::shared_ptr<void>> owned_;
   bool has_config_file_ = false;
 };
 

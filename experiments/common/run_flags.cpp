@@ -39,7 +39,8 @@ FlagText text_of(RunFlag flag) {
     case RunFlag::window:
       return {"window", "rank", "of double_ring: ranks of an inner ring; 0: as many as a node has"};
     case RunFlag::head_groups:
-      return {"head-groups", "", "of all_gather: groups of heads that are gathered one after another"};
+      return {"head-groups", "",
+              "groups of heads that travel one after another: of an exchange (--ulysses), else of all_gather"};
     case RunFlag::trim:
       return {"trim", "", "of ring: drop what the mask hides from all ranks still to come (zigzag, causal)"};
     case RunFlag::layout:

@@ -7,6 +7,8 @@
 #include "comm/environment.hpp"
 #include "core/clock.hpp"
 #include "core/log.hpp"
+#include "core/simulated_ranks.hpp"
+#include "experiments/common/binding_report.hpp"
 #include "io/provenance.hpp"
 
 namespace ringworld {
@@ -32,6 +34,9 @@ RunRecord::RunRecord(const Job& job, RunRecordOptions options) : world_(job.worl
     run_ = origin.number;
     group_ = origin.group;
     commit_on_root();
+    if (!are_ranks_simulated()) {
+      report_binding(run.ranks);
+    }
   });
   world_.broadcast(std::as_writable_bytes(std::span(&run_, 1)), 0);
 }

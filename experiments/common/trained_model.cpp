@@ -76,7 +76,7 @@ TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const st
                   fmt::format("'{}': the tokenizer has {} tokens, the model {} of text", checkpoint,
                               tokenizer_->vocab_size(), config.vocabulary.parts().front().size));
     check_schedule_flags(flags.schedule, config, flags.layout, mesh.shape());
-    parameters_ = std::make_unique<ShardedParameters>(config, mesh, flags.backend);
+    parameters_ = std::make_unique<ShardedParameters>(config, mesh, flags.backend, ParameterUse::evaluation);
   });
   read_parameters(*source, *parameters_);
   digest_ = fmt::format("{:016x}", digest_of(*parameters_) ^ digest_of(description_.tokenizer));

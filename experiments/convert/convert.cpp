@@ -35,8 +35,8 @@ constexpr const char* description_of_convert =
     "folder: config.json and model.safetensors, which transformers loads, and copies of the tokenizer's files that "
     "lie\n"
     "beside the weights.\n"
-    "One process does it, and holds 64 MiB of a tensor at a time; on several ranks each writes its share of an HDF5 "
-    "file.";
+    "A folder is written by one process, which holds 64 MiB of a tensor at a time; an HDF5 file by all ranks, each of\n"
+    "which holds its share of a tensor. A signal to stop leaves what was there before.";
 
 /// What a Hugging Face folder holds besides weights and their configuration.
 constexpr std::array<std::string_view, 8> companions{"tokenizer.json",
@@ -106,10 +106,13 @@ int run_convert(const Job& job) {
   const JobFiles files(job, job_files("--checkpoint", files_of_weights(values.checkpoint)), outputs);
   const auto source = open_tensor_source(job.world, values.checkpoint);
   const ModelConfig config = read_model_config(*source);
-  if (is_hdf5_name(values.output)) {
-    export_checkpoint(*source, config, values.output);
-  } else {
-    export_hugging_face(*source, config, context_length_of(*source), values.output, values.dtype);
+  const bool is_written = is_hdf5_name(values.output) ? export_checkpoint(*source, config, values.output)
+                                                      : export_hugging_face(*source, config, context_length_of(*source),
+                                                                            values.output, values.dtype);
+  if (!is_written) {
+    return stopped_early(job, fmt::format("{} is not written", values.output));
+  }
+  if (!is_hdf5_name(values.output)) {
     on_root(job.world, [&] { copy_companions(values.checkpoint, values.output); });
   }
   if (job.world.is_root()) {

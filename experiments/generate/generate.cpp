@@ -346,6 +346,7 @@ int run_generate(const Job& job) {
     const std::int64_t length =
         std::ssize(prompt) +
         (values.makes_frames() ? length_of_frames(*vision.format, values.frames_to_make()) : values.new_tokens);
+    require_within_window(trained.parameters().config(), length);
     const ThetaChoice theta = read_theta(values.rope_theta);
     row.rope_theta = theta.value(of_model.rope_theta, of_model.context_length, length);
     row.theta_mode = std::string_view(theta.mode);

@@ -349,7 +349,7 @@ void print_summary(RunRecord& record, const std::string& output, bool is_csv) {
 }
 
 /// Everything that can be known to be wrong before the first pass.
-void check_points(const NeedleOptions& values, const NeedleTrials& source, const Mesh& mesh,
+void check_points(const NeedleOptions& values, const NeedleTrials& source, const ModelConfig& config, const Mesh& mesh,
                   const std::vector<NeedlePoint>& points) {
   if (values.decoding != Decoding::one_pass) {
     require_input(values.perplexity_windows == 0,
@@ -360,6 +360,7 @@ void check_points(const NeedleOptions& values, const NeedleTrials& source, const
                 fmt::format("--mesh {}: an evaluation splits sequences, not batches: dp and fsdp must be 1",
                             mesh.shape().to_string()));
   for (const NeedlePoint& point : points) {
+    require_within_window(config, point.cell.context_length);
     if (values.decoding == Decoding::open) {
       (void)source.draw_open(point, answer_tokens_of(values, point), 0);
     } else {
@@ -396,7 +397,7 @@ int run_needle(const Job& job) {
     source.emplace(values, trained);
     points = make_needle_points(values, {.context_length = trained.description().context_length,
                                          .rope_theta = trained.description().rope_theta});
-    check_points(values, *source, mesh, points);
+    check_points(values, *source, trained.parameters().config(), mesh, points);
   });
   if (world.is_root() && !source->warning().empty()) {
     log_warning(source->warning());

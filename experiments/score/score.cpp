@@ -197,7 +197,10 @@ int run_score(const Job& job) {
   const Mesh mesh(job.world, shape);
   std::optional<ShardedParameters> parameters;
   std::optional<Model> model;
-  on_every_rank(job.world, [&] { parameters.emplace(config, mesh, plan.backend); });
+  on_every_rank(job.world, [&] {
+    parameters.emplace(config, mesh, plan.backend,
+                       values.gradients ? ParameterUse::training : ParameterUse::evaluation);
+  });
   read_parameters(*weights, *parameters, values.allow_non_finite ? NonFinite::allowed : NonFinite::refused);
   on_every_rank(job.world, [&] { model.emplace(*parameters, plan); });
   ScoreOutput output(values.output,

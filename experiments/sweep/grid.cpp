@@ -25,6 +25,13 @@ void check(const SweepGridOptions& values, std::int64_t job_ranks) {
   require_input(values.needle_config.empty() || !values.stages.empty(),
                 "--needle-config needs a model: give --stages too");
   require_input(!values.output.empty(), "--output is empty");
+  const std::string assumed = values.assumptions.first_given();
+  require_input(values.simulate || assumed.empty(), fmt::format("{} is for --simulate", assumed));
+  require_input(!values.simulate || (values.attention_config.empty() && values.needle_config.empty()),
+                "--simulate is for --stages: leave --attention-config and --needle-config out");
+  require_input(
+      !values.simulate || !values.assumptions.rates.empty(),
+      "--simulate needs --rates: TOML files of measured rates, or FLOP/s of every kernel, as in --rates 1e12");
   for (const std::int64_t ranks : values.ranks) {
     require_input(ranks >= 0 && ranks <= job_ranks,
                   fmt::format("--ranks {}: the job has {} ranks; 1 to all of them, or 0 for all", ranks, job_ranks));
@@ -37,6 +44,13 @@ void check(const SweepGridOptions& values, std::int64_t job_ranks) {
   }
   if (!values.needle_config.empty()) {
     require_file("--needle-config", values.needle_config);
+  }
+  std::set<std::string> words;
+  for (const Assumptions& each : product_of(values.assumptions)) {
+    require_input(
+        words.insert(word_for(each)).second,
+        fmt::format("two of --rates, --mesh or another list are called {}; their parts would overwrite each other",
+                    word_for(each)));
   }
   std::set<std::string> names;
   for (const std::string& stages : values.stages) {
@@ -75,6 +89,10 @@ void declare(Options& options, SweepGridOptions& values) {
   options.add("needle-config", values.needle_config, "",
               "TOML of `ringworld needle`, for each trained model; empty: do not ask for needles");
   declare(options, values.schedules);
+  options.add(
+      "simulate", values.simulate, "",
+      "simulate one step of every stage of --stages, as `train --backend simulated` does, in place of training");
+  declare(options, values.assumptions);
   options.add("resume", values.resume, "", "continue the record at --output: skip finished points, run the others");
   options.add(
       "retry-failed", values.retry_failed, "",
@@ -89,6 +107,7 @@ VerbRuns make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks) 
   const std::filesystem::path parts = values.output + ".parts";
   const std::string lengths = fmt::format("{}", fmt::join(values.context_length, ","));
   const std::vector<Schedule> schedules = product_of(values.schedules);
+  const std::vector<Assumptions> assumptions = product_of(values.assumptions);
   std::vector<VerbRun> runs;
   UsedValues used;
   const auto add = [&](const std::string& verb, const std::string& name, std::int64_t ranks, const Schedule* schedule,
@@ -114,7 +133,8 @@ VerbRuns make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks) 
                     .question = question});
   };
   // Whether a file can be run by a schedule; says so to `used`.
-  const auto is_taken = [&](auto* check_run, const std::string& file, const Schedule* schedule, std::int64_t ranks) {
+  const auto is_taken = [&](const auto& check_run, const std::string& file, const Schedule* schedule,
+                            std::int64_t ranks) {
     if (schedule == nullptr) {
       return true;
     }
@@ -138,10 +158,22 @@ VerbRuns make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks) 
           {"--context-length", lengths, "--ranks", fmt::format("{}", ranks)});
     }
     for (const std::string& stages : values.stages) {
-      if (!is_taken(&check_train, stages, schedule, ranks)) {
+      const std::string name = name_of_part(stages);
+      for (std::size_t index = 0; values.simulate && index < assumptions.size(); ++index) {
+        const Assumptions& each = assumptions[index];
+        const auto check_run = [&](const std::string& file, const Schedule& one, std::int64_t count) {
+          check_train(file, one, count, each.mesh);
+        };
+        if (is_taken(check_run, stages, schedule, ranks)) {
+          add("train", fmt::format("{}-{}", name, word_for(each)), ranks, schedule, stages, flags_of(each));
+        }
+      }
+      const auto check_run = [](const std::string& file, const Schedule& one, std::int64_t count) {
+        check_train(file, one, count);
+      };
+      if (values.simulate || !is_taken(check_run, stages, schedule, ranks)) {
         continue;
       }
-      const std::string name = name_of_part(stages);
       const std::string checkpoint = (parts / fmt::format("model-{}-ranks-{}.h5", name, ranks)).string();
       add("train", name, ranks, schedule, stages, {"--checkpoint", checkpoint});
       if (!values.needle_config.empty()) {

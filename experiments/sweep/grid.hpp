@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "experiments/common/options.hpp"
+#include "experiments/sweep/assumptions.hpp"
 #include "experiments/sweep/schedule_lists.hpp"
 
 namespace ringworld {
@@ -18,6 +19,8 @@ struct SweepGridOptions {
   std::vector<std::string> stages;  // configurations of train
   std::string needle_config;
   ScheduleLists schedules;
+  bool simulate = false;
+  AssumptionLists assumptions;
   bool resume = false;
   bool retry_failed = false;
   bool csv = false;
@@ -44,6 +47,7 @@ struct VerbRuns {
 
 /// The product, a ring size after the other, and for each a schedule after the other: attention over all context
 /// lengths, then each list of stages trained and its model asked for needles over all context lengths.
+/// Simulated stages train nothing: for each combination of assumptions a list of stages is one run.
 /// Left out is what a schedule cannot run, as long as every value of every list is in some run. A run that the ring
 /// cannot do either is not left out: its row says why it failed.
 /// @throws Error(bad_input) naming the flag whose value is invalid; a missing file is an invalid value.

@@ -75,7 +75,7 @@ class LimitOfParts {
 };
 
 /// Runs one verb; an error that all ranks met is its result, any other ends the job.
-std::int64_t run_verb(const Communicator& ring, const VerbRun& verb_run, bool retries_failed, Watchdog& watchdog,
+std::int64_t run_verb(const Communicator& ring, const VerbRun& verb_run, bool retries_failed, const Job& sweep,
                       SweepPointRow& row) {
   std::vector<std::string> command_line{"ringworld", verb_run.verb};
   command_line.insert(command_line.end(), verb_run.arguments.begin(), verb_run.arguments.end());
@@ -85,9 +85,10 @@ std::int64_t run_verb(const Communicator& ring, const VerbRun& verb_run, bool re
   const Job job{.world = ring,
                 .arguments = {command_line.begin() + 2, command_line.end()},
                 .command_line = command_line,
-                .watchdog = watchdog};
+                .watchdog = sweep.watchdog,
+                .trace = sweep.trace};
   const Phase phase = Phase::named(fmt::format("{} on {} ranks", verb_run.verb, verb_run.ranks));
-  const LimitOfParts limit(watchdog);
+  const LimitOfParts limit(sweep.watchdog);
   try {
     const int code = verb_run.verb == "attention" ? run_attention(job)
                      : verb_run.verb == "train"   ? run_train(job)
@@ -153,7 +154,7 @@ int run_sweep(const Job& job) {
     }
     if (!ring->second.is_null()) {
       const double start = now_seconds();
-      row.exit_code = run_verb(ring->second, verb_run, values.retry_failed, job.watchdog, row);
+      row.exit_code = run_verb(ring->second, verb_run, values.retry_failed, job, row);
       row.seconds = ring->second.all_reduce(now_seconds() - start, Reduction::max);
       is_stopped = row.exit_code == stopped_exit_code;
     }

@@ -29,6 +29,7 @@ Enumeration parse_name(std::string_view what, std::string_view name, const std::
 }
 
 void read_model(TomlTable table, TrainOptions& values) {
+  values.has_model = true;
   std::string preset = "debug";
   std::string pairing;
   std::string precision;
@@ -63,6 +64,7 @@ void read_model(TomlTable table, TrainOptions& values) {
   table.read("rms_norm_eps", model.rms_norm_eps);
   table.read("is_head_tied", model.is_head_tied);
   table.read("has_attention_bias", model.has_attention_bias);
+  table.read("has_query_key_norm", model.has_query_key_norm);
   table.read("initializer_range", model.initializer_range);
   if (table.read("rope_pairing", pairing)) {
     model.rope_pairing = parse_name<RopePairing>("rope_pairing", pairing, rope_pairing_names);
@@ -193,6 +195,9 @@ void declare(Options& options, TrainOptions& values) {
   options.add("config", values.config, "", "TOML file with [model], [data], [optimizer] and [[stage]] tables");
   options.add("stages", values.stages_name, "", "name of the list of stages in the record");
   options.add("seed", values.seed, "", "seed of the weights and of the data");
+  options.add("weights", values.weights, "",
+              "weights to start from, and their model: a Hugging Face folder, safetensors, GGUF or an HDF5 file; "
+              "tokenizer = \"weights\" in [data] takes their tokenizer");
   options.add("checkpoint", values.checkpoint, "", "HDF5 file of parameters, moments and progress");
   options.add("checkpoint-steps", values.checkpoint_steps, "step", "also write it every so many steps; 0 = no");
   options.add("checkpoint-seconds", values.checkpoint_seconds, "s", "also write it after this time; 0 = no");
@@ -233,6 +238,7 @@ TrainOptions read_train_config(const std::string& path, std::int64_t depth) {
   values.config = path;
   table.read("stages", values.stages_name);
   table.read("seed", values.seed);
+  table.read("weights", values.weights);
   table.read("checkpoint", values.checkpoint);
   table.read("checkpoint_steps", values.checkpoint_steps);
   table.read("checkpoint_seconds", values.checkpoint_seconds);
@@ -304,6 +310,7 @@ TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
     try {
       plan.stages.push_back(make_stage(stages[index], values, ranks));
       check_schedule_flags(plan.schedule, plan.model, plan.layout, plan.stages.back().mesh);
+      require_within_window(plan.model, plan.stages.back().context_length);
     } catch (const Error& error) {
       throw Error(error.kind(), fmt::format("stage {}: {}", index, error.what()), error.where());
     }
@@ -313,9 +320,11 @@ TrainingPlan make_plan(const TrainOptions& values, std::int64_t ranks) {
   return plan;
 }
 
-void check_train(const std::string& configuration, const Schedule& schedule, std::int64_t ranks) {
+void check_train(const std::string& configuration, const Schedule& schedule, std::int64_t ranks,
+                 const std::string& mesh) {
   TrainOptions values = read_train_config(configuration);
   values.schedule = schedule;
+  values.mesh = mesh;
   static_cast<void>(make_plan(values, ranks));
 }
 

@@ -13,7 +13,8 @@ namespace ringworld {
 
 struct DataOptions {
   std::vector<std::string> haystack{"kjv"};  ///< kjv, synthetic, or files
-  std::string tokenizer = "word";            ///< word, byte, a file, or a folder with one
+  std::string tokenizer = "word";            ///< word, byte, weights (theirs), a file, or a folder with one
+  std::string tokenizer_of_weights;          ///< Tokenizer::to_text, of `weights`
   std::int64_t frequent_words = 1500;        ///< words that a word vocabulary is made from
   std::string frame_tokenizer;               ///< checkpoint of the network whose codes frames become; empty: none
   std::int64_t codes_per_frame = 256;        ///< without a frame tokenizer; of LWM
@@ -41,6 +42,7 @@ struct TrainOptions : RunFlags {
   std::string config;
   std::string stages_name = "stages";
   std::int64_t seed = 1;
+  std::string weights;  ///< to start from, in any format; empty: drawn from the seed
   std::string checkpoint = "ringworld-model.h5";
   std::int64_t checkpoint_steps = 0;
   double checkpoint_seconds = 0;
@@ -57,6 +59,7 @@ struct TrainOptions : RunFlags {
   std::vector<std::int64_t> layers_simulated{2, 4};  ///< of such a backend: two numbers of layers; 0: all
 
   ModelConfig model;
+  bool has_model = false;       ///< the file describes one
   bool has_vocab_size = false;  ///< the file says it; else it is the tokenizer's
   InitialWeights initialization = Initialization::lwm;
   AdamWSettings optimizer;

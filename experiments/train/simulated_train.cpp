@@ -134,6 +134,7 @@ int run_simulated_train(const Job& job, const TrainOptions& values, const std::s
   Simulation simulation;
   SimulatedLayers layers;
   on_every_rank(world, [&] {
+    require_input(values.weights.empty(), "--weights: a simulated training has none; describe the model in [model]");
     simulation = read_simulation(values.rates);
     plan = make_plan(values, world.size());
     layers = layers_of(values, plan.model);

@@ -117,6 +117,9 @@ std::vector<JobFile> files_read(const TrainOptions& values) {
   for (const JobFile& hay : job_files("haystack", haystack_files(values.data.haystack))) {
     files.push_back(hay);
   }
+  for (const JobFile& of_weights : job_files("--weights", files_of_weights(values.weights))) {
+    files.push_back(of_weights);
+  }
   files.push_back({.flag = "tokenizer", .path = file_of_tokenizer(values.data.tokenizer)});
   files.push_back({.flag = "frame_tokenizer", .path = values.data.frame_tokenizer});
   for (const StageOptions& stage : values.stages) {
@@ -138,6 +141,32 @@ std::vector<JobFile> files_written(const TrainOptions& values) {
                      .path = stage_checkpoint_path(values.checkpoint, static_cast<std::int64_t>(stage)).string()});
   }
   return files;
+}
+
+/// Makes the model that of the weights to start from, and the tokenizer theirs if that is asked for. Collective.
+void take_weights(const Communicator& world, TrainOptions& values) {
+  on_every_rank(world, [&] {
+    require_input(values.data.tokenizer != "weights" || values.dry_run || !values.weights.empty(),
+                  "[data]: tokenizer is weights; give --weights, whose tokenizer it is");
+    require_input(values.preset.empty() || values.weights.empty(),
+                  "--preset and --weights: give one of them, for weights are those of a model");
+  });
+  if (values.weights.empty()) {
+    return;
+  }
+  const auto source = open_tensor_source(world, values.weights);
+  if (values.has_model) {
+    require_same_model(*source, values.model);
+  }
+  values.model = read_model_config(*source);
+  values.has_vocab_size = true;
+  if (values.data.tokenizer == "weights") {
+    const bool is_foreign = !source->attribute("tokenizer").has_value();
+    const std::string own = is_foreign ? std::string() : source->get<std::string>("tokenizer");
+    on_every_rank(world, [&] {
+      values.data.tokenizer_of_weights = is_foreign ? read_tokenizer_of_weights(values.weights)->to_text() : own;
+    });
+  }
 }
 
 /// What all ranks reach together: of CPUs the FMA peak, one thread's times the threads; of a device with memory of its
@@ -219,6 +248,8 @@ int run_train(const Job& job) {
   TrainingRun run;
   std::optional<TrainingData> data;
   const Communicator world = job.world.with_transport(values.transport);
+  take_weights(world, values);
+  run.weights = values.weights;
   on_every_rank(world, [&] {
     require_input(values.ranks == 0 || values.dry_run || values.ranks == world.size(),
                   fmt::format("--ranks {}: the job has {} ranks; it is for --dry-run", values.ranks, world.size()));

@@ -52,6 +52,8 @@ TrainingData::TrainingData(const DataOptions& options, std::int64_t seed, std::s
                                                 .has_values = !words.keys.empty() || words.markers.empty()});
   } else if (options.tokenizer == "byte") {
     tokenizer_ = std::make_unique<ByteTokenizer>();
+  } else if (options.tokenizer == "weights") {
+    tokenizer_ = restore_tokenizer(options.tokenizer_of_weights);
   } else {
     tokenizer_ = read_tokenizer(options.tokenizer);
   }

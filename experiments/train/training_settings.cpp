@@ -49,6 +49,9 @@ void add_model(SettingWriter out, const ModelConfig& model) {
   out.add("rope_precision", model.rope_precision == AnglePrecision::float32 ? "float32" : "float64");
   out.add("is_head_tied", model.is_head_tied);
   out.add("has_attention_bias", model.has_attention_bias);
+  if (model.has_query_key_norm) {
+    out.add("has_query_key_norm", true);
+  }
   out.add("initializer_range", model.initializer_range);
 }
 
@@ -135,6 +138,9 @@ std::vector<TrainingSetting> settings_of(const TrainOptions& values, const Train
   std::vector<TrainingSetting> settings;
   SettingWriter all(settings);
   all.add("seed", plan.seed);
+  if (!values.weights.empty()) {
+    all.add("weights", values.weights);
+  }
   all.add("dtype", name_of(plan.dtype));
   all.add("wire_dtype", name_of(plan.wire_dtype));
   all.add("initialization", name_of(plan.initialization.kind));

@@ -37,6 +37,7 @@ struct RopeOptions {
   double theta = 10000.0;
   AnglePrecision precision = AnglePrecision::float32;
   RopeScaling scaling{};
+  std::int64_t context_length = 0;  ///< S, tokens of the sequence; read where the scaling is dynamic
 };
 
 /// Writes the cosines and sines of every position's angles; they are rounded to fp32 last.

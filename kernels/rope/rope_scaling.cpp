@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 #include "core/error.hpp"
@@ -44,7 +45,7 @@ void scale_as_yarn(const RopeScaling& scaling, double theta, std::span<double> f
 
 double yarn_attention_factor(double factor) { return factor > 1 ? 0.1 * std::log(factor) + 1 : 1; }
 
-void validate(const RopeScaling& scaling) {
+void validate(const RopeScaling& scaling, std::int64_t head_size) {
   const auto require_positive = [](double value, std::string_view name) {
     require_input(value > 0 && std::isfinite(value),
                   fmt::format("rope_scaling: {} is {}; give a positive number", name, value));
@@ -57,7 +58,19 @@ void validate(const RopeScaling& scaling) {
   if (scaling.kind == RopeScalingKind::none) {
     return;
   }
+  if (scaling.kind == RopeScalingKind::per_pair) {
+    require_input(std::ssize(scaling.pair_factors) == head_size / 2,
+                  fmt::format("rope_scaling: there are {} factors of pairs, and heads of {} elements have {} pairs",
+                              scaling.pair_factors.size(), head_size, head_size / 2));
+    std::ranges::for_each(scaling.pair_factors, [&](double factor) { require_positive(factor, "a pair's factor"); });
+    return;
+  }
   require_positive(scaling.factor, "factor");
+  if (scaling.kind == RopeScalingKind::dynamic) {
+    require_context(scaling.original_context);
+    require_input(head_size > 2, "rope_scaling: dynamic needs heads of more than 2 elements");
+    require_input(scaling.factor >= 1, fmt::format("rope_scaling: factor is {}; give 1 or more", scaling.factor));
+  }
   if (scaling.kind == RopeScalingKind::llama3) {
     require_context(scaling.original_context);
     require_positive(scaling.low_frequency_factor, "low_freq_factor");
@@ -73,9 +86,22 @@ void validate(const RopeScaling& scaling) {
   }
 }
 
+double theta_of_length(const RopeScaling& scaling, double theta, std::int64_t head_size, std::int64_t tokens) {
+  if (scaling.kind != RopeScalingKind::dynamic) {
+    return theta;
+  }
+  const double ratio = std::max(static_cast<double>(tokens) / scaling.original_context, 1.0);
+  const auto size = static_cast<double>(head_size);
+  return theta * std::pow(scaling.factor * ratio - (scaling.factor - 1), size / (size - 2));
+}
+
 void scale_frequencies(const RopeScaling& scaling, double theta, std::span<double> frequencies) {
   switch (scaling.kind) {
     case RopeScalingKind::none:
+    case RopeScalingKind::dynamic:
+      return;
+    case RopeScalingKind::per_pair:
+      std::ranges::transform(frequencies, scaling.pair_factors, frequencies.begin(), std::divides<>());
       return;
     case RopeScalingKind::linear:
       std::ranges::for_each(frequencies, [&](double& frequency) { frequency /= scaling.factor; });

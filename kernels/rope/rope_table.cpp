@@ -14,9 +14,10 @@ namespace {
 template <class Real>
 std::vector<Real> frequencies(const RopeOptions& options) {
   std::vector<Real> result;
+  const double theta = theta_of_length(options.scaling, options.theta, options.head_size, options.context_length);
   for (std::int64_t i = 0; i < options.head_size / 2; ++i) {
     const Real exponent = static_cast<Real>(2 * i) / static_cast<Real>(options.head_size);
-    result.push_back(1 / std::pow(static_cast<Real>(options.theta), exponent));
+    result.push_back(1 / std::pow(static_cast<Real>(theta), exponent));
   }
   if (options.scaling.kind != RopeScalingKind::none) {
     std::vector<double> scaled(result.begin(), result.end());

@@ -17,6 +17,9 @@ debian_dev_packages=(
   libsimgrid-dev libhdf5-dev libboost-dev
 )
 
+# A Slurm of one node, for scripts/test.sh --slurm.
+debian_slurm_packages=(munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins)
+
 # name | module line | Spack spec: commands first, then what scripts/dependency_check looks for.
 command_dependencies=(
   "c++|module load gcc|gcc"
@@ -57,10 +60,18 @@ is_debian() {
 }
 
 missing_debian_packages() {
-  local wants_dev=$1 package
+  local wants_dev=$1
   local packages=("${debian_packages[@]}")
   [[ $wants_dev == false ]] || packages+=("${debian_dev_packages[@]}")
-  for package in "${packages[@]}"; do
+  not_installed "${packages[@]}"
+}
+
+missing_slurm_packages() { not_installed "${debian_slurm_packages[@]}"; }
+
+# not_installed PACKAGE...: those that are not.
+not_installed() {
+  local package
+  for package in "$@"; do
     [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
   done
 }

@@ -159,7 +159,8 @@ def render(table: Table, ranks: int) -> str:
     if table["kind"] == "flat":
         body = cluster(ranks, table["link"])
     elif table["kind"] == "torus":
-        sides = ",".join(map(str, torus_extents(ranks)))
+        # SimGrid names a link by its ends: two sides of one chip would each have a link from it to itself.
+        sides = ",".join(str(side) for side in torus_extents(ranks) if side > 1) or "1"
         body = cluster(ranks, table["link"], f' topology="TORUS" topo_parameters="{sides}"')
     else:
         body = nodes(ranks, table)

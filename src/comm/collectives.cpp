@@ -69,12 +69,15 @@ bool moves_nothing(const Communicator& communicator, std::size_t length) {
 }
 
 /// @param bytes  that must cross this rank's link
-void count(const Communicator& communicator, std::size_t bytes) {
-  if (communicator.size() > 1 && bytes > 0) {
-    RankTraffic& sent = rank_traffic();
-    ++sent.collectives;
-    sent.collective_bytes += static_cast<std::int64_t>(bytes);
+/// @return those that do: none where there is no other rank
+std::int64_t count(const Communicator& communicator, std::size_t bytes) {
+  if (communicator.size() == 1 || bytes == 0) {
+    return 0;
   }
+  RankTraffic& sent = rank_traffic();
+  ++sent.collectives;
+  sent.collective_bytes += static_cast<std::int64_t>(bytes);
+  return static_cast<std::int64_t>(bytes);
 }
 
 /// Bytes of all blocks but this rank's own.
@@ -97,14 +100,25 @@ void check_limit(std::int64_t message_limit) {
 }  // namespace
 
 PendingCollective::PendingCollective() = default;
-PendingCollective::PendingCollective(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PendingCollective::PendingCollective(std::unique_ptr<Impl> impl, std::string_view name, std::int64_t bytes)
+    : impl_(std::move(impl)) {
+  if (impl_ != nullptr && bytes > 0) {
+    flight_.begin(name, bytes);
+  }
+}
 PendingCollective::PendingCollective(PendingCollective&& other) noexcept = default;
 PendingCollective& PendingCollective::operator=(PendingCollective&& other) noexcept = default;
-PendingCollective::~PendingCollective() = default;
+PendingCollective::~PendingCollective() {
+  if (impl_ != nullptr) {
+    impl_.reset();
+    flight_.end();
+  }
+}
 
 bool PendingCollective::test() {
   if (impl_ != nullptr && impl_->test()) {
     impl_.reset();
+    flight_.end();
   }
   return impl_ == nullptr;
 }
@@ -114,38 +128,40 @@ void PendingCollective::wait() {
     const WaitPhase wait("waiting for the other ranks in a collective");
     impl_->wait();
     impl_.reset();
+    flight_.end();
   }
 }
 
 PendingCollective start_all_gather(const Communicator& communicator, std::span<const float> mine, std::span<float> all,
                                    DeviceKind memory) {
   check_lengths(communicator, mine.size(), all.size());
-  count(communicator, all.size_bytes() - mine.size_bytes());
-  return PendingCollective(collectives_of(communicator, memory).start_all_gather(communicator, mine, all));
+  const std::int64_t bytes = count(communicator, all.size_bytes() - mine.size_bytes());
+  return {collectives_of(communicator, memory).start_all_gather(communicator, mine, all), "all-gather", bytes};
 }
 
 PendingCollective start_reduce_scatter(const Communicator& communicator, std::span<const float> all,
                                        std::span<float> mine, DeviceKind memory) {
   check_lengths(communicator, mine.size(), all.size());
-  count(communicator, all.size_bytes() - mine.size_bytes());
-  return PendingCollective(collectives_of(communicator, memory).start_reduce_scatter(communicator, all, mine));
+  const std::int64_t bytes = count(communicator, all.size_bytes() - mine.size_bytes());
+  return {collectives_of(communicator, memory).start_reduce_scatter(communicator, all, mine), "reduce-scatter", bytes};
 }
 
 PendingCollective start_all_gather(const Communicator& communicator, const RankBlocks& blocks, DeviceKind memory,
                                    std::int64_t message_limit) {
   check_limit(message_limit);
   check_blocks(communicator, blocks, 1);
-  count(communicator, bytes_of_others(communicator, blocks));
-  return PendingCollective(collectives_of(communicator, memory).start_all_gather(communicator, blocks, message_limit));
+  const std::int64_t bytes = count(communicator, bytes_of_others(communicator, blocks));
+  return {collectives_of(communicator, memory).start_all_gather(communicator, blocks, message_limit), "all-gather",
+          bytes};
 }
 
 PendingCollective start_reduce_scatter(const Communicator& communicator, const RankBlocks& blocks, DeviceKind memory,
                                        std::int64_t message_limit) {
   check_limit(message_limit);
   check_blocks(communicator, blocks, sizeof(float));
-  count(communicator, bytes_of_others(communicator, blocks));
-  return PendingCollective(
-      collectives_of(communicator, memory).start_reduce_scatter(communicator, blocks, message_limit));
+  const std::int64_t bytes = count(communicator, bytes_of_others(communicator, blocks));
+  return {collectives_of(communicator, memory).start_reduce_scatter(communicator, blocks, message_limit),
+          "reduce-scatter", bytes};
 }
 
 PendingCollective start_all_to_all(const Communicator& communicator, const RankBlocks& sent, const RankBlocks& received,
@@ -156,13 +172,13 @@ PendingCollective start_all_to_all(const Communicator& communicator, const RankB
   const int rank = communicator.rank();
   const std::int64_t own_bytes = sent.bytes[static_cast<std::size_t>(rank)];
   require(received.bytes[static_cast<std::size_t>(rank)] == own_bytes, "collective: the own block has two lengths");
-  count(communicator, bytes_of_others(communicator, sent));
+  const std::int64_t bytes = count(communicator, bytes_of_others(communicator, sent));
   Collectives& collectives = collectives_of(communicator, memory);
   if (own_bytes > 0 && !communicator.is_pretended()) {
     Device& place = device(memory);
     place.copy(received.block(rank), sent.block(rank), own_bytes, place.compute_stream());
   }
-  return PendingCollective(collectives.start_all_to_all(communicator, sent, received, message_limit));
+  return {collectives.start_all_to_all(communicator, sent, received, message_limit), "all-to-all", bytes};
 }
 
 PendingCollective start_broadcast(const Communicator& communicator, std::span<std::byte> block, int root,
@@ -172,9 +188,9 @@ PendingCollective start_broadcast(const Communicator& communicator, std::span<st
   if (moves_nothing(communicator, block.size())) {
     return {};
   }
-  count(communicator, block.size_bytes());
-  return PendingCollective(
-      collectives_of(communicator, memory).start_broadcast(communicator, block, root, message_limit));
+  const std::int64_t bytes = count(communicator, block.size_bytes());
+  return {collectives_of(communicator, memory).start_broadcast(communicator, block, root, message_limit), "broadcast",
+          bytes};
 }
 
 PendingCollective start_reduce(const Communicator& communicator, std::span<float> values, int root, Reduction reduction,
@@ -184,9 +200,9 @@ PendingCollective start_reduce(const Communicator& communicator, std::span<float
   if (moves_nothing(communicator, values.size())) {
     return {};
   }
-  count(communicator, values.size_bytes());
-  return PendingCollective(
-      collectives_of(communicator, memory).start_reduce(communicator, values, root, reduction, message_limit));
+  const std::int64_t bytes = count(communicator, values.size_bytes());
+  return {collectives_of(communicator, memory).start_reduce(communicator, values, root, reduction, message_limit),
+          "reduce", bytes};
 }
 
 PendingCollective start_all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction,
@@ -195,9 +211,9 @@ PendingCollective start_all_reduce(const Communicator& communicator, std::span<f
   if (moves_nothing(communicator, values.size())) {
     return {};
   }
-  count(communicator, bytes_of_all_reduce(communicator, values.size_bytes()));
-  return PendingCollective(
-      collectives_of(communicator, memory).start_all_reduce(communicator, values, reduction, message_limit));
+  const std::int64_t bytes = count(communicator, bytes_of_all_reduce(communicator, values.size_bytes()));
+  return {collectives_of(communicator, memory).start_all_reduce(communicator, values, reduction, message_limit),
+          "all-reduce", bytes};
 }
 
 void all_reduce(const Communicator& communicator, std::span<float> values, Reduction reduction, DeviceKind memory) {

@@ -17,10 +17,12 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "comm/communicator.hpp"
 #include "comm/message_size.hpp"
+#include "core/trace.hpp"
 #include "device/device.hpp"
 
 namespace ringworld {
@@ -32,7 +34,9 @@ class PendingCollective {
 
   /// Nothing under way.
   PendingCollective();
-  explicit PendingCollective(std::unique_ptr<Impl> impl);
+  /// @param name  of its span in a trace; lives for ever
+  /// @param bytes  that must leave this rank; a collective that moves none has no span
+  PendingCollective(std::unique_ptr<Impl> impl, std::string_view name, std::int64_t bytes);
   PendingCollective(PendingCollective&& other) noexcept;
   /// Waits for what this object held before.
   PendingCollective& operator=(PendingCollective&& other) noexcept;
@@ -45,6 +49,7 @@ class PendingCollective {
 
  private:
   std::unique_ptr<Impl> impl_;
+  TraceFlight flight_;
 };
 
 /// Every rank starts its collectives on one communicator in the same order. Collective over `communicator`.

@@ -41,7 +41,11 @@ void check_peer(int peer, std::size_t bytes, int ranks) {
 }  // namespace
 
 Shift::Shift(const Communicator& ranks, const ShiftOptions& options)
-    : ranks_(ranks.size()), impl_(make_shift(ranks, options)) {}
+    : ranks_(ranks.size()), impl_(make_shift(ranks, options)) {
+  for (int rank = 0; is_tracing() && rank < ranks_; ++rank) {
+    job_ranks_.push_back(ranks.rank_in_job(rank));
+  }
+}
 Shift::Shift(Shift&&) noexcept = default;
 Shift& Shift::operator=(Shift&&) noexcept = default;
 Shift::~Shift() = default;
@@ -54,10 +58,27 @@ void Shift::start(const Peers& peers, std::span<const std::byte> sent, std::span
     ++of_rank.hops;
     of_rank.hop_bytes += std::ssize(sent);
   }
+  if (!job_ranks_.empty()) {
+    flight_.begin("hop", std::ssize(sent), in_job(peers.to), in_job(peers.from));
+  }
   impl_->start(peers, sent, received);
 }
-bool Shift::test() { return impl_->test(); }
-void Shift::wait(const std::function<void()>& meanwhile) { impl_->wait(meanwhile); }
+
+bool Shift::test() {
+  const bool has_ended = impl_->test();
+  if (has_ended) {
+    flight_.end();
+  }
+  return has_ended;
+}
+
+void Shift::wait(const std::function<void()>& meanwhile) {
+  impl_->wait(meanwhile);
+  flight_.end();
+}
+
+int Shift::in_job(int rank) const { return rank < 0 ? rank : job_ranks_[static_cast<std::size_t>(rank)]; }
+
 bool Shift::needs_driving() const { return impl_->needs_driving(); }
 const Traffic& Shift::traffic() const { return impl_->traffic; }
 void Shift::reset_traffic() { impl_->traffic = {}; }

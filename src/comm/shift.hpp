@@ -6,14 +6,17 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "comm/communicator.hpp"
 #include "comm/message_size.hpp"
+#include "core/trace.hpp"
 #include "device/device.hpp"
 
 namespace ringworld {
 
-/// What a rank sent. A hop is one transfer, its messages as many as the blocks that it sends to others have.
+/// What a rank sent. A hop is one transfer. A Shift counts the messages of its transport, which cuts long blocks; whoever
+/// runs a plan counts a block to another rank once, so that the count is the plan's on any transport.
 struct Traffic {
   std::int64_t hops = 0;
   std::int64_t bytes = 0;
@@ -81,8 +84,12 @@ class Shift {
   class Impl;
 
  private:
+  [[nodiscard]] int in_job(int rank) const;
+
   int ranks_;
   std::unique_ptr<Impl> impl_;
+  std::vector<int> job_ranks_;  // of each rank, for a trace; empty without one
+  TraceFlight flight_;
 };
 
 }  // namespace ringworld

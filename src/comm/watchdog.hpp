@@ -38,7 +38,7 @@ class Watchdog {
   ~Watchdog();
 
   /// From here on, `limit` seconds without progress end the job; 0 = no limit. The first call is collective over the
-  /// job's ranks; later ones only change the limit.
+  /// job's ranks; later ones only change the limit. Simulated ranks are not watched.
   void watch(double limit);
   [[nodiscard]] double limit() const { return limit_; }
 

@@ -14,10 +14,8 @@ namespace {
 /// An open phase.
 struct Frame {
   const Phase* owner = nullptr;
-  fmt::string_view format;
-  std::array<std::int64_t, 3> values{};
+  LazyName name;
   bool is_waiting = false;
-  bool is_name = false;  ///< `format` is printed as it is
 };
 
 /// A process has one: what it does is a fact of the whole process. Of simulated ranks each has its own.
@@ -53,12 +51,12 @@ void open(const Frame& frame) {
 
 void note_progress() noexcept { open_phases().progress.fetch_add(1, std::memory_order_relaxed); }
 
-Phase::Phase(fmt::string_view format, const std::array<std::int64_t, 3>& values, bool is_waiting) {
-  open({.owner = this, .format = format, .values = values, .is_waiting = is_waiting, .is_name = false});
+Phase::Phase(const LazyName& name, bool is_waiting) : region_(name) {
+  open({.owner = this, .name = name, .is_waiting = is_waiting});
 }
 
-Phase::Phase(PhaseName name) : name_(std::move(name.text)) {
-  open({.owner = this, .format = name_, .values = {}, .is_waiting = name.is_waiting, .is_name = true});
+Phase::Phase(PhaseName name) : text_(std::move(name.text)), region_(text_) {
+  open({.owner = this, .name = LazyName::of_text(text_), .is_waiting = name.is_waiting});
 }
 
 Phase::~Phase() {
@@ -83,10 +81,7 @@ Activity current_activity() {
   const std::lock_guard lock(phases.mutex);
   for (const Frame& frame : phases.frames) {
     activity.phase += activity.phase.empty() ? "" : ", ";
-    activity.phase +=
-        frame.is_name
-            ? std::string(frame.format.data(), frame.format.size())
-            : fmt::vformat(frame.format, fmt::make_format_args(frame.values[0], frame.values[1], frame.values[2]));
+    activity.phase += frame.name.to_string();
   }
   activity.is_waiting = !phases.frames.empty() && phases.frames.back().is_waiting;
   return activity;

@@ -8,14 +8,16 @@
 ///   }
 ///
 /// The count of steps of work is what tells a slow process from one that stands still. Phases belong to the thread that
-/// drives the work; `note_progress` may be called on any thread.
+/// drives the work; `note_progress` may be called on any thread. A phase is a span of the trace as well (core/trace.hpp).
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
+
+#include "core/lazy_name.hpp"
+#include "core/trace.hpp"
 
 namespace ringworld {
 
@@ -35,7 +37,7 @@ class Phase {
   /// `format` takes up to three whole numbers, which are put in only when someone asks.
   explicit Phase(fmt::format_string<std::int64_t, std::int64_t, std::int64_t> format, std::int64_t first = 0,
                  std::int64_t second = 0, std::int64_t third = 0)
-      : Phase(format, {first, second, third}, false) {}
+      : Phase({.format = format, .values = {first, second, third}}, false) {}
   explicit Phase(PhaseName name);
   [[nodiscard]] static Phase named(std::string name) { return Phase(PhaseName{.text = std::move(name)}); }
   Phase(const Phase&) = delete;
@@ -43,10 +45,11 @@ class Phase {
   ~Phase();
 
  protected:
-  Phase(fmt::string_view format, const std::array<std::int64_t, 3>& values, bool is_waiting);
+  Phase(const LazyName& name, bool is_waiting);
 
  private:
-  std::string name_;  // of a phase without a format
+  std::string text_;  // of a phase without a format
+  TraceRegion region_;
 };
 
 /// A phase in which this process only waits for what other ranks do: it does not stand still while they work.
@@ -54,7 +57,7 @@ class WaitPhase : public Phase {
  public:
   explicit WaitPhase(fmt::format_string<std::int64_t, std::int64_t, std::int64_t> format, std::int64_t first = 0,
                      std::int64_t second = 0, std::int64_t third = 0)
-      : Phase(format, {first, second, third}, true) {}
+      : Phase({.format = format, .values = {first, second, third}}, true) {}
 };
 
 /// During its lifetime, this many seconds without progress are too long, independent of the watchdog's limit. One at a

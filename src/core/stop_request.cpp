@@ -27,7 +27,7 @@ std::int64_t nanoseconds_now() {
 }
 
 /// Slurm sends SIGTERM to the ranks of a job that it ends, and srun, which gets it too, passes it on to them.
-constexpr std::int64_t span_of_one_request = 900'000'000;  // nanoseconds
+constexpr std::int64_t span_of_one_request = 3'000'000'000;  // nanoseconds: on a busy node srun is late
 
 extern "C" void note_stop_signal(int signal) {
   int before = 0;

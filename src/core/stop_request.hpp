@@ -4,7 +4,7 @@
 ///
 /// The first one is only noted: verbs finish the step or point at hand, write what they have, and return
 /// `stopped_exit_code`. It may reach some ranks only, so ranks agree on it (comm/stop_agreement.hpp). A second
-/// SIGTERM or SIGINT ends the process at once, but for a SIGTERM in the same second as the first one: Slurm sends two.
+/// SIGTERM or SIGINT ends the process at once, but for a SIGTERM within three seconds of the first one: Slurm sends two.
 ///
 /// No thread that computes may take a signal. Kernels of oneDNN 2.6 let the stack pointer point into a buffer on the heap
 /// while they run (one is jit_avx512_common_gemm_f32.cpp, at its label buffer_in_ws). For a handler the operating system

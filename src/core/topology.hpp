@@ -21,6 +21,9 @@ struct NodeTopology {
 /// The logical CPUs that this thread may run on, as the kernel numbers them, ascending; empty when that is not known.
 [[nodiscard]] std::vector<int> allowed_cpus();
 
+/// The physical cores of those CPUs, as hwloc numbers them on the node, in the same form.
+[[nodiscard]] std::vector<int> allowed_cores();
+
 /// The NUMA nodes whose memory is near those CPUs, in the same form.
 [[nodiscard]] std::vector<int> allowed_numa_nodes();
 

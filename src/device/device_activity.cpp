@@ -7,6 +7,10 @@
 #include <thread>
 #include <utility>
 
+#include "core/clock.hpp"
+#include "core/simulated_ranks.hpp"
+#include "core/trace.hpp"
+
 namespace ringworld {
 namespace {
 
@@ -15,18 +19,50 @@ using Clock = std::chrono::steady_clock;
 struct Mark {
   std::unique_ptr<Event> passed;
   PhaseName name;
+  double enqueued = 0;  // s; when traced
+};
+
+/// Brings times of events to the clock of the host.
+class DeviceClock {
+ public:
+  /// Waits for the stream's work so far, once.
+  explicit DeviceClock(Device& device) : zero_(device.make_timing_event()) {
+    zero_->record(device.compute_stream());
+    zero_->synchronize();
+    zero_seconds_ = now_seconds();
+  }
+
+  [[nodiscard]] double seconds_of(const Event& event) const { return zero_seconds_ + event.seconds_since(*zero_); }
+
+ private:
+  std::unique_ptr<Event> zero_;
+  double zero_seconds_ = 0;
 };
 
 /// The marks of the process's one compute stream, in its order.
 struct Marks {
-  std::deque<Mark> ahead;   // not known to be passed
-  std::uint64_t first = 1;  // number of the first of them
+  std::deque<Mark> ahead;            // not known to be passed
+  std::uint64_t first = 1;           // number of the first of them
+  std::optional<DeviceClock> clock;  // since the first mark that was traced
+  double last_passed = 0;
 
   void forget_passed() {
     while (!ahead.empty() && ahead.front().passed->has_happened()) {
+      trace(ahead.front());
       ahead.pop_front();
       ++first;
       note_progress();
+    }
+  }
+
+  void trace(const Mark& mark) {
+    if (mark.enqueued > 0) {
+      const double passed = clock->seconds_of(*mark.passed);
+      add_to_trace({.track = TraceTrack::device,
+                    .name = mark.name.text,
+                    .begin = std::min(passed, std::max(last_passed, mark.enqueued)),
+                    .end = passed});
+      last_passed = passed;
     }
   }
 };
@@ -56,7 +92,13 @@ void mark_device_work(Device& device, PhaseName name) {
     return;
   }
   marks().forget_passed();
-  Mark& mark = marks().ahead.emplace_back(Mark{.passed = device.make_event(), .name = std::move(name)});
+  const bool is_traced = is_tracing() && !are_ranks_simulated();  // whose marks are one queue
+  if (is_traced && !marks().clock.has_value()) {
+    marks().clock.emplace(device);
+  }
+  Mark& mark = marks().ahead.emplace_back(Mark{.passed = is_traced ? device.make_timing_event() : device.make_event(),
+                                               .name = std::move(name),
+                                               .enqueued = is_traced ? now_seconds() : 0});
   mark.passed->record(device.compute_stream());
 }
 

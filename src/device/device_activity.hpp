@@ -8,7 +8,8 @@
 ///
 /// Every mark that the stream has passed is progress; the first that it has not passed is what the process waits for.
 /// So a long queue of work is no standstill, and a kernel that hangs is named with its step, on the rank that it hangs
-/// on: other ranks wait for a hop. All waits for the device end in `wait_for_device`, and the watchdog can end the
+/// on: other ranks wait for a hop. In a trace (core/trace.hpp) each mark is a span of the device, from the end of the mark
+/// before, or from when it was enqueued if that was later. All waits for the device end in `wait_for_device`, and the watchdog can end the
 /// process in the middle of one.
 
 #include <functional>

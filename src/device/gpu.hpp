@@ -2,6 +2,7 @@
 /// @file  Identity and state of this process's GPU, for messages and records.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/dtype.hpp"
@@ -45,6 +46,9 @@ class GpuMonitor {
   ~GpuMonitor();
 
   [[nodiscard]] GpuState sample() const;
+  /// J that the GPU with its memory has taken since its driver was loaded (from Volta on); nothing where NVML does not
+  /// tell. Source: nvmlDeviceGetTotalEnergyConsumption.
+  [[nodiscard]] std::optional<double> joules() const;
 
  private:
   void* library_ = nullptr;  // of dlopen

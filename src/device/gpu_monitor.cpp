@@ -103,4 +103,16 @@ GpuState GpuMonitor::sample() const {
   return state;
 }
 
+std::optional<double> GpuMonitor::joules() const {
+  if (device_ == nullptr) {
+    return std::nullopt;
+  }
+  auto* function = find<int(void*, unsigned long long*)>(library_, "nvmlDeviceGetTotalEnergyConsumption");
+  unsigned long long millijoules = 0;
+  if (function == nullptr || function(device_, &millijoules) != nvml_success) {
+    return std::nullopt;
+  }
+  return 1e-3 * static_cast<double>(millijoules);
+}
+
 }  // namespace ringworld

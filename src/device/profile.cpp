@@ -7,7 +7,8 @@
 
 namespace ringworld {
 
-Profile::Scope::Scope(Profile* profile, Work work) : profile_(profile) {
+Profile::Scope::Scope(Profile* profile, Work work)
+    : profile_(profile), region_(work_names[static_cast<std::size_t>(work)]) {
   note_progress();  // every operation of a model has a scope
   if (profile_ != nullptr) {
     outer_ = profile_->turn_to(static_cast<int>(work));

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/trace.hpp"
 #include "device/device.hpp"
 
 namespace ringworld {
@@ -51,6 +52,7 @@ class Profile {
    private:
     Profile* profile_;
     int outer_ = none;
+    TraceRegion region_;  // of the host, which on a GPU only enqueues
   };
 
   /// `device` must outlive this.

@@ -30,7 +30,7 @@ std::int64_t plan_prediction(const ModelConfig& config, const ModelOptions& opti
   CountingDevices counting;
   const std::int64_t ranks = mesh[MeshAxis::dp] * mesh[MeshAxis::fsdp] * mesh[MeshAxis::tp] * mesh[MeshAxis::sp];
   const Communicator world = Communicator::pretended(static_cast<int>(rank), static_cast<int>(ranks));
-  ShardedParameters parameters(config, Mesh(world, mesh), options.backend);
+  ShardedParameters parameters(config, Mesh(world, mesh), options.backend, ParameterUse::evaluation);
   const DeviceKind memory = device_of(options.backend);
   MemoryLedger& ledger = counting.of(memory).memory();
   const std::int64_t held = ledger.account().current;

@@ -24,6 +24,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "io/batch_job.hpp"
 #include "io/descriptor.hpp"
 #include "io/output_path.hpp"
 
@@ -39,15 +40,6 @@ constexpr int most_turns = 100;  // each follows on a change that another proces
 std::string host_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
-std::string job_of_batch_system() {
-  for (const char* const variable : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID"}) {
-    if (const char* const value = std::getenv(variable); value != nullptr && *value != '\0') {
-      return value;
-    }
-  }
-  return {};
 }
 
 /// Field 22 of /proc/<pid>/stat (proc(5)); nothing when there is no such process.
@@ -191,7 +183,7 @@ LockHolder LockHolder::this_process() {
   return {.host = host_name(),
           .pid = ::getpid(),
           .started = start_of_process(::getpid()).value_or(0),
-          .job = job_of_batch_system(),
+          .job = this_batch_job().number,
           .since = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))),
           .program = command_of_this_process()};
 }

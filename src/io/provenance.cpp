@@ -7,6 +7,7 @@
 #include <span>
 
 #include "core/build_info.hpp"
+#include "io/batch_job.hpp"
 #include "io/hdf5/handles.hpp"
 #include "io/recorded_environment.hpp"
 
@@ -55,6 +56,9 @@ RunOrigin begin_provenance(RecordFile& record, const RunDescription& run) {
   record.set_attribute(group, "seeds", run.seeds);
   record.set_attribute(group, "utc_start", utc_now());
   record.set_attribute(group, "utc_end", std::string());
+  const BatchJob job = this_batch_job();
+  record.set_attribute(group, "scheduler_job", job.number);
+  record.set_attribute(group, "scheduler_restarts", job.restarts);
   for (const auto& [name, value] : run.extra) {
     record.set_attribute(group, name, value);
   }

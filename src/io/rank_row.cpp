@@ -14,6 +14,7 @@
 
 #include "core/isa.hpp"
 #include "core/topology.hpp"
+#include "io/network_devices.hpp"
 
 namespace ringworld {
 
@@ -105,8 +106,10 @@ RankRow describe_this_process(std::int64_t rank) {
   row.cores = node.cores;
   row.numa_nodes = node.numa_nodes;
   row.numa_binding = std::string_view(format_cpu_list(allowed_numa_nodes()));
+  row.core_binding = std::string_view(format_cpu_list(allowed_cores()));
   row.caches = std::string_view(node.caches);
   row.device = "host";
+  row.network = std::string_view(network_devices());
   row.pid = ::getpid();
   return row;
 }

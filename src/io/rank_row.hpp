@@ -26,8 +26,10 @@ struct RankRow {
   std::int64_t cores = 0;
   std::int64_t numa_nodes = 0;
   FixedString<64> numa_binding;
+  FixedString<128> core_binding;
   FixedString<96> caches;
   FixedString<96> device;
+  FixedString<96> network;
   std::int64_t pid = 0;
 
   static constexpr auto fields() {
@@ -46,8 +48,11 @@ struct RankRow {
         Field{"numa_nodes", &R::numa_nodes, Role::origin, "", "NUMA nodes of the node; 0: not known"},
         Field{"numa_binding", &R::numa_binding, Role::origin, "",
               "NUMA nodes that are near the CPUs of binding, as in 0-1"},
+        Field{"core_binding", &R::core_binding, Role::origin, "", "physical cores of the CPUs of binding, as in 0-1"},
         Field{"caches", &R::caches, Role::origin, "", "caches of a core, the nearest first"},
         Field{"device", &R::device, Role::origin, "", "what computes: host, or the model of the accelerator"},
+        Field{"network", &R::network, Role::origin, "",
+              "devices of the node that lead to others, with their rates where the kernel tells them"},
         Field{"pid", &R::pid, Role::origin, "", "process number on its node"}};
   }
 };

@@ -46,7 +46,8 @@ constexpr auto schedule_fields() {
       schedule_field<Row>("window", &C::window, "rank",
                           "ranks of an inner ring of double_ring (W); 0: as many as a node has, or another schedule"),
       schedule_field<Row>("head_groups", &C::head_groups, "",
-                          "groups of heads that an all_gather brings one after another; 1: all at once"),
+                          "groups of heads that travel one after another, of an exchange (ulysses), else of an "
+                          "all_gather; 1: all at once"),
       schedule_field<Row>("trim", &C::trim, "",
                           "whether a ring drops what the mask hides from all ranks still to come")};
 }

@@ -27,11 +27,16 @@ class Allocator {
     layer.sum = {floats(element_count(numbers)), numbers};
   }
 
-  void make_rest(LayerActivations& layer) {
+  void make_rest(LayerActivations& layer, bool is_forward_only) {
     const auto count = static_cast<std::size_t>(shape_.rows());
     layer.normed = rows(shape_.hidden_size);
     layer.inverse_rms = {floats(shape_.rows()), count};
     layer.qkv = rows(shape_.qkv_size());
+    if (shape_.has_query_key_norm) {
+      const std::int64_t heads = is_forward_only ? 1 : shape_.heads + shape_.kv_heads;
+      layer.head_norms.inverse_rms = {floats(heads * shape_.rows()), count * static_cast<std::size_t>(heads)};
+      layer.head_norms.input = is_forward_only ? RowsView() : rows(shape_.query_size() + shape_.key_size());
+    }
     layer.middle = rows(shape_.hidden_size);
     layer.middle_normed = rows(shape_.hidden_size);
     layer.middle_inverse_rms = {floats(shape_.rows()), count};
@@ -61,7 +66,7 @@ ActivationStore::ActivationStore(const LocalShape& shape, std::int64_t layers, R
       allocator.make_attention(layer);
     }
     if (is_first || (!is_forward_only && !recomputes_layers(recomputation))) {
-      allocator.make_rest(layer);
+      allocator.make_rest(layer, is_forward_only);
     }
     if (!is_forward_only && recomputation == Recomputation::ffn_saved) {
       allocator.make_feed_forward(layer);

@@ -17,12 +17,24 @@
 
 namespace ringworld {
 
+/// What the norms of query and key heads read and leave; rows are B * T.
+struct HeadNorms {
+  RowsView input;                ///< (rows, (H + Hkv) D), q and k before their norms; null in forward passes
+  std::span<float> inverse_rms;  ///< (H + Hkv, rows); in forward passes one row for all heads
+
+  [[nodiscard]] std::span<float> inverse_rms_of(std::int64_t head, std::int64_t rows) const {
+    return inverse_rms.subspan(static_cast<std::size_t>(input.is_null() ? 0 : head * rows),
+                               static_cast<std::size_t>(rows));
+  }
+};
+
 /// Activations of one layer; rows are B * T.
 struct LayerActivations {
   RowsView x;                           ///< (rows, C), input of the layer
   RowsView normed;                      ///< (rows, C), after the first norm
   std::span<float> inverse_rms;         ///< (rows), inverse RMS of the first norm's input
-  RowsView qkv;                         ///< (rows, (H + 2 Hkv) D), q and k rotated
+  RowsView qkv;                         ///< (rows, (H + 2 Hkv) D), q and k normalised, if the model does, and rotated
+  HeadNorms head_norms;                 ///< of a model that normalises q and k
   RowsView attention;                   ///< (rows, H D), output of attention
   TensorView<float, 3> maximum;         ///< (B, H, T), maximum of the attention scores
   TensorView<float, 3> sum;             ///< (B, H, T), sum of the exponentials of the scores

@@ -81,9 +81,17 @@ void validate(const ModelConfig& config) {
                 fmt::format("model: rms_norm_eps is {}; give a positive number", config.rms_norm_eps));
   require_input(config.rope_theta > 0 && std::isfinite(config.rope_theta),
                 fmt::format("model: rope_theta is {}; give a positive number", config.rope_theta));
-  validate(config.rope_scaling);
+  validate(config.rope_scaling, config.head_size);
+  require_input(config.sliding_window >= 0,
+                fmt::format("model: sliding_window is {}; give 0 (none) or more", config.sliding_window));
   require_input(config.initializer_range >= 0 && std::isfinite(config.initializer_range),
                 fmt::format("model: initializer_range is {}; give 0 or more", config.initializer_range));
+}
+
+void require_within_window(const ModelConfig& config, std::int64_t tokens) {
+  require_input(config.sliding_window == 0 || tokens <= config.sliding_window,
+                fmt::format("model: a query sees {} tokens (sliding_window), and the sequence has {}; give at most {}",
+                            config.sliding_window, tokens, config.sliding_window));
 }
 
 std::int64_t parameter_count(const ModelConfig& config) {
@@ -91,7 +99,8 @@ std::int64_t parameter_count(const ModelConfig& config) {
   const std::int64_t key_value = 2 * config.kv_heads * config.head_size;
   const std::int64_t matrices = config.hidden_size * (2 * query + key_value + 3 * config.ffn_size);
   const std::int64_t biases = config.has_attention_bias ? query + key_value : 0;
-  const std::int64_t layer = matrices + biases + 2 * config.hidden_size;
+  const std::int64_t head_norms = config.has_query_key_norm ? 2 * config.head_size : 0;
+  const std::int64_t layer = matrices + biases + head_norms + 2 * config.hidden_size;
   const std::int64_t table = config.vocabulary.size() * config.hidden_size;
   return config.layers * layer + config.hidden_size + (config.is_head_tied ? 1 : 2) * table;
 }

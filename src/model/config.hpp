@@ -28,6 +28,8 @@ struct ModelConfig {
   RopeScaling rope_scaling{};
   bool is_head_tied = false;        ///< each part's head is its embedding, transposed
   bool has_attention_bias = false;  ///< of the query, key and value projections
+  bool has_query_key_norm = false;  ///< each head's query and key is normalised before RoPE turns it, as in Qwen3
+  std::int64_t sliding_window = 0;  ///< tokens that a query sees, itself among them; 0: all before it
   double initializer_range = 0.02;  ///< standard deviation of initial weights
 
   bool operator==(const ModelConfig&) const = default;
@@ -42,6 +44,10 @@ inline constexpr std::array<std::string_view, 9> model_preset_names{"debug", "20
 
 /// @throws Error(bad_input) naming the first invalid value and what would be valid.
 void validate(const ModelConfig& config);
+
+/// Checks that every query of a sequence sees all tokens before it, which is what attention computes here.
+/// @throws Error(bad_input) when the sequence is longer than the model's sliding window.
+void require_within_window(const ModelConfig& config, std::int64_t tokens);
 
 /// Trainable numbers of the whole model.
 [[nodiscard]] std::int64_t parameter_count(const ModelConfig& config);

@@ -23,7 +23,7 @@ constexpr std::int32_t padding_document = -1;  // it sees nothing and nothing se
 struct Decoder::Impl {
   Impl(ShardedParameters& parameters_in, const DecoderOptions& options_in)
       : parameters(parameters_in),
-        options(options_in),
+        options((require_within_window(config(), options_in.prompt_length + options_in.new_tokens), options_in)),
         ranks(parameters.mesh().along(MeshAxis::sp)),
         tp(parameters.mesh().along(MeshAxis::tp)),
         partition(options.layout, options.prompt_length, ranks.size(), options.schedule.ulysses),
@@ -59,7 +59,7 @@ struct Decoder::Impl {
         sum_scratch(options.dtype == DType::float32 ? Buffer()
                                                     : compute.allocate_floats(options.batch * step_shape.hidden_size)),
         logits(static_cast<std::size_t>(options.batch * config().vocabulary.size())) {
-    prompt_rope.build(config(), options.rope_theta, positions);
+    prompt_rope.build(config(), rope_use(), positions);
     if (options.has_padding) {
       prompt_documents =
           compute.allocate_dual<std::int32_t>(options.batch * std::max<std::int64_t>(std::ssize(positions), 1));
@@ -81,6 +81,9 @@ struct Decoder::Impl {
             .epsilon = static_cast<float>(config().rms_norm_eps),
             .rope_pairing = config().rope_pairing,
             .is_forward_only = true};
+  }
+  [[nodiscard]] RopeUse rope_use() const {
+    return {.theta = options.rope_theta, .context_length = options.prompt_length + options.new_tokens};
   }
   [[nodiscard]] std::unique_ptr<WeightSource> make_weights() {
     // Before anything is gathered to where kernels do not reach.
@@ -212,7 +215,7 @@ void Decoder::Impl::add(std::span<const std::int32_t> new_tokens) {
   require(std::ssize(new_tokens) == options.batch, "decoder: one token a sequence");
   require(length >= options.prompt_length, "decoder: a prompt comes first");
   require(length < options.prompt_length + options.new_tokens, "decoder: no room for another token");
-  step_rope.build(config(), options.rope_theta, std::span(&length, 1));
+  step_rope.build(config(), rope_use(), std::span(&length, 1));
   step_attention.set_keeper((length - options.prompt_length) % ranks.size() == ranks.rank());
   const RowsView hidden = step.forward(
       upload(new_tokens),

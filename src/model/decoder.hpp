@@ -43,7 +43,8 @@ struct DecoderOptions {
 class Decoder {
  public:
   /// Collective over the mesh of `parameters`, which must outlive this and lie where the backend computes.
-  /// @throws Error(bad_input) for a prompt without tokens or a backend that is not built; Error(out_of_memory).
+  /// @throws Error(bad_input) for a prompt without tokens, a backend that is not built, or prompts and new tokens that
+  /// are longer than the model's sliding window; Error(out_of_memory).
   Decoder(ShardedParameters& parameters, const DecoderOptions& options);
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;

@@ -30,8 +30,16 @@ std::span<T> qkv_bias_span(std::span<T> unit_values, const UnitLayout& unit) {
                              static_cast<std::size_t>(last.offset + last.local_elements() - first.offset));
 }
 
-bool has_bias(const UnitLayout& unit) {
-  return std::ranges::any_of(unit.tensors, [](const TensorLayout& tensor) { return tensor.name.ends_with(".bias"); });
+bool has_tensor(const UnitLayout& unit, std::string_view ending) {
+  return std::ranges::any_of(unit.tensors, [&](const TensorLayout& tensor) { return tensor.name.ends_with(ending); });
+}
+
+bool has_bias(const UnitLayout& unit) { return has_tensor(unit, ".bias"); }
+
+/// Empty where the model has no such tensor.
+template <class T>
+std::span<T> optional_span(std::span<T> unit_values, const UnitLayout& unit, std::string_view ending) {
+  return has_tensor(unit, ending) ? tensor_span(unit_values, unit.tensor(ending)) : std::span<T>();
 }
 
 }  // namespace
@@ -44,6 +52,8 @@ LayerWeights view_layer_weights(const UnitLayout& unit, std::span<const float> f
   return {.norm = tensor_span(fp32, unit.tensor("input_layernorm.weight")),
           .qkv = matrix("q_proj.weight"),
           .qkv_bias = has_bias(unit) ? qkv_bias_span(fp32, unit) : std::span<const float>{},
+          .query_norm = optional_span(fp32, unit, "q_norm.weight"),
+          .key_norm = optional_span(fp32, unit, "k_norm.weight"),
           .o = matrix("o_proj.weight"),
           .middle_norm = tensor_span(fp32, unit.tensor("post_attention_layernorm.weight")),
           .gate_up = matrix("gate_proj.weight"),
@@ -55,6 +65,8 @@ LayerGradients view_layer_gradients(const UnitLayout& unit, std::span<float> gra
   return {.norm = tensor_span(gradient, unit.tensor("input_layernorm.weight")),
           .qkv = matrix("q_proj.weight"),
           .qkv_bias = has_bias(unit) ? qkv_bias_span(gradient, unit) : std::span<float>{},
+          .query_norm = optional_span(gradient, unit, "q_norm.weight"),
+          .key_norm = optional_span(gradient, unit, "k_norm.weight"),
           .o = matrix("o_proj.weight"),
           .middle_norm = tensor_span(gradient, unit.tensor("post_attention_layernorm.weight")),
           .gate_up = matrix("gate_proj.weight"),
@@ -88,13 +100,16 @@ TransformerLayer::TransformerLayer(const LayerOptions& options, Compute& compute
     dk_ = compute.allocate_floats(shape.rows() * shape.key_size());
     dv_ = compute.allocate_floats(shape.rows() * shape.key_size());
     delta_ = compute.allocate_floats(shape.rows() * shape.heads);
+    if (shape.has_query_key_norm) {
+      head_norm_sums_ = compute.allocate_floats(2 * shape.head_size);
+    }
   }
 }
 
 std::int64_t TransformerLayer::bytes() const {
   std::int64_t total = 0;
-  for (const Buffer* buffer :
-       {&branch_memory_, &gate_up_, &inner_, &tp_scratch_, &dattention_, &dqkv_, &dq_, &dk_, &dv_, &delta_}) {
+  for (const Buffer* buffer : {&branch_memory_, &gate_up_, &inner_, &tp_scratch_, &dattention_, &dqkv_, &dq_, &dk_,
+                               &dv_, &delta_, &head_norm_sums_}) {
     total += buffer->bytes();
   }
   return total;
@@ -136,6 +151,7 @@ void TransformerLayer::project_qkv(const Pass& pass, const LayerWeights& weights
     const auto scope = compute_.scope(Work::elementwise);
     compute_.tensors().add_to_rows(weights.qkv_bias, kept.qkv);
   }
+  normalise_heads(weights, kept);
   const LocalShape& shape = options_.shape;
   if (pass.query_cosine.data == nullptr) {  // q and k lie side by side and turn alike
     rotate(pass, heads_of(kept.qkv, 0, shape.heads + shape.kv_heads), RopeDirection::forward);
@@ -144,6 +160,28 @@ void TransformerLayer::project_qkv(const Pass& pass, const LayerWeights& weights
     rotate(pass, heads_of(kept.qkv, shape.query_size(), shape.kv_heads), RopeDirection::forward);
   }
   compute_.progress();
+}
+
+void TransformerLayer::normalise_heads(const LayerWeights& weights, const LayerActivations& kept) {
+  const LocalShape& shape = options_.shape;
+  if (!shape.has_query_key_norm) {
+    return;
+  }
+  const auto scope = compute_.scope(Work::elementwise);
+  const RowsView heads = kept.qkv.column_range(0, shape.query_size() + shape.key_size());
+  if (!kept.head_norms.input.is_null()) {
+    compute_.tensors().copy_rows(heads, kept.head_norms.input);
+  }
+  for (std::int64_t head = 0; head < shape.heads + shape.kv_heads; ++head) {
+    const RowsView of_head = heads.column_range(head * shape.head_size, shape.head_size);
+    norm_->forward({.x = of_head,
+                    .branch = {},
+                    .sum = {},
+                    .weight = head < shape.heads ? weights.query_norm : weights.key_norm,
+                    .epsilon = options_.epsilon,
+                    .y = of_head,
+                    .inverse_rms = kept.head_norms.inverse_rms_of(head, shape.rows())});
+  }
 }
 
 void TransformerLayer::attend(const Pass& pass, const LayerActivations& kept) {
@@ -302,6 +340,36 @@ void TransformerLayer::backward_attention(const Pass& pass, const LayerActivatio
   compute_.progress();
 }
 
+void TransformerLayer::backward_head_norms(const LayerWeights& weights, const LayerGradients& gradients,
+                                           const LayerActivations& kept, const RowsView& dqkv) {
+  const LocalShape& shape = options_.shape;
+  if (!shape.has_query_key_norm) {
+    return;
+  }
+  const auto of_queries = static_cast<std::size_t>(shape.head_size);
+  const std::span<float> sums(head_norm_sums_.as<float>(), 2 * of_queries);
+  {
+    const auto scope = compute_.scope(Work::elementwise);
+    compute_.tensors().fill_zero(sums);
+    for (std::int64_t head = 0; head < shape.heads + shape.kv_heads; ++head) {
+      const bool is_query = head < shape.heads;
+      const RowsView dhead = dqkv.column_range(head * shape.head_size, shape.head_size);
+      norm_->backward({.dy = dhead,
+                       .x = kept.head_norms.input.column_range(head * shape.head_size, shape.head_size),
+                       .weight = is_query ? weights.query_norm : weights.key_norm,
+                       .inverse_rms = kept.head_norms.inverse_rms_of(head, shape.rows()),
+                       .residual_gradient = {},
+                       .dx = dhead,
+                       .dweight = is_query ? sums.first(of_queries) : sums.last(of_queries)});
+    }
+  }
+  // All tp ranks hold these weights, and each has heads of its own.
+  sum_over_tp({sums.data(), DType::float32, {1, std::ssize(sums)}});
+  const auto scope = compute_.scope(Work::elementwise);
+  compute_.tensors().add(sums.first(of_queries), gradients.query_norm);
+  compute_.tensors().add(sums.last(of_queries), gradients.key_norm);
+}
+
 void TransformerLayer::backward(const Pass& pass, const LayerWeights& weights, const LayerGradients& gradients,
                                 const LayerActivations& kept, const RowsView& dx) {
   const LocalShape& shape = options_.shape;
@@ -316,6 +384,7 @@ void TransformerLayer::backward(const Pass& pass, const LayerWeights& weights, c
   backward_attention(pass, kept, dattention);
 
   const RowsView dqkv(dqkv_.data(), shape.dtype, {shape.rows(), shape.qkv_size()});
+  backward_head_norms(weights, gradients, kept, dqkv);
   if (!gradients.qkv_bias.empty()) {
     const auto scope = compute_.scope(Work::elementwise);
     compute_.tensors().add_column_sums(dqkv, gradients.qkv_bias);

@@ -4,9 +4,9 @@
 ///
 ///   x = middle_before + branch_before                     dx --------------------------------------+
 ///   normed = norm(x)                                      dgate_up, dW_down, dW_gate_up  by chunk   |
-///   qkv = normed W_qkv^T + b, RoPE on q and k             dnormed  --sum tp-->  norm backward  -- + -- dx
+///   qkv = normed W_qkv^T + b, [norm,] RoPE on q and k     dnormed  --sum tp-->  norm backward  -- + -- dx
 ///   attention = ring attention(q, k, v)                   dattention = dx W_o, dW_o                 |
-///   middle = x + [attention W_o^T, sum tp]                dq, dk, dv, RoPE back, dW_qkv             |
+///   middle = x + [attention W_o^T, sum tp]                dq, dk, dv, RoPE back, [norm,] dW_qkv     |
 ///   branch = [swiglu(norm(middle) W_gate_up^T) W_down^T]  dnormed  --sum tp-->  norm backward  -- + -- dx
 
 #include <memory>
@@ -26,9 +26,11 @@ namespace ringworld {
 /// Where the weights of a layer are, in the type of the activations; norms and biases are fp32.
 struct LayerWeights {
   std::span<const float> norm;
-  const void* qkv = nullptr;        ///< ((H + 2 Hkv) D, C)
-  std::span<const float> qkv_bias;  ///< empty without biases
-  const void* o = nullptr;          ///< (C, H D)
+  const void* qkv = nullptr;          ///< ((H + 2 Hkv) D, C)
+  std::span<const float> qkv_bias;    ///< empty without biases
+  std::span<const float> query_norm;  ///< (D), of every head; empty where heads are not normalised
+  std::span<const float> key_norm;    ///< as query_norm
+  const void* o = nullptr;            ///< (C, H D)
   std::span<const float> middle_norm;
   const void* gate_up = nullptr;  ///< (2 F, C)
   const void* down = nullptr;     ///< (C, F)
@@ -39,6 +41,8 @@ struct LayerGradients {
   std::span<float> norm;
   float* qkv = nullptr;
   std::span<float> qkv_bias;
+  std::span<float> query_norm;
+  std::span<float> key_norm;
   float* o = nullptr;
   std::span<float> middle_norm;
   float* gate_up = nullptr;
@@ -91,6 +95,7 @@ class TransformerLayer {
 
  private:
   void project_qkv(const Pass& pass, const LayerWeights& weights, const LayerActivations& kept);
+  void normalise_heads(const LayerWeights& weights, const LayerActivations& kept);
   void attend(const Pass& pass, const LayerActivations& kept);
   void join_attention(const LayerWeights& weights, const LayerActivations& kept, const RowsView& branch);
   /// Where the inputs of SwiGLU of some rows lie: with the layer's activations, or in scratch memory.
@@ -99,6 +104,9 @@ class TransformerLayer {
   void backward_feed_forward(const LayerWeights& weights, const LayerGradients& gradients, const LayerActivations& kept,
                              const RowsView& dx);
   void backward_attention(const Pass& pass, const LayerActivations& kept, const RowsView& dattention);
+  /// Replaces the gradients of normalised queries and keys by those of what was normalised.
+  void backward_head_norms(const LayerWeights& weights, const LayerGradients& gradients, const LayerActivations& kept,
+                           const RowsView& dqkv);
   void backward_norm(std::span<const float> weight, std::span<float> dweight, const RowsView& x,
                      std::span<const float> inverse_rms, const RowsView& dnormed, const RowsView& dx);
   void normalise(const RmsNormForward& norm);
@@ -124,6 +132,7 @@ class TransformerLayer {
   Buffer dqkv_;          // (rows, (H + 2 Hkv) D)
   Buffer dq_, dk_, dv_;  // fp32
   Buffer delta_;
+  Buffer head_norm_sums_;  // (2, D), gradients of the weights of the norms of query and key heads
 };
 
 }  // namespace ringworld

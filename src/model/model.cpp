@@ -112,7 +112,8 @@ struct Model::Impl {
 
 Model::Impl::Impl(ShardedParameters& parameters_in, const ModelOptions& options_in)
     : parameters(parameters_in),
-      options((check_model_options(options_in), options_in)),
+      options(
+          (check_model_options(options_in), require_within_window(config(), options_in.context_length), options_in)),
       mesh(parameters.mesh()),
       tp(mesh.along(MeshAxis::tp)),
       batch_ranks(mesh.across({MeshAxis::dp, MeshAxis::fsdp, MeshAxis::sp})),
@@ -200,9 +201,11 @@ void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& new_tokens
   check_batch(new_tokens, new_document_ids);
   upload_batch(new_tokens, new_document_ids);
   if (!is_rope_table_built && traits_of(options.backend).computes) {
-    rope_table.build(config(), rope_theta, positions);
+    RopeUse use{.theta = rope_theta, .context_length = options.context_length};
+    rope_table.build(config(), use, positions);
     if (query_table) {
-      query_table->build(config(), rope_theta, positions, options.log_length);
+      use.log_length = options.log_length;
+      query_table->build(config(), use, positions);
     }
     is_rope_table_built = true;
   }

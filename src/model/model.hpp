@@ -99,7 +99,8 @@ struct LogitPlace {
 class Model {
  public:
   /// Collective over the mesh of `parameters`, which must outlive the model and lie where the backend computes.
-  /// @throws Error(bad_input) when an option is invalid; Error(out_of_memory).
+  /// @throws Error(bad_input) when an option is invalid or the context is longer than the model's sliding window;
+  /// Error(out_of_memory).
   Model(ShardedParameters& parameters, const ModelOptions& options);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;

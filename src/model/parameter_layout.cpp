@@ -89,6 +89,10 @@ UnitLayout layer_unit_layout(const ModelConfig& config, UnitBuilder builder) {
     builder.vector("self_attn.k_proj.bias", key_value, 0);
     builder.vector("self_attn.v_proj.bias", key_value, 0);
   }
+  if (config.has_query_key_norm) {
+    builder.vector("self_attn.q_norm.weight", config.head_size);
+    builder.vector("self_attn.k_norm.weight", config.head_size);
+  }
   builder.matrix("self_attn.o_proj.weight", config.hidden_size, query, 1);
   builder.vector("post_attention_layernorm.weight", config.hidden_size);
   builder.matrix("mlp.gate_proj.weight", config.ffn_size, config.hidden_size, 0);

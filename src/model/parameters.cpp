@@ -25,9 +25,10 @@ std::size_t unit_slot(const ModelConfig& config, std::int64_t unit) {
   return is_tied ? tied_slot : static_cast<std::size_t>(unit % 2);
 }
 
-ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh, Backend backend)
+ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh, Backend backend, ParameterUse use)
     : mesh_(mesh),
       memory_(device_of(backend)),
+      use_(use),
       tensors_(make_tensor_ops(backend)),
       profile_(device(memory_)),
       group_(mesh.across({MeshAxis::fsdp, MeshAxis::sp})),
@@ -39,7 +40,8 @@ ShardedParameters::ShardedParameters(const ModelConfig& config, const Mesh& mesh
   }
   shard_elements_ = shard_offsets_.back();  // NOLINT(cppcoreguidelines-prefer-member-initializer): known only here
   parameters_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)), memory_, MemoryUse::parameters);
-  gradients_ = Buffer(shard_elements_ * static_cast<std::int64_t>(sizeof(float)), memory_, MemoryUse::gradients);
+  gradients_ =
+      Buffer(std::ssize(gradient_shard()) * static_cast<std::int64_t>(sizeof(float)), memory_, MemoryUse::gradients);
   tensors_->fill_zero(shard());
   clear_gradients();
   list_pieces();
@@ -57,8 +59,10 @@ void ShardedParameters::make_slots() {
   for (std::size_t slot = 0; slot < longest.size(); ++slot) {
     const std::int64_t bytes = longest[slot] * static_cast<std::int64_t>(sizeof(float));
     gathered_[slot].memory = Buffer(bytes * group_.size(), memory_, MemoryUse::gathered);
-    sums_[slot].memory = Buffer(bytes * group_.size(), memory_, MemoryUse::gathered);
-    sums_[slot].landing = Buffer(bytes, memory_, MemoryUse::gathered);
+    if (is_trained()) {
+      sums_[slot].memory = Buffer(bytes * group_.size(), memory_, MemoryUse::gathered);
+      sums_[slot].landing = Buffer(bytes, memory_, MemoryUse::gathered);
+    }
   }
 }
 
@@ -67,7 +71,7 @@ void ShardedParameters::list_pieces() {
     const std::int64_t shard_begin = shard_length(unit) * group_.rank();
     const std::int64_t shard_end = shard_begin + shard_length(unit);
     const std::span<float> values = unit_shard(parameters_, unit);
-    const std::span<float> sums = unit_shard(gradients_, unit);
+    const std::span<float> sums = is_trained() ? unit_shard(gradients_, unit) : std::span<float>();
     for (const TensorLayout& tensor : layout_.unit(unit).tensors) {
       const std::int64_t begin = std::max(tensor.offset, shard_begin);
       const std::int64_t end = std::min(tensor.offset + tensor.local_elements(), shard_end);
@@ -79,7 +83,7 @@ void ShardedParameters::list_pieces() {
                            .begin = begin - tensor.offset,
                            .end = end - tensor.offset,
                            .parameter = values.subspan(offset, count),
-                           .gradient = sums.subspan(offset, count)});
+                           .gradient = is_trained() ? sums.subspan(offset, count) : sums});
       }
     }
   }
@@ -129,6 +133,7 @@ std::span<const float> ShardedParameters::gather(std::int64_t unit) {
 }
 
 std::span<float> ShardedParameters::gradient(std::int64_t unit) {
+  require(is_trained(), "parameters: those for evaluation have no gradients");
   if (is_alone()) {
     return unit_shard(gradients_, unit);
   }

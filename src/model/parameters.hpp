@@ -38,7 +38,7 @@ struct ParameterPiece {
   std::int64_t begin = 0;  ///< of the flat tp-local tensor
   std::int64_t end = 0;
   std::span<float> parameter;  ///< end - begin elements, in ShardedParameters::memory()
-  std::span<float> gradient;   ///< the same
+  std::span<float> gradient;   ///< the same; none where parameters are held for evaluation
 
   [[nodiscard]] bool is_decayed() const { return tensor->is_decayed; }
 };
@@ -50,12 +50,19 @@ struct ParameterPiece {
 inline constexpr std::size_t unit_slots = 3;
 [[nodiscard]] std::size_t unit_slot(const ModelConfig& config, std::int64_t unit);
 
+/// What parameters are held for.
+enum class ParameterUse : std::uint8_t {
+  training,
+  evaluation,  ///< forward passes alone: there is no memory for gradients
+};
+
 class ShardedParameters {
  public:
   /// Values are 0 until `initialize` or the caller writes them. Collective over the mesh.
   /// @param backend  whose kernels will compute with them
   /// @throws Error(bad_input) as ParameterLayout and when the backend was not built, Error(out_of_memory).
-  ShardedParameters(const ModelConfig& config, const Mesh& mesh, Backend backend = Backend::host);
+  ShardedParameters(const ModelConfig& config, const Mesh& mesh, Backend backend = Backend::host,
+                    ParameterUse use = ParameterUse::training);
   ShardedParameters(const ShardedParameters&) = delete;
   ShardedParameters& operator=(const ShardedParameters&) = delete;
 
@@ -74,7 +81,7 @@ class ShardedParameters {
     return {parameters_.as<float>(), static_cast<std::size_t>(shard_elements_)};
   }
   [[nodiscard]] std::span<float> gradient_shard() {
-    return {gradients_.as<float>(), static_cast<std::size_t>(shard_elements_)};
+    return {gradients_.as<float>(), static_cast<std::size_t>(is_trained() ? shard_elements_ : 0)};
   }
 
   void initialize(const InitialWeights& initial, std::uint64_t seed);
@@ -115,9 +122,11 @@ class ShardedParameters {
   void list_pieces();
   void finish_reduce(Slot& slot);
   [[nodiscard]] bool is_alone() const { return group_.size() == 1; }
+  [[nodiscard]] bool is_trained() const { return use_ == ParameterUse::training; }
 
   Mesh mesh_;
   DeviceKind memory_;
+  ParameterUse use_;
   std::unique_ptr<TensorOps> tensors_;
   Profile profile_;
   Communicator group_;   // fsdp x sp: gathers

@@ -12,26 +12,33 @@
 
 namespace ringworld {
 
+/// What the angles of a sequence depend on besides the model and its positions.
+struct RopeUse {
+  double theta = 0;
+  std::int64_t context_length = 0;  ///< tokens of the sequence, those still to come among them
+  /// Positions from it on turn and grow, by log(position + 1) / log(log_length); 0: none grows.
+  std::int64_t log_length = 0;
+};
+
 class RopeTable {
  public:
   RopeTable(const Compute& compute, std::int64_t positions, std::int64_t head_size)
       : shape_{positions, head_size / 2}, values_(compute.allocate_dual<float>(2 * element_count(shape_))) {}
 
   /// @param positions  as many as the table has rows
-  /// @param log_length  positions from it on turn and grow, by log(position + 1) / log(log_length); 0: none grows
-  void build(const ModelConfig& config, double theta, std::span<const std::int64_t> positions,
-             std::int64_t log_length = 0) {
+  void build(const ModelConfig& config, const RopeUse& use, std::span<const std::int64_t> positions) {
     const std::int64_t half = element_count(shape_);
     float* first = values_.edit(2 * half).data();
     build_rope_table(positions,
                      {.head_size = config.head_size,
-                      .theta = theta,
+                      .theta = use.theta,
                       .precision = config.rope_precision,
-                      .scaling = config.rope_scaling},
+                      .scaling = config.rope_scaling,
+                      .context_length = use.context_length},
                      {first, shape_}, {first + half, shape_});
-    for (std::size_t row = 0; log_length > 0 && row < positions.size(); ++row) {
+    for (std::size_t row = 0; use.log_length > 0 && row < positions.size(); ++row) {
       const double growth =
-          std::log(static_cast<double>(positions[row] + 1)) / std::log(static_cast<double>(log_length));
+          std::log(static_cast<double>(positions[row] + 1)) / std::log(static_cast<double>(use.log_length));
       for (float* table = first; growth > 1 && table <= first + half; table += half) {
         for (std::int64_t pair = 0; pair < shape_[1]; ++pair) {
           table[static_cast<std::int64_t>(row) * shape_[1] + pair] *= static_cast<float>(growth);

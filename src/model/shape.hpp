@@ -18,6 +18,7 @@ struct LocalShape {
   std::int64_t head_size = 0;    ///< D
   std::int64_t ffn_size = 0;     ///< F
   DType dtype = DType::float32;  ///< of activations
+  bool has_query_key_norm = false;
 
   [[nodiscard]] std::int64_t rows() const { return batch * tokens; }
   [[nodiscard]] std::int64_t query_size() const { return heads * head_size; }
@@ -36,7 +37,8 @@ struct LocalShape {
           .kv_heads = config.kv_heads / tp,
           .head_size = config.head_size,
           .ffn_size = config.ffn_size / tp,
-          .dtype = dtype};
+          .dtype = dtype,
+          .has_query_key_norm = config.has_query_key_norm};
 }
 
 }  // namespace ringworld

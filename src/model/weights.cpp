@@ -108,6 +108,8 @@ HeldWeights::HeldWeights(ShardedParameters& parameters, DType dtype, Compute& co
       LayerWeights& weights = layers_.emplace_back(view_layer_weights(unit, whole, held, dtype));
       weights.norm = hold_vector(weights.norm);
       weights.qkv_bias = hold_vector(weights.qkv_bias);
+      weights.query_norm = hold_vector(weights.query_norm);
+      weights.key_norm = hold_vector(weights.key_norm);
       weights.middle_norm = hold_vector(weights.middle_norm);
     }
     if (index == layout.final_unit()) {

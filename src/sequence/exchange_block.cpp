@@ -39,19 +39,28 @@ bool is_of(ExchangeCargo cargo, AttentionPass pass) {
 
 }  // namespace
 
-AttentionProblem exchanged_problem(const AttentionProblem& problem, std::int64_t ulysses) {
+int exchange_groups(const Schedule& schedule) { return schedule.ulysses > 1 ? schedule.head_groups : 1; }
+
+AttentionProblem exchanged_problem(const AttentionProblem& problem, std::int64_t ulysses, std::int64_t groups) {
   if (ulysses == 1) {
     return problem;
   }
   AttentionProblem exchanged = problem;
-  exchanged.heads = query_heads_of(problem, ulysses, 0).count;
-  exchanged.kv_heads = key_heads_of(problem, ulysses, 0).count;
+  exchanged.heads = query_heads_of(problem, ulysses * groups, 0).count;
+  exchanged.kv_heads = key_heads_of(problem, ulysses * groups, 0).count;
   exchanged.dtype = problem.wire_dtype;
   return exchanged;
 }
 
+AttentionProblem exchanged_problem(const AttentionProblem& problem, const Schedule& schedule) {
+  return exchanged_problem(problem, schedule.ulysses, exchange_groups(schedule));
+}
+
 Schedule schedule_of_rings(Schedule schedule) {
-  schedule.ulysses = 1;
+  if (schedule.ulysses > 1) {
+    schedule.ulysses = 1;
+    schedule.head_groups = 1;
+  }
   return schedule;
 }
 
@@ -176,25 +185,25 @@ std::int64_t exchange_distance(const AttentionProblem& problem, ExchangeCargo ca
 }
 
 SequenceTraffic exchange_traffic(const AttentionProblem& problem, const Partition& partition, AttentionPass pass,
-                                 std::int64_t rank, const std::vector<int>& nodes) {
+                                 std::int64_t rank, const std::vector<int>& nodes, std::int64_t groups) {
   SequenceTraffic traffic;
   const std::int64_t ulysses = partition.ulysses();
   if (ulysses == 1) {
     return traffic;
   }
-  const AttentionProblem exchanged = exchanged_problem(problem, ulysses);
+  const AttentionProblem exchanged = exchanged_problem(problem, ulysses, groups);
   const std::int64_t first = rank - rank % ulysses;
   for (const ExchangeCargo cargo : all_cargos) {
     if (!is_of(cargo, pass)) {
       continue;
     }
     Traffic& sent = cargo == ExchangeCargo::gradients ? traffic.gradients : traffic.operands;
-    ++sent.hops;
+    sent.hops += groups;
     for (std::int64_t other = first; other < first + ulysses; ++other) {
       const std::int64_t tokens = partition.tokens(is_on_the_way_back(cargo) ? other : rank);
-      const std::int64_t bytes = other == rank ? 0 : exchange_block_bytes(exchanged, cargo, tokens);
+      const std::int64_t bytes = other == rank ? 0 : groups * exchange_block_bytes(exchanged, cargo, tokens);
       sent.bytes += bytes;
-      sent.messages += bytes > 0 ? 1 : 0;
+      sent.messages += bytes > 0 ? groups : 0;
       if (!nodes.empty() && nodes[static_cast<std::size_t>(other)] != nodes[static_cast<std::size_t>(rank)]) {
         sent.bytes_between_nodes += bytes;
       }
@@ -203,12 +212,12 @@ SequenceTraffic exchange_traffic(const AttentionProblem& problem, const Partitio
   return traffic;
 }
 
-std::int64_t exchange_arena_bytes(const AttentionProblem& problem, std::int64_t ulysses, AttentionPass pass,
-                                  std::int64_t tokens) {
+std::int64_t exchange_group_bytes(const AttentionProblem& problem, std::int64_t ulysses, AttentionPass pass,
+                                  std::int64_t tokens, std::int64_t groups) {
   if (ulysses == 1) {
     return 0;
   }
-  const AttentionProblem exchanged = exchanged_problem(problem, ulysses);
+  const AttentionProblem exchanged = exchanged_problem(problem, ulysses, groups);
   std::int64_t longest = 0;
   for (const ExchangeCargo cargo : all_cargos) {
     // A backward pass follows a forward pass, whatever is timed.
@@ -217,6 +226,11 @@ std::int64_t exchange_arena_bytes(const AttentionProblem& problem, std::int64_t 
     }
   }
   return 2 * ulysses * longest;
+}
+
+std::int64_t exchange_arena_bytes(const AttentionProblem& problem, std::int64_t ulysses, AttentionPass pass,
+                                  std::int64_t tokens, std::int64_t groups) {
+  return groups_in_memory(groups) * exchange_group_bytes(problem, ulysses, pass, tokens, groups);
 }
 
 }  // namespace ringworld

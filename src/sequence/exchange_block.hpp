@@ -23,9 +23,15 @@
 
 namespace ringworld {
 
-/// The problem that an exchange among `ulysses` neighbours leaves to each ring of P/U ranks: H/U query heads, and Hkv/U key heads or the one that U/Hkv ranks
-/// share, in the type that they travelled in.
-[[nodiscard]] AttentionProblem exchanged_problem(const AttentionProblem& problem, std::int64_t ulysses);
+/// Groups of heads that are exchanged one after another (n); 1 without an exchange.
+[[nodiscard]] int exchange_groups(const Schedule& schedule);
+
+/// The problem that an exchange among `ulysses` neighbours leaves to each ring of P/U ranks: H/U query heads, and Hkv/U
+/// key heads or the one that U/Hkv ranks share, in the type that they travelled in. In n groups of heads, that of one of
+/// them: H/(U n) and Hkv/(U n).
+[[nodiscard]] AttentionProblem exchanged_problem(const AttentionProblem& problem, std::int64_t ulysses,
+                                                 std::int64_t groups = 1);
+[[nodiscard]] AttentionProblem exchanged_problem(const AttentionProblem& problem, const Schedule& schedule);
 
 /// The schedule that each of those rings runs, and how tokens lie on one.
 [[nodiscard]] Schedule schedule_of_rings(Schedule schedule);
@@ -37,7 +43,8 @@ struct HeadRange {
   std::int64_t count = 0;
 };
 
-/// The heads of the `member`-th of U neighbours.
+/// The heads of the `member`-th of U neighbours; in n groups, those of it that group `g` exchanges are of the part
+/// `member` n + g of U n.
 [[nodiscard]] HeadRange query_heads_of(const AttentionProblem& problem, std::int64_t ulysses, std::int64_t member);
 [[nodiscard]] HeadRange key_heads_of(const AttentionProblem& problem, std::int64_t ulysses, std::int64_t member);
 
@@ -93,15 +100,22 @@ void copy_block(TensorOps& tensors, const ConstExchangeBlock& from, const Exchan
 
 /// What a rank sends to its neighbours in a pass, counted for each of them; the schedule of the rings not included.
 /// @param partition  of all ranks, whose ulysses() is U     @param pass  forward, backward or both
-/// @param nodes  of each rank (comm/nodes.hpp); empty: bytes between nodes are not counted
+/// @param nodes  of each rank (comm/nodes.hpp); empty: bytes between nodes are not counted     @param groups  of heads
 [[nodiscard]] SequenceTraffic exchange_traffic(const AttentionProblem& problem, const Partition& partition,
                                                AttentionPass pass, std::int64_t rank,
-                                               const std::vector<int>& nodes = {});
+                                               const std::vector<int>& nodes = {}, std::int64_t groups = 1);
 
-/// The memory of an exchange: room twice for the longest messages to all U neighbours. What is computed with lies in the
-/// half that was sent from before, or that was received into.
+/// How many groups of heads have memory at the same time: one that is computed, the next one on its way here and the one
+/// before on its way home.
+[[nodiscard]] constexpr std::int64_t groups_in_memory(std::int64_t groups) { return groups < 3 ? groups : 3; }
+
+/// The memory of the exchange of one group: room twice for the longest messages to all U neighbours. What is computed
+/// with lies in the half that was sent from before, or that was received into.
 /// @param problem  of all ranks     @param tokens  of the rank that holds most (T)
+[[nodiscard]] std::int64_t exchange_group_bytes(const AttentionProblem& problem, std::int64_t ulysses,
+                                                AttentionPass pass, std::int64_t tokens, std::int64_t groups = 1);
+/// That of all groups that have memory at the same time.
 [[nodiscard]] std::int64_t exchange_arena_bytes(const AttentionProblem& problem, std::int64_t ulysses,
-                                                AttentionPass pass, std::int64_t tokens);
+                                                AttentionPass pass, std::int64_t tokens, std::int64_t groups = 1);
 
 }  // namespace ringworld

@@ -6,6 +6,7 @@
 
 #include "core/activity.hpp"
 #include "core/error.hpp"
+#include "core/trace.hpp"
 #include "device/device_activity.hpp"
 #include "sequence/step_timer.hpp"
 
@@ -44,6 +45,7 @@ class Executor {
  private:
   void pack(int step) {
     for (const Packing* packing : steps_.at(step).packed) {
+      const TraceRegion region("pack");
       work_.pack(packing->piece, ground_.operands.slot(packing->slot));
     }
   }
@@ -73,6 +75,7 @@ class Executor {
       return;
     }
     for (const BlockTask* task : steps_.at(step).tasks) {
+      const TraceRegion region("compute");
       work_.compute(*task, operands(task->operand_slot), sums(task->result_slot));
       mark(false, [&] { return fmt::format("{} step {} of {} on the GPU", ground_.schedule, step + 1, plan_.steps); });
     }
@@ -83,6 +86,7 @@ class Executor {
       return;
     }
     for (const Fold* fold : steps_.at(before).folds) {
+      const TraceRegion region("fold sums");
       work_.fold(*fold, sums(fold->arrived_slot), sums(fold->into_slot));
       mark(false,
            [&] { return fmt::format("sums of {} step {} of {} on the GPU", ground_.schedule, before, plan_.steps); });

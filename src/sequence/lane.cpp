@@ -38,10 +38,9 @@ void Lane::start_hop(const Transfer& transfer, const Slots& slots, const PieceBy
   if (transfer.from != none) {
     received = slots.part(transfer.to_slot, bytes(transfer.cargo, transfer.received));
   }
-  const std::int64_t messages_before = shift_->traffic().messages;
   shift_->start({.to = transfer.to, .from = transfer.from}, sent, received);
   ++traffic_.hops;
-  traffic_.messages += shift_->traffic().messages - messages_before;
+  traffic_.messages += sent.empty() ? 0 : 1;
   traffic_.bytes += static_cast<std::int64_t>(sent.size());
   if (transfer.to != none &&
       nodes_[static_cast<std::size_t>(transfer.to)] != nodes_[static_cast<std::size_t>(ranks_.rank())]) {

@@ -22,7 +22,7 @@ std::int64_t all_slot_bytes(const Plan& plan, const AttentionProblem& problem, s
 }  // namespace
 
 BackwardRotation cheaper_rotation(const Schedule& schedule, const AttentionProblem& problem) {
-  const AttentionProblem of_ring = exchanged_problem(problem, schedule.ulysses);
+  const AttentionProblem of_ring = exchanged_problem(problem, schedule);
   const auto of_token = [&](Cargo operands, Cargo sums) {
     return block_bytes(of_ring, operands, 1) + block_bytes(of_ring, sums, 1);
   };
@@ -114,17 +114,19 @@ SequenceTraffic planned_traffic(const Schedule& schedule, const AttentionProblem
                                 AttentionPass pass, BackwardRotation rotation, const std::vector<int>& nodes) {
   SequenceTraffic traffic;
   if (schedule.ulysses > 1) {
-    for (int ring = 0; ring < schedule.ulysses; ++ring) {
+    const int groups = exchange_groups(schedule);
+    for (int turn = 0; turn < schedule.ulysses * groups; ++turn) {
+      const int ring = turn % schedule.ulysses;  // each runs once a group
       std::vector<int> nodes_of_ring;
       for (std::size_t rank = static_cast<std::size_t>(ring); rank < nodes.size();
            rank += static_cast<std::size_t>(schedule.ulysses)) {
         nodes_of_ring.push_back(nodes[rank]);
       }
-      traffic += planned_traffic(schedule_of_rings(schedule), exchanged_problem(problem, schedule.ulysses),
+      traffic += planned_traffic(schedule_of_rings(schedule), exchanged_problem(problem, schedule),
                                  partition_of_rings(partition), pass, rotation, nodes_of_ring);
     }
     for (std::int64_t rank = 0; rank < partition.ranks(); ++rank) {
-      traffic += exchange_traffic(problem, partition, pass, rank, nodes);
+      traffic += exchange_traffic(problem, partition, pass, rank, nodes, groups);
     }
     return traffic;
   }
@@ -146,9 +148,9 @@ std::int64_t attention_arena_bytes(const Schedule& schedule, const AttentionProb
     // As many in every layout.
     const std::int64_t tokens_of_ring =
         Partition(Layout::contiguous, problem.context_length, ranks_of_ring).tokens_per_rank();
-    return exchange_arena_bytes(problem, schedule.ulysses, pass, tokens) +
-           attention_arena_bytes(schedule_of_rings(schedule), exchanged_problem(problem, schedule.ulysses), pass,
-                                 rotation, ranks_of_ring, tokens_of_ring);
+    return exchange_arena_bytes(problem, schedule.ulysses, pass, tokens, exchange_groups(schedule)) +
+           attention_arena_bytes(schedule_of_rings(schedule), exchanged_problem(problem, schedule), pass, rotation,
+                                 ranks_of_ring, tokens_of_ring);
   }
   const auto plan_of = [&](AttentionPass one) {
     return make_plan(schedule, one, rotation, static_cast<int>(ranks), 0);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
+#include <utility>
 
 #include "sequence/exchange_block.hpp"
 #include "sequence/plan_timing/head_exchange_time.hpp"
@@ -42,42 +43,65 @@ PassTime::Steps time_one(const TimedPass& pass, const PlanRates& rates, Attentio
                        .nodes = pass.nodes},
                       rates, clocks, compute);
   }
+  const ExchangeCargo out = is_backward ? ExchangeCargo::backward_operands : ExchangeCargo::forward_operands;
+  const ExchangeCargo back = is_backward ? ExchangeCargo::gradients : ExchangeCargo::results;
   Exchanges exchanges(pass, rates, partition, clocks);
-  exchanges.run(is_backward ? ExchangeCargo::backward_operands : ExchangeCargo::forward_operands);
   const Partition of_rings = partition_of_rings(partition);
-  const AttentionProblem problem = exchanged_problem(pass.problem, ulysses);
+  const AttentionProblem problem = exchanged_problem(pass.problem, pass.schedule);
   const int ranks = pass.ranks / ulysses;
   const auto together = std::count(pass.nodes.begin(), pass.nodes.begin() + ulysses, pass.nodes.front());
-  PassTime::Steps all;
-  for (int ring = 0; ring < ulysses; ++ring) {
-    std::vector<int> nodes;
-    std::vector<double> clocks_of_ring;
-    std::vector<double> compute_of_ring(index_of(ranks));
-    for (int rank = ring; rank < pass.ranks; rank += ulysses) {
-      nodes.push_back(pass.nodes[index_of(rank)]);
-      clocks_of_ring.push_back(clocks[index_of(rank)]);
+  const auto time_rings = [&] {
+    PassTime::Steps all;
+    for (int ring = 0; ring < ulysses; ++ring) {
+      std::vector<int> nodes;
+      std::vector<double> clocks_of_ring;
+      std::vector<double> compute_of_ring(index_of(ranks));
+      for (int rank = ring; rank < pass.ranks; rank += ulysses) {
+        nodes.push_back(pass.nodes[index_of(rank)]);
+        clocks_of_ring.push_back(clocks[index_of(rank)]);
+      }
+      const PassTime::Steps steps = time_plans({.plan_of = plan_of(schedule_of_rings(pass.schedule), ranks),
+                                                .problem = problem,
+                                                .partition = of_rings,
+                                                .is_causal = pass.is_causal,
+                                                .is_backward = is_backward,
+                                                .nodes = nodes,
+                                                .rings = static_cast<int>(together)},
+                                               rates, clocks_of_ring, compute_of_ring);
+      all.steps = steps.steps;
+      const std::size_t row = index_of(steps.steps) + 1;
+      all.begin.resize(index_of(pass.ranks) * row);
+      for (int member = 0; member < ranks; ++member) {
+        const std::size_t rank = index_of(member * ulysses + ring);
+        clocks[rank] = clocks_of_ring[index_of(member)];
+        compute[rank] += compute_of_ring[index_of(member)];
+        std::copy_n(steps.begin.begin() + static_cast<std::ptrdiff_t>(index_of(member) * row), row,
+                    all.begin.begin() + static_cast<std::ptrdiff_t>(rank * row));
+      }
     }
-    const PassTime::Steps steps = time_plans({.plan_of = plan_of(schedule_of_rings(pass.schedule), ranks),
-                                              .problem = problem,
-                                              .partition = of_rings,
-                                              .is_causal = pass.is_causal,
-                                              .is_backward = is_backward,
-                                              .nodes = nodes,
-                                              .rings = static_cast<int>(together)},
-                                             rates, clocks_of_ring, compute_of_ring);
-    all.steps = steps.steps;
-    const std::size_t row = index_of(steps.steps) + 1;
-    all.begin.resize(index_of(pass.ranks) * row);
-    for (int member = 0; member < ranks; ++member) {
-      const std::size_t rank = index_of(member * ulysses + ring);
-      clocks[rank] = clocks_of_ring[index_of(member)];
-      compute[rank] += compute_of_ring[index_of(member)];
-      std::copy_n(steps.begin.begin() + static_cast<std::ptrdiff_t>(index_of(member) * row), row,
-                  all.begin.begin() + static_cast<std::ptrdiff_t>(rank * row));
+    return all;
+  };
+  // As HeadExchange goes over its groups of heads.
+  const int groups = exchange_groups(pass.schedule);
+  PassTime::Steps of_first;
+  std::vector<double> operands = exchanges.start(out);
+  std::vector<double> results;
+  for (int group = 0; group < groups; ++group) {
+    exchanges.finish(out, operands);
+    if (group + 1 < groups) {
+      operands = exchanges.start(out);
+    }
+    PassTime::Steps steps = time_rings();
+    if (group == 0) {
+      of_first = std::move(steps);
+    }
+    const std::vector<double> before = std::exchange(results, exchanges.start(back));
+    if (group > 0) {
+      exchanges.finish(back, before);
     }
   }
-  exchanges.run(is_backward ? ExchangeCargo::gradients : ExchangeCargo::results);
-  return all;
+  exchanges.finish(back, results);
+  return of_first;
 }
 
 }  // namespace

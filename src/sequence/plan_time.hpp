@@ -78,7 +78,7 @@ struct PassTime {
                    static_cast<std::size_t>(step)];
     }
   };
-  std::optional<Steps> forward;  ///< of the schedule inside an exchange of heads, if there is one
+  std::optional<Steps> forward;  ///< of the schedule inside an exchange of heads, if there is one: of its first group
   std::optional<Steps> backward;
   double seconds = 0;         ///< until the last rank has ended
   double compute = 0;         ///< of the rank that computes longest, blocks alone

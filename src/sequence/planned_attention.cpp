@@ -73,6 +73,9 @@ void PlannedAttention::drive_communication() {
   if (is_polling_) {
     lanes_.test();
   }
+  if (options().on_progress) {
+    options().on_progress();
+  }
 }
 
 WorkGround PlannedAttention::work_ground() {

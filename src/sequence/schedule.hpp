@@ -47,7 +47,7 @@ struct Schedule {
   ScheduleKind kind;
   int ulysses = 1;          ///< U: ranks among which heads are exchanged, so that the schedule runs over P/U ranks
   int window = 0;           ///< W of double_ring; 0: the ranks of a node
-  int head_groups = 1;      ///< of all_gather: the blocks of one group travel while those of another are computed
+  int head_groups = 1;      ///< of an exchange, else of all_gather: one group travels while another is computed
   bool is_trimmed = false;  ///< of ring: what the mask hides from all ranks still to come travels no further
 
   friend bool operator==(const Schedule&, const Schedule&) = default;

@@ -51,13 +51,17 @@ void check_window(const Schedule& schedule, std::int64_t ranks) {
 }
 
 void check_head_groups(const Schedule& schedule, const AttentionProblem& problem) {
-  require_kind(schedule.head_groups != 1, schedule, ScheduleKind::all_gather, "a number of head groups");
+  if (schedule.ulysses == 1) {
+    require_kind(schedule.head_groups != 1, schedule, ScheduleKind::all_gather,
+                 "a number of head groups without an exchange of heads (ulysses)");
+  }
   const std::int64_t heads = std::max<std::int64_t>(1, problem.kv_heads / schedule.ulysses);
   const auto works = [&](std::int64_t groups) { return heads % groups == 0; };
   require_input(schedule.head_groups >= 1, fmt::format("{} head groups: there is at least 1", schedule.head_groups));
   require_input(works(schedule.head_groups),
-                fmt::format("{} head groups do not divide {} kv heads; the nearest number that does is {}",
-                            schedule.head_groups, heads, nearest(schedule.head_groups, heads, works)));
+                fmt::format("{} head groups do not divide {} kv heads{}; the nearest number that does is {}",
+                            schedule.head_groups, heads, schedule.ulysses > 1 ? " of a rank" : "",
+                            nearest(schedule.head_groups, heads, works)));
 }
 
 }  // namespace

@@ -39,8 +39,9 @@ struct SequenceAttentionOptions {
   bool is_polling = true;                                ///< whether kernels drive communication between tiles
   std::int64_t message_limit = default_message_limit;
   std::int64_t chunk_bytes = default_chunk_bytes;  ///< of staged device memory
-  KernelFactory make_kernel = {};  ///< empty: make_block_attention; tests wrap a kernel in one that errs
-  BlockObserver on_block = {};     ///< may be empty; tests choose with it the blocks with which a kernel errs
+  KernelFactory make_kernel = {};          ///< empty: make_block_attention; tests wrap a kernel in one that errs
+  BlockObserver on_block = {};             ///< may be empty; tests choose with it the blocks with which a kernel errs
+  std::function<void()> on_progress = {};  ///< may be empty; called where kernels drive communication, if they do
 };
 
 /// One rank's part of the forward pass.

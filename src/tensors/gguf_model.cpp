@@ -16,12 +16,14 @@ namespace {
 
 struct Architecture {
   std::string_view name;
-  bool is_reordered = false;  ///< rows of the query and key projections
+  bool is_reordered = false;        ///< rows of the query and key projections
+  bool has_query_key_norm = false;  ///< of every head
 };
 
 /// Mistral's and SmolLM's files say llama.
 constexpr std::array architectures{Architecture{.name = "llama", .is_reordered = true},
-                                   Architecture{.name = "qwen2", .is_reordered = false}};
+                                   Architecture{.name = "qwen2", .is_reordered = false},
+                                   Architecture{.name = "qwen3", .is_reordered = false, .has_query_key_norm = true}};
 
 struct Renaming {
   std::string_view gguf;
@@ -44,6 +46,8 @@ constexpr std::array key_names{Renaming{"embedding_length", "hidden_size"},
                                Renaming{"rope.scaling.type", "rope_scaling_type"},
                                Renaming{"rope.scaling.factor", "rope_scaling_factor"},
                                Renaming{"rope.scaling.original_context_length", "rope_scaling_original_context"},
+                               Renaming{"rope.scaling.yarn_beta_fast", "rope_scaling_beta_fast"},
+                               Renaming{"rope.scaling.yarn_beta_slow", "rope_scaling_beta_slow"},
                                Renaming{"rope.scale_linear", "rope_factor"},
                                Renaming{"expert_count", "num_experts"},
                                Renaming{"use_parallel_residual", "use_parallel_residual"},
@@ -56,6 +60,11 @@ constexpr std::array key_names{Renaming{"embedding_length", "hidden_size"},
 /// Keys that say nothing new: the vocabulary's size is the embedding's, a value's the key's, and order of the data.
 constexpr std::array<std::string_view, 5> silent_keys{"vocab_size", "attention.value_length", "tensor_data_layout",
                                                       "expert_used_count", "rope.scaling.finetuned"};
+
+/// Numbers by which llama.cpp multiplies the cosines and sines of a yarn, besides yarn's own factor.
+constexpr std::array<std::string_view, 2> growth_keys{"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"};
+/// How much of a yarn's frequencies are those of the model where it says so: all.
+constexpr std::string_view extrapolation_key = "rope.scaling.yarn_ext_factor";
 
 constexpr std::array tensor_names{Renaming{"token_embd.", "model.embed_tokens."},
                                   Renaming{"output_norm.", "model.norm."}, Renaming{"output.", "lm_head."}};
@@ -109,9 +118,16 @@ AttributeMap attributes_of_gguf(const GgufHeader& header) {
     }
     const std::string_view name = std::string_view(key).substr(prefix.size());
     const auto* const known = std::ranges::find(key_names, name, &Renaming::gguf);
+    const bool is_growth = std::ranges::find(growth_keys, name) != growth_keys.end();
+    const bool is_whole_extrapolation = name == extrapolation_key && as_number(value) == 1.0;
     if (known != key_names.end()) {
       attributes.emplace(known->hugging_face, value);
-    } else if (std::ranges::find(silent_keys, name) == silent_keys.end()) {
+    } else if (is_growth) {
+      const auto growth = as_number(value);
+      require_input(growth.has_value(), fmt::format("{} is {}, which is no number", key, describe(value)));
+      auto& all = attributes.try_emplace("rope_scaling_attention_growth", AttributeValue(1.0)).first->second;
+      all = *as_number(*all) * *growth;
+    } else if (!is_whole_extrapolation && std::ranges::find(silent_keys, name) == silent_keys.end()) {
       throw Error(ErrorKind::bad_input,
                   fmt::format("it says {} = {}, which the model has no place for", key, describe(value)));
     }
@@ -132,6 +148,7 @@ AttributeMap attributes_of_gguf(const GgufHeader& header) {
   fill_in("rope_pairing", std::string("half_split"));
   fill_in("tie_word_embeddings", !header.tensors.contains("output.weight"));
   fill_in("attention_bias", header.tensors.contains("blk.0.attn_q.bias"));
+  fill_in("query_key_norm", architecture_of(header).has_query_key_norm);
   if (attributes.contains("rope_scaling_factor")) {
     fill_in("rope_scaling_type", std::string("linear"));  // as llama.cpp reads a factor alone
   }

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -43,6 +44,7 @@ class GgufSource final : public TensorSource {
     on_every_rank(communicator, [&] {
       std::istringstream header(text);
       take(parse(header, file_bytes));
+      take_rope_factors();
     });
   }
 
@@ -101,6 +103,10 @@ class GgufSource final : public TensorSource {
       attributes_ = attributes_of_gguf(header);
       for (auto& [gguf_name, entry] : header.tensors) {
         const std::string name = hugging_face_name(gguf_name);
+        if (name == rope_factors_name) {
+          rope_factors_ = entry;
+          continue;
+        }
         Place place;
         if (const std::int64_t heads = reordered_heads(name, header); heads != 0) {
           const std::int64_t rows = entry.shape.front();
@@ -116,6 +122,24 @@ class GgufSource final : public TensorSource {
     } catch (const Error& error) {
       refuse_weights(path(), error.what());
     }
+  }
+
+  /// Reads what divides RoPE's frequencies, a number a pair: a Llama 3.1 has its scaling in this form.
+  void take_rope_factors() {
+    if (!rope_factors_.has_value()) {
+      return;
+    }
+    const std::string label = label_of(std::string(rope_factors_name));
+    constexpr std::int64_t most_pairs = 1 << 16;
+    require_input(find_gguf_type(rope_factors_->type) != nullptr && rope_factors_->shape.size() == 1 &&
+                      rope_factors_->shape.front() <= most_pairs,
+                  fmt::format("{} is not one number a pair of RoPE's", label));
+    std::vector<float> factors(static_cast<std::size_t>(rope_factors_->shape.front()));
+    read_run(open_weights_file(path()), *rope_factors_, 0, factors, label);
+    require_input(!attributes_.contains("rope_scaling_type"),
+                  fmt::format("{} scales RoPE's frequencies, and so does the key rope.scaling.type", label));
+    attributes_["rope_scaling_type"] = std::string("per_pair");
+    attributes_["rope_scaling_pair_factors"] = std::vector<double>(factors.begin(), factors.end());
   }
 
   [[nodiscard]] const Place& place_of(const std::string& name) const {
@@ -185,7 +209,10 @@ class GgufSource final : public TensorSource {
     }
   }
 
+  static constexpr std::string_view rope_factors_name = "rope_freqs.weight";
+
   std::map<std::string, Place> tensors_;
+  std::optional<GgufEntry> rope_factors_;
   AttributeMap attributes_;
 };
 

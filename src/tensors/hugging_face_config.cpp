@@ -1,9 +1,12 @@
 #include "tensors/hugging_face_config.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "tensors/json_text.hpp"
@@ -62,11 +65,33 @@ constexpr std::array scaling_keys{ScalingKey{"factor", "rope_scaling_factor"},
                                   ScalingKey{"beta_slow", "rope_scaling_beta_slow"},
                                   ScalingKey{"attention_factor", "rope_scaling_attention_factor"}};
 
+/// A longrope whose factors are the same in short sequences and long ones scales each pair by one number.
+bool flatten_pair_factors(AttributeMap& attributes, const Json& scaling) {
+  const auto has = [&](const char* key, const Json& value) {
+    const auto found = scaling.find(key);
+    return found != scaling.end() && *found == value;
+  };
+  const auto factors = scaling.find("short_factor");
+  const bool is_same = (has("rope_type", "longrope") || has("type", "longrope")) && factors != scaling.end() &&
+                       has("long_factor", *factors) && has("attention_factor", 1.0) && factors->is_array() &&
+                       !factors->empty() &&
+                       std::ranges::all_of(*factors, [](const Json& factor) { return factor.is_number(); });
+  if (is_same) {
+    attributes["rope_scaling_type"] = std::string("per_pair");
+    attributes["rope_scaling_pair_factors"] = factors->get<std::vector<double>>();
+  }
+  return is_same;
+}
+
 /// Replaces the object by an attribute a key, if each of its keys is known; else leaves it as it is, to be refused.
 void flatten_scaling(AttributeMap& attributes, const Json& config, const char* name) {
-  constexpr std::array<std::string_view, 3> kinds{"linear", "llama3", "yarn"};
+  constexpr std::array<std::string_view, 4> kinds{"linear", "llama3", "yarn", "dynamic"};
   const auto scaling = config.find(name);
   if (scaling == config.end() || !scaling->is_object()) {
+    return;
+  }
+  if (flatten_pair_factors(attributes, *scaling)) {
+    attributes.erase(name);
     return;
   }
   AttributeMap flat;
@@ -84,9 +109,36 @@ void flatten_scaling(AttributeMap& attributes, const Json& config, const char* n
       return;
     }
   }
+  if (flat.contains("rope_scaling_type") && flat["rope_scaling_type"] == AttributeValue(std::string("dynamic"))) {
+    flat.erase("rope_scaling_original_context");  // transformers takes max_position_embeddings
+  }
   if (flat.contains("rope_scaling_type") && flat.contains("rope_scaling_factor")) {
     attributes.erase(name);
     attributes.merge(flat);
+  }
+}
+
+/// LWM's own programs name some things otherwise, hold pictures in a vocabulary of their own behind that of text, and
+/// turn neighbours: its JAX weights are in the order of Meta's.
+void take_words_of_lwm(AttributeMap& attributes) {
+  const auto value_of = [&](const char* name) {
+    const auto found = attributes.find(name);
+    return found == attributes.end() ? std::nullopt : found->second;
+  };
+  if (const auto theta = value_of("theta"); theta.has_value()) {
+    attributes.erase("theta");
+    attributes.try_emplace("rope_theta", theta);
+    attributes.try_emplace("rope_pairing", std::string("interleaved"));
+  }
+  const auto text = value_of("vocab_size");
+  const auto vision = value_of("vision_vocab_size");
+  if (text.has_value() && vision.has_value() && as_integer(*text).has_value() && as_integer(*vision).has_value()) {
+    attributes.erase("vision_vocab_size");
+    const auto parts = std::pair(*as_integer(*text), *as_integer(*vision));
+    attributes.try_emplace("vocabulary", fmt::format("text:{},vision:{}", parts.first, parts.second));
+    // A number that no model has is refused where it is read, and must not overflow here.
+    std::int64_t both = 0;
+    attributes["vocab_size"] = __builtin_add_overflow(parts.first, parts.second, &both) ? std::int64_t{-1} : both;
   }
 }
 
@@ -98,6 +150,7 @@ AttributeMap attributes_of_config(std::string_view text, const std::string& what
   for (const auto& [name, value] : config.items()) {
     attributes.emplace(name, attribute_of(value));
   }
+  take_words_of_lwm(attributes);
   const auto fill_in = [&](const char* name, const std::optional<AttributeValue>& value) {
     auto& place = attributes[name];
     if (!place.has_value()) {
@@ -108,9 +161,19 @@ AttributeMap attributes_of_config(std::string_view text, const std::string& what
   if (heads != attributes.end()) {
     fill_in("num_key_value_heads", heads->second);
   }
-  const auto model_type = attributes.find("model_type");
-  fill_in("attention_bias",
-          model_type != attributes.end() && model_type->second == AttributeValue(std::string("qwen2")));
+  const auto is_type = [&](const char* type) {
+    const auto found = attributes.find("model_type");
+    return found != attributes.end() && found->second == AttributeValue(std::string(type));
+  };
+  fill_in("attention_bias", is_type("qwen2"));
+  fill_in("query_key_norm", is_type("qwen3"));
+  if (is_type("qwen2") || is_type("qwen3")) {
+    fill_in("use_sliding_window", false);
+  }
+  const auto use = attributes.find("use_sliding_window");
+  if (is_type("mistral") || (use != attributes.end() && use->second == AttributeValue(true))) {
+    attributes.try_emplace("sliding_window", AttributeValue(std::int64_t{4096}));  // null says that there is none
+  }
   fill_in("tie_word_embeddings", false);
   fill_in("rms_norm_eps", 1e-6);
   const auto rope = config.find("rope_parameters");

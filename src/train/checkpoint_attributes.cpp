@@ -88,7 +88,8 @@ bool rms_norm(const AttributeValue& value, const Context& /*context*/) {
 
 /// Models whose arithmetic is the same, where their other attributes are accepted too.
 bool llama_kin(const AttributeValue& value, const Context& /*context*/) {
-  constexpr std::array<std::string_view, 6> kin{"llama", "lwm", "mistral", "qwen2", "open_llama", "ringworld"};
+  constexpr std::array<std::string_view, 8> kin{"llama", "lwm",   "video_llama", "mistral",
+                                                "qwen2", "qwen3", "open_llama",  "ringworld"};
   return is_nothing(value) || is_text(value, kin);
 }
 
@@ -120,16 +121,19 @@ std::vector<std::string> items_of(const AttributeValue& value) {
   return items;
 }
 
-bool full_attention(const AttributeValue& value, const Context& /*context*/) {
+/// Layers with a window see all that those without do, in every sequence that fits the window.
+bool full_attention(const AttributeValue& value, const Context& context) {
+  const bool has_window = context.config.sliding_window > 0;
   const auto layers = items_of(value);
-  return is_nothing(value) || (!layers.empty() && std::ranges::all_of(layers, [](const std::string& layer) {
-           return layer == "full_attention";
+  return is_nothing(value) || (!layers.empty() && std::ranges::all_of(layers, [&](const std::string& layer) {
+           return layer == "full_attention" || (has_window && layer == "sliding_attention");
          }));
 }
 
 /// Classes of programs by whose arithmetic the weights were trained.
 bool llama_classes(const AttributeValue& value, const Context& /*context*/) {
-  constexpr std::array<std::string_view, 5> kin{"llama", "lwm", "mistral", "qwen2", "openllama"};
+  constexpr std::array<std::string_view, 8> kin{"llama",   "flaxllama", "flaxvideollama", "lwm",
+                                                "mistral", "qwen2",     "qwen3",          "openllama"};
   constexpr std::string_view use = "forcausallm";
   const auto classes = items_of(value);
   return is_nothing(value) || (!classes.empty() && std::ranges::all_of(classes, [&](const std::string& name) {
@@ -137,10 +141,20 @@ bool llama_classes(const AttributeValue& value, const Context& /*context*/) {
          }));
 }
 
-/// A window that another attribute switches off is no window.
-bool no_window(const AttributeValue& value, const Context& context) {
+/// A number of tokens, which is read, or one that another attribute switches off.
+bool window(const AttributeValue& value, const Context& context) {
   const auto use = context.source.attribute("use_sliding_window");
-  return off(value, context) || (use.has_value() && as_boolean(*use) == false);
+  return off(value, context) || (use.has_value() && as_boolean(*use) == false) || context.config.sliding_window > 0;
+}
+
+/// A number that multiplies yarn's own attention factor.
+bool of_yarn(const AttributeValue& value, const Context& context) {
+  return context.config.rope_scaling.kind == RopeScalingKind::yarn || one(value, context);
+}
+
+/// Off, or on with a window.
+bool window_use(const AttributeValue& value, const Context& context) {
+  return off(value, context) || (as_boolean(value) == true && context.config.sliding_window > 0);
 }
 
 /// None, or an object in JSON that says no more than the default RoPE and the theta that is in force.
@@ -179,6 +193,10 @@ struct KnownAttribute {
   std::string_view accepted;  ///< what it may say, for the error; empty: whatever it says changes nothing, or is read
 };
 
+/// Programs mean different norms by these names.
+constexpr std::string_view head_norms_alone =
+    "false: queries and keys are normalised as in Qwen3, which query_key_norm says, or not at all";
+
 /// Everything that files say of a model. Sorted by what it is about; a name stands once.
 constexpr std::array known_attributes{
     // Read, by read_model_config.
@@ -202,8 +220,11 @@ constexpr std::array known_attributes{
     KnownAttribute{"rope_scaling_beta_fast", anything, ""},
     KnownAttribute{"rope_scaling_beta_slow", anything, ""},
     KnownAttribute{"rope_scaling_attention_factor", anything, ""},
+    KnownAttribute{"rope_scaling_attention_growth", of_yarn, "1, for a scaling that is no yarn"},
     KnownAttribute{"tie_word_embeddings", anything, ""},
+    KnownAttribute{"rope_scaling_pair_factors", anything, ""},
     KnownAttribute{"attention_bias", anything, ""},
+    KnownAttribute{"query_key_norm", anything, ""},
     KnownAttribute{"initializer_range", anything, ""},
     // Read, by read_description and read_progress.
     KnownAttribute{"seed", anything, ""},
@@ -226,9 +247,10 @@ constexpr std::array known_attributes{
     KnownAttribute{"checkpoint_seconds", anything, ""},
     KnownAttribute{"flop_causal", anything, ""},
     // Positions.
-    KnownAttribute{"rope_scaling", default_rope, "none, or of type linear, llama3 or yarn with the keys of its source"},
+    KnownAttribute{"rope_scaling", default_rope,
+                   "none, or of type linear, llama3, yarn or dynamic with the keys of its source"},
     KnownAttribute{"rope_parameters", default_rope,
-                   "none, or type default, linear, llama3 or yarn with the keys of its source"},
+                   "none, or type default, linear, llama3, yarn or dynamic with the keys of its source"},
     KnownAttribute{"rope_type", default_rope, "default: RoPE is not scaled"},
     KnownAttribute{"rope_factor", one, "1: RoPE is not scaled"},
     KnownAttribute{"rope_local_base_freq", nothing, "none: all layers have one theta"},
@@ -240,21 +262,21 @@ constexpr std::array known_attributes{
     KnownAttribute{"position_embedding_type", rotary, "rope"},
     KnownAttribute{"alibi", off, "false: positions are told by RoPE"},
     // Attention.
-    KnownAttribute{"sliding_window", no_window, "none: a query sees all tokens before it"},
-    KnownAttribute{"use_sliding_window", off, "false: a query sees all tokens before it"},
+    KnownAttribute{"sliding_window", window, "none, or the number of tokens that a query sees"},
+    KnownAttribute{"use_sliding_window", window_use, "false, or true where sliding_window says how many tokens"},
     KnownAttribute{"sliding_window_pattern", off, "none: a query sees all tokens before it"},
     KnownAttribute{"attention_window_size", off, "none: a query sees all tokens before it"},
     KnownAttribute{"attention_chunk_size", off, "none: a query sees all tokens before it"},
-    KnownAttribute{"layer_types", full_attention, "full_attention, in every layer"},
+    KnownAttribute{"layer_types", full_attention, "full_attention in every layer, or sliding_attention with a window"},
     KnownAttribute{"is_causal", on, "true: a query sees no later token"},
     KnownAttribute{"qkv_bias", same_bias, "the same as attention_bias"},
     KnownAttribute{"use_qkv_bias", same_bias, "the same as attention_bias"},
     KnownAttribute{"attention_out_bias", off, "false: the output projection has no bias"},
-    KnownAttribute{"use_qk_norm", off, "false: queries and keys are not normalised"},
-    KnownAttribute{"qk_norm", off, "false: queries and keys are not normalised"},
-    KnownAttribute{"qk_layernorm", off, "false: queries and keys are not normalised"},
-    KnownAttribute{"q_norm", off, "false: queries and keys are not normalised"},
-    KnownAttribute{"k_norm", off, "false: queries and keys are not normalised"},
+    KnownAttribute{"use_qk_norm", off, head_norms_alone},
+    KnownAttribute{"qk_norm", off, head_norms_alone},
+    KnownAttribute{"qk_layernorm", off, head_norms_alone},
+    KnownAttribute{"q_norm", off, head_norms_alone},
+    KnownAttribute{"k_norm", off, head_norms_alone},
     KnownAttribute{"clip_qkv", off, "none: queries, keys and values are not clipped"},
     KnownAttribute{"attn_logit_softcapping", off, "none: scores are not capped"},
     KnownAttribute{"attention_multiplier", nothing, "none: scores are scaled by 1/sqrt(head size)"},
@@ -284,8 +306,10 @@ constexpr std::array known_attributes{
     KnownAttribute{"add_cross_attention", off, "false"},
     KnownAttribute{"quantization_config", nothing, "none: weights are floating-point numbers"},
     KnownAttribute{"architectures", llama_classes,
-                   "LlamaForCausalLM, or that of mistral, qwen2, open_llama, lwm, whose arithmetic is the same"},
-    KnownAttribute{"model_type", llama_kin, "llama, or mistral, qwen2, open_llama, lwm, whose arithmetic is the same"},
+                   "LlamaForCausalLM, or that of mistral, qwen2, qwen3, open_llama, lwm, whose arithmetic is known"},
+    KnownAttribute{"model_type", llama_kin,
+                   "llama, or mistral, qwen2, qwen3, open_llama, lwm, whose arithmetic is known"},
+    KnownAttribute{"tie_vision_embeddings", off, "false: the vision head has weights of its own"},
     // Dropout has no part in what a trained model answers; a rate would be missing in its gradients.
     KnownAttribute{"attention_dropout", off, "0: there is no dropout"},
     KnownAttribute{"hidden_dropout", off, "0: there is no dropout"},
@@ -312,6 +336,19 @@ constexpr std::array known_attributes{
     KnownAttribute{"transformers_version", anything, ""},
     KnownAttribute{"unk_token_id", anything, ""},
     KnownAttribute{"use_cache", anything, ""},
+    // How LWM's programs share work.
+    KnownAttribute{"mesh_dim", anything, ""},
+    KnownAttribute{"param_scan_axis", anything, ""},
+    KnownAttribute{"remat_attention", anything, ""},
+    KnownAttribute{"remat_block", anything, ""},
+    KnownAttribute{"remat_mlp", anything, ""},
+    KnownAttribute{"sample_mode", anything, ""},
+    KnownAttribute{"scan_attention", anything, ""},
+    KnownAttribute{"scan_key_chunk_size", anything, ""},
+    KnownAttribute{"scan_layers", anything, ""},
+    KnownAttribute{"scan_mlp", anything, ""},
+    KnownAttribute{"scan_mlp_chunk_size", anything, ""},
+    KnownAttribute{"scan_query_chunk_size", anything, ""},
 };
 
 constexpr std::size_t most_named = 8;
@@ -358,7 +395,7 @@ std::string reason_against(const std::string& name, const ModelConfig& config) {
     return "only queries, keys and values can have biases";
   }
   if (ends("q_norm.weight") || ends("k_norm.weight")) {
-    return "queries and keys are not normalised";
+    return "query_key_norm is false";
   }
   if (ends("inv_freq")) {
     return "RoPE's frequencies follow from rope_theta; leave them out if they are theta^(-2i/D)";

@@ -1,6 +1,7 @@
 #include "train/model_checkpoint.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -49,6 +50,28 @@ constexpr std::array rope_scaling_numbers{
     RopeScalingNumber{"rope_scaling_beta_slow", &RopeScaling::beta_slow},
     RopeScalingNumber{"rope_scaling_attention_factor", &RopeScaling::attention_factor}};
 
+constexpr const char* pair_factors_name = "rope_scaling_pair_factors";
+
+std::vector<double> read_pair_factors(const TensorSource& source) {
+  const auto value = source.attribute(pair_factors_name);
+  const auto* const numbers = value.has_value() ? std::get_if<std::vector<double>>(&*value) : nullptr;
+  if (numbers == nullptr) {
+    throw Error(ErrorKind::bad_input,
+                fmt::format("'{}': rope_scaling_type is per_pair, and {} is no list of floating-point numbers",
+                            source.path().string(), pair_factors_name))
+        .as_collective();
+  }
+  return *numbers;
+}
+
+/// Tokens that a query sees; 0: all before it. A window is also switched off by a key of its own.
+std::int64_t read_sliding_window(const TensorSource& source) {
+  const auto value = source.attribute("sliding_window");
+  const auto use = source.attribute("use_sliding_window");
+  const bool is_off = use.has_value() && as_boolean(*use) == false;
+  return value.has_value() && !is_off ? std::max<std::int64_t>(as_integer(*value).value_or(0), 0) : 0;
+}
+
 /// None, unless the file names its kind.
 RopeScaling read_rope_scaling(const TensorSource& source) {
   RopeScaling scaling;
@@ -58,7 +81,7 @@ RopeScaling read_rope_scaling(const TensorSource& source) {
       throw Error(
           ErrorKind::bad_input,
           fmt::format("'{}': rope_scaling_factor is {}, and no rope_scaling_type says what it scales; give linear, "
-                      "llama3 or yarn",
+                      "llama3, yarn or dynamic",
                       source.path().string(), source.get<double>("rope_scaling_factor")))
           .as_collective();
     }
@@ -70,8 +93,13 @@ RopeScaling read_rope_scaling(const TensorSource& source) {
       scaling.*number = source.get<double>(std::string(name));
     }
   }
-  if (scaling.kind == RopeScalingKind::yarn && !source.attribute("rope_scaling_attention_factor").has_value()) {
-    scaling.attention_factor = yarn_attention_factor(scaling.factor);
+  if (scaling.kind == RopeScalingKind::yarn && !has("rope_scaling_attention_factor")) {
+    const double growth =
+        has("rope_scaling_attention_growth") ? source.get<double>("rope_scaling_attention_growth") : 1;
+    scaling.attention_factor = growth * yarn_attention_factor(scaling.factor);
+  }
+  if (scaling.kind == RopeScalingKind::per_pair) {
+    scaling.pair_factors = read_pair_factors(source);
   }
   if (scaling.original_context == 0 && source.attribute("max_position_embeddings").has_value()) {
     scaling.original_context = source.get<double>("max_position_embeddings");
@@ -98,9 +126,16 @@ void write_model_config(CheckpointWriter& writer, const ModelConfig& config, dou
     for (const auto& [name, number] : rope_scaling_numbers) {
       writer.set_attribute(std::string(name), scaling.*number);
     }
+    if (!scaling.pair_factors.empty()) {
+      writer.set_attribute(pair_factors_name, scaling.pair_factors);
+    }
   }
   writer.set_attribute("tie_word_embeddings", config.is_head_tied);
   writer.set_attribute("attention_bias", config.has_attention_bias);
+  writer.set_attribute("query_key_norm", config.has_query_key_norm);
+  if (config.sliding_window > 0) {
+    writer.set_attribute("sliding_window", config.sliding_window);
+  }
   writer.set_attribute("initializer_range", config.initializer_range);
 }
 
@@ -251,18 +286,21 @@ Vocabulary read_vocabulary(const TensorSource& source) {
 }  // namespace
 
 ModelConfig read_model_config(const TensorSource& source) {
-  ModelConfig config{.hidden_size = source.get<std::int64_t>("hidden_size"),
-                     .ffn_size = source.get<std::int64_t>("intermediate_size"),
-                     .layers = source.get<std::int64_t>("num_hidden_layers"),
-                     .heads = source.get<std::int64_t>("num_attention_heads"),
-                     .kv_heads = source.get<std::int64_t>("num_key_value_heads"),
-                     .vocabulary = read_vocabulary(source),
-                     .rms_norm_eps = source.get<double>("rms_norm_eps"),
-                     .rope_theta = source.get<double>("rope_theta"),
-                     .rope_pairing = read_name<RopePairing>(source, "rope_pairing", rope_pairing_names),
-                     .rope_scaling = read_rope_scaling(source),
-                     .is_head_tied = source.get<bool>("tie_word_embeddings"),
-                     .has_attention_bias = source.get<bool>("attention_bias")};
+  ModelConfig config{
+      .hidden_size = source.get<std::int64_t>("hidden_size"),
+      .ffn_size = source.get<std::int64_t>("intermediate_size"),
+      .layers = source.get<std::int64_t>("num_hidden_layers"),
+      .heads = source.get<std::int64_t>("num_attention_heads"),
+      .kv_heads = source.get<std::int64_t>("num_key_value_heads"),
+      .vocabulary = read_vocabulary(source),
+      .rms_norm_eps = source.get<double>("rms_norm_eps"),
+      .rope_theta = source.get<double>("rope_theta"),
+      .rope_pairing = read_name<RopePairing>(source, "rope_pairing", rope_pairing_names),
+      .rope_scaling = read_rope_scaling(source),
+      .is_head_tied = source.get<bool>("tie_word_embeddings"),
+      .has_attention_bias = source.get<bool>("attention_bias"),
+      .has_query_key_norm = source.attribute("query_key_norm").has_value() && source.get<bool>("query_key_norm"),
+      .sliding_window = read_sliding_window(source)};
   if (source.attribute("head_dim").has_value()) {
     config.head_size = source.get<std::int64_t>("head_dim");
   } else if (config.heads > 0 && config.hidden_size % config.heads == 0) {
@@ -345,7 +383,8 @@ void require_same_model(const TensorSource& source, const ModelConfig& config) {
   compare("num_key_value_heads", found.kv_heads, config.kv_heads);
   compare("head_dim", found.head_size, config.head_size);
   compare("vocabulary", found.vocabulary.to_text(), config.vocabulary.to_text());
-  compare("rms_norm_eps", found.rms_norm_eps, config.rms_norm_eps);
+  // A GGUF file holds it in fp32, and so do the kernels.
+  compare("rms_norm_eps", static_cast<float>(found.rms_norm_eps), static_cast<float>(config.rms_norm_eps));
   compare("rope_pairing", name_of(found.rope_pairing), name_of(config.rope_pairing));
   compare("rope_scaling_type", rope_scaling_names[static_cast<std::size_t>(found.rope_scaling.kind)],
           rope_scaling_names[static_cast<std::size_t>(config.rope_scaling.kind)]);
@@ -353,7 +392,11 @@ void require_same_model(const TensorSource& source, const ModelConfig& config) {
     compare(name, found.rope_scaling.*number, config.rope_scaling.*number);
   }
   compare("tie_word_embeddings", found.is_head_tied, config.is_head_tied);
+  compare("rope_scaling_pair_factors", fmt::format("{}", fmt::join(found.rope_scaling.pair_factors, " ")),
+          fmt::format("{}", fmt::join(config.rope_scaling.pair_factors, " ")));
   compare("attention_bias", found.has_attention_bias, config.has_attention_bias);
+  compare("query_key_norm", found.has_query_key_norm, config.has_query_key_norm);
+  compare("sliding_window", found.sliding_window, config.sliding_window);
 }
 
 double write_model_checkpoint(const Communicator& world, const std::filesystem::path& path,

@@ -53,7 +53,7 @@ struct CheckpointDescription {
 };
 
 /// The configuration that the attributes hold. Written by another framework, they need only have Hugging Face's names
-/// and `rope_pairing`; rope_precision, head_dim and initializer_range are optional.
+/// and `rope_pairing`; rope_precision, head_dim, initializer_range, query_key_norm and sliding_window are optional.
 /// @throws ringworld::Error (bad_input, collective) naming the file and the attribute; also one, or a dataset, that
 /// asks for what the model does not do (checkpoint_attributes.hpp).
 [[nodiscard]] ModelConfig read_model_config(const TensorSource& source);

@@ -108,7 +108,9 @@ class Trainer {
       on_every_rank(world_, [&] { state_ = std::make_unique<ShardedState>(plan_, *mesh_); });
     }
     const bool keeps_moments = progress_.step > 0 || stage().carries_optimizer;
-    if (is_first) {
+    if (is_first && !run_.weights.empty()) {
+      read_parameters(*open_tensor_source(world_, run_.weights), state_->parameters);
+    } else if (is_first) {
       state_->parameters.initialize(plan_.initialization, static_cast<std::uint64_t>(plan_.seed));
     } else if (!is_on_mesh) {
       const auto source = open_tensor_source(world_, run_.checkpoint.path);

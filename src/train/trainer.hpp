@@ -56,6 +56,7 @@ enum class TrainingEnd : std::uint8_t {
 
 struct TrainingRun {
   TrainingPlan plan;
+  std::filesystem::path weights;  ///< that the first stage starts from, in any format; empty: drawn from the seed
   CheckpointPolicy checkpoint;
   std::string tokenizer;        ///< Tokenizer::to_text, for the checkpoint; may be empty
   std::string frame_tokenizer;  ///< path and digest of the network whose codes are frames; empty: no frames

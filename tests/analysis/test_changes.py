@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,12 +75,16 @@ def test_changes_below_the_smallest_do_not_count() -> None:
     assert [change.at for change in find_levels(seconds, 0.005).changes] == [5, 10]
 
 
-def test_ruptures_finds_the_same() -> None:
-    ruptures = pytest.importorskip("ruptures")
-    for seed in range(10):
-        values = noise("normal", 60, seed) + np.repeat([0, 0.15, 0.05, 0.3], 15)
-        price = penalty(values)
-        search = ruptures.Dynp(model="l1", min_size=3, jump=1).fit(values)
-        by_count = {count: tuple(search.predict(n_bkps=count))[:-1] for count in range(1, 7)}
-        best = min([(), *by_count.values()], key=lambda cuts: cost(values, cuts, price))
-        assert cost(values, tuple(partition(values, price)), price) == pytest.approx(cost(values, best, price))
+RUPTURES = json.loads((Path(__file__).with_name("data") / "ruptures_cuts.json").read_text())
+
+
+@pytest.mark.parametrize("case", RUPTURES["cases"], ids=lambda case: f"cuts at {case['cuts']}")
+def test_ruptures_cuts_at_the_same_records(case: dict[str, Any]) -> None:
+    """`make_ruptures_cuts.py` had ruptures cut these series, by another algorithm (PELT) with the same cost."""
+    logs = np.log(np.array(case["seconds"]))
+    assert penalty(logs) == pytest.approx(case["penalty"])
+    assert partition(logs, case["penalty"]) == case["cuts"]
+
+
+def test_histories_that_ruptures_cut_have_changes_and_have_none() -> None:
+    assert {len(case["cuts"]) for case in RUPTURES["cases"]} >= {0, 1, 2, 3}

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 from ringworld_analysis import cli
 from ringworld_analysis.claims import (
@@ -163,3 +164,57 @@ def test_a_run_skips_with_a_reason_and_ends_what_takes_too_long(
     assert not (tmp_path / records.FOLDER).exists()
     runner.run([one], tmp_path, dataclasses.replace(limits, program=tmp_path / "absent"))
     assert "absent is not built" in capsys.readouterr().out
+
+
+STAGE_ROW: dict[str, Any] = {
+    "stages": "lwm_text", "stage": 4, "context_length": 1 << 20, "steps": 10, "batch": 4, "mesh": "1,4,16,4",
+    "ranks": 256, "schedule": "ring", "layout": "zigzag", "backend": "cuda", "dtype": "bfloat16",
+    "parameters": 6_738_000_000, "seconds": 4400.0, "valid": True, "outcome": "ok",
+}  # fmt: skip
+CELL_ROW: dict[str, Any] = {
+    "checkpoint": "/models/LWM-Text-1M", "context_length": 1 << 20, "needles_planted": 4, "needles_asked": 1,
+    "task": "lwm", "decoding": "open", "hits": 10, "trials": 10, "ranks": 8, "backend": "cuda", "dtype": "bfloat16",
+    "valid": True, "outcome": "ok",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "verdicts"),
+    [({}, [REPRODUCED, REPRODUCED]), ({"seconds": 9000.0}, [NOT_REPRODUCED, NOT_REPRODUCED]),
+     ({"mesh": "1,1,16,16"}, []), ({"parameters": 1_000_000}, []), ({"ranks": 512}, []), ({"valid": False}, [])],
+)  # fmt: skip
+def test_a_stage_of_a_training_is_judged_by_its_mean_step(
+    manifests: dict[str, manifest.Manifest], change: dict[str, Any], verdicts: list[str]
+) -> None:
+    found = Pool([Found({**STAGE_ROW, **change}, "row 0", "training/stages")])
+    rows = [row for row in judge(manifests["lwm_step_time"], found) if row.mode == "M"]
+    assert [row.verdict for row in rows] == verdicts
+
+
+def test_needles_are_judged_over_all_depths_and_what_is_from_memory_judges_nothing(
+    manifests: dict[str, manifest.Manifest],
+) -> None:
+    one = manifests["lwm_needles"]
+    cells = [CELL_ROW, {**CELL_ROW, "hits": 7}, {**CELL_ROW, "checkpoint": "another.h5", "hits": 0},
+             {**CELL_ROW, "context_length": 32768, "hits": 0}]  # fmt: skip
+    found = Pool(Found(row, "row", "needle/cells") for row in cells)
+    judged = [row for row in judge(one, found) if row.verdict in (REPRODUCED, NOT_REPRODUCED)]
+    assert [(row.ours, row.published, row.verdict) for row in judged] == [(0.85, 0.84, REPRODUCED)]
+    assert summarize(one, one.modes["M"], judge(one, Pool())).verdict == NOT_RUN
+
+
+def test_records_of_trainings_and_needles_are_read(tmp_path: Path) -> None:
+    for table, row, header in (
+        ("training/stages", STAGE_ROW, "src/train/rows.hpp"),
+        ("needle/cells", CELL_ROW, "src/tasks/needle/rows.hpp"),
+    ):
+        declared = synthetic.row_types(ROOT / header)[f"/{table}"]
+        assert set(records.TABLES[table]) <= set(declared.columns)
+        path = tmp_path / f"{table.replace('/', '_')}.h5"
+        with h5py.File(path, "w") as file:
+            synthetic.write_table(file, declared, [row])
+        (read,) = records.read_record(path)
+        assert (read.table, read.row) == (table, row)
+        records.keep(["the command"], [read], tmp_path / "kept" / path.with_suffix(".csv").name)
+    kept = records.read_kept(tmp_path / "kept")
+    assert [(one.table, one.row) for one in kept] == [("needle/cells", CELL_ROW), ("training/stages", STAGE_ROW)]

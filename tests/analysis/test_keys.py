@@ -156,8 +156,8 @@ def test_needles_follow_a_new_key(tmp_path: Path, capsys: pytest.CaptureFixture[
     record = language.write_record(tmp_path / "a.h5", kinds, cells=cells(1.0, 3.0), perplexity=texts)
     text, out = report(tmp_path, record)
     for name, hits in (("copper", "37/40"), ("glass", "9/40")):
-        assert f"One needle: progressive, stage 3, trained to 2K, fabric {name}" in text
-        assert f"Several needles: progressive, stage 3, trained to 2K, fabric {name}" in text
+        assert f"One needle: progressive, 4th stage, trained to 2K, fabric {name}" in text
+        assert f"Several needles: progressive, 4th stage, trained to 2K, fabric {name}" in text
         assert f"depth 0.5: {hits} right" in text
     assert "46/80" not in text
     assert len(read_csv(out / "needle.csv")) == 4

@@ -119,7 +119,7 @@ def test_invalid_cells_are_counted_and_not_plotted(tmp_path: Path) -> None:
 
 def test_several_needles_come_with_the_single_one_beside_them(typical: Path) -> None:
     text = page(typical)
-    assert "Several needles: progressive, stage 3, trained to 2K" in text
+    assert "Several needles: progressive, 4th stage, trained to 2K" in text
     assert re.search(r"16/8 at 2K: <strong>\d+/200 right", text)
 
 

@@ -19,6 +19,11 @@ TEST(GpuMonitor, TellsWhatNvmlTells) {
   EXPECT_EQ(state.throttle_reasons, "software power cap, software thermal slowdown");
 }
 
+TEST(GpuMonitor, TellsTheEnergyThatNvmlCounts) {
+  EXPECT_DOUBLE_EQ(GpuMonitor("GPU-known").joules().value_or(0), 5'000'000'001.5);
+  EXPECT_FALSE(GpuMonitor("GPU-unknown").joules().has_value());
+}
+
 TEST(GpuMonitor, AGpuThatNvmlDoesNotKnowIsNotAvailable) {
   const GpuState state = GpuMonitor("GPU-unknown").sample();
   EXPECT_FALSE(state.is_available);

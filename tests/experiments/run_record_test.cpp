@@ -63,12 +63,13 @@ class RunRecordTest : public testing::Test {
     }
   }
   RunRecord open(bool is_resumed, bool retries_failed = false) {
-    return {{.world = world_, .arguments = {}, .command_line = {"test"}, .watchdog = watchdog_},
+    return {{.world = world_, .arguments = {}, .command_line = {"test"}, .watchdog = watchdog_, .trace = trace_},
             {.output = path_, .is_resumed = is_resumed, .retries_failed = retries_failed}};
   }
 
   Communicator world_ = Communicator::world();
   Watchdog watchdog_{Communicator::world()};
+  TraceFile trace_{Communicator::world()};
   std::filesystem::path path_;
 };
 

@@ -107,7 +107,12 @@ TEST(SweepPoints, HaveEveryValueThatWasGiven) {
   const std::string of_ulysses = refusal_of([](SweepOptions& values) { values.ulysses = {1, 3}; });
   EXPECT_EQ(of_ulysses.find("--schedule ring --ulysses 3: "), 0U) << of_ulysses;
   EXPECT_NE(of_ulysses.find("nearest that does is 2"), std::string::npos) << of_ulysses;
-  EXPECT_NE(refusal_of([](SweepOptions& values) { values.head_groups = {1, 2}; }), "");
+  EXPECT_EQ(refusal_of([](SweepOptions& values) { values.head_groups = {1, 2}; }), "") << "groups of an exchange";
+  EXPECT_NE(refusal_of([](SweepOptions& values) {
+              values.ulysses = {1};
+              values.head_groups = {1, 2};
+            }),
+            "");
   EXPECT_NE(refusal_of([](SweepOptions& values) {
               values.trim = {false, true};
               values.layout = {Layout::striped};

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from ringworld_analysis.journal import open_record
 import launch
 from needle_checkpoint import write_checkpoint, write_text
 from record_reading import Table, text_of
+from safetensors_file import write_holes
 
 STOPPED = 75
 NO_PROGRESS = 3
@@ -359,7 +361,7 @@ def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
         wait_until(output.exists, process)
         let_work(process, None, 2)  # by now the point is at hand
         process.send_signal(signal.SIGTERM)
-        time.sleep(1)
+        time.sleep(4)  # within three of them, from when the first was seen, Slurm's two are one
         assert process.poll() is None, "the point at hand is finished first"
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
@@ -393,6 +395,39 @@ def test_a_stopped_score_leaves_no_file(tmp_path: Path, model: Path) -> None:
     code, text, errors, _ = end_by(2, flags, lambda: any(tmp_path.glob("out.h5*")), signal.SIGTERM, [1])
     assert (code, text) == (STOPPED, ""), errors
     assert [path.name for path in tmp_path.iterdir()] == ["in.h5"]
+
+
+def write_big_model(folder: Path) -> Path:
+    """Write a model that takes seconds to convert."""
+    hidden, ffn, layers = 2048, 16384, 8
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "llama", "hidden_size": hidden, "intermediate_size": ffn, "num_hidden_layers": layers,
+        "num_attention_heads": 16, "vocab_size": 64, "max_position_embeddings": 64}))  # fmt: skip
+    shapes: dict[str, tuple[int, ...]] = {
+        "model.embed_tokens.weight": (64, hidden), "model.norm.weight": (hidden,), "lm_head.weight": (64, hidden)}  # fmt: skip
+    for layer in range(layers):
+        shapes |= {f"model.layers.{layer}.self_attn.{name}_proj.weight": (hidden, hidden) for name in "qkvo"}
+        shapes |= {f"model.layers.{layer}.mlp.{name}_proj.weight": (ffn, hidden) for name in ("gate", "up")}
+        shapes[f"model.layers.{layer}.mlp.down_proj.weight"] = (hidden, ffn)
+        norms = ("input_layernorm", "post_attention_layernorm")
+        shapes |= {f"model.layers.{layer}.{name}.weight": (hidden,) for name in norms}
+    write_holes(folder / "model.safetensors", shapes)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["out.h5", "out"])
+def test_a_stopped_conversion_leaves_no_file(tmp_path: Path, name: str) -> None:
+    big = write_big_model(tmp_path / "big")
+    target = tmp_path / name
+    written = target if name.endswith(".h5") else target / "model.safetensors"
+    flags = ["convert", "--checkpoint", big, "--output", target]
+    code, text, errors, _ = end_by(2, flags, lambda: any(written.parent.glob(f"{written.name}.tmp*")), signal.SIGTERM,
+                                   [1], work=0)  # fmt: skip
+    assert (code, text) == (STOPPED, ""), errors
+    assert errors.count("is not written") == 1, errors
+    left = {path.name for path in tmp_path.rglob("*")} - {"out"}  # the folder itself may stay
+    assert left == {"big", "config.json", "model.safetensors"}
 
 
 # ---- numbers that are none -------------------------------------------------------------------------------------------

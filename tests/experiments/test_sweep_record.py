@@ -111,6 +111,13 @@ def test_schedules_are_an_axis_of_every_verb(folder: Path) -> None:
         (("--ranks", "3", "--attention-config", "attention.toml"), ("--ranks 3", "2 ranks")),
         (("--stages", "needle.toml,needle.toml"), ("two files", "needle")),
         (("--context-length", "0", "--attention-config", "attention.toml"), ("--context-length", "0")),
+        (("--rates", "1e12", "--stages", str(CONFIGURATION)), ("--rates is for --simulate",)),
+        (("--simulate", "--stages", str(CONFIGURATION)), ("--simulate needs --rates",)),
+        (("--simulate", "--rates", "1e12", "--attention-config", "attention.toml"), ("--simulate is for --stages",)),
+        (
+            ("--simulate", "--rates", "1e12", "--stages", str(CONFIGURATION), "--mesh", '"1,1,1,2","1-1-1-2"'),
+            ("1e12-1-1-1-2",),
+        ),
         (
             ("--ulysses", "1,4", "--attention-config", "attention.toml"),
             ("attention.toml on 2 ranks: --schedule ring --ulysses 4: ", "the nearest that does is 2"),

@@ -65,6 +65,49 @@ def test_checkpoint_reads_like_hugging_face(tmp_path: Path) -> None:
         assert file["optimizer/second_moment/model.norm.weight"][()].min() > 0
 
 
+FROM_WEIGHTS = """
+[data]
+haystack = "synthetic"
+tokenizer = "weights"
+[[stage]]
+context_length = 48
+rope_theta = 512
+steps = 2
+batch = 2
+learning_rate = 1e-30
+mesh = "1,1,1,-1"
+"""
+
+
+def test_a_training_starts_from_weights_with_their_model_and_tokenizer(tmp_path: Path) -> None:
+    assert train(None, tmp_path, "start", "--stage-count", 1).code == 0
+    start = tmp_path / "start.h5"
+    folder = tmp_path / "folder"
+    assert launch.run(None, "convert", "--checkpoint", start, "--output", folder).code == 0
+    (tmp_path / "c.toml").write_text(FROM_WEIGHTS)
+    flags: list[launch.Argument] = [
+        "train", "--config", tmp_path / "c.toml", "--checkpoint", tmp_path / "m.h5", "--output", tmp_path / "r.h5",
+    ]  # fmt: skip
+    finished = launch.run(2, *flags, "--weights", start)
+    assert finished.code == 0, str(finished)
+    before, after = tensors(start), tensors(tmp_path / "m.h5")
+    for name in (name for name in after if "." in name and "/" not in name):
+        assert np.array_equal(after[name], before[name]), name  # no step is large enough to change a number
+    with h5py.File(start) as first, h5py.File(tmp_path / "m.h5") as second:
+        assert first.attrs["tokenizer"] == second.attrs["tokenizer"]
+
+    def refused(toml: str, says: str, *more: launch.Argument) -> None:
+        (tmp_path / "c.toml").write_text(toml)
+        finished = launch.run(2, *flags, *more)
+        assert finished.code == 2 and len(finished.errors) == 1 and says in finished.errors[0], str(finished)
+
+    refused(FROM_WEIGHTS, "give --weights")
+    refused(FROM_WEIGHTS, "--preset and --weights", "--weights", start, "--preset", "debug")
+    refused(FROM_WEIGHTS, "holds no tokenizer", "--weights", folder)
+    other = '[model]\npreset = "needle"\nlayers = 3\nvocab_size = 300\n'
+    refused(other + FROM_WEIGHTS, "num_hidden_layers = 2", "--weights", start)
+
+
 def test_a_vocabulary_in_parts_has_a_table_and_a_head_a_part(tmp_path: Path) -> None:
     model = 'preset = "needle"\nis_head_tied = false\nvocabulary = "text:400,vision:16"'
     text = QUICK.read_text().replace('preset = "needle"', model)

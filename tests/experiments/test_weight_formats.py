@@ -13,26 +13,11 @@ import numpy as np
 import pytest
 
 import launch
+from safetensors_file import Tensors, safetensors
 
 GOLDEN = launch.REPOSITORY / "tests" / "golden" / "llama_tied_half_split.h5"
 INTERLEAVED = GOLDEN.with_name("llama_multi_head_interleaved.h5")
 TIMEOUT = 60
-
-Tensors = dict[str, tuple[str, np.ndarray]]
-
-
-def safetensors(tensors: Tensors) -> bytes:
-    """Return a file of tensors, each with its dtype's name and its elements as they are stored."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    content = b""
-    for name, (dtype, values) in tensors.items():
-        offsets = [len(content), len(content) + values.nbytes]
-        header[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": offsets}
-        content += values.tobytes()
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + content
-
 
 def golden_tensors(dtype: str = "F32", golden: Path = GOLDEN) -> Tensors:
     with h5py.File(golden) as file:
@@ -200,7 +185,7 @@ def test_shards_have_to_be_what_the_index_says(tmp_path: Path) -> None:
 
 def test_a_configuration_that_asks_for_something_else_is_refused(tmp_path: Path) -> None:
     for number, (key, value) in enumerate(
-        [("hidden_act", "gelu"), ("rope_scaling", {"rope_type": "su", "factor": 4.0}), ("sliding_window", 32),
+        [("hidden_act", "gelu"), ("rope_scaling", {"rope_type": "su", "factor": 4.0}), ("sliding_window", 23),
          ("model_type", "gpt2"), ("num_hidden_layers", 3), ("mlp_bias", True)]
     ):  # fmt: skip
         weights = folder(tmp_path / str(number), golden_tensors(), GOLDEN, **{key: value})
@@ -247,7 +232,10 @@ def test_a_scaled_rope_is_honoured_wherever_it_is_written(tmp_path: Path, scalin
         assert np.array_equal(nll_of(convert(weights, tmp_path / output), tmp_path / "out.h5"), expected)
 
 
-@pytest.mark.parametrize("scaling", [{"rope_type": "dynamic", "factor": 4.0}, {"rope_type": "longrope"},
+UNLIKE = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [2.0] * 8, "attention_factor": 1.0}
+
+
+@pytest.mark.parametrize("scaling", [{"rope_type": "longrope"}, UNLIKE,
                                      {"rope_type": "yarn", "mscale": 2.0, **SCALED}, {"factor": 2.0}])  # fmt: skip
 def test_a_scaling_that_the_model_does_not_do_is_refused(tmp_path: Path, scaling: dict[str, Any]) -> None:
     weights = folder(tmp_path / "model", golden_tensors(), rope_scaling=scaling, max_position_embeddings=64)

@@ -57,9 +57,8 @@ class Config:
         return dict(zip(names, (len(ids) for ids in self.parts().values())))
 
 
-def draw_parameters(config: Config, seed: int) -> dict[str, Array]:
-    """Return random parameters, exactly representable in float32."""
-    rng = np.random.default_rng(seed)
+def parameter_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every parameter."""
     c, f, d = config.hidden_size, config.intermediate_size, config.head_dim
     q, k = config.num_attention_heads * d, config.num_key_value_heads * d
     shapes: dict[str, tuple[int, ...]] = {name: (rows, c) for name, rows in config.tables(is_head=False).items()}
@@ -81,8 +80,14 @@ def draw_parameters(config: Config, seed: int) -> dict[str, Array]:
     shapes["model.norm.weight"] = (c,)
     if not config.tie_word_embeddings:
         shapes |= {name: (rows, c) for name, rows in config.tables(is_head=True).items()}
+    return shapes
+
+
+def draw_parameters(config: Config, seed: int) -> dict[str, Array]:
+    """Return random parameters, exactly representable in float32."""
+    rng = np.random.default_rng(seed)
     drawn = {}
-    for name, shape in shapes.items():
+    for name, shape in parameter_shapes(config).items():
         values = rng.standard_normal(shape) / np.sqrt(shape[-1] if len(shape) == 2 else 9)
         drawn[name] = (values + (1.0 if name.endswith("norm.weight") else 0.0)).astype(np.float32).astype(np.float64)
     return drawn

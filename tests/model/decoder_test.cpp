@@ -28,6 +28,7 @@ ModelConfig small_config() {
           .rope_theta = theta,
           .rope_pairing = RopePairing::half_split,
           .has_attention_bias = true,
+          .has_query_key_norm = true,
           .initializer_range = 0.25};
 }
 

@@ -56,6 +56,13 @@ TEST(DenseModel, GradientsMatchFiniteDifferencesWithGroupedQueriesBiasesATiedHea
   expect_gradients_match_differences(problem);
 }
 
+TEST(DenseModel, GradientsMatchFiniteDifferencesWithNormalisedHeads) {
+  ModelProblem problem = tiny();
+  problem.config.kv_heads = 1;
+  problem.config.has_query_key_norm = true;
+  expect_gradients_match_differences(problem);
+}
+
 TEST(DenseModel, GradientsMatchFiniteDifferencesWithAVocabularyInParts) {
   for (const bool is_head_tied : {false, true}) {
     ModelProblem problem = tiny();

@@ -46,6 +46,11 @@ std::vector<Variant> variants() {
     problem.config.vocabulary = Vocabulary::parse("text:29,vision:8");
     problem.has_documents = true;
   });
+  add("normalised heads", [](ModelProblem& problem) {
+    problem.config.kv_heads = 2;
+    problem.config.has_query_key_norm = true;
+    problem.config.rope_pairing = RopePairing::half_split;
+  });
   add("tied parts, with few targets and without", [](ModelProblem& problem) {
     problem.config.vocabulary = Vocabulary::parse("text:20,vision:13,sound:4");
     problem.config.is_head_tied = true;
@@ -236,27 +241,29 @@ TEST(Model, BackendsAndThreadsAgree) {
 }
 
 TEST(Model, RecomputationDoesNotChangeTheResult) {
-  const ModelProblem problem = variants()[1].problem;
-  for (const MeshShape& mesh : meshes()) {
-    const ModelResult kept = run_model(problem, mesh, small_chunks());
-    for (const Recomputation recomputation :
-         {Recomputation::attention_saved, Recomputation::full, Recomputation::ffn_saved}) {
-      ModelOptions options = small_chunks();
-      options.recomputation = recomputation;
-      const ModelResult again = run_model(problem, mesh, options);
-      // The product after SwiGLU reads rows that lie closer together when its input is kept: it may round otherwise.
-      const bool has_same_products = recomputation != Recomputation::ffn_saved;
-      EXPECT_NEAR(again.loss, kept.loss, has_same_products ? 0 : 1e-6 * kept.loss) << name_of(recomputation);
-      for (const auto& [name, values] : kept.gradients) {
-        EXPECT_LE(normalised_rms(again.gradients.at(name), values), has_same_products ? 1e-7 : 2e-6)
-            << name_of(recomputation) << " " << name;
+  for (const std::size_t variant : {1U, 4U}) {
+    const ModelProblem problem = variants()[variant].problem;
+    for (const MeshShape& mesh : meshes()) {
+      const ModelResult kept = run_model(problem, mesh, small_chunks());
+      for (const Recomputation recomputation :
+           {Recomputation::attention_saved, Recomputation::full, Recomputation::ffn_saved}) {
+        ModelOptions options = small_chunks();
+        options.recomputation = recomputation;
+        const ModelResult again = run_model(problem, mesh, options);
+        // The product after SwiGLU reads rows that lie closer together when its input is kept: it may round otherwise.
+        const bool has_same_products = recomputation != Recomputation::ffn_saved;
+        EXPECT_NEAR(again.loss, kept.loss, has_same_products ? 0 : 1e-6 * kept.loss) << name_of(recomputation);
+        for (const auto& [name, values] : kept.gradients) {
+          EXPECT_LE(normalised_rms(again.gradients.at(name), values), has_same_products ? 1e-7 : 2e-6)
+              << name_of(recomputation) << " " << name;
+        }
       }
     }
   }
 }
 
 TEST(Model, MixedPrecisionStaysWithinItsRounding) {
-  for (const std::size_t variant : {1U, 3U}) {
+  for (const std::size_t variant : {1U, 3U, 4U}) {
     const ModelProblem problem = variants()[variant].problem;
     const DenseModelResult expected = expected_of(problem);
     for (const MeshShape& mesh : meshes()) {
@@ -274,14 +281,16 @@ TEST(Model, MixedPrecisionStaysWithinItsRounding) {
 }
 
 TEST(Model, GradientsAddUpOverPasses) {
-  const ModelProblem problem = variants()[2].problem;
-  for (const MeshShape& mesh : meshes()) {
-    const ModelResult once = run_model(problem, mesh, small_chunks());
-    const ModelResult twice = run_model(problem, mesh, small_chunks(), 2);
-    for (const auto& [name, values] : once.gradients) {
-      std::vector<double> doubled = values;
-      std::ranges::for_each(doubled, [](double& value) { value *= 2; });
-      EXPECT_LE(normalised_rms(twice.gradients.at(name), doubled), 1e-6) << name << " on " << mesh.to_string();
+  for (const std::size_t variant : {2U, 4U}) {
+    const ModelProblem problem = variants()[variant].problem;
+    for (const MeshShape& mesh : meshes()) {
+      const ModelResult once = run_model(problem, mesh, small_chunks());
+      const ModelResult twice = run_model(problem, mesh, small_chunks(), 2);
+      for (const auto& [name, values] : once.gradients) {
+        std::vector<double> doubled = values;
+        std::ranges::for_each(doubled, [](double& value) { value *= 2; });
+        EXPECT_LE(normalised_rms(twice.gradients.at(name), doubled), 1e-6) << name << " on " << mesh.to_string();
+      }
     }
   }
 }

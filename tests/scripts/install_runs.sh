@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # usage: install_runs.sh SOURCE_DIR BUILD_DIR
-# Installs a build, moves the prefix elsewhere, and has another project find it, link it and run a ring of two.
+# Installs a build, moves the prefix elsewhere, and has another project find it, by CMake and by pkg-config, link it and
+# run a ring of two.
 set -euo pipefail
 
 source_dir=$1
 build_dir=$2
-# shellcheck source=scripts/lib/mpi_environment.sh
-source "$source_dir/scripts/lib/mpi_environment.sh"
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -26,14 +25,9 @@ if command -v help2man >/dev/null; then
   done
   grep -q -- 'context\\-length' "$folder/prefix/share/man/man1/ringworld-attention.1"
 fi
-if grep -rl --include='*.cmake' -e "$source_dir" -e "$build_dir" "$folder/prefix"; then
+if grep -rl --include='*.cmake' --include='*.pc' -e "$source_dir" -e "$build_dir" "$folder/prefix"; then
   echo "the installed files above name the tree that they were built from" >&2
   exit 1
 fi
 
-cmake -S "$source_dir/tests/scripts/consumer" -B "$folder/consumer" -DCMAKE_BUILD_TYPE=Release \
-  -DCMAKE_PREFIX_PATH="$folder/prefix" >"$folder/configure.log" || { cat "$folder/configure.log" && exit 1; }
-cmake --build "$folder/consumer"
-prepare_mpi 2
-mpirun -n 2 "$folder/consumer/ring_of_ranks" | tee "$folder/out"
-grep -q '^mean 1.000000 over 2 ranks' "$folder/out"
+"$source_dir/tests/scripts/outside_project.sh" "$source_dir" "$folder/prefix"

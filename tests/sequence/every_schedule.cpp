@@ -1,6 +1,8 @@
 #include "sequence/every_schedule.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace ringworld::test {
 namespace {
@@ -32,6 +34,10 @@ std::vector<Schedule> every_schedule() {
   Schedule of_some_heads;
   of_some_heads.ulysses = 2;
   schedules.push_back(of_some_heads);
+  Schedule of_groups_of_heads(ScheduleKind::bidirectional);
+  of_groups_of_heads.ulysses = 2;
+  of_groups_of_heads.head_groups = 2;
+  schedules.push_back(of_groups_of_heads);
   Schedule of_all_heads(ScheduleKind::all_gather);
   of_all_heads.ulysses = most_neighbours;
   schedules.push_back(of_all_heads);
@@ -54,8 +60,11 @@ Schedule fitted(Schedule schedule, const SequenceAttentionOptions& options, int 
       schedule.window = rings % window == 0 ? window : schedule.window;
     }
   }
-  while (options.problem.kv_heads % schedule.head_groups != 0) {
+  while (std::max<std::int64_t>(1, problem.kv_heads / schedule.ulysses) % schedule.head_groups != 0) {
     --schedule.head_groups;
+  }
+  if (schedule.ulysses == 1 && schedule.kind != ScheduleKind::all_gather) {
+    schedule.head_groups = 1;
   }
   schedule.is_trimmed = schedule.is_trimmed && options.layout == Layout::zigzag && options.is_causal &&
                         options.backward_rotation != BackwardRotation::q;

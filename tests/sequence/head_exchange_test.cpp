@@ -60,15 +60,30 @@ constexpr std::array other_insides{Inside{ScheduleKind::bidirectional, Layout::z
                                    Inside{ScheduleKind::broadcast_queries, Layout::zigzag, BackwardRotation::kv},
                                    Inside{ScheduleKind::pass_q, Layout::zigzag, BackwardRotation::q}};
 
+/// Groups of heads for the `turn`-th attention: all at once, as few as can be more than one, or as many as there can be.
+int groups_of(const AttentionProblem& problem, int ulysses, std::size_t turn) {
+  const auto most = static_cast<int>(std::max<std::int64_t>(1, problem.kv_heads / ulysses));
+  if (turn % 3 == 0) {
+    return 1;
+  }
+  int fewest = most == 1 ? 1 : 2;
+  while (most % fewest != 0) {
+    ++fewest;
+  }
+  return turn % 3 == 1 ? most : fewest;
+}
+
 /// Calls `function(case)` for a case with every number of neighbours that its heads allow, round different attentions.
 template <class Function>
 void in_every_exchange(const Ring& ring, const SequenceCase& base, Function&& function,
                        std::span<const Inside> attentions = insides) {
   for (const int ulysses : exchanges_of(base.options.problem, ring.size())) {
-    for (const Inside& inside : attentions) {
+    for (std::size_t turn = 0; turn < attentions.size(); ++turn) {
+      const Inside& inside = attentions[turn];
       SequenceCase next = base;
       next.options.schedule = inside.kind;
       next.options.schedule.ulysses = ulysses;
+      next.options.schedule.head_groups = groups_of(base.options.problem, ulysses, turn);
       next.options.layout = inside.layout;
       next.options.backward_rotation = inside.rotation;
       next.options.problem.has_documents = next.documents != Documents::none;
@@ -193,7 +208,7 @@ void expect_bits_of_ring(const Ring& world, const SequenceCase& sequence_case) {
   const int ulysses = sequence_case.options.schedule.ulysses;
   const Ring ring(world.communicator().split(world.rank() % ulysses, world.rank()));
   SequenceCase inside = sequence_case;
-  inside.options.schedule.ulysses = 1;
+  inside.options.schedule = schedule_of_rings(sequence_case.options.schedule);
   const auto attention = make_sequence_attention(world.communicator(), sequence_case.options);
   const auto attention_inside = make_sequence_attention(ring.communicator(), inside.options);
   SequenceProblem problem(world, sequence_case);
@@ -289,12 +304,15 @@ TEST(HeadExchangeTraffic, EqualsThePlan) {
             attention->backward(problem.backward_pass());
           }
           const Partition& partition = attention->partition();
-          SequenceTraffic planned = exchange_traffic(options.problem, partition, pass, ring.rank());
-          const int ulysses = options.schedule.ulysses;
-          const int place = ring.rank() / ulysses;
-          planned += traffic_of(make_plan(schedule_of_rings(options.schedule), pass, attention->backward_rotation(),
-                                          ring.size() / ulysses, place),
-                                exchanged_problem(options.problem, ulysses), partition_of_rings(partition), place);
+          const int groups = options.schedule.head_groups;
+          SequenceTraffic planned = exchange_traffic(options.problem, partition, pass, ring.rank(), {}, groups);
+          const int place = ring.rank() / options.schedule.ulysses;
+          for (int group = 0; group < groups; ++group) {
+            planned +=
+                traffic_of(make_plan(schedule_of_rings(options.schedule), pass, attention->backward_rotation(),
+                                     ring.size() / options.schedule.ulysses, place),
+                           exchanged_problem(options.problem, options.schedule), partition_of_rings(partition), place);
+          }
           EXPECT_EQ(attention->traffic().operands, planned.operands);
           EXPECT_EQ(attention->traffic().gradients, planned.gradients);
           total += attention->traffic();
@@ -437,6 +455,25 @@ TEST(HeadExchangeDeadline, APassThatMissesItEndsAndTheNextOneWorks) {
     EXPECT_FALSE(attention->has_missed_deadline());
     expect_equals_dense(problem.gather(), problem.expected(), next);
   });
+}
+
+TEST(HeadExchange, RefusesGroupsThatDoNotDivideTheHeadsOfARank) {
+  const Ring ring = world_ring();
+  SequenceCase sequence_case = make_case(61, 12 * ring.size(), 6 * ring.size());
+  sequence_case.options.schedule.ulysses = ring.size();
+  sequence_case.options.schedule.head_groups = 4;
+  if (ring.size() > 1) {
+    expect_error(ErrorKind::bad_input,
+                 [&] { const auto attention = make_sequence_attention(ring.communicator(), sequence_case.options); },
+                 {"4 head groups do not divide 6 kv heads of a rank", "nearest number that does is 3"});
+  }
+}
+
+TEST(HeadExchange, GroupsOfHeadsTakeAShareOfTheMemory) {
+  const AttentionProblem problem = make_case(61, 64, 64).options.problem;
+  const std::int64_t at_once = exchange_arena_bytes(problem, 4, AttentionPass::forward, 16);
+  EXPECT_NEAR(static_cast<double>(exchange_arena_bytes(problem, 4, AttentionPass::forward, 16, 8)),
+              3.0 / 8.0 * static_cast<double>(at_once), 0.03 * static_cast<double>(at_once));
 }
 
 TEST(HeadExchange, RefusesHeadsThatCannotBeSharedOut) {

@@ -314,6 +314,29 @@ TEST(PlanTime, ExchangeOfHeadsIsExposedTwice) {
   EXPECT_NEAR(time_pass(pass, rates).seconds, 6 + (operands + gradients) / 32 + block, 1e-9);
 }
 
+TEST(PlanTime, AnExchangeInGroupsOfHeadsIsHiddenButForTheFirstAndTheLast) {
+  TimedPass pass = pass_of(2, Layout::zigzag, false);
+  pass.problem.heads = pass.problem.kv_heads = 8;
+  pass.schedule.ulysses = 2;
+  pass.schedule.head_groups = 4;
+  PlanRates rates = rates_of(0);
+  rates.block_seconds = [](const AttentionShape& shape, double pairs) {
+    return pairs * static_cast<double>(shape.heads);
+  };
+  rates.node = {.latency = 3, .bytes_per_second = 32};
+  const AttentionProblem of_group = exchanged_problem(pass.problem, 2, 4);
+  const double out =
+      3 + static_cast<double>(exchange_block_bytes(of_group, ExchangeCargo::forward_operands, tokens)) / 32;
+  const double back = 3 + static_cast<double>(exchange_block_bytes(of_group, ExchangeCargo::results, tokens)) / 32;
+  const double block = 24 * 24;
+  ASSERT_GT(block, out + back) << "the link is fast enough to hide";
+  EXPECT_NEAR(time_pass(pass, rates).seconds, out + 4 * block + back, 1e-9);
+  // Where the link is slower than the blocks, it is never idle but while the last group is computed.
+  rates.node = {.latency = 3 * block, .bytes_per_second = 32};
+  const double slow = 3 * block - 3;
+  EXPECT_NEAR(time_pass(pass, rates).seconds, 4 * (out + slow) + 4 * (back + slow), block + 1e-9);
+}
+
 TEST(PlanTime, ARingInsideAnExchangeIsOneOfHalfTheRanks) {
   TimedPass inner = pass_of(2, Layout::zigzag);
   inner.problem.context_length = 4 * tokens;

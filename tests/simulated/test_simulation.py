@@ -27,8 +27,10 @@ def run(ranks: int, platform: str, *flags: object, **options: Any) -> subprocess
     return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, **options)
 
 
-def attention(path: Path, ranks: int, *flags: object, platform: str = "flat", rates: float = 1e13) -> Rows:
-    done = run(ranks, platform, "attention", "--backend", "simulated", "--rates", f"{rates:g}", "--heads", HEADS,
+def attention(
+    path: Path, ranks: int, *flags: object, platform: str = "flat", rates: float = 1e13, heads: int = HEADS
+) -> Rows:
+    done = run(ranks, platform, "attention", "--backend", "simulated", "--rates", f"{rates:g}", "--heads", heads,
                "--head-size", HEAD_SIZE, "--repeats", 1, "--warmup", 0, "--output", path, *flags)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return rows_of(path)
@@ -147,12 +149,50 @@ def test_flows_that_share_a_port_share_its_bandwidth(tmp_path: Path) -> None:
     assert times[2]["ring"] == pytest.approx(1.5 * times[2]["double_ring"], rel=0.01)
 
 
-@pytest.mark.parametrize("platform", ["dgx_h100", "dgx_a100", "frontier", "tpu_v4"])
-def test_every_platform_runs(tmp_path: Path, platform: str) -> None:
-    row = attention(tmp_path / "a.h5", 16, "--context-length", 64 * 1024, platform=platform)[0]
+@pytest.mark.parametrize(
+    ("platform", "ranks"),
+    [("dgx_h100", 16), ("dgx_a100", 16), ("frontier", 16), ("tpu_v4", 1), ("tpu_v4", 2), ("tpu_v4", 5), ("tpu_v4", 16)],
+)
+def test_every_platform_runs(tmp_path: Path, platform: str, ranks: int) -> None:
+    row = attention(tmp_path / "a.h5", ranks, "--context-length", 64 * 1024, platform=platform)[0]
     assert row["valid"], row["reason"]
     assert (row["simulated"], row["platform"]) == (True, platform)
     assert len(row["platform_digest"]) == 16
+
+
+def test_two_chips_of_a_torus_have_one_link_between_them(tmp_path: Path) -> None:
+    row = attention(tmp_path / "a.h5", 2, "--context-length", 64 * 1024, platform="tpu_v4", rates=1e18)[0]
+    hop = 1e-6 + 32 * 1024 * 2 * HEADS * HEAD_SIZE * 4 / 45e9
+    assert row["step_time"] == pytest.approx(hop, rel=1e-3)
+
+
+def test_a_block_counts_once_however_many_messages_it_takes(tmp_path: Path) -> None:
+    # Blocks of 4 GiB, and MPI counts no more than 2.
+    row = attention(tmp_path / "a.h5", 2, "--context-length", 2 * 1024 * 1024)[0]
+    assert row["valid"], row["reason"]
+    assert row["wire_bytes"] / row["messages"] == 2**32
+
+
+def test_key_heads_that_several_ranks_share_are_exchanged_as_planned(tmp_path: Path) -> None:
+    rows = attention(
+        tmp_path / "a.h5", 16, "--context-length", 64 * 1024, "--kv-heads", 8, "--ulysses", 16, "--pass",
+        "forward,backward", heads=32,
+    )  # fmt: skip
+    for row in rows:
+        assert row["valid"], row["reason"]
+
+
+def test_an_exchange_in_groups_of_heads_exposes_a_share_of_itself(tmp_path: Path) -> None:
+    rates = 20e12
+    rows = attention(tmp_path / "g.h5", 4, "--context-length", "16K", "--ulysses", 4, "--head-groups", "1,2,4", "--pass",
+                     "forward,backward", heads=32, rates=rates)  # fmt: skip
+    for passed in ("forward", "backward"):
+        of_pass = [row for row in rows if row["pass"] == passed]
+        assert [row["head_groups"] for row in of_pass] == [1, 2, 4] and all(row["valid"] for row in of_pass)
+        exposed = [row["step_time"] - row["flop_causal"] / 4 / rates for row in of_pass]
+        for groups, seconds in zip((2, 4), exposed[1:], strict=True):
+            assert seconds == pytest.approx(exposed[0] / groups, rel=0.2), passed
+        assert of_pass[0]["wire_bytes"] == of_pass[2]["wire_bytes"] and of_pass[0]["peak_bytes"] > of_pass[2]["peak_bytes"]
 
 
 def test_rings_inside_an_exchange_of_heads_cross_nodes_as_their_ranks_do(tmp_path: Path) -> None:

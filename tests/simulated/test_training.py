@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,19 @@ def test_a_step_that_waits_for_shards_takes_what_they_take(tmp_path: Path) -> No
     tenth = train(tmp_path / "b.h5", ranks, *MODEL, "--mesh", "1,4,1,1", "--layers-simulated", 0, rates=1e18,
                   platform=str(slower))[0]  # fmt: skip
     assert tenth["step_time"] > 8 * row["step_time"]
+
+
+def test_long_messages_take_no_memory(tmp_path: Path) -> None:
+    # Sums over tensor-parallel ranks go round as messages of 3 GiB; SMPI would hold a copy of each. The limit leaves room
+    # for the 16 GiB of addresses that all phantoms share.
+    flags = ("--preset", "7b", "--context-length", "256K", "--mesh", "1,1,4,1", "--layers-simulated", "1,2")
+    limit = 18 << 30
+    done = run(
+        4, "flat", "train", "--backend", "simulated", "--rates", "1e14", "--dtype", "bfloat16", *flags, "--output",
+        tmp_path / "a.h5", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows_of(tmp_path / "a.h5", "/training/simulated")[0]["valid"]
 
 
 def test_the_same_training_twice_gives_the_same_rows(tmp_path: Path) -> None:

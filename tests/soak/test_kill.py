@@ -119,8 +119,8 @@ def results(path: Path, tables: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def is_time(name: str, unit: str) -> bool:
-    """Tell what depends on the clock."""
-    return unit == "s" or unit.endswith("/s") or "mfu" in name or name.endswith("_share")
+    """Tell what depends on the clock: times, energy, what is computed from them, and how far they can be trusted."""
+    return unit in ("s", "J") or unit.endswith("/s") or "mfu" in name or name == "noisy" or name.endswith("_share")
 
 
 def open_all(folder: Path) -> None:

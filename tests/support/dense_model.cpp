@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <span>
+#include <utility>
 
 #include "kernels/embedding/reference/lookup.hpp"
 #include "kernels/loss/reference/softmax.hpp"
@@ -137,6 +138,8 @@ class DenseLayer {
         prefix_(std::move(prefix)),
         norm_{of("input_layernorm.weight"), config.rms_norm_eps},
         middle_norm_{of("post_attention_layernorm.weight"), config.rms_norm_eps},
+        query_norm_{optional("self_attn.q_norm.weight"), config.rms_norm_eps},
+        key_norm_{optional("self_attn.k_norm.weight"), config.rms_norm_eps},
         attention_{.batch = batch.batch,
                    .query_tokens = batch.context_length,
                    .key_tokens = batch.context_length,
@@ -155,6 +158,10 @@ class DenseLayer {
     attention_.q = project("q_proj", query_size());
     attention_.k = project("k_proj", key_size());
     attention_.v = project("v_proj", key_size());
+    if (config_.has_query_key_norm) {
+      q_ = std::exchange(attention_.q, query_norm_.forward(attention_.q));
+      k_ = std::exchange(attention_.k, key_norm_.forward(attention_.k));
+    }
     rotate_heads(attention_.q, config_, config_.heads, attention_.query_tokens, RopeDirection::forward);
     rotate_heads(attention_.k, config_, config_.kv_heads, attention_.query_tokens, RopeDirection::forward);
     out_ = dense_forward(attention_).out;
@@ -190,6 +197,10 @@ class DenseLayer {
     DenseGradients turned = dense_backward(attention_, dout);
     rotate_heads(turned.dq, config_, config_.heads, attention_.query_tokens, RopeDirection::inverse);
     rotate_heads(turned.dk, config_, config_.kv_heads, attention_.query_tokens, RopeDirection::inverse);
+    if (config_.has_query_key_norm) {
+      turned.dq = query_norm_.backward(q_, turned.dq, gradient_of("self_attn.q_norm.weight"));
+      turned.dk = key_norm_.backward(k_, turned.dk, gradient_of("self_attn.k_norm.weight"));
+    }
     dnormed = unproject("q_proj", query_size(), turned.dq, gradients);
     add(dnormed, unproject("k_proj", key_size(), turned.dk, gradients));
     add(dnormed, unproject("v_proj", key_size(), turned.dv, gradients));
@@ -199,6 +210,12 @@ class DenseLayer {
 
  private:
   [[nodiscard]] const Values& of(const std::string& name) const { return parameters_.at(prefix_ + name); }
+  /// Empty where the model has no such parameter.
+  [[nodiscard]] const Values& optional(const std::string& name) const {
+    static const Values none;
+    const auto found = parameters_.find(prefix_ + name);
+    return found == parameters_.end() ? none : found->second;
+  }
   [[nodiscard]] std::int64_t query_size() const { return config_.heads * config_.head_size; }
   [[nodiscard]] std::int64_t key_size() const { return config_.kv_heads * config_.head_size; }
   [[nodiscard]] DenseLinear projection(const std::string& name, std::int64_t size) const {
@@ -229,7 +246,10 @@ class DenseLayer {
   std::string prefix_;
   DenseNorm norm_;
   DenseNorm middle_norm_;
+  DenseNorm query_norm_;
+  DenseNorm key_norm_;
   DenseAttention attention_;
+  Values q_, k_;  // before their norms
   Values x_, normed_, out_, middle_, middle_normed_, gate_, up_, inner_;
 };
 

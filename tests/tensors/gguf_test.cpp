@@ -118,7 +118,7 @@ TEST_F(DamagedGguf, IsRefusedInALine) {
   refuse(whole.substr(0, 8) + std::string(8, '\xff') + whole.substr(16), "it is truncated: its header would have");
   refuse(whole.substr(0, 100), "it is truncated");
   refuse(whole.substr(0, whole.size() - 2000), "bytes behind the end of the file");
-  refuse(with("llama", "gemma"), "its architecture is 'gemma', where llama or qwen2 is read");
+  refuse(with("llama", "gemma"), "its architecture is 'gemma', where llama or qwen2 or qwen3 is read");
   refuse(with("llama.rope.freq_base", "llama.rope.freq_bass"), "llama.rope.freq_bass");
   refuse(with("token_embd.weight", "token_embd.weighs"), "it has no tensor 'token_embd.weight'");
   refuse(with("blk.0.attn_k", "blk.0.attn_q"), "tensor 'blk.0.attn_q.weight' stands twice");

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ringworld_analysis.claims.manifest import Manifest, Mode
+from ringworld_analysis.claims.points import points_of
 from ringworld_analysis.claims.records import Pool
 from ringworld_analysis.claims.simulations import Judged, Simulation
 from ringworld_analysis.predictor import closed_forms
 
 _RANKS = 2
+#: Parameters of a model that counts as one of 7b.
+_LEAST_7B, _MOST_7B = 6e9, 8e9
 _SAME = ("context_length", "heads", "kv_heads", "head_size", "batch", "pass", "dtype", "backend", "causal")
 
 
@@ -52,8 +55,36 @@ def _ulysses_volume(_: Manifest, mode: Mode, pool: Pool) -> Iterator[Judged]:
         return
 
 
+def _needle_accuracy(manifest: Manifest, mode: Mode, pool: Pool) -> Iterator[Judged]:
+    """Judge cells of a model whose file has the published name, all depths together."""
+    for point in points_of(manifest, mode):
+        if point.reason:
+            yield Judged(point.name, float("nan"), point.published, "nothing", f"{point.reason}: {point.why}")
+            continue
+        keys = {name: point.keys[name] for name in ("context_length", "needles_planted", "needles_asked")}
+        cells = [cell for cell in pool.find_all("needle/cells", task="lwm", **keys)
+                 if point.keys["model"] in cell.row["checkpoint"]]  # fmt: skip
+        if cells:
+            hits, trials = (sum(cell.row[name] for cell in cells) for name in ("hits", "trials"))
+            yield Judged(point.name, hits / trials, point.published, f"{len(cells)} cells, the first {cells[0].source}")
+
+
+def _training_step(manifest: Manifest, mode: Mode, pool: Pool) -> Iterator[Judged]:
+    """Judge the mean step of a stage of a model of that size, on as many ranks in the same mesh."""
+    for point in points_of(manifest, mode):
+        keys = {"context_length": point.keys["context_length"], "ranks": point.keys["chips"]}
+        for stage in pool.find_all("training/stages", dtype="bfloat16", **keys):
+            row = stage.row
+            tensor_and_sequence = row["mesh"].split(",")[2:] == point.keys["mesh"].split(",")[2:]
+            if tensor_and_sequence and _LEAST_7B <= row["parameters"] <= _MOST_7B:
+                yield Judged(point.name, row["seconds"] / row["steps"], point.published, stage.source)
+                break
+
+
 MEASUREMENTS: dict[str, Simulation] = {
     "balance_measured": _balance,
     "striped_measured": _striped,
     "ulysses_volume": _ulysses_volume,
+    "needle_accuracy": _needle_accuracy,
+    "training_step": _training_step,
 }

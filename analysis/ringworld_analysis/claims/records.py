@@ -1,6 +1,7 @@
 """Rows of runs and simulations that claims are judged by: from records, or from the small tables kept beside manifests.
 
-A kept table is CSV. Its first lines begin with `#` and hold the commands that made it; a row has the columns of `KEPT`.
+A kept table is CSV. Its first lines begin with `#` and hold the commands that made it; a row has the columns of one of
+`TABLES`, which its header tells.
 """
 
 from __future__ import annotations
@@ -19,12 +20,31 @@ from ringworld_analysis.errors import InputError
 FOLDER = "records"
 """Folder of the kept tables, beside the manifests."""
 
-_TEXTS = ("platform", "rates", "rates_digest", "schedule", "layout", "pass", "backend", "dtype", "outcome")
 _TRUTHS = ("simulated", "causal", "valid")
-_COUNTS = ("ranks", "ulysses", "context_length", "heads", "kv_heads", "head_size", "batch", "wire_bytes")
-_TIMES = ("step_time", "flop_causal", "flop_full")
-KEPT = (*_TRUTHS[:1], *_TEXTS[:5], *_COUNTS[:2], *_TEXTS[5:8], *_COUNTS[2:7], "causal", "step_time", *_TIMES[1:],
-        "wire_bytes", "valid", "outcome")  # fmt: skip
+_REALS = ("step_time", "flop_causal", "flop_full", "seconds", "stage_seconds")
+_COUNTS = ("ranks", "ulysses", "context_length", "heads", "kv_heads", "head_size", "batch", "wire_bytes", "stage",
+           "steps", "parameters", "needles_planted", "needles_asked", "hits", "trials")  # fmt: skip
+#: Columns that verdicts need, by table; all others are texts.
+TABLES: dict[str, tuple[str, ...]] = {
+    "attention": (
+        "simulated", "platform", "rates", "rates_digest", "schedule", "layout", "ranks", "ulysses", "pass", "backend",
+        "dtype", "context_length", "heads", "kv_heads", "head_size", "batch", "causal", "step_time", "flop_causal",
+        "flop_full", "wire_bytes", "valid", "outcome",
+    ),
+    "training/stages": (
+        "stages", "stage", "context_length", "steps", "batch", "mesh", "ranks", "schedule", "layout", "backend",
+        "dtype", "parameters", "seconds", "valid", "outcome",
+    ),
+    "training/simulated": (
+        "simulated", "platform", "rates", "rates_digest", "stages", "stage", "context_length", "steps", "batch", "mesh",
+        "ranks", "schedule", "layout", "backend", "dtype", "parameters", "step_time", "stage_seconds", "valid",
+        "outcome",
+    ),
+    "needle/cells": (
+        "checkpoint", "context_length", "needles_planted", "needles_asked", "task", "decoding", "hits", "trials",
+        "ranks", "backend", "dtype", "valid", "outcome",
+    ),
+}  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -35,6 +55,7 @@ class Found:
 
     row: Row
     source: str
+    table: str = "attention"
 
     @property
     def seconds(self) -> float:
@@ -47,43 +68,45 @@ class Pool:
 
     def __init__(self, rows: Iterable[Found] = ()) -> None:
         """Take the rows that hold a valid result."""
-        self._rows = [found for found in rows if found.row["valid"] and found.seconds > 0]
+        self._rows = [found for found in rows if found.row["valid"] and found.row.get("step_time", 1) > 0]
 
     def __len__(self) -> int:
         """Return how many rows there are."""
         return len(self._rows)
 
-    def find(self, **keys: object) -> Found | None:
-        """Return the first row with these values; None when there is no such row."""
-        for found in self._rows:
-            if all(found.row[name] == value for name, value in keys.items()):
-                return found
-        return None
+    def find(self, table: str = "attention", /, **keys: object) -> Found | None:
+        """Return the first row of a table with these values; None when there is no such row."""
+        return next(iter(self.find_all(table, **keys)), None)
 
-    def find_all(self, **keys: object) -> list[Found]:
-        """Return all rows with these values."""
-        return [found for found in self._rows if all(found.row[name] == value for name, value in keys.items())]
+    def find_all(self, table: str = "attention", /, **keys: object) -> list[Found]:
+        """Return all rows of a table with these values."""
+        return [
+            found
+            for found in self._rows
+            if found.table == table and all(found.row[name] == value for name, value in keys.items())
+        ]
 
 
 def read_record(path: Path) -> list[Found]:
-    """Return the rows of /attention of a record.
+    """Return the rows of a record that claims are judged by.
 
-    :raises InputError: when the file is no record, or its table lacks a column that verdicts need
+    :raises InputError: when the file is no record, has none of `TABLES`, or one lacks a column that verdicts need
     """
     try:
         with h5py.File(path, "r") as file:
-            if "attention" not in file:
-                raise InputError(f"{path}: has no table /attention, the one that claims are judged by")
-            table = file["attention"][()]
+            tables = {name: file[name][()] for name in TABLES if name in file}
     except OSError as problem:
         raise InputError(f"{path}: cannot be read ({problem})") from problem
-    missing = [name for name in KEPT if name not in (table.dtype.names or ())]
-    if missing:
-        raise InputError(f"{path}: /attention has no column {missing[0]}; it is from an older version")
+    if not tables:
+        raise InputError(f"{path}: has none of the tables that claims are judged by: /{', /'.join(TABLES)}")
     rows = []
-    for number, values in enumerate(table):
-        row = {name: _plain(values[name]) for name in KEPT}
-        rows.append(Found(row, f"{path.name}, row {number}"))
+    for name, table in tables.items():
+        missing = [column for column in TABLES[name] if column not in (table.dtype.names or ())]
+        if missing:
+            raise InputError(f"{path}: /{name} has no column {missing[0]}; it is from an older version")
+        for number, values in enumerate(table):
+            row = {column: _plain(values[column]) for column in TABLES[name]}
+            rows.append(Found(row, f"{path.name}, row {number}" + (f" of {name}" if name != "attention" else ""), name))
     return rows
 
 
@@ -96,16 +119,18 @@ def read_kept(folder: Path) -> list[Found]:
     for path in sorted(folder.glob("*.csv")):
         try:
             lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-            for number, texts in enumerate(csv.DictReader(lines)):
-                row = {name: _parsed(name, texts[name]) for name in KEPT}
-                found.append(Found(row, f"{folder.name}/{path.name}, row {number}"))
-        except (OSError, KeyError, TypeError, ValueError) as problem:
+            reader = csv.DictReader(lines)
+            table = next(name for name, columns in TABLES.items() if columns == tuple(reader.fieldnames or ()))
+            for number, texts in enumerate(reader):
+                row = {name: _parsed(name, texts[name]) for name in TABLES[table]}
+                found.append(Found(row, f"{folder.name}/{path.name}, row {number}", table))
+        except (OSError, KeyError, TypeError, ValueError, StopIteration) as problem:
             raise InputError(f"{path}: is not a kept table ({problem})") from problem
     return found
 
 
 def keep(commands: Sequence[str], rows: Sequence[Found], path: Path) -> None:
-    """Write a kept table.
+    """Write a kept table, of rows of one table.
 
     :raises InputError: when it cannot be written
     """
@@ -113,9 +138,10 @@ def keep(commands: Sequence[str], rows: Sequence[Found], path: Path) -> None:
     for command in commands:
         text.write(f"# {command}\n")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(KEPT)
+    columns = TABLES[rows[0].table]
+    writer.writerow(columns)
     for found in rows:
-        writer.writerow([_text(found.row[name]) for name in KEPT])
+        writer.writerow([_text(found.row[name]) for name in columns])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.getvalue(), encoding="utf-8")
@@ -128,11 +154,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - a scalar of NumPy
 
 
 def _parsed(name: str, text: str) -> Any:  # noqa: ANN401
-    if name in _TEXTS:
-        return text
     if name in _TRUTHS:
         return {"true": True, "false": False}[text]
-    return int(text) if name in _COUNTS else float(text)
+    return int(text) if name in _COUNTS else float(text) if name in _REALS else text
 
 
 def _text(value: object) -> str:

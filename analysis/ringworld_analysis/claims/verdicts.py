@@ -66,7 +66,7 @@ def judge(manifest: Manifest, pool: Pool | None = None) -> list[Verdict]:
             found += _by_formula(manifest, mode)
         elif mode.name == "P":
             found += _by_prediction(manifest, mode)
-        elif mode.commands:
+        elif mode.commands or mode.model in measurements.MEASUREMENTS:
             found += _by_records(manifest, mode, records)
         elif mode.name == "F" and mode.values:
             raise InputError(f"{manifest.path}: mode.F.model: there is no formula {mode.model}")
@@ -88,7 +88,7 @@ def summarize(manifest: Manifest, mode: Mode, rows: Sequence[Verdict]) -> Summar
     judged = [row for row in mine if row.verdict != NOT_COMPARABLE]
     good = sum(row.verdict == REPRODUCED for row in judged)
     if not judged:
-        if mine and not mode.commands:
+        if mine and not mode.commands and not mode.waits_for:
             return Summary(mode.name, NOT_COMPARABLE, 0, 0, mine[0].reason)
         why = f"waits for {mode.waits_for}" if mode.waits_for else "no record of its commands was judged"
         return Summary(mode.name, NOT_RUN, 0, 0, why)

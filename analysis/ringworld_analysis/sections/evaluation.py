@@ -131,7 +131,8 @@ def held(rows: Table) -> list[str]:
 def _models(rows: Table) -> Iterator[tuple[str, Table]]:
     names = held(rows)
     for (stages, stage, trained, *_apart), part in rows.groups([*MODEL, *names]):
-        parts = [str(stages) or "model", f"stage {stage}", f"trained to {formatting.tokens(int(trained))} tokens"]
+        parts = [str(stages) or "model", f"{formatting.ordinal(int(stage) + 1)} stage",
+                 f"trained to {formatting.tokens(int(trained))} tokens"]
         yield ", ".join([*parts, *([describe(part.rows()[0], names)] * bool(names))]), part
 
 

@@ -122,8 +122,9 @@ class Model:
     configuration: str = ""
 
     def name(self, theta_mode: str = "") -> str:
-        """Write it in words: 'progressive, stage 5, trained to 2K, θ as trained'."""
-        parts = [self.schedule or "model", f"stage {self.stage}", f"trained to {formatting.tokens(self.trained)}"]
+        """Write it in words: 'progressive, 6th stage, trained to 2K, θ as trained'."""
+        place = f"{formatting.ordinal(self.stage + 1)} stage"
+        parts = [self.schedule or "model", place, f"trained to {formatting.tokens(self.trained)}"]
         return ", ".join([*parts, *([self.configuration] * bool(self.configuration)),
                           *([_theta(theta_mode)] * bool(theta_mode))])  # fmt: skip
 

@@ -52,10 +52,12 @@ double thread_seconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-/// By how much each iteration is made longer, as a share of its processor time.
-double wanted_slowdown() {
+/// By how much each iteration of a case is made longer, as a share of its processor time.
+double wanted_slowdown(const std::string& name) {
   const char* const given = std::getenv("RINGWORLD_BENCH_SLOWDOWN");
-  return given == nullptr ? 0 : std::strtod(given, nullptr);
+  const char* const slowed = std::getenv("RINGWORLD_BENCH_SLOWED");
+  const bool is_meant = slowed == nullptr || name.find(slowed) != std::string::npos;
+  return given != nullptr && is_meant ? std::strtod(given, nullptr) : 0;
 }
 
 /// As in scripts/gpu/bench_pytorch.py, which runs beside these.
@@ -79,7 +81,7 @@ void Suite::add(const Case& point, SetUp set_up) {
   const auto run_on_host = [roofs = roofs_, point, set_up](benchmark::State& state) {
     roofs->measure(point.dtype, point.threads);
     const Operation operation = set_up();
-    const double slowdown = wanted_slowdown();
+    const double slowdown = wanted_slowdown(point.name);
     std::vector<double> seconds;
     std::vector<double> cpu_seconds;
     seconds.reserve(static_cast<std::size_t>(state.max_iterations));

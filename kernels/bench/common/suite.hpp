@@ -19,7 +19,8 @@
 /// count, then thirty, so that their operands are drawn once. Their peak is the rate of an 8192 x 8192 x 8192 product
 /// of the same dtype there, their triad a copy in its memory (device_roofs.hpp).
 ///
-/// RINGWORLD_BENCH_SLOWDOWN=0.05 in the environment makes every case on the host take 5 % longer: a test of who judges.
+/// RINGWORLD_BENCH_SLOWDOWN=0.05 in the environment makes every case on the host take 5 % longer, or those alone whose
+/// names hold the text of RINGWORLD_BENCH_SLOWED: a test of who judges.
 ///
 /// The label holds what is not a number: `family=attention backend=host dtype=float32 isa=avx512 threads=1`.
 

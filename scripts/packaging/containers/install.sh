@@ -10,8 +10,9 @@ cd "$source_dir"
 apt-get update --quiet
 apt-get install --yes --quiet --no-install-recommends help2man
 scripts/setup.sh --no-build
-cmake -S . -B /tmp/ringworld -G Ninja -DCMAKE_BUILD_TYPE=Release -DRINGWORLD_BUILD_TESTS=OFF
-cmake --build /tmp/ringworld --target programs
+cmake -S . -B /tmp/ringworld -G Ninja -DCMAKE_BUILD_TYPE=Release -DRINGWORLD_UNITY_BUILD=ON \
+  -DRINGWORLD_BUILD_TESTS=OFF -DRINGWORLD_BUILD_BENCH=OFF
+cmake --build /tmp/ringworld
 cmake --install /tmp/ringworld --prefix "$prefix"
 # The analysis, without what built it: a copy that does not point into the checkout.
 python3 -m venv "$prefix/venv"

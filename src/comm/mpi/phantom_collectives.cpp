@@ -110,8 +110,11 @@ class PhantomPending final : public PendingCollective::Impl {
   void send(const void* memory, double bytes, int to, int tag) {
     const double units = std::max(1.0, std::ceil(bytes / unit_bytes));
     require(units <= most_units, "collective: longer than what is simulated");
-    check_mpi(MPI_Isend(memory, static_cast<int>(units), unit, to, tag, MpiAccess::handle(messages_),
-                        &requests_.emplace_back(MPI_REQUEST_NULL)));
+    // SMPI copies short messages, and tells them by their bytes as an `int`: one of 2 to 4 GiB is negative there, and
+    // each of its ranks would hold a copy. What is sent synchronously is never copied.
+    const auto send_message = units * unit_bytes > std::numeric_limits<int>::max() ? MPI_Issend : MPI_Isend;
+    check_mpi(send_message(memory, static_cast<int>(units), unit, to, tag, MpiAccess::handle(messages_),
+                           &requests_.emplace_back(MPI_REQUEST_NULL)));
   }
 
   /// Messages of simulated ranks go on by themselves, and a question to SMPI costs as much as a message. `wait` ends it.

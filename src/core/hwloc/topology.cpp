@@ -92,6 +92,18 @@ NodeTopology node_topology() {
 
 std::vector<int> allowed_cpus() { return numbers_in(binding()); }
 
+std::vector<int> allowed_cores() {
+  const Bitmap cpus = binding();
+  std::vector<int> cores;
+  for (int index = 0; cpus != nullptr && index < count_of(HWLOC_OBJ_CORE); ++index) {
+    const hwloc_obj_t core = hwloc_get_obj_by_type(topology(), HWLOC_OBJ_CORE, static_cast<unsigned>(index));
+    if (hwloc_bitmap_intersects(core->cpuset, cpus.get()) != 0) {
+      cores.push_back(index);
+    }
+  }
+  return cores;
+}
+
 std::vector<int> allowed_numa_nodes() {
   const Bitmap cpus = binding();
   Bitmap nodes(hwloc_bitmap_alloc());

@@ -9,20 +9,33 @@
 
 namespace ringworld::plan_timing {
 
-/// An exchange of heads among U neighbours: packed, sent, unpacked. Nothing hides it.
+/// Exchanges of heads among U neighbours: packed by the rank, sent while it may compute, unpacked by it. Messages of two
+/// exchanges follow each other.
 class Exchanges {
  public:
   Exchanges(const TimedPass& pass, const PlanRates& rates, const Partition& partition, std::vector<double>& clocks)
       : pass_(pass),
         rates_(rates),
         partition_(partition),
-        problem_(exchanged_problem(pass.problem, pass.schedule.ulysses)),
-        clocks_(clocks) {}
+        problem_(exchanged_problem(pass.problem, pass.schedule)),
+        clocks_(clocks),
+        link_is_free_(clocks.size()) {}
 
-  void run(ExchangeCargo cargo);
+  /// Packs, and starts to send.
+  /// @return when each rank has what it gets
+  [[nodiscard]] std::vector<double> start(ExchangeCargo cargo);
+  /// Waits, and unpacks.
+  void finish(ExchangeCargo cargo, const std::vector<double>& arrival);
 
  private:
-  void exchange(ExchangeCargo cargo, int first, int neighbours);
+  /// What one rank packs, sends, receives and unpacks, bytes.
+  struct Share {
+    double packed = 0;
+    double moved = 0;
+    double unpacked = 0;
+  };
+
+  [[nodiscard]] Share share_of(ExchangeCargo cargo, int rank) const;
   [[nodiscard]] double bytes(ExchangeCargo cargo, int rank) const;
 
   const TimedPass& pass_;
@@ -30,7 +43,7 @@ class Exchanges {
   const Partition& partition_;
   AttentionProblem problem_;
   std::vector<double>& clocks_;
-  double unpacking_ = 0;
+  std::vector<double> link_is_free_;
 };
 
 }  // namespace ringworld::plan_timing

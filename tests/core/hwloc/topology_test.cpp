@@ -45,6 +45,7 @@ TEST(Topology, KnowsWhereAThreadMayRun) {
     ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
     EXPECT_EQ(allowed_cpus(), std::vector<int>{all.back()});
     EXPECT_EQ(allowed_numa_nodes().size(), 1U);
+    EXPECT_EQ(allowed_cores().size(), 1U);
   });
   bound.join();
   EXPECT_EQ(allowed_cpus(), all);

@@ -20,11 +20,14 @@ constexpr std::int64_t head_size = 32;
 RopeScaling scaling_of(const Json& golden) {
   const std::string name = golden.at("rope_type");
   RopeScaling scaling;
+  if (name == "longrope") {  // its factors in short sequences are those in long ones
+    return {.kind = RopeScalingKind::per_pair, .pair_factors = golden.at("long_factor")};
+  }
   while (rope_scaling_names.at(static_cast<std::size_t>(scaling.kind)) != name) {
     scaling.kind = static_cast<RopeScalingKind>(static_cast<int>(scaling.kind) + 1);
   }
   scaling.factor = golden.at("factor");
-  scaling.original_context = golden.value("original_max_position_embeddings", 0.0);
+  scaling.original_context = golden.value("original_max_position_embeddings", 8192.0);
   scaling.low_frequency_factor = golden.value("low_freq_factor", scaling.low_frequency_factor);
   scaling.high_frequency_factor = golden.value("high_freq_factor", scaling.high_frequency_factor);
   scaling.beta_fast = golden.value("beta_fast", scaling.beta_fast);
@@ -38,7 +41,7 @@ RopeScaling scaling_of(const Json& golden) {
 TEST(RopeScaling, EqualsTransformersFarPastTheNativeLength) {
   std::ifstream file(RINGWORLD_GOLDEN_ROPE);
   const Json cases = Json::parse(file);
-  ASSERT_EQ(cases.size(), 14U);
+  ASSERT_EQ(cases.size(), 20U);
   for (const Json& golden : cases) {
     SCOPED_TRACE(golden.dump().substr(0, 160));
     ASSERT_EQ(golden.at("head_size"), head_size);
@@ -46,7 +49,10 @@ TEST(RopeScaling, EqualsTransformersFarPastTheNativeLength) {
     Tensor<float, 2> cosine({std::ssize(positions), head_size / 2});
     Tensor<float, 2> sine({std::ssize(positions), head_size / 2});
     build_rope_table(positions,
-                     {.head_size = head_size, .theta = golden.at("rope_theta"), .scaling = scaling_of(golden)},
+                     {.head_size = head_size,
+                      .theta = golden.at("rope_theta"),
+                      .scaling = scaling_of(golden),
+                      .context_length = positions.back() + 1},
                      cosine.view(), sine.view());
     for (std::size_t row = 0; row < positions.size(); ++row) {
       for (std::size_t i = 0; i < head_size / 2; ++i) {
@@ -64,9 +70,9 @@ TEST(RopeScaling, EqualsTransformersFarPastTheNativeLength) {
 TEST(RopeScaling, RefusesNumbersThatMakeNoSense) {
   const RopeScaling llama3{.kind = RopeScalingKind::llama3, .factor = 8, .original_context = 8192};
   const auto expect_refused = [](RopeScaling scaling, std::string_view key) {
-    expect_error(ErrorKind::bad_input, [&] { validate(scaling); }, {key});
+    expect_error(ErrorKind::bad_input, [&] { validate(scaling, head_size); }, {key});
   };
-  validate(llama3);
+  validate(llama3, head_size);
   RopeScaling wrong = llama3;
   wrong.factor = -8;
   expect_refused(wrong, "factor");
@@ -78,6 +84,19 @@ TEST(RopeScaling, RefusesNumbersThatMakeNoSense) {
   expect_refused(wrong, "high_freq_factor");
   wrong = {.kind = RopeScalingKind::yarn, .factor = 4, .original_context = 8192, .beta_slow = std::nan("")};
   expect_refused(wrong, "beta_slow");
+  wrong = {.kind = RopeScalingKind::dynamic, .factor = 0.5, .original_context = 8192};
+  expect_refused(wrong, "factor");
+  wrong = {.kind = RopeScalingKind::per_pair, .pair_factors = {1, 2}};
+  expect_refused(wrong, "2 factors of pairs, and heads of 32 elements have 16 pairs");
+  wrong.pair_factors.assign(16, 0);
+  expect_refused(wrong, "a pair's factor is 0");
+}
+
+TEST(RopeScaling, DynamicLeavesShortSequencesAlone) {
+  const RopeScaling dynamic{.kind = RopeScalingKind::dynamic, .factor = 4, .original_context = 100};
+  EXPECT_EQ(theta_of_length(dynamic, 500, head_size, 100), 500);
+  EXPECT_GT(theta_of_length(dynamic, 500, head_size, 101), 500);
+  EXPECT_EQ(theta_of_length({}, 500, head_size, 1000), 500);
 }
 
 }  // namespace
