@@ -17,12 +17,15 @@ Sets Ringworld up, runs its main jobs at a size for two cores, and writes a repo
 
 1. ring attention over several context lengths, ring sizes and layouts, on 4 ranks
      ringworld attention --config experiments/attention/config/demo.toml
-2. a tiny model learns to find needles while its context grows from 64 to 2048 tokens, on 2 ranks
+2. the same loop with kernels that only wait, on 4 ranks: how much of the communication they hide, which ranks that share
+   cores cannot show
+     ringworld attention --config experiments/attention/config/overlap.toml
+3. a tiny model learns to find needles while its context grows from 64 to 2048 tokens, on 2 ranks
      ringworld train --config experiments/train/config/needle.toml
-3. it is asked for needles inside and beyond the trained length, one and several, at the last stage's RoPE theta and at
+4. it is asked for needles inside and beyond the trained length, one and several, at the last stage's RoPE theta and at
    a scaled one, on 2 ranks
      ringworld needle --config experiments/needle/config/demo.toml
-4. a VQGAN learns to write pictures as 16 codes, a tiny world model to read and to make them, and to answer questions
+5. a VQGAN learns to write pictures as 16 codes, a tiny world model to read and to make them, and to answer questions
    about videos; held-out pictures, captions and videos then tell what it knows, on 2 ranks
      ringworld train --config experiments/train/config/vqgan_cards.toml
      ringworld train --config experiments/train/config/world.toml
@@ -32,6 +35,7 @@ Tables and progress of each job go to build/logs/demo. The jobs leave in results
 
   demo-<UTC time>-*.h5      every figure and raw sample (results/SCHEMA.md says what each column is)
   demo-<UTC time>-report/   a page that shows them: needle heat maps, generated pictures and clips among them
+  demo-<UTC time>-overlap-report/   the same of step 2, whose times are no measurements of this machine's kernels
 
 Takes less than a quarter of an hour, set-up included. With fewer than 4 cores the ranks share cores: the answers stay
 right, the times say little.
@@ -68,6 +72,11 @@ show_page() {
   echo
   echo "What was found"
   .venv/bin/python -m ringworld_analysis report "${records[@]}" --output "$root/$run-report" --findings
+  if [[ -f $run-overlap.h5 ]]; then
+    echo
+    echo "What kernels that only wait hide of the communication"
+    .venv/bin/python -m ringworld_analysis report "$run-overlap.h5" --output "$root/$run-overlap-report" --findings
+  fi
   echo "Its records are $run-*.h5, and what each job printed is in $log_directory"
 }
 
@@ -80,6 +89,8 @@ main() {
   run="results/runs/demo-$(date -u +%Y%m%dT%H%M%SZ)"
   mkdir -p results/runs
   job "ring attention" 4 attention --config experiments/attention/config/demo.toml --output "$run-attention.h5"
+  job "overlap, with kernels that only wait" 4 attention --config experiments/attention/config/overlap.toml \
+    --output "$run-overlap.h5"
   job "training on growing context" 2 train --config experiments/train/config/needle.toml \
     --checkpoint "$run-model.h5" --keep-stages false --output "$run-train.h5"
   [[ ! -f $run-model.h5 ]] || job "needles" 2 needle --config experiments/needle/config/demo.toml \
@@ -96,6 +107,8 @@ main() {
   ((${#records[@]} > 0)) || exit "$code"
   if [[ $is_quiet == yes ]]; then
     .venv/bin/python -m ringworld_analysis report "${records[@]}" --output "$root/$run-report"
+    [[ ! -f $run-overlap.h5 ]] ||
+      .venv/bin/python -m ringworld_analysis report "$run-overlap.h5" --output "$root/$run-overlap-report" >/dev/null
   else
     show_page
   fi

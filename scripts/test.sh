@@ -26,7 +26,7 @@ gpu_tests='^device\.|[Cc]uda|^[a-z_]+_device(_[a-z]+)?_ranks_|_sass$'
 tests_of_gpu_paths='^device\.|^kernels_attention.*[Cc]uda|^sequence_device_attention_ranks_2'
 
 # Under a sanitizer these take minutes and run the same code as on two and three ranks.
-same_code_on_other_ranks='_ranks_[68]$|^(train_ranks|train_device_memory|vqgan_training|sequence_attention)_ranks_4$'
+same_code_on_other_ranks='_ranks_[14678]$'
 
 usage() {
   cat <<'HELP'
@@ -44,11 +44,12 @@ Sets Ringworld up with the tools of its developers, and runs every test and chec
              reframe, slurm, lint, sanitizers, threads, simulated, emulated_cuda, cuda
   --jobs N   compile jobs and tests side by side      (default: all cores)
 
-Stages: release build and its tests, Python tests, ReFrame, the program and its ranks on MPICH, shellcheck, clang-format, ruff, mypy, the tests of
-the modules again under AddressSanitizer and UndefinedBehaviorSanitizer and, where they have threads, under
-ThreadSanitizer, the program on ranks that SimGrid simulates, the CUDA backend on an emulated H100 and, where its code
-differs, an A100, and the CUDA build where nvcc is found, whose GPU tests skip where there is no GPU, and its archive for
-machines with one. All stages run, whatever fails.
+Stages: release build and its tests, Python tests, ReFrame, the program and its ranks on MPICH, shellcheck, clang-
+format, ruff, mypy, the links between pages, the tests of the modules again under AddressSanitizer and
+UndefinedBehaviorSanitizer and, where they have threads, under ThreadSanitizer, the program on ranks that SimGrid
+simulates, the CUDA backend on an emulated H100 and, where its code differs, an A100, and the CUDA build where nvcc is
+found, whose GPU tests skip where there is no GPU, and its archive for machines with one. All stages run, whatever
+fails.
 A stage of tests counts its tests, any other stage counts as one. The last line reads `N passed, N failed`; the exit code
 is 0 when nothing failed. Logs and JUnit files lie in build/logs/test.
 HELP
@@ -265,6 +266,7 @@ stage_lint() {
   check "lint: clang-format" lint_format || true
   check "lint: ruff" scripts/lint_python.sh ruff || true
   check "lint: mypy" scripts/lint_python.sh mypy || true
+  check "lint: pages" scripts/packaging/site.sh || true
   if [[ $wants_tidy == false ]]; then
     skip "lint: clang-tidy" "without --tidy"
   elif [[ ! -f build/release/compile_commands.json ]]; then

@@ -86,8 +86,11 @@ def _findings(run: Run, sections: list[Section]) -> list[Finding]:
         first = Finding("`/attention` has no rows: the run ended before its first point was complete.", "bad")
     elif invalid:
         first = Finding(f"{counts}; the other {invalid} and the reasons are listed below and never plotted.", "warn")
+    elif (simulated := len(run.simulated)) == total:
+        first = Finding(f"{counts}.", "good")
     else:
-        first = Finding(f"{counts}: each result was checked against exact attention.", "good")
+        checked = f"each of the {total - simulated} measured results" if simulated else "each result"
+        first = Finding(f"{counts}: {checked} was checked against exact attention.", "good")
     found = [first, *_simulated_findings(run), *_noisy_findings(run)]
     found += [finding for part in sections for finding in part.findings]
     if run.repeated_points:
@@ -107,9 +110,7 @@ def _findings(run: Run, sections: list[Section]) -> list[Finding]:
 
 def _simulated_findings(run: Run) -> list[Finding]:
     """Say which rows are no measurements."""
-    if "simulated" not in run.attention or not len(run.attention):
-        return []
-    rows = run.attention.take(run.attention["simulated"].astype(bool))
+    rows = run.simulated
     if not len(rows):
         return []
     rates = ", ".join(str(name) for name in rows.distinct("rates"))

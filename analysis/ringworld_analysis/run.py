@@ -81,6 +81,13 @@ class Run:
         """Rows that are listed, never plotted."""
         return self.attention.take(~self.attention["valid"].astype(bool))
 
+    @cached_property
+    def simulated(self) -> Table:
+        """Rows whose kernels computed nothing; none in a record from before there were any."""
+        if "simulated" not in self.attention:
+            return self.attention.take(np.zeros(len(self.attention), dtype=bool))
+        return self.attention.take(self.attention["simulated"].astype(bool))
+
     def table(self, name: str) -> Table | None:
         """Return a table of all files that have it; `attention_row` counts through all files."""
         found = []

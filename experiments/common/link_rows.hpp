@@ -39,46 +39,48 @@ struct LinkRow {
   FixedString<240> reason;
   std::int64_t run = 0;
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = LinkRow;
-    return std::tuple{
-        Field{"operation", &R::operation, Role::key, "",
-              "hop: to the next rank; two_way_hop: half to the next and half to the previous rank at once; all_gather, "
-              "reduce_scatter, all_to_all, broadcast or reduce"},
-        Field{"bytes", &R::bytes, Role::key, "B",
-              "of hops: what a rank sends; of an all_gather: what a rank has in the end; of reduce_scatter and "
-              "all_to_all: what it has in the beginning; of broadcast and reduce: the vector"},
-        Field{"ranks", &R::ranks, Role::key, "rank", "all of the job (P)"},
-        Field{"nodes", &R::nodes, Role::key, "", "nodes that they are on"},
-        Field{"backend", &R::backend, Role::key, "", "backend whose device's memory was moved, by name"},
-        Field{"memory", &R::memory, Role::key, "", "where the blocks lie"},
-        Field{"transport", &R::transport, Role::key, "", "what carried them, by name; mpi for host memory"},
-        Field{"simulated", &R::simulated, Role::key, "",
-              "whether the memory is that of a backend that computes nothing; contents are not checked then"},
-        Field{"platform", &R::platform, Role::key, "",
-              "network of simulated ranks (scripts/simulate.sh); empty where ranks are processes, with real messages"},
-        Field{"platform_digest", &R::platform_digest, Role::key, "", "digest of its file"},
-        Field{"repeats", &R::repeats, Role::key, "", "measurements asked for; what takes long stops earlier"},
-        Field{"repeats_done", &R::repeats_done, Role::measure, "", "measurements made"},
-        Field{"batch", &R::batch, Role::measure, "",
-              "transfers one after another in a measurement, which is their time / batch: more than 1 where they are "
-              "short"},
-        Field{"seconds", &R::seconds, Role::measure, "s", "median time of a transfer"},
-        Field{"seconds_min", &R::seconds_min, Role::measure, "s", "shortest"},
-        Field{"seconds_max", &R::seconds_max, Role::measure, "s", "longest"},
-        Field{"algorithm_bandwidth", &R::algorithm_bandwidth, Role::measure, "B/s", "bytes / seconds"},
-        Field{"bus_bandwidth", &R::bus_bandwidth, Role::measure, "B/s",
-              "what a link carried: algorithm_bandwidth, for all_gather, reduce_scatter and all_to_all times (P - 1) / "
-              "P"},
-        Field{
+    return {
+        Column{
+            "operation", &R::operation, Role::key, "",
+            "hop: to the next rank; two_way_hop: half to the next and half to the previous rank at once; all_gather, "
+            "reduce_scatter, all_to_all, broadcast or reduce"},
+        Column{"bytes", &R::bytes, Role::key, "B",
+               "of hops: what a rank sends; of an all_gather: what a rank has in the end; of reduce_scatter and "
+               "all_to_all: what it has in the beginning; of broadcast and reduce: the vector"},
+        Column{"ranks", &R::ranks, Role::key, "rank", "all of the job (P)"},
+        Column{"nodes", &R::nodes, Role::key, "", "nodes that they are on"},
+        Column{"backend", &R::backend, Role::key, "", "backend whose device's memory was moved, by name"},
+        Column{"memory", &R::memory, Role::key, "", "where the blocks lie"},
+        Column{"transport", &R::transport, Role::key, "", "what carried them, by name; mpi for host memory"},
+        Column{"simulated", &R::simulated, Role::key, "",
+               "whether the memory is that of a backend that computes nothing; contents are not checked then"},
+        Column{"platform", &R::platform, Role::key, "",
+               "network of simulated ranks (scripts/simulate.sh); empty where ranks are processes, with real messages"},
+        Column{"platform_digest", &R::platform_digest, Role::key, "", "digest of its file"},
+        Column{"repeats", &R::repeats, Role::key, "", "measurements asked for; what takes long stops earlier"},
+        Column{"repeats_done", &R::repeats_done, Role::measure, "", "measurements made"},
+        Column{"batch", &R::batch, Role::measure, "",
+               "transfers one after another in a measurement, which is their time / batch: more than 1 where they are "
+               "short"},
+        Column{"seconds", &R::seconds, Role::measure, "s", "median time of a transfer"},
+        Column{"seconds_min", &R::seconds_min, Role::measure, "s", "shortest"},
+        Column{"seconds_max", &R::seconds_max, Role::measure, "s", "longest"},
+        Column{"algorithm_bandwidth", &R::algorithm_bandwidth, Role::measure, "B/s", "bytes / seconds"},
+        Column{
+            "bus_bandwidth", &R::bus_bandwidth, Role::measure, "B/s",
+            "what a link carried: algorithm_bandwidth, for all_gather, reduce_scatter and all_to_all times (P - 1) / "
+            "P"},
+        Column{
             "wrong", &R::wrong, Role::measure, "",
             "bytes (of reductions: floats) that arrived wrong, over all ranks, in one more transfer of known contents"},
-        Field{"valid", &R::valid, Role::verdict, "", "whether it was measured and nothing was wrong"},
-        Field{"outcome", &R::outcome, Role::verdict, "",
-              "ok, failed_check, out_of_memory, timeout, interrupted or bad_input"},
-        Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
-        Field{"run", &R::run, Role::origin, "",
-              "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
+        Column{"valid", &R::valid, Role::verdict, "", "whether it was measured and nothing was wrong"},
+        Column{"outcome", &R::outcome, Role::verdict, "",
+               "ok, failed_check, out_of_memory, timeout, interrupted or bad_input"},
+        Column{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
+        Column{"run", &R::run, Role::origin, "",
+               "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
   }
 };
 

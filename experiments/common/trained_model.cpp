@@ -19,7 +19,7 @@ std::uint64_t mixed(std::uint64_t bits) {
   return bits ^ (bits >> 31U);
 }
 
-std::uint64_t digest_of(std::string_view text) {
+std::uint64_t digest_of_text(std::string_view text) {
   std::uint64_t digest = text.size();
   for (const char c : text) {
     digest = mixed(digest + static_cast<unsigned char>(c) + 1);
@@ -28,7 +28,7 @@ std::uint64_t digest_of(std::string_view text) {
 }
 
 /// A sum over elements, so that it does not matter which rank holds which.
-std::uint64_t digest_of(const ShardedParameters& parameters) {
+std::uint64_t digest_of_parameters(const ShardedParameters& parameters) {
   std::uint64_t digest = 0;
   HostAccess access(parameters.memory());
   const bool is_first_of_tp = parameters.mesh().coordinate(MeshAxis::tp) == 0;
@@ -36,7 +36,7 @@ std::uint64_t digest_of(const ShardedParameters& parameters) {
     if (piece.tensor->slice.is_replicated() && !is_first_of_tp) {
       continue;
     }
-    const std::uint64_t name = digest_of(piece.tensor->name);
+    const std::uint64_t name = digest_of_text(piece.tensor->name);
     const std::span<const float> values = access.read(piece.parameter);
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::int64_t element = piece.tensor->global_index(piece.begin + static_cast<std::int64_t>(i));
@@ -79,7 +79,7 @@ TrainedModel::TrainedModel(const Communicator& world, const Mesh& mesh, const st
     parameters_ = std::make_unique<ShardedParameters>(config, mesh, flags.backend, ParameterUse::evaluation);
   });
   read_parameters(*source, *parameters_);
-  digest_ = fmt::format("{:016x}", digest_of(*parameters_) ^ digest_of(description_.tokenizer));
+  digest_ = fmt::format("{:016x}", digest_of_parameters(*parameters_) ^ digest_of_text(description_.tokenizer));
 }
 
 }  // namespace ringworld

@@ -78,6 +78,12 @@ std::vector<JobFile> outputs_of(const ConvertOptions& values) {
   fs::create_directories(values.output, failed);
   require_input(!failed, fmt::format("--output: cannot make the folder '{}': {}", values.output, failed.message()));
   const fs::path folder = values.output;
+  // Readers of the folder, ourselves among them, would go by the index and not see what is written.
+  const fs::path index = folder / "model.safetensors.index.json";
+  require_input(!fs::exists(index, failed),
+                fmt::format("--output: '{}' lists other weights and would hide model.safetensors: remove it with its "
+                            "shards, or name another folder",
+                            index.string()));
   return {{.flag = "--output", .path = (folder / "model.safetensors").string()},
           {.flag = "--output", .path = (folder / "config.json").string()}};
 }

@@ -39,52 +39,52 @@ struct EvaluationOrigin : ScheduleColumns {
 
 /// A field of a row that it has from EvaluationOrigin.
 template <class Row, class Member>
-constexpr Field<Row, Member> origin_field(const char* name, Member EvaluationOrigin::* member, Role role,
-                                          const char* unit, const char* meaning) {
+Column origin_column(const char* name, Member EvaluationOrigin::* member, Role role, const char* unit,
+                     const char* meaning) {
   return {name, member, role, unit, meaning};
 }
 
 template <class Row>
-constexpr auto origin_fields() {
+Columns origin_columns() {
   using O = EvaluationOrigin;
-  return std::tuple_cat(
-      std::tuple{
-          origin_field<Row>("stages", &O::stages, Role::key, "", "name of the list of stages that trained the model"),
-          origin_field<Row>("stage", &O::stage, Role::key, "", "last stage that it was trained in, counted from 0"),
-          origin_field<Row>("trained_context_length", &O::trained_context_length, Role::origin, "token",
-                            "context of the stage that trained it last"),
-          origin_field<Row>("training_seed", &O::training_seed, Role::key, "", "seed that the model was trained with"),
-          origin_field<Row>("split", &O::split, Role::key, "",
-                            "handwriting that is shown: evaluation, which training never sees, or training"),
-          origin_field<Row>("seed", &O::seed, Role::key, "", "seed of the items"),
-          origin_field<Row>("ranks", &O::ranks, Role::key, "rank", "ring size (P)"),
-          origin_field<Row>("mesh", &O::mesh, Role::key, "", "ranks on the axes dp,fsdp,tp,sp")},
-      schedule_fields<Row>(),
-      std::tuple{
-          origin_field<Row>("layout", &O::layout, Role::key, "",
-                            "which tokens a rank holds: contiguous, striped or zigzag"),
-          origin_field<Row>("backend", &O::backend, Role::key, "", "backend whose kernels computed, by name"),
-          origin_field<Row>("dtype", &O::dtype, Role::key, "", "type of activations"),
-          origin_field<Row>("threads", &O::threads, Role::key, "", "threads of a rank"),
-          origin_field<Row>("checkpoint", &O::checkpoint, Role::origin, "", "file of the model, as it was given"),
-          origin_field<Row>("checkpoint_digest", &O::checkpoint_digest, Role::key, "",
-                            "digest of the model's parameters and tokenizer"),
-          origin_field<Row>("frame_tokenizer", &O::frame_tokenizer, Role::origin, "", "file of the frame tokenizer"),
-          origin_field<Row>("frame_tokenizer_digest", &O::frame_tokenizer_digest, Role::key, "",
-                            "digest of the frame tokenizer's weights"),
-          origin_field<Row>("cards_digest", &O::cards_digest, Role::key, "", "digest of the handwriting")});
+  return joined(
+      {Columns{
+           origin_column<Row>("stages", &O::stages, Role::key, "", "name of the list of stages that trained the model"),
+           origin_column<Row>("stage", &O::stage, Role::key, "", "last stage that it was trained in, counted from 0"),
+           origin_column<Row>("trained_context_length", &O::trained_context_length, Role::origin, "token",
+                              "context of the stage that trained it last"),
+           origin_column<Row>("training_seed", &O::training_seed, Role::key, "",
+                              "seed that the model was trained with"),
+           origin_column<Row>("split", &O::split, Role::key, "",
+                              "handwriting that is shown: evaluation, which training never sees, or training"),
+           origin_column<Row>("seed", &O::seed, Role::key, "", "seed of the items"),
+           origin_column<Row>("ranks", &O::ranks, Role::key, "rank", "ring size (P)"),
+           origin_column<Row>("mesh", &O::mesh, Role::key, "", "ranks on the axes dp,fsdp,tp,sp")},
+       schedule_columns<Row>(),
+       Columns{
+           origin_column<Row>("layout", &O::layout, Role::key, "",
+                              "which tokens a rank holds: contiguous, striped or zigzag"),
+           origin_column<Row>("backend", &O::backend, Role::key, "", "backend whose kernels computed, by name"),
+           origin_column<Row>("dtype", &O::dtype, Role::key, "", "type of activations"),
+           origin_column<Row>("threads", &O::threads, Role::key, "", "threads of a rank"),
+           origin_column<Row>("checkpoint", &O::checkpoint, Role::origin, "", "file of the model, as it was given"),
+           origin_column<Row>("checkpoint_digest", &O::checkpoint_digest, Role::key, "",
+                              "digest of the model's parameters and tokenizer"),
+           origin_column<Row>("frame_tokenizer", &O::frame_tokenizer, Role::origin, "", "file of the frame tokenizer"),
+           origin_column<Row>("frame_tokenizer_digest", &O::frame_tokenizer_digest, Role::key, "",
+                              "digest of the frame tokenizer's weights"),
+           origin_column<Row>("cards_digest", &O::cards_digest, Role::key, "", "digest of the handwriting")}});
 }
 
 template <class Row>
-constexpr auto verdict_fields() {
+Columns verdict_columns() {
   using O = EvaluationOrigin;
-  return std::tuple{
-      origin_field<Row>("valid", &O::valid, Role::verdict, "", "whether all probabilities were numbers"),
-      origin_field<Row>("outcome", &O::outcome, Role::verdict, "",
-                        "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"),
-      origin_field<Row>("reason", &O::reason, Role::verdict, "", "why the row is not valid; empty when it is"),
-      origin_field<Row>("run", &O::run, Role::origin, "",
-                        "0 for the run that started the record, n for the n-th that resumed it (/provenance)")};
+  return {origin_column<Row>("valid", &O::valid, Role::verdict, "", "whether all probabilities were numbers"),
+          origin_column<Row>("outcome", &O::outcome, Role::verdict, "",
+                             "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"),
+          origin_column<Row>("reason", &O::reason, Role::verdict, "", "why the row is not valid; empty when it is"),
+          origin_column<Row>("run", &O::run, Role::origin, "",
+                             "0 for the run that started the record, n for the n-th that resumed it (/provenance)")};
 }
 
 /// One part of the answers to one kind of question.
@@ -111,43 +111,45 @@ struct EvaluationMeasureRow : EvaluationOrigin {
   std::int64_t peak_bytes = 0;
   std::int64_t planned_bytes = 0;
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = EvaluationMeasureRow;
-    return std::tuple_cat(
-        origin_fields<R>(),
-        std::tuple{
-            Field{"task", &R::task, Role::key, "",
-                  "original: the pixel judge on clean frames; round_trip: on frames that the frame tokenizer encoded "
-                  "and decoded; image_text, video_text: the model's captions; text_image, text_video: the judge on "
-                  "frames that the model generated"},
-            Field{"measure", &R::measure, Role::key, "",
-                  "colour, digit, row, column, cell, direction: that word or property; every_step: all moves of a clip "
-                  "go one cell in its direction; net_direction: the last frame against the first; all: everything"},
-            Field{"items", &R::items, Role::key, "", "images or clips"},
-            Field{"temperature", &R::temperature, Role::key, "1",
-                  "of the draws that generated frames; 0: the likeliest code"},
-            Field{"top_k", &R::top_k, Role::key, "", "codes that may be drawn; 0: all"},
-            Field{"guidance", &R::guidance, Role::key, "1", "scale of guidance away from no caption; 1: none"},
-            Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles: that of the last stage"},
-            Field{"hits", &R::hits, Role::measure, "", "right answers"},
-            Field{"trials", &R::trials, Role::measure, "",
-                  "answers; of a clip's colour and digit one a frame, else one an item"},
-            Field{"wilson_low", &R::wilson_low, Role::measure, "1",
-                  "lower end of the 95 % Wilson interval of hits / trials"},
-            Field{"wilson_high", &R::wilson_high, Role::measure, "1", "upper end of it"},
-            Field{"chance", &R::chance, Role::model, "1", "share of hits of blind guesses"},
-            Field{"ceiling", &R::ceiling, Role::measure, "1",
-                  "share of hits of the pixel judge on the same items, encoded and decoded by the frame tokenizer (of "
-                  "round_trip: on the clean frames); NaN: does not apply"},
-            Field{"seconds", &R::seconds, Role::measure, "s",
-                  "time of the model (of round_trip: of the frame tokenizer) for all items, slowest rank"},
-            Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s",
-                  "tokens read (captions) or generated, over all items, / seconds"},
-            Field{"peak_bytes", &R::peak_bytes, Role::measure, "B",
-                  "most memory that a rank held where kernels compute, the frame tokenizer included"},
-            Field{"planned_bytes", &R::planned_bytes, Role::model, "B",
-                  "the same by plan: what was held before, and what a pass adds to it; 0: not planned"}},
-        verdict_fields<R>());
+    return joined(
+        {origin_columns<R>(),
+         Columns{
+             Column{"task", &R::task, Role::key, "",
+                    "original: the pixel judge on clean frames; round_trip: on frames that the frame tokenizer encoded "
+                    "and decoded; image_text, video_text: the model's captions; text_image, text_video: the judge on "
+                    "frames that the model generated"},
+             Column{
+                 "measure", &R::measure, Role::key, "",
+                 "colour, digit, row, column, cell, direction: that word or property; every_step: all moves of a clip "
+                 "go one cell in its direction; net_direction: the last frame against the first; all: everything"},
+             Column{"items", &R::items, Role::key, "", "images or clips"},
+             Column{"temperature", &R::temperature, Role::key, "1",
+                    "of the draws that generated frames; 0: the likeliest code"},
+             Column{"top_k", &R::top_k, Role::key, "", "codes that may be drawn; 0: all"},
+             Column{"guidance", &R::guidance, Role::key, "1", "scale of guidance away from no caption; 1: none"},
+             Column{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles: that of the last stage"},
+             Column{"hits", &R::hits, Role::measure, "", "right answers"},
+             Column{"trials", &R::trials, Role::measure, "",
+                    "answers; of a clip's colour and digit one a frame, else one an item"},
+             Column{"wilson_low", &R::wilson_low, Role::measure, "1",
+                    "lower end of the 95 % Wilson interval of hits / trials"},
+             Column{"wilson_high", &R::wilson_high, Role::measure, "1", "upper end of it"},
+             Column{"chance", &R::chance, Role::model, "1", "share of hits of blind guesses"},
+             Column{
+                 "ceiling", &R::ceiling, Role::measure, "1",
+                 "share of hits of the pixel judge on the same items, encoded and decoded by the frame tokenizer (of "
+                 "round_trip: on the clean frames); NaN: does not apply"},
+             Column{"seconds", &R::seconds, Role::measure, "s",
+                    "time of the model (of round_trip: of the frame tokenizer) for all items, slowest rank"},
+             Column{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s",
+                    "tokens read (captions) or generated, over all items, / seconds"},
+             Column{"peak_bytes", &R::peak_bytes, Role::measure, "B",
+                    "most memory that a rank held where kernels compute, the frame tokenizer included"},
+             Column{"planned_bytes", &R::planned_bytes, Role::model, "B",
+                    "the same by plan: what was held before, and what a pass adds to it; 0: not planned"}},
+         verdict_columns<R>()});
   }
 };
 
@@ -180,49 +182,49 @@ struct EvaluationNeedleRow : EvaluationOrigin {
   std::int64_t peak_bytes = 0;
   std::int64_t planned_bytes = 0;
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = EvaluationNeedleRow;
-    return std::tuple_cat(
-        origin_fields<R>(),
-        std::tuple{
-            Field{"frames", &R::frames, Role::key, "frame", "of each video; a second has one"},
-            Field{"context_length", &R::context_length, Role::measure, "token",
-                  "tokens of the longest video with its questions and answers (S)"},
-            Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles in this cell"},
-            Field{"theta_mode", &R::theta_mode, Role::key, "",
-                  "stage: as trained; scaled: with the square of the length beyond the trained one; given: a number"},
-            Field{"log_length", &R::log_length, Role::key, "token",
-                  "queries from this position on are longer, by log(position + 1) / log(log_length); 0: none is"},
-            Field{"kind", &R::kind, Role::key, "",
-                  "single: one needle, at a depth; multi: several, or one asked of several"},
-            Field{"depth", &R::depth, Role::key, "1",
-                  "where the needle stands: 0 = first frame, 1 = last; NaN: anywhere"},
-            Field{"needles_planted", &R::needles_planted, Role::key, "",
-                  "digit cards in a video, of unequal colours (N)"},
-            Field{"needles_asked", &R::needles_asked, Role::key, "", "of them asked for, one after another (R)"},
-            Field{"videos", &R::videos, Role::key, "", "videos drawn, each with its own shapes and needles"},
-            Field{"hits", &R::hits, Role::measure, "", "right digits"},
-            Field{"trials", &R::trials, Role::measure, "", "answers scored: videos * needles_asked"},
-            Field{"wrong_needle", &R::wrong_needle, Role::measure, "",
-                  "wrong answers that are the digit of another needle that was asked for"},
-            Field{"nll", &R::nll, Role::measure, "nat",
-                  "mean over the tokens of the digits asked for of -log p(token | tokens before it)"},
-            Field{"wilson_low", &R::wilson_low, Role::measure, "1",
-                  "lower end of the 95 % Wilson interval of hits / trials"},
-            Field{"wilson_high", &R::wilson_high, Role::measure, "1",
-                  "upper end of it; answers of one video count as independent"},
-            Field{"chance", &R::chance, Role::model, "1", "share of hits of blind guesses"},
-            Field{"ceiling", &R::ceiling, Role::measure, "1",
-                  "share of the same digits that the pixel judge reads from their frames, encoded and decoded by the "
-                  "frame tokenizer"},
-            Field{"seconds", &R::seconds, Role::measure, "s", "time of the model for the cell, slowest rank"},
-            Field{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s",
-                  "videos * context_length / seconds"},
-            Field{"peak_bytes", &R::peak_bytes, Role::measure, "B",
-                  "most memory that a rank held where kernels compute, the frame tokenizer included"},
-            Field{"planned_bytes", &R::planned_bytes, Role::model, "B",
-                  "the same by plan: what was held before, and what a pass adds to it"}},
-        verdict_fields<R>());
+    return joined(
+        {origin_columns<R>(),
+         Columns{
+             Column{"frames", &R::frames, Role::key, "frame", "of each video; a second has one"},
+             Column{"context_length", &R::context_length, Role::measure, "token",
+                    "tokens of the longest video with its questions and answers (S)"},
+             Column{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles in this cell"},
+             Column{"theta_mode", &R::theta_mode, Role::key, "",
+                    "stage: as trained; scaled: with the square of the length beyond the trained one; given: a number"},
+             Column{"log_length", &R::log_length, Role::key, "token",
+                    "queries from this position on are longer, by log(position + 1) / log(log_length); 0: none is"},
+             Column{"kind", &R::kind, Role::key, "",
+                    "single: one needle, at a depth; multi: several, or one asked of several"},
+             Column{"depth", &R::depth, Role::key, "1",
+                    "where the needle stands: 0 = first frame, 1 = last; NaN: anywhere"},
+             Column{"needles_planted", &R::needles_planted, Role::key, "",
+                    "digit cards in a video, of unequal colours (N)"},
+             Column{"needles_asked", &R::needles_asked, Role::key, "", "of them asked for, one after another (R)"},
+             Column{"videos", &R::videos, Role::key, "", "videos drawn, each with its own shapes and needles"},
+             Column{"hits", &R::hits, Role::measure, "", "right digits"},
+             Column{"trials", &R::trials, Role::measure, "", "answers scored: videos * needles_asked"},
+             Column{"wrong_needle", &R::wrong_needle, Role::measure, "",
+                    "wrong answers that are the digit of another needle that was asked for"},
+             Column{"nll", &R::nll, Role::measure, "nat",
+                    "mean over the tokens of the digits asked for of -log p(token | tokens before it)"},
+             Column{"wilson_low", &R::wilson_low, Role::measure, "1",
+                    "lower end of the 95 % Wilson interval of hits / trials"},
+             Column{"wilson_high", &R::wilson_high, Role::measure, "1",
+                    "upper end of it; answers of one video count as independent"},
+             Column{"chance", &R::chance, Role::model, "1", "share of hits of blind guesses"},
+             Column{"ceiling", &R::ceiling, Role::measure, "1",
+                    "share of the same digits that the pixel judge reads from their frames, encoded and decoded by the "
+                    "frame tokenizer"},
+             Column{"seconds", &R::seconds, Role::measure, "s", "time of the model for the cell, slowest rank"},
+             Column{"tokens_per_second", &R::tokens_per_second, Role::measure, "token/s",
+                    "videos * context_length / seconds"},
+             Column{"peak_bytes", &R::peak_bytes, Role::measure, "B",
+                    "most memory that a rank held where kernels compute, the frame tokenizer included"},
+             Column{"planned_bytes", &R::planned_bytes, Role::model, "B",
+                    "the same by plan: what was held before, and what a pass adds to it"}},
+         verdict_columns<R>()});
   }
 };
 
@@ -241,21 +243,21 @@ struct EvaluationTextRow : EvaluationOrigin {
   double perplexity = 0;
   double seconds = 0;
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = EvaluationTextRow;
-    return std::tuple_cat(
-        origin_fields<R>(),
-        std::tuple{
-            Field{"windows", &R::windows, Role::key, "", "windows of held-out text"},
-            Field{"context_length", &R::context_length, Role::key, "token", "tokens of a window, bos included"},
-            Field{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles: that of the last stage"},
-            Field{"haystack", &R::haystack, Role::origin, "", "text whose held-out part was used, as it was given"},
-            Field{"haystack_digest", &R::haystack_digest, Role::key, "", "digest of that text"},
-            Field{"tokens", &R::tokens, Role::measure, "token", "tokens predicted"},
-            Field{"nll", &R::nll, Role::measure, "nat", "mean over them of -log p(token | tokens before it)"},
-            Field{"perplexity", &R::perplexity, Role::measure, "1", "exp(nll)"},
-            Field{"seconds", &R::seconds, Role::measure, "s", "time of the windows, slowest rank"}},
-        verdict_fields<R>());
+    return joined(
+        {origin_columns<R>(),
+         Columns{
+             Column{"windows", &R::windows, Role::key, "", "windows of held-out text"},
+             Column{"context_length", &R::context_length, Role::key, "token", "tokens of a window, bos included"},
+             Column{"rope_theta", &R::rope_theta, Role::key, "1", "base of the rotary angles: that of the last stage"},
+             Column{"haystack", &R::haystack, Role::origin, "", "text whose held-out part was used, as it was given"},
+             Column{"haystack_digest", &R::haystack_digest, Role::key, "", "digest of that text"},
+             Column{"tokens", &R::tokens, Role::measure, "token", "tokens predicted"},
+             Column{"nll", &R::nll, Role::measure, "nat", "mean over them of -log p(token | tokens before it)"},
+             Column{"perplexity", &R::perplexity, Role::measure, "1", "exp(nll)"},
+             Column{"seconds", &R::seconds, Role::measure, "s", "time of the windows, slowest rank"}},
+         verdict_columns<R>()});
   }
 };
 
@@ -271,19 +273,19 @@ struct EvaluationRoundTripRow : EvaluationOrigin {
   double code_perplexity = 0;
   double seconds = 0;
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = EvaluationRoundTripRow;
-    return std::tuple_cat(
-        origin_fields<R>(),
-        std::tuple{Field{"frames", &R::frames, Role::key, "frame", "frames with one digit card each"},
-                   Field{"psnr", &R::psnr, Role::measure, "dB",
-                         "peak signal to noise ratio over all pixels; the peak is the range of a component"},
-                   Field{"codes_used", &R::codes_used, Role::measure, "", "codes that occur in these frames"},
-                   Field{"codebook_size", &R::codebook_size, Role::origin, "", "codes that there are"},
-                   Field{"code_perplexity", &R::code_perplexity, Role::measure, "1",
-                         "exp of the entropy of the codes' frequencies"},
-                   Field{"seconds", &R::seconds, Role::measure, "s", "time to encode and decode them, on the root"}},
-        verdict_fields<R>());
+    return joined(
+        {origin_columns<R>(),
+         Columns{Column{"frames", &R::frames, Role::key, "frame", "frames with one digit card each"},
+                 Column{"psnr", &R::psnr, Role::measure, "dB",
+                        "peak signal to noise ratio over all pixels; the peak is the range of a component"},
+                 Column{"codes_used", &R::codes_used, Role::measure, "", "codes that occur in these frames"},
+                 Column{"codebook_size", &R::codebook_size, Role::origin, "", "codes that there are"},
+                 Column{"code_perplexity", &R::code_perplexity, Role::measure, "1",
+                        "exp of the entropy of the codes' frequencies"},
+                 Column{"seconds", &R::seconds, Role::measure, "s", "time to encode and decode them, on the root"}},
+         verdict_columns<R>()});
   }
 };
 
@@ -307,25 +309,25 @@ struct EvaluationExampleRow : EvaluationOrigin {
 
   [[nodiscard]] std::int64_t count() const { return frames * side * side * 3; }
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = EvaluationExampleRow;
-    return std::tuple_cat(
-        origin_fields<R>(),
-        std::tuple{Field{"task", &R::task, Role::key, "", "as in /evaluation/measures"},
-                   Field{"number", &R::number, Role::key, "", "of the item, counted from 0"},
-                   Field{"temperature", &R::temperature, Role::key, "1", "as in /evaluation/measures"},
-                   Field{"top_k", &R::top_k, Role::key, "", "as in /evaluation/measures"},
-                   Field{"guidance", &R::guidance, Role::key, "1", "as in /evaluation/measures"},
-                   Field{"asked", &R::asked, Role::measure, "", "the right caption"},
-                   Field{"answered", &R::answered, Role::measure, "",
-                         "the model's caption; of generated and decoded frames what the pixel judge reads"},
-                   Field{"is_right", &R::is_right, Role::measure, "", "whether every part of the answer is right"},
-                   Field{"side", &R::side, Role::measure, "pixel", "height and width of a frame"},
-                   Field{"frames", &R::frames, Role::measure, "frame",
-                         "frames of the item; of round_trip the original and the decoded one"},
-                   Field{"first", &R::first, Role::measure, "",
-                         "where the frames begin in /evaluation/frames: (frames, side, side, 3), row major"}},
-        verdict_fields<R>());
+    return joined(
+        {origin_columns<R>(),
+         Columns{Column{"task", &R::task, Role::key, "", "as in /evaluation/measures"},
+                 Column{"number", &R::number, Role::key, "", "of the item, counted from 0"},
+                 Column{"temperature", &R::temperature, Role::key, "1", "as in /evaluation/measures"},
+                 Column{"top_k", &R::top_k, Role::key, "", "as in /evaluation/measures"},
+                 Column{"guidance", &R::guidance, Role::key, "1", "as in /evaluation/measures"},
+                 Column{"asked", &R::asked, Role::measure, "", "the right caption"},
+                 Column{"answered", &R::answered, Role::measure, "",
+                        "the model's caption; of generated and decoded frames what the pixel judge reads"},
+                 Column{"is_right", &R::is_right, Role::measure, "", "whether every part of the answer is right"},
+                 Column{"side", &R::side, Role::measure, "pixel", "height and width of a frame"},
+                 Column{"frames", &R::frames, Role::measure, "frame",
+                        "frames of the item; of round_trip the original and the decoded one"},
+                 Column{"first", &R::first, Role::measure, "",
+                        "where the frames begin in /evaluation/frames: (frames, side, side, 3), row major"}},
+         verdict_columns<R>()});
   }
   static constexpr std::array<RecordArray, 1> arrays() {
     return {{{"/evaluation/frames", ColumnKind::uint8, "1", "red, green and blue of the examples' pixels, 0 to 255"}}};

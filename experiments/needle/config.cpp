@@ -29,6 +29,10 @@ void declare(Options& options, NeedleOptions& values) {
   options.add("trials", values.trials, "", "contexts a cell, each with its own haystack and needles");
   options.add("rope-theta", values.rope_theta, "",
               "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
+  options.add(
+      "rope-scaling", values.rope_scaling, "",
+      "model (as the checkpoint says), none, or in its place linear:F, dynamic:F or yarn:F with a factor F, as in "
+      "none,yarn:4; yarn and dynamic from the trained length on");
   options.add("haystack", values.haystack, "",
               "text that the model was trained on: kjv, synthetic, or text files or folders of .txt files; its "
               "held-out part is "
@@ -63,7 +67,7 @@ void declare(Options& options, NeedleOptions& values) {
 
 namespace {
 
-/// The cells of a task at one length and one theta.
+/// The cells of a task at one length, one theta and one scaling.
 void add_points(const NeedleOptions& values, const std::vector<double>& depths, RecallTask task, NeedlePoint point,
                 std::vector<NeedlePoint>& points) {
   point.task = task;
@@ -116,11 +120,14 @@ std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const T
     const std::int64_t length = given == 0 ? trained.context_length : given;
     for (const std::string& word : values.rope_theta) {
       const ThetaChoice choice = read_theta(word);
-      const NeedlePoint common{.cell = {.context_length = length, .seed = static_cast<std::uint64_t>(values.seed)},
-                               .theta_mode = choice.mode,
-                               .theta = choice.value(trained.rope_theta, trained.context_length, length)};
-      for (const RecallTask task : tasks) {
-        add_points(values, depths, task, common, points);
+      NeedlePoint common{.cell = {.context_length = length, .seed = static_cast<std::uint64_t>(values.seed)},
+                         .theta_mode = choice.mode,
+                         .theta = choice.value(trained.rope_theta, trained.context_length, length)};
+      for (const std::string& scaling : values.rope_scaling) {
+        common.scaling = read_rope_scaling(scaling, trained.context_length, trained.head_size);
+        for (const RecallTask task : tasks) {
+          add_points(values, depths, task, common, points);
+        }
       }
     }
   }

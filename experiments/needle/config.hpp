@@ -10,6 +10,7 @@
 
 #include "experiments/common/needle_grid.hpp"
 #include "experiments/common/options.hpp"
+#include "experiments/common/rope_scaling_choice.hpp"
 #include "experiments/common/run_flags.hpp"
 #include "tasks/needle/trial.hpp"
 #include "tasks/recall/recall_task.hpp"
@@ -39,6 +40,7 @@ struct NeedleOptions : RunFlags {
   std::vector<std::string> needles{"1/1"};
   std::int64_t trials = 20;
   std::vector<std::string> rope_theta{"stage"};
+  std::vector<std::string> rope_scaling{"model"};
   std::vector<std::string> haystack{"kjv"};
   std::string needle_template = "checkpoint";
   std::vector<std::string> task{"lwm"};
@@ -58,15 +60,17 @@ struct NeedlePoint {
   RecallTask task = RecallTask::lwm;
   std::string theta_mode;
   double theta = 0;
+  RopeScalingChoice scaling{};
 };
 
 /// What the model was trained on, as far as the grid depends on it.
 struct TrainedFor {
   std::int64_t context_length = 0;
   double rope_theta = 0;
+  std::int64_t head_size = 0;
 };
 
-/// The product of the lists; cells that share a model (length and theta) stand together. A single needle (1/1) has a
+/// The product of the lists; cells that share a model (length, theta and scaling) stand together. A single needle (1/1) has a
 /// cell for each depth, several needles one, and so has each task of RULER.
 /// @throws Error(bad_input) naming the flag whose value is invalid.
 [[nodiscard]] std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const TrainedFor& trained);

@@ -81,10 +81,11 @@ class ModelOfLength {
   }
 
   /// Collective over the job. @throws Error(out_of_memory), Error(bad_input), on every rank.
-  NextTokenPredictor get(const Communicator& world, std::int64_t context_length, double theta, std::int64_t contexts) {
+  NextTokenPredictor get(const Communicator& world, std::int64_t context_length, const NeedlePoint& point,
+                         std::int64_t contexts) {
     const std::int64_t batch = contexts_per_pass(context_length, contexts);
     const PromptShape shape{.batch = batch, .prompt_length = context_length, .new_tokens = 0};
-    if (!model_ || shape != shape_ || theta != theta_) {
+    if (!model_ || shape != shape_ || !has_angles_of(point)) {
       forget();
       on_every_rank(world, [&] {
         model_.emplace(trained_.parameters(),
@@ -96,18 +97,20 @@ class ModelOfLength {
                                     .wire_dtype = values_.dtype,
                                     .backend = values_.backend,
                                     .threads = values_.threads,
-                                    .is_forward_only = true},
-                       theta);
+                                    .is_forward_only = true,
+                                    .rope_scaling = point.scaling.given},
+                       point.theta);
       });
       shape_ = shape;
-      theta_ = theta;
+      theta_ = point.theta;
+      scaling_ = point.scaling;
     }
     return model_->function();
   }
 
   /// The same for generation.
-  GreedyDecoder& get_decoder(const Communicator& world, const PromptShape& shape, double theta) {
-    if (!decoder_ || shape != shape_ || theta != theta_) {
+  GreedyDecoder& get_decoder(const Communicator& world, const PromptShape& shape, const NeedlePoint& point) {
+    if (!decoder_ || shape != shape_ || !has_angles_of(point)) {
       forget();
       on_every_rank(world, [&] {
         decoder_.emplace(trained_.parameters(), DecoderOptions{.batch = shape.batch,
@@ -116,17 +119,22 @@ class ModelOfLength {
                                                                .schedule = values_.schedule,
                                                                .layout = values_.layout,
                                                                .dtype = values_.dtype,
-                                                               .rope_theta = theta,
+                                                               .rope_theta = point.theta,
+                                                               .rope_scaling = point.scaling.given,
                                                                .backend = values_.backend,
                                                                .threads = static_cast<int>(values_.threads)});
       });
       shape_ = shape;
-      theta_ = theta;
+      theta_ = point.theta;
+      scaling_ = point.scaling;
     }
     return *decoder_;
   }
 
  private:
+  [[nodiscard]] bool has_angles_of(const NeedlePoint& point) const {
+    return point.theta == theta_ && point.scaling == scaling_;
+  }
   void forget() {
     model_.reset();
     decoder_.reset();
@@ -138,6 +146,7 @@ class ModelOfLength {
   std::optional<GreedyDecoder> decoder_;
   PromptShape shape_;
   double theta_ = 0;
+  RopeScalingChoice scaling_;
 };
 
 /// Wraps a model, and records whether its outputs were finite.
@@ -178,6 +187,7 @@ NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& value
   row.trained_context_length = of_model.context_length;
   row.rope_theta = point.theta;
   row.theta_mode = std::string_view(point.theta_mode);
+  row.rope_scaling = std::string_view(point.scaling.word);
   row.kind = point.cell.depth ? "single" : "multi";
   row.depth = point.cell.depth.value_or(std::numeric_limits<double>::quiet_NaN());
   row.needles_planted = point.cell.planted;
@@ -210,7 +220,7 @@ NeedleScore score_of(const Communicator& world, const NeedlePoint& point, const 
                      const NeedleCellRow& row, bool& is_finite) {
   const std::int64_t per_pass = models.contexts_per_pass(row.context_length, row.contexts);
   const DecoderSource decoder = [&](const PromptShape& shape) -> GreedyDecoder& {
-    return models.get_decoder(world, shape, row.rope_theta);
+    return models.get_decoder(world, shape, point);
   };
   if (decoding == Decoding::open) {
     const OpenScore score = score_open_cell(
@@ -224,7 +234,7 @@ NeedleScore score_of(const Communicator& world, const NeedlePoint& point, const 
     return generate_needle_cell(plan, draw, tokenizer, decoder);
   }
   return score_needle_cell(plan, draw, tokenizer,
-                           watched(models.get(world, row.context_length, row.rope_theta, row.contexts), is_finite));
+                           watched(models.get(world, row.context_length, point, row.contexts), is_finite));
 }
 
 /// Scores a cell into `row`. Memory that does not suffice and numbers that are none make an invalid row.
@@ -251,10 +261,11 @@ void score_cell(const Communicator& world, const NeedlePoint& point, const Decod
   row.tokens_per_second = static_cast<double>(row.contexts * row.context_length) / row.seconds;
 }
 
-std::vector<PerplexityRow> measure_text(const Communicator& world, const PerplexityRow& wanted, ModelOfLength& models,
-                                        const Tokenizer& tokenizer, const Haystack& haystack) {
+std::vector<PerplexityRow> measure_text(const Communicator& world, const NeedlePoint& point,
+                                        const PerplexityRow& wanted, ModelOfLength& models, const Tokenizer& tokenizer,
+                                        const Haystack& haystack) {
   bool is_finite = true;
-  const NextTokenPredictor model = models.get(world, wanted.context_length, wanted.rope_theta, wanted.contexts);
+  const NextTokenPredictor model = models.get(world, wanted.context_length, point, wanted.contexts);
   std::vector<PerplexityRow> rows;
   for (const PositionRange& range :
        measure_perplexity({.context_length = wanted.context_length,
@@ -284,6 +295,7 @@ PerplexityRow describe_text(const NeedleCellRow& cell, const NeedleOptions& valu
   row.trained_context_length = cell.trained_context_length;
   row.rope_theta = cell.rope_theta;
   row.theta_mode = cell.theta_mode;
+  row.rope_scaling = cell.rope_scaling;
   row.contexts = values.perplexity_windows;
   row.ranks = cell.ranks;
   row.set_schedule(values.schedule);
@@ -304,8 +316,10 @@ PerplexityRow describe_text(const NeedleCellRow& cell, const NeedleOptions& valu
 std::string name_of_cell(const NeedleCellRow& row) {
   const std::string place = std::isnan(row.depth) ? "anywhere" : fmt::format("depth {:.3g}", row.depth);
   const std::string task = row.task.view() == name_of(RecallTask::lwm) ? "" : fmt::format("{} ", row.task.view());
-  return fmt::format("S={} {}{}/{} {} theta {:g}", row.context_length, task, row.needles_planted, row.needles_asked,
-                     place, row.rope_theta);
+  const std::string scaling =
+      row.rope_scaling.view() == RopeScalingChoice{}.word ? "" : fmt::format(" scaling {}", row.rope_scaling.view());
+  return fmt::format("S={} {}{}/{} {} theta {:g}{}", row.context_length, task, row.needles_planted, row.needles_asked,
+                     place, row.rope_theta, scaling);
 }
 
 std::string describe_result(const NeedleCellRow& row) {
@@ -327,6 +341,7 @@ FigureOfMerit figure_of(const NeedleCellRow& row) {
                    {"depth", fmt::format("{:g}", row.depth)},
                    {"needles", fmt::format("{}/{}", row.needles_planted, row.needles_asked)},
                    {"theta", std::string(row.theta_mode.view())},
+                   {"scaling", std::string(row.rope_scaling.view())},
                    {"ranks", whole(row.ranks)},
                    {"trials", whole(row.trials)},
                    {"tokens_per_second", fmt::format("{:.6g}", row.tokens_per_second)}},
@@ -334,13 +349,13 @@ FigureOfMerit figure_of(const NeedleCellRow& row) {
 }
 
 void print_summary(RunRecord& record, const std::string& output, bool is_csv) {
-  constexpr std::array<std::string_view, 12> columns{"task",   "context_length",  "theta_mode",    "rope_theta",
-                                                     "depth",  "needles_planted", "needles_asked", "hits",
-                                                     "trials", "wilson_low",      "wilson_high",   "wrong_needle"};
+  constexpr std::array<std::string_view, 13> columns{
+      "task",          "context_length", "theta_mode", "rope_theta", "rope_scaling", "depth",       "needles_planted",
+      "needles_asked", "hits",           "trials",     "wilson_low", "wilson_high",  "wrong_needle"};
   fmt::print("{}", text_table(std::span<const NeedleCellRow>(record.rows<NeedleCellRow>()), columns, is_csv));
   if (!record.rows<PerplexityRow>().empty()) {
-    constexpr std::array<std::string_view, 6> text_columns{"context_length", "theta_mode", "position_begin",
-                                                           "position_end",   "nll",        "perplexity"};
+    constexpr std::array<std::string_view, 7> text_columns{
+        "context_length", "theta_mode", "rope_scaling", "position_begin", "position_end", "nll", "perplexity"};
     fmt::print("{}", text_table(std::span<const PerplexityRow>(record.rows<PerplexityRow>()), text_columns, is_csv));
   }
   fmt::print("{} cells, {} valid -> {}\n", record.rows<NeedleCellRow>().size(),
@@ -396,7 +411,8 @@ int run_needle(const Job& job) {
   on_every_rank(world, [&] {
     source.emplace(values, trained);
     points = make_needle_points(values, {.context_length = trained.description().context_length,
-                                         .rope_theta = trained.description().rope_theta});
+                                         .rope_theta = trained.description().rope_theta,
+                                         .head_size = trained.parameters().config().head_size});
     check_points(values, *source, trained.parameters().config(), mesh, points);
   });
   if (world.is_root() && !source->warning().empty()) {
@@ -434,13 +450,13 @@ int run_needle(const Job& job) {
     }
     // Text is measured once a model, after its last cell.
     const bool is_last = index + 1 == points.size() || points[index + 1].theta_mode != point.theta_mode ||
-                         points[index + 1].theta != point.theta ||
+                         points[index + 1].theta != point.theta || points[index + 1].scaling != point.scaling ||
                          points[index + 1].cell.context_length != point.cell.context_length;
     const PerplexityRow text = describe_text(row, values);
     const auto is_this_text = [&](const PerplexityRow& other) { return is_of_text(other, text); };
     if (values.perplexity_windows > 0 && is_last && !record.holds_any<PerplexityRow>(is_this_text)) {
       const std::vector<PerplexityRow> rows =
-          measure_text(world, text, models, trained.tokenizer(), source->haystack());
+          measure_text(world, point, text, models, trained.tokenizer(), source->haystack());
       record.write([&] { std::ranges::for_each(rows, [&](const PerplexityRow& range) { record.append(range); }); });
     }
   }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/simulated_ranks.hpp"
 #include "experiments/common/configuration_files.hpp"
 #include "experiments/common/csv_flag.hpp"
 #include "experiments/sweep/question.hpp"
@@ -123,7 +124,10 @@ VerbRuns make_verb_runs(const SweepGridOptions& values, std::int64_t job_ranks) 
     }
     all.insert(all.end(), {"--output", part.string(), "--resume"});
     // A model is made by the part that trained it, and is the same as long as that part asks the same.
-    const std::string earlier = verb == "needle" ? runs.back().question : std::string();
+    // The network of simulated ranks is named by no flag.
+    const std::string earlier = verb == "needle"  ? runs.back().question
+                                : values.simulate ? simulated_platform().digest
+                                                  : std::string();
     const std::string question = question_digest(verb, configuration, all, earlier);
     runs.push_back({.verb = verb,
                     .ranks = ranks,

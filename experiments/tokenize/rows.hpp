@@ -47,43 +47,44 @@ struct TokenizedItemRow {
   FixedString<240> reason;
   std::int64_t run = 0;
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = TokenizedItemRow;
-    return std::tuple{
-        Field{"source", &R::source, Role::key, "", "file or folder, as it was given"},
-        Field{"source_digest", &R::source_digest, Role::key, "", "digest of the file's content, or of all in a folder"},
-        Field{"frames_wanted", &R::frames_wanted, Role::key, "frame",
-              "most frames that were asked for, spread uniformly; 0: no limit"},
-        Field{"fps_wanted", &R::fps_wanted, Role::key, "frame/s", "frames a second that were asked for; 0: all"},
-        Field{"folder_fps", &R::folder_fps, Role::key, "frame/s", "rate of a folder's files, which have no times"},
-        Field{"resize_filter", &R::resize_filter, Role::key, "",
-              "how pictures got the size of frames: Pillow's bicubic filter, shorter side, then the square in the "
-              "middle"},
-        Field{"tokenizer_digest", &R::tokenizer_digest, Role::key, "", "digest of the network that made the codes"},
-        Field{"backend", &R::backend, Role::key, "", "backend whose kernels computed, by name"},
-        Field{"threads", &R::threads, Role::key, "", "threads of a rank"},
-        Field{"name", &R::name, Role::origin, "", "dataset of the codes below the group codes"},
-        Field{"source_frames", &R::source_frames, Role::measure, "frame", "frames that the source has"},
-        Field{"frames", &R::frames, Role::measure, "frame", "frames of it that became codes"},
-        Field{"frame_side", &R::frame_side, Role::origin, "pixel", "height and width of a frame"},
-        Field{"codes_per_side", &R::codes_per_side, Role::origin, "", "codes along a side of a frame"},
-        Field{"codebook_size", &R::codebook_size, Role::origin, "", "codes that the network has"},
-        Field{"read_seconds", &R::read_seconds, Role::measure, "s",
-              "time to read, decode, resize and cut the frames, on one rank"},
-        Field{"seconds", &R::seconds, Role::measure, "s", "time of that and of the network's encoder, on one rank"},
-        Field{"frames_per_second", &R::frames_per_second, Role::measure, "frame/s", "frames / seconds"},
-        Field{"codes_used", &R::codes_used, Role::measure, "", "distinct codes of this item"},
-        Field{"psnr_frames", &R::psnr_frames, Role::measure, "frame", "frames that were decoded again for psnr"},
-        Field{"psnr", &R::psnr, Role::measure, "dB",
-              "peak signal-to-noise ratio of these frames, decoded, against what was encoded; NaN: none was decoded"},
-        Field{"tokenizer", &R::tokenizer, Role::origin, "", "file of the network, as it was given"},
-        Field{"ranks", &R::ranks, Role::origin, "rank", "ranks of the job, each with items of its own"},
-        Field{"valid", &R::valid, Role::verdict, "", "whether the row is to be believed"},
-        Field{"outcome", &R::outcome, Role::verdict, "",
-              "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
-        Field{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
-        Field{"run", &R::run, Role::origin, "",
-              "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
+    return {
+        Column{"source", &R::source, Role::key, "", "file or folder, as it was given"},
+        Column{"source_digest", &R::source_digest, Role::key, "",
+               "digest of the file's content, or of all in a folder"},
+        Column{"frames_wanted", &R::frames_wanted, Role::key, "frame",
+               "most frames that were asked for, spread uniformly; 0: no limit"},
+        Column{"fps_wanted", &R::fps_wanted, Role::key, "frame/s", "frames a second that were asked for; 0: all"},
+        Column{"folder_fps", &R::folder_fps, Role::key, "frame/s", "rate of a folder's files, which have no times"},
+        Column{"resize_filter", &R::resize_filter, Role::key, "",
+               "how pictures got the size of frames: Pillow's bicubic filter, shorter side, then the square in the "
+               "middle"},
+        Column{"tokenizer_digest", &R::tokenizer_digest, Role::key, "", "digest of the network that made the codes"},
+        Column{"backend", &R::backend, Role::key, "", "backend whose kernels computed, by name"},
+        Column{"threads", &R::threads, Role::key, "", "threads of a rank"},
+        Column{"name", &R::name, Role::origin, "", "dataset of the codes below the group codes"},
+        Column{"source_frames", &R::source_frames, Role::measure, "frame", "frames that the source has"},
+        Column{"frames", &R::frames, Role::measure, "frame", "frames of it that became codes"},
+        Column{"frame_side", &R::frame_side, Role::origin, "pixel", "height and width of a frame"},
+        Column{"codes_per_side", &R::codes_per_side, Role::origin, "", "codes along a side of a frame"},
+        Column{"codebook_size", &R::codebook_size, Role::origin, "", "codes that the network has"},
+        Column{"read_seconds", &R::read_seconds, Role::measure, "s",
+               "time to read, decode, resize and cut the frames, on one rank"},
+        Column{"seconds", &R::seconds, Role::measure, "s", "time of that and of the network's encoder, on one rank"},
+        Column{"frames_per_second", &R::frames_per_second, Role::measure, "frame/s", "frames / seconds"},
+        Column{"codes_used", &R::codes_used, Role::measure, "", "distinct codes of this item"},
+        Column{"psnr_frames", &R::psnr_frames, Role::measure, "frame", "frames that were decoded again for psnr"},
+        Column{"psnr", &R::psnr, Role::measure, "dB",
+               "peak signal-to-noise ratio of these frames, decoded, against what was encoded; NaN: none was decoded"},
+        Column{"tokenizer", &R::tokenizer, Role::origin, "", "file of the network, as it was given"},
+        Column{"ranks", &R::ranks, Role::origin, "rank", "ranks of the job, each with items of its own"},
+        Column{"valid", &R::valid, Role::verdict, "", "whether the row is to be believed"},
+        Column{"outcome", &R::outcome, Role::verdict, "",
+               "ok, failed_check, not_finite, out_of_memory, timeout, interrupted or bad_input"},
+        Column{"reason", &R::reason, Role::verdict, "", "why the row is not valid; empty when it is"},
+        Column{"run", &R::run, Role::origin, "",
+               "0 for the run that started the record, n for the n-th that resumed it (/provenance)"}};
   }
 };
 
@@ -97,13 +98,12 @@ struct TokenizedFrameRow {
   std::int64_t source_frame = 0;
   double time = 0;
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = TokenizedFrameRow;
-    return std::tuple{
-        Field{"item", &R::item, Role::key, "", "index of the row of /tokenize/items"},
-        Field{"frame", &R::frame, Role::key, "", "index of the frame in the codes of the item"},
-        Field{"source_frame", &R::source_frame, Role::measure, "", "index of the frame in the source"},
-        Field{"time", &R::time, Role::measure, "s", "when it is shown, from the source's first frame on"}};
+    return {Column{"item", &R::item, Role::key, "", "index of the row of /tokenize/items"},
+            Column{"frame", &R::frame, Role::key, "", "index of the frame in the codes of the item"},
+            Column{"source_frame", &R::source_frame, Role::measure, "", "index of the frame in the source"},
+            Column{"time", &R::time, Role::measure, "s", "when it is shown, from the source's first frame on"}};
   }
 };
 

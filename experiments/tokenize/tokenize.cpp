@@ -60,7 +60,7 @@ constexpr const char* description =
 
 /// Items are small next to a commit of the file, which is written whole.
 constexpr double seconds_between_commits = 2;
-constexpr int tag = 1;
+constexpr int codes_tag = 1;
 
 void declare(Options& options, TokenizeOptions& values) {
   options.add("input", values.input, "", "pictures, videos, and folders of frames, which are taken in natural order");
@@ -246,18 +246,18 @@ class TokenizeRun {
 
   void send(const ItemTokens& item) const {
     static_assert(std::is_trivially_copyable_v<TokenizedItemRow> && std::is_trivially_copyable_v<TokenizedFrameRow>);
-    job_.world.send(std::as_bytes(std::span(&item.row, 1)), 0, tag);
-    job_.world.send(std::as_bytes(std::span(item.frames)), 0, tag);
-    job_.world.send(std::as_bytes(std::span(item.codes)), 0, tag);
+    job_.world.send(std::as_bytes(std::span(&item.row, 1)), 0, codes_tag);
+    job_.world.send(std::as_bytes(std::span(item.frames)), 0, codes_tag);
+    job_.world.send(std::as_bytes(std::span(item.codes)), 0, codes_tag);
   }
 
   [[nodiscard]] ItemTokens receive(int rank, std::int64_t frames) const {
     ItemTokens item;
     item.frames.resize(static_cast<std::size_t>(frames));
     item.codes.resize(static_cast<std::size_t>(frames * tokenizer_.codes_per_frame()));
-    job_.world.receive(std::as_writable_bytes(std::span(&item.row, 1)), rank, tag);
-    job_.world.receive(std::as_writable_bytes(std::span(item.frames)), rank, tag);
-    job_.world.receive(std::as_writable_bytes(std::span(item.codes)), rank, tag);
+    job_.world.receive(std::as_writable_bytes(std::span(&item.row, 1)), rank, codes_tag);
+    job_.world.receive(std::as_writable_bytes(std::span(item.frames)), rank, codes_tag);
+    job_.world.receive(std::as_writable_bytes(std::span(item.codes)), rank, codes_tag);
     return item;
   }
 

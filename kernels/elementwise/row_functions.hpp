@@ -13,6 +13,7 @@
 #include "core/isa.hpp"
 #include "kernels/elementwise/adamw_factors.hpp"
 #include "kernels/elementwise/pixel_functions.hpp"
+#include "kernels/elementwise/row_products.hpp"
 
 namespace ringworld::row {
 
@@ -98,6 +99,8 @@ struct TypedRowFunctions {
   void (*copy_float32)(const float* from, T* to, std::int64_t count) = nullptr;
   void (*copy_bfloat16)(const bf16* from, T* to, std::int64_t count) = nullptr;
   void (*add)(const T* from, float* to, std::int64_t count) = nullptr;  ///< to += from
+  void (*dot_products)(const RowsProduct<T>&) = nullptr;
+  void (*weighted_sums)(const RowsProduct<T>&) = nullptr;
 };
 
 /// One instruction set's versions.

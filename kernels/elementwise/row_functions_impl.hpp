@@ -3,6 +3,7 @@
 
 #include "kernels/elementwise/pixel_functions_impl.hpp"
 #include "kernels/elementwise/row_functions.hpp"
+#include "kernels/elementwise/row_products_impl.hpp"
 #include "kernels/elementwise/sigmoid.hpp"
 #include "kernels/elementwise/sweep.hpp"
 
@@ -281,7 +282,9 @@ constexpr TypedRowFunctions<T> make_typed_row_functions() {
           .swiglu_backward = &swiglu_backward<S, T>,
           .copy_float32 = &copy<S, float, T>,
           .copy_bfloat16 = &copy<S, bf16, T>,
-          .add = &add<S, T>};
+          .add = &add<S, T>,
+          .dot_products = &dot_products<S, T>,
+          .weighted_sums = &weighted_sums<S, T>};
 }
 
 template <class S>

@@ -16,7 +16,6 @@ if(RINGWORLD_ENABLE_SIMGRID)
       "elsewhere, and name its prefix in CMAKE_PREFIX_PATH")
   endif()
   find_package(Boost REQUIRED)  # of SimGrid's headers
-  set(CMAKE_POSITION_INDEPENDENT_CODE ON)  # smpirun loads the program as a library
   set(HDF5_PREFER_PARALLEL OFF)  # a parallel one would bring another MPI into the process
 else()
   find_package(MPI REQUIRED COMPONENTS C)

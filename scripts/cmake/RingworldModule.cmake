@@ -1,4 +1,23 @@
-# ringworld_module(name SOURCES ... DEPENDS module ... PRIVATE library ...)
+# ringworld_compile_as_one_file(target [BY_FOLDER])
+# With RINGWORLD_UNITY_BUILD: the target's sources are one file to the compiler, or one a folder. Those with options of
+# their own, as kernels for one kind of processor have, stay apart.
+function(ringworld_compile_as_one_file target)
+  if(NOT RINGWORLD_UNITY_BUILD)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  if("BY_FOLDER" IN_LIST ARGN)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
+    get_target_property(sources ${target} SOURCES)
+    foreach(source IN LISTS sources)
+      cmake_path(GET source PARENT_PATH folder)
+      string(MAKE_C_IDENTIFIER "${folder}" group)
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP "${group}")
+    endforeach()
+  endif()
+endfunction()
+
+# ringworld_module(name SOURCES ... DEPENDS module ... PRIVATE library ... [BY_FOLDER])
 # One static library a module: `ringworld_<name>`. Headers are included as "<module>/<file>.hpp" from src/, and as
 # "kernels/<family>/<file>.hpp" from the root.
 include(GNUInstallDirs)
@@ -6,13 +25,13 @@ set(RINGWORLD_INSTALL_INCLUDEDIR ${CMAKE_INSTALL_INCLUDEDIR}/ringworld)
 set(RINGWORLD_INSTALL_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/Ringworld)
 
 function(ringworld_module name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(arg "BY_FOLDER" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
   add_library(ringworld_${name} STATIC ${arg_SOURCES})
   add_library(ringworld::${name} ALIAS ringworld_${name})
-  # Kernels stay apart: their files are compiled for different processors.
-  string(FIND "${CMAKE_CURRENT_SOURCE_DIR}/" "${PROJECT_SOURCE_DIR}/src/" place)
-  if(RINGWORLD_UNITY_BUILD AND place EQUAL 0)
-    set_target_properties(ringworld_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  if(arg_BY_FOLDER)
+    ringworld_compile_as_one_file(ringworld_${name} BY_FOLDER)
+  else()
+    ringworld_compile_as_one_file(ringworld_${name})
   endif()
   target_include_directories(ringworld_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>

@@ -9,6 +9,13 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()
 
+# The libraries can be put into shared ones. That nobody puts another function in the place of ours there is what the
+# compiler needs to know to inline as it does in a program.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-semantic-interposition>)
+endif()
+
 # Paths below the tree are hashed relative to it, so that checkouts of the same text share what they compiled.
 find_program(RINGWORLD_CCACHE ccache)
 set(RINGWORLD_COMPILER_LAUNCHER "")

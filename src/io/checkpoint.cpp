@@ -89,6 +89,41 @@ void write_at(const Descriptor& file, std::span<const float> values, std::int64_
   }
 }
 
+/// Fills all of it from a place of the file on.
+/// @param label  what is read, for messages
+void read_at(const Descriptor& file, std::span<float> values, std::int64_t place, const std::string& label) {
+  constexpr std::size_t largest_read = std::size_t{1} << 28;  // bytes
+  std::span<std::byte> bytes = std::as_writable_bytes(values);
+  while (!bytes.empty()) {
+    note_progress();
+    const ssize_t got = ::pread(file.get(), bytes.data(), std::min(bytes.size(), largest_read), place);
+    require_input(got > 0 || (got < 0 && errno == EINTR),
+                  fmt::format("{} cannot be read: {}", label,
+                              got == 0 ? "the file has become shorter" : std::generic_category().message(errno)));
+    if (got > 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(got));
+      place += got;
+    }
+  }
+}
+
+/// Calls `function(first, count)` for each run of elements of a range that lie one behind the other in the file, by the
+/// number of the first of them.
+template <class Function>
+void for_each_run(const TensorRange& range, const Function& function) {
+  const std::int64_t row_elements = range.shape.size() == 2 ? range.shape[1] : 1;
+  for (const TensorBox& box : boxes_of(range)) {
+    const bool is_dense = box.columns == row_elements;
+    const std::int64_t runs = is_dense ? 1 : box.rows;
+    const std::int64_t run_elements = is_dense ? box.rows * box.columns : box.columns;
+    for (std::int64_t run = 0; run < runs; ++run) {
+      function((box.row + run) * row_elements + box.column, static_cast<std::size_t>(run_elements));
+    }
+  }
+}
+
+static_assert(std::endian::native == std::endian::little, "elements are written and read as they lie in memory");
+
 }  // namespace
 
 struct CheckpointWriter::State {
@@ -185,18 +220,10 @@ std::int64_t CheckpointWriter::State::make_dataset(const std::string& name, std:
 }
 
 void CheckpointWriter::State::write(const TensorRange& range, std::span<const float> values, std::int64_t place) const {
-  static_assert(std::endian::native == std::endian::little, "elements are written as they lie in memory");
-  const std::int64_t row_elements = range.shape.size() == 2 ? range.shape[1] : 1;
-  for (const TensorBox& box : boxes_of(range)) {
-    const bool is_dense = box.columns == row_elements;
-    const std::int64_t runs = is_dense ? 1 : box.rows;
-    const auto run_elements = static_cast<std::size_t>(is_dense ? box.rows * box.columns : box.columns);
-    for (std::int64_t run = 0; run < runs; ++run) {
-      const std::int64_t element = (box.row + run) * row_elements + box.column;
-      write_at(elements, values.first(run_elements), place + element * std::int64_t{sizeof(float)}, path);
-      values = values.subspan(run_elements);
-    }
-  }
+  for_each_run(range, [&](std::int64_t first, std::size_t count) {
+    write_at(elements, values.first(count), place + first * std::int64_t{sizeof(float)}, path);
+    values = values.subspan(count);
+  });
 }
 
 void CheckpointWriter::set_attribute(const std::string& name, const AttributeValue& value) {
@@ -229,6 +256,7 @@ struct CheckpointReader::State {
   fs::path path;
   std::optional<hdf5::ShortName> short_name;
   hdf5::File file;
+  Descriptor elements;  // of datasets that lie in the file as they lie in memory
   hdf5::PropertyList transfer;
 };
 
@@ -255,6 +283,10 @@ CheckpointReader::CheckpointReader(const Communicator& communicator, const fs::p
     state_->file = hdf5::File(H5Fopen(state_->short_name->c_str(), H5F_ACC_RDONLY, access.get()));
     if (!state_->file) {
       refuse(path, hdf5::last_message());
+    }
+    state_->elements = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!state_->elements) {
+      refuse(path, std::generic_category().message(errno));
     }
     state_->transfer = hdf5::collective_transfer();
   });
@@ -302,6 +334,26 @@ struct TensorDataset {
     shape.assign(found.begin(), found.end());
   }
 
+  /// Where the elements begin in the file, one behind the other, as float32 of this machine; nothing where they are
+  /// stored otherwise: in chunks, compressed, of another type, in another file, or not at all.
+  [[nodiscard]] std::optional<std::int64_t> place_in(hid_t file) const {
+    const hdf5::PropertyList creation(hdf5::check(H5Dget_create_plist(handle.get()), label));
+    const hdf5::Datatype stored(hdf5::check(H5Dget_type(handle.get()), label));
+    if (H5Pget_layout(creation.get()) != H5D_CONTIGUOUS || H5Pget_external_count(creation.get()) != 0 ||
+        H5Tequal(stored.get(), H5T_IEEE_F32LE) <= 0) {
+      return std::nullopt;
+    }
+    H5O_info_t here;
+    H5O_info_t of_file;
+    hdf5::check(H5Oget_info(handle.get(), &here), label);
+    hdf5::check(H5Oget_info(file, &of_file), label);
+    const haddr_t begin = H5Dget_offset(handle.get());
+    if (here.fileno != of_file.fileno || begin == HADDR_UNDEF) {
+      return std::nullopt;
+    }
+    return static_cast<std::int64_t>(begin);
+  }
+
   void require_shape(std::span<const std::int64_t> expected) const {
     require_file(std::ranges::equal(shape, expected),
                  fmt::format("{} has shape {}, where {} is expected", label, hdf5::text_of_shape(shape),
@@ -336,6 +388,14 @@ void CheckpointReader::read(const std::string& name, const TensorRange& range, s
   on_every_rank(state_->communicator, [&] {
     TensorDataset dataset(state_->file.get(), state_->path, name);
     dataset.require_shape(range.shape);
+    // HDF5's collective reads pass through buffers of some ranks, 32 MiB each with Open MPI.
+    if (const std::optional<std::int64_t> place = dataset.place_in(state_->file.get())) {
+      for_each_run(range, [&](std::int64_t first, std::size_t count) {
+        read_at(state_->elements, values.first(count), *place + first * std::int64_t{sizeof(float)}, dataset.label);
+        values = values.subspan(count);
+      });
+      return;
+    }
     const Selection selection(std::move(dataset.space), range, dataset.label);
     const auto status = hdf5::read_floats(
         dataset.handle, dataset.type,

@@ -32,28 +32,28 @@ struct RankRow {
   FixedString<96> network;
   std::int64_t pid = 0;
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = RankRow;
-    return std::tuple{
-        Field{"run", &R::run, Role::key, "", "0 for the run that started the record, n for the n-th that resumed it"},
-        Field{"rank", &R::rank, Role::key, "", "rank in the job"},
-        Field{"host", &R::host, Role::origin, "", "name of the node"},
-        Field{"cpu", &R::cpu, Role::origin, "", "model of the processor"},
-        Field{"isa", &R::isa, Role::origin, "", "instruction set that the kernels ran on: portable, avx2 or avx512"},
-        Field{"cpu_features", &R::cpu_features, Role::origin, "", "vector instruction sets of the processor"},
-        Field{"binding", &R::binding, Role::origin, "",
-              "logical CPUs that the rank may run on, as in 0-3,8; all when not bound, empty when not known"},
-        Field{"packages", &R::packages, Role::origin, "", "processors in sockets of the node; 0: not known"},
-        Field{"cores", &R::cores, Role::origin, "", "physical cores of the node; 0: not known"},
-        Field{"numa_nodes", &R::numa_nodes, Role::origin, "", "NUMA nodes of the node; 0: not known"},
-        Field{"numa_binding", &R::numa_binding, Role::origin, "",
-              "NUMA nodes that are near the CPUs of binding, as in 0-1"},
-        Field{"core_binding", &R::core_binding, Role::origin, "", "physical cores of the CPUs of binding, as in 0-1"},
-        Field{"caches", &R::caches, Role::origin, "", "caches of a core, the nearest first"},
-        Field{"device", &R::device, Role::origin, "", "what computes: host, or the model of the accelerator"},
-        Field{"network", &R::network, Role::origin, "",
-              "devices of the node that lead to others, with their rates where the kernel tells them"},
-        Field{"pid", &R::pid, Role::origin, "", "process number on its node"}};
+    return {
+        Column{"run", &R::run, Role::key, "", "0 for the run that started the record, n for the n-th that resumed it"},
+        Column{"rank", &R::rank, Role::key, "", "rank in the job"},
+        Column{"host", &R::host, Role::origin, "", "name of the node"},
+        Column{"cpu", &R::cpu, Role::origin, "", "model of the processor"},
+        Column{"isa", &R::isa, Role::origin, "", "instruction set that the kernels ran on: portable, avx2 or avx512"},
+        Column{"cpu_features", &R::cpu_features, Role::origin, "", "vector instruction sets of the processor"},
+        Column{"binding", &R::binding, Role::origin, "",
+               "logical CPUs that the rank may run on, as in 0-3,8; all when not bound, empty when not known"},
+        Column{"packages", &R::packages, Role::origin, "", "processors in sockets of the node; 0: not known"},
+        Column{"cores", &R::cores, Role::origin, "", "physical cores of the node; 0: not known"},
+        Column{"numa_nodes", &R::numa_nodes, Role::origin, "", "NUMA nodes of the node; 0: not known"},
+        Column{"numa_binding", &R::numa_binding, Role::origin, "",
+               "NUMA nodes that are near the CPUs of binding, as in 0-1"},
+        Column{"core_binding", &R::core_binding, Role::origin, "", "physical cores of the CPUs of binding, as in 0-1"},
+        Column{"caches", &R::caches, Role::origin, "", "caches of a core, the nearest first"},
+        Column{"device", &R::device, Role::origin, "", "what computes: host, or the model of the accelerator"},
+        Column{"network", &R::network, Role::origin, "",
+               "devices of the node that lead to others, with their rates where the kernel tells them"},
+        Column{"pid", &R::pid, Role::origin, "", "process number on its node"}};
   }
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-/// @file  How a row type declares its fields: once, with name, role, unit and meaning. The HDF5 table, the console
+/// @file  How a row type declares its columns: once, with name, role, unit and meaning. The HDF5 table, the console
 /// table, results/SCHEMA.md, and what tells two rows apart are all taken from that declaration.
 ///
 ///   struct SampleRow {
@@ -7,9 +7,9 @@
 ///     static constexpr std::string_view meaning = "one timed repeat of one rank";
 ///     std::int64_t rank = 0;
 ///     double seconds = 0;
-///     static constexpr auto fields() {
-///       return std::tuple{Field{"rank", &SampleRow::rank, Role::key, "", "rank in its ring"},
-///                         Field{"seconds", &SampleRow::seconds, Role::measure, "s", "wall time"}};
+///     static Columns columns() {
+///       return {Column{"rank", &SampleRow::rank, Role::key, "", "rank in its ring"},
+///               Column{"seconds", &SampleRow::seconds, Role::measure, "s", "wall time"}};
 ///     }
 ///   };
 ///
@@ -19,8 +19,10 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
-#include <tuple>
+#include <type_traits>
+#include <vector>
 
 #include "core/enumerators.hpp"
 
@@ -66,25 +68,77 @@ struct FixedString {
   friend constexpr bool operator==(const FixedString& a, const FixedString& b) { return a.view() == b.view(); }
 };
 
-/// One column.
-template <class Row, class Member>
-struct Field {
-  std::string_view name;
-  Member Row::* member;
-  Role role = Role::measure;
-  std::string_view unit;  ///< empty for a count or a name
-  std::string_view meaning;
+enum class ColumnKind : std::uint8_t { uint8, int32, int64, float32, float64, boolean, text };
+
+template <>
+struct Enumerators<ColumnKind> {
+  static constexpr std::string_view what = "column type";
+  static constexpr std::array<std::string_view, 7> names{"uint8",   "int32", "int64", "float32",
+                                                         "float64", "bool",  "text"};
 };
 
-template <class Row, class Member>
-Field(const char*, Member Row::*, Role, const char*, const char*) -> Field<Row, Member>;
+template <class Member>
+struct ColumnKindOf;
+template <>
+struct ColumnKindOf<std::uint8_t> : std::integral_constant<ColumnKind, ColumnKind::uint8> {};
+template <>
+struct ColumnKindOf<std::int32_t> : std::integral_constant<ColumnKind, ColumnKind::int32> {};
+template <>
+struct ColumnKindOf<std::int64_t> : std::integral_constant<ColumnKind, ColumnKind::int64> {};
+template <>
+struct ColumnKindOf<float> : std::integral_constant<ColumnKind, ColumnKind::float32> {};
+template <>
+struct ColumnKindOf<double> : std::integral_constant<ColumnKind, ColumnKind::float64> {};
+template <>
+struct ColumnKindOf<bool> : std::integral_constant<ColumnKind, ColumnKind::boolean> {};
+template <std::size_t N>
+struct ColumnKindOf<FixedString<N>> : std::integral_constant<ColumnKind, ColumnKind::text> {};
+
+/// A value-initialised row: what a column holds that a file does not have.
+template <class Row>
+inline const Row default_row{};
+
+/// One column, and where its value lies in a row. No template: a row type has up to a hundred of them.
+struct Column {
+  std::string_view name;
+  std::string_view unit;  ///< empty for a count or a name
+  std::string_view meaning;
+  Role role = Role::measure;
+  ColumnKind kind = ColumnKind::int64;
+  std::int64_t offset = 0;  ///< bytes from the start of the row
+  std::int64_t size = 0;    ///< bytes
+
+  Column() = default;
+  template <class Row, class Member>
+  Column(std::string_view column, Member Row::* member, Role its_role, std::string_view its_unit,
+         std::string_view its_meaning)
+      : name(column),
+        unit(its_unit),
+        meaning(its_meaning),
+        role(its_role),
+        kind(ColumnKindOf<Member>::value),
+        offset(reinterpret_cast<const std::byte*>(&(default_row<Row>.*member)) -
+               reinterpret_cast<const std::byte*>(&default_row<Row>)),
+        size(static_cast<std::int64_t>(sizeof(Member))) {}
+};
+
+using Columns = std::vector<Column>;
+
+/// The columns of lists, one list after the other.
+[[nodiscard]] inline Columns joined(std::initializer_list<Columns> lists) {
+  Columns all;
+  for (const Columns& list : lists) {
+    all.insert(all.end(), list.begin(), list.end());
+  }
+  return all;
+}
 
 /// What Table, the console table and the schema page ask of a row type.
 template <class Row>
 concept RecordRow = std::copyable<Row> && requires {
   { Row::path } -> std::convertible_to<std::string_view>;
   { Row::meaning } -> std::convertible_to<std::string_view>;
-  Row::fields();
+  { Row::columns() } -> std::same_as<Columns>;
 };
 
 }  // namespace ringworld

@@ -1,45 +1,21 @@
 #pragma once
 /// @file  Which rows are of the same point: those whose key columns agree.
 
-#include <array>
-#include <bit>
-#include <cmath>
-#include <limits>
+#include <cstddef>
+#include <span>
 #include <string>
-#include <type_traits>
 
-#include "io/row.hpp"
+#include "io/row_layout.hpp"
 
 namespace ringworld {
 
-/// Appends a value of a key: the same bytes for the same value. Every NaN is the same value, and so are both zeros.
-template <class Member>
-void append_key(std::string& key, const Member& value) {
-  const auto append_bytes = [&](const auto& number) {
-    const auto bytes = std::bit_cast<std::array<char, sizeof(number)>>(number);
-    key.append(bytes.data(), bytes.size());
-  };
-  if constexpr (std::is_floating_point_v<Member>) {
-    append_bytes(std::isnan(value) ? std::numeric_limits<Member>::quiet_NaN() : value + Member{0});
-  } else if constexpr (std::is_arithmetic_v<Member>) {
-    append_bytes(value);
-  } else {
-    key.append(value.view());
-    key += '\0';
-  }
-}
+/// The key columns of a row as bytes, for sets and maps of points: the same bytes for the same values. Every NaN is the
+/// same value, and so are both zeros.
+[[nodiscard]] std::string key_of(const RowLayout& layout, std::span<const std::byte> row);
 
-/// The key columns of a row as bytes, for sets and maps of points.
 template <RecordRow Row>
 [[nodiscard]] std::string key_of(const Row& row) {
-  std::string key;
-  const auto add = [&](const auto& field) {
-    if (field.role == Role::key) {
-      append_key(key, row.*field.member);
-    }
-  };
-  std::apply([&](const auto&... field) { (add(field), ...); }, Row::fields());
-  return key;
+  return key_of(layout_of<Row>(), std::as_bytes(std::span(&row, 1)));
 }
 
 /// True when the rows agree in every column of role key: they are of the same point. Everything that asks whether a

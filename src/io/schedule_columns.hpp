@@ -29,27 +29,26 @@ struct ScheduleColumns {
 
 /// A field of a row that it has from ScheduleColumns.
 template <class Row, class Member>
-constexpr Field<Row, Member> schedule_field(const char* name, Member ScheduleColumns::* member, const char* unit,
-                                            const char* meaning) {
+Column schedule_column(const char* name, Member ScheduleColumns::* member, const char* unit, const char* meaning) {
   return {name, member, Role::key, unit, meaning};
 }
 
 template <class Row>
-constexpr auto schedule_fields() {
+Columns schedule_columns() {
   using C = ScheduleColumns;
-  return std::tuple{
-      schedule_field<Row>("schedule", &C::schedule, "",
-                          "how attention moves blocks between ranks: ring, all_gather, bidirectional, double_ring, "
-                          "broadcast, broadcast_queries or pass_q"),
-      schedule_field<Row>("ulysses", &C::ulysses, "rank",
-                          "ranks among which heads are exchanged (U), so that the schedule runs over ranks / ulysses"),
-      schedule_field<Row>("window", &C::window, "rank",
-                          "ranks of an inner ring of double_ring (W); 0: as many as a node has, or another schedule"),
-      schedule_field<Row>("head_groups", &C::head_groups, "",
-                          "groups of heads that travel one after another, of an exchange (ulysses), else of an "
-                          "all_gather; 1: all at once"),
-      schedule_field<Row>("trim", &C::trim, "",
-                          "whether a ring drops what the mask hides from all ranks still to come")};
+  return {
+      schedule_column<Row>("schedule", &C::schedule, "",
+                           "how attention moves blocks between ranks: ring, all_gather, bidirectional, double_ring, "
+                           "broadcast, broadcast_queries or pass_q"),
+      schedule_column<Row>("ulysses", &C::ulysses, "rank",
+                           "ranks among which heads are exchanged (U), so that the schedule runs over ranks / ulysses"),
+      schedule_column<Row>("window", &C::window, "rank",
+                           "ranks of an inner ring of double_ring (W); 0: as many as a node has, or another schedule"),
+      schedule_column<Row>("head_groups", &C::head_groups, "",
+                           "groups of heads that travel one after another, of an exchange (ulysses), else of an "
+                           "all_gather; 1: all at once"),
+      schedule_column<Row>("trim", &C::trim, "",
+                           "whether a ring drops what the mask hides from all ranks still to come")};
 }
 
 }  // namespace ringworld

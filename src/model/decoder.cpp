@@ -83,7 +83,9 @@ struct Decoder::Impl {
             .is_forward_only = true};
   }
   [[nodiscard]] RopeUse rope_use() const {
-    return {.theta = options.rope_theta, .context_length = options.prompt_length + options.new_tokens};
+    return {.theta = options.rope_theta,
+            .scaling = options.rope_scaling ? &*options.rope_scaling : nullptr,
+            .context_length = options.prompt_length + options.new_tokens};
   }
   [[nodiscard]] std::unique_ptr<WeightSource> make_weights() {
     // Before anything is gathered to where kernels do not reach.

@@ -13,9 +13,11 @@
 ///                                turns scores by the distance of two tokens, whatever their positions.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "kernels/rope/rope_scaling.hpp"
 #include "model/parameters.hpp"
 #include "sequence/partition.hpp"
 #include "sequence/schedule.hpp"
@@ -31,6 +33,9 @@ struct DecoderOptions {
   Layout layout = Layout::zigzag;
   DType dtype = DType::float32;  ///< type of activations, weights in products, and the cache
   double rope_theta = 10000.0;
+  /// Takes the place of the model's own scaling.
+  // NOLINTNEXTLINE(readability-redundant-member-init): lets designated initialisers leave it out without a warning.
+  std::optional<RopeScaling> rope_scaling{};
   Backend backend = Backend::host;
   int threads = 1;
   /// Whether every rank holds all weights of its tp part: each token reads all of them. Else they are gathered unit by

@@ -201,7 +201,9 @@ void Model::Impl::run_layers(const TensorView<const std::int32_t, 2>& new_tokens
   check_batch(new_tokens, new_document_ids);
   upload_batch(new_tokens, new_document_ids);
   if (!is_rope_table_built && traits_of(options.backend).computes) {
-    RopeUse use{.theta = rope_theta, .context_length = options.context_length};
+    RopeUse use{.theta = rope_theta,
+                .scaling = options.rope_scaling ? &*options.rope_scaling : nullptr,
+                .context_length = options.context_length};
     rope_table.build(config(), use, positions);
     if (query_table) {
       use.log_length = options.log_length;

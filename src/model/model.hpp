@@ -14,12 +14,14 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "core/tensor_view.hpp"
 #include "device/backend.hpp"
+#include "kernels/rope/rope_scaling.hpp"
 #include "model/parameters.hpp"
 #include "sequence/partition.hpp"
 #include "sequence/schedule.hpp"
@@ -59,8 +61,11 @@ struct ModelOptions {
   Backend backend = Backend::host;
   std::int64_t threads = 1;
   Recomputation recomputation = Recomputation::none;
-  bool has_documents = false;      ///< whether batches carry document ids
-  bool is_forward_only = false;    ///< plans no memory for a backward pass
+  bool has_documents = false;    ///< whether batches carry document ids
+  bool is_forward_only = false;  ///< plans no memory for a backward pass
+  /// Takes the place of the model's own scaling.
+  // NOLINTNEXTLINE(readability-redundant-member-init): lets designated initialisers leave it out without a warning.
+  std::optional<RopeScaling> rope_scaling{};
   std::int64_t ffn_chunk = 1024;   ///< tokens of which the feed-forward block holds (tokens, F) at a time
   std::int64_t loss_chunk = 1024;  ///< tokens whose logits, (tokens, V), exist at a time
   /// Queries from this position on are longer, by log(position + 1) / log(log_length), for they choose among more keys

@@ -15,7 +15,8 @@ namespace ringworld {
 /// What the angles of a sequence depend on besides the model and its positions.
 struct RopeUse {
   double theta = 0;
-  std::int64_t context_length = 0;  ///< tokens of the sequence, those still to come among them
+  const RopeScaling* scaling = nullptr;  ///< null: the model's own
+  std::int64_t context_length = 0;       ///< tokens of the sequence, those still to come among them
   /// Positions from it on turn and grow, by log(position + 1) / log(log_length); 0: none grows.
   std::int64_t log_length = 0;
 };
@@ -33,7 +34,7 @@ class RopeTable {
                      {.head_size = config.head_size,
                       .theta = use.theta,
                       .precision = config.rope_precision,
-                      .scaling = config.rope_scaling,
+                      .scaling = use.scaling == nullptr ? config.rope_scaling : *use.scaling,
                       .context_length = use.context_length},
                      {first, shape_}, {first + half, shape_});
     for (std::size_t row = 0; use.log_length > 0 && row < positions.size(); ++row) {

@@ -114,7 +114,7 @@ def declared_row_types(header: Path) -> dict[str, RowType]:
         # A meaning may be several literals in a row.
         literals = re.sub(r'"\s*\n\s*"', "", body)
         fields = re.findall(
-            r'Field\{\s*"(\w+)",\s*&R::(\w+),\s*(?:Role::(\w+),\s*)?"([^"]*)",\s*"([^"]*)"\}', literals
+            r'Column\{\s*"(\w+)",\s*&R::(\w+),\s*(?:Role::(\w+),\s*)?"([^"]*)",\s*"([^"]*)"\}', literals
         )
         assert len(fields) == len(kinds) > 0, f"{path.group(1)}: {len(fields)} fields, {len(kinds)} members"
         names, members, roles, units, meanings = zip(*fields)
@@ -131,13 +131,13 @@ def _with_schedules(header: Path) -> str:
     shared = SCHEDULE_COLUMNS_HPP.read_text(encoding="utf-8")
     members = re.findall(r"^  (?:std::int64_t|bool|FixedString<\d+>) \w+ = .*;$", shared, re.M)
     literals = re.sub(r'"\s*\n\s*"', "", shared)
-    fields = re.findall(r'schedule_field<Row>\(\s*"(\w+)",\s*&C::(\w+),\s*("[^"]*",\s*"[^"]*")\)', literals)
+    fields = re.findall(r'schedule_column<Row>\(\s*"(\w+)",\s*&C::(\w+),\s*("[^"]*",\s*"[^"]*")\)', literals)
     assert len(members) == len(fields) > 0, f"{SCHEDULE_COLUMNS_HPP} declares its columns in an unknown way"
     text = header.read_text(encoding="utf-8")
     text = text.replace(" : ScheduleColumns {\n", " {\n" + "\n".join(members) + "\n")
     return text.replace(
-        "schedule_fields<R>()",
-        ", ".join(f'Field{{"{name}", &R::{member}, Role::key, {texts}}}' for name, member, texts in fields),
+        "schedule_columns<R>()",
+        ", ".join(f'Column{{"{name}", &R::{member}, Role::key, {texts}}}' for name, member, texts in fields),
     )
 
 

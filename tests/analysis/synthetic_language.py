@@ -97,6 +97,7 @@ def cell(length: int, hits: int, trials: int = 40, **values: Any) -> Row:
     row = {
         "stages": "progressive", "stage": 3, "context_length": length, "trained_context_length": 2048,
         "rope_theta": 8.0 * (length if theta_mode == "scaled" and length > 2048 else 2048), "theta_mode": theta_mode,
+        "rope_scaling": "model",
         "kind": "single", "depth": 0.5, "needles_planted": 1, "needles_asked": 1, "contexts": trials, "hits": hits,
         "trials": trials, "wrong_needle": 0, "wilson_low": 0.0, "wilson_high": 1.0, "seconds": 1.5,
         "tokens_per_second": trials * length / 1.5, "ranks": 2,

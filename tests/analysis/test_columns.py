@@ -85,10 +85,10 @@ struct PointRow {
   static constexpr std::string_view path = "/points";
   std::int64_t ranks = 0;
   FixedString<16> outcome = "ok";
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = PointRow;
-    return std::tuple{Field{"ranks", &R::ranks, ROLE_KEY"rank", "ring size"},
-                      Field{
+    return {Column{"ranks", &R::ranks, ROLE_KEY"rank", "ring size"},
+                      Column{
                           "outcome", &R::outcome, ROLE_VERDICT"",
                           "how it "
                           "ended"}};

@@ -98,6 +98,28 @@ def test_cells_that_differ_in_theta_are_not_added_up(tmp_path: Path) -> None:
     assert "40/80" not in text
 
 
+def test_cells_that_differ_in_the_scaling_of_angles_have_panels_of_their_own(tmp_path: Path) -> None:
+    scalings = {"model": 4, "none": 5, "yarn:4": 31, "yarn:16": 33, "linear:2": 12}
+    record = language.write_record(
+        tmp_path / "run.h5",
+        cells=[language.cell(4096, hits, rope_scaling=scaling) for scaling, hits in scalings.items()],
+    )
+    text = page(report(tmp_path, record))
+    for hits in scalings.values():
+        assert f"{hits}/40 right" in text
+    assert "85/200" not in text
+    cells = run.load([record]).records("/needle/cells")
+    assert cells is not None
+    modes = needle._theta_modes(needle.last_of_each_cell(cells))
+    assert [needle._theta(mode) for mode in modes] == [
+        "θ as trained",
+        "θ as trained, not scaled",
+        "θ as trained, linear × 2",
+        "θ as trained, YaRN × 4",
+        "θ as trained, YaRN × 16",
+    ]
+
+
 def test_generated_answers_are_not_added_to_those_of_one_pass(tmp_path: Path) -> None:
     record = language.write_record(
         tmp_path / "run.h5", cells=[language.cell(1024, 38), language.cell(1024, 21, decoding="greedy")]

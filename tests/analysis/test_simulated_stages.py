@@ -56,6 +56,15 @@ def test_hours_stand_beside_those_that_lwm_published(tmp_path: Path) -> None:
     assert "33.0 against 66" in section.findings[0].text
 
 
+def test_hours_of_alternatives_are_not_added_up(tmp_path: Path) -> None:
+    rows = [stage_row(1 << 20, 29.0), stage_row(1 << 20, 20.0, ulysses=2), stage_row(1 << 15, 4.0, stage=1)]
+    section = simulated_stages.section(run.load([write(tmp_path / "text.h5", rows)]))
+    assert section is not None
+    assert "24.0 hours" in section.findings[0].text
+    assert "24.0 against 66" in section.findings[0].text
+    assert any("ulysses 2" in line[4] for line in section.grids[0].rows)
+
+
 @pytest.mark.parametrize("other", [{"platform": "dgx_h100"}, {"ranks": 512}, {"stages": "mine"}])
 def test_other_machines_have_no_published_hours(tmp_path: Path, other: dict[str, Any]) -> None:
     section = simulated_stages.section(run.load([write(tmp_path / "a.h5", [stage_row(1 << 20, 29.0, **other)])]))

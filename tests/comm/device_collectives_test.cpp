@@ -269,8 +269,6 @@ TEST_P(DeviceCollectives, OneThatNobodyWaitsForEndsWithItsObject) {
   EXPECT_EQ(all.download()[0], value_of(0, 0));
 }
 
-std::string way_name(const ::testing::TestParamInfo<Way>& info) { return name_of(info.param); }
-
 INSTANTIATE_TEST_SUITE_P(Ways, DeviceCollectives, ::testing::ValuesIn(device_ways), way_name);
 
 }  // namespace

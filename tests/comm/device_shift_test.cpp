@@ -235,8 +235,6 @@ TEST_P(DeviceShift, RingsOfSplitCommunicatorsInheritTheTransport) {
   EXPECT_EQ(arrived.download(), block_of(2 * half.previous() + color, 300));
 }
 
-std::string way_name(const ::testing::TestParamInfo<Way>& info) { return name_of(info.param); }
-
 INSTANTIATE_TEST_SUITE_P(Ways, DeviceShift, ::testing::ValuesIn(device_ways), way_name);
 
 TEST(DeviceTransport, NcclIsRefusedToRanksThatShareAGpu) {

@@ -21,6 +21,7 @@
 #include "sequence/plan.hpp"
 #include "sequence/visibility.hpp"
 #include "support/faulty_attention.hpp"
+#include "support/layouts.hpp"
 
 namespace ringworld {
 namespace {
@@ -130,8 +131,6 @@ SequenceAttentionOptions options_of(const Schedule& schedule, Layout layout, DTy
           .backward_rotation = BackwardRotation::kv};
 }
 
-constexpr std::array every_layout{Layout::contiguous, Layout::striped, Layout::zigzag};
-
 /// The schedule that so many ranks make of this one in a layout; none, if that is another schedule.
 std::optional<Schedule> schedule_in(const Schedule& listed, Layout layout, int ranks) {
   const Schedule schedule = test::fitted(listed, options_of(listed, layout, DType::float32), ranks);
@@ -146,21 +145,21 @@ void for_each_fault(int ranks, bool of_backward, const Function& function) {
   std::size_t turn = 0;
   for (const Schedule& listed : test::every_schedule()) {
     ++turn;
-    for (std::size_t layout = 0; layout < every_layout.size(); ++layout) {
-      const std::optional<Schedule> schedule = schedule_in(listed, every_layout[layout], ranks);
+    for (std::size_t layout = 0; layout < test::layouts.size(); ++layout) {
+      const std::optional<Schedule> schedule = schedule_in(listed, test::layouts[layout], ranks);
       if (!schedule.has_value()) {
         continue;
       }
       const std::vector<Fault> all = faults(of_backward, *schedule, ranks);
       const bool is_in_all_layouts = *schedule == Schedule() || schedule->is_trimmed;
       for (std::size_t index = 0; index < all.size(); ++index) {
-        if (!is_in_all_layouts && (turn + index) % every_layout.size() != layout) {
+        if (!is_in_all_layouts && (turn + index) % test::layouts.size() != layout) {
           continue;
         }
         const DType dtype = (turn + layout + index) % 2 == 0 ? DType::float32 : DType::bfloat16;
-        SCOPED_TRACE(fmt::format("{} {} {} {}", describe(*schedule), name_of(every_layout[layout]), name_of(dtype),
+        SCOPED_TRACE(fmt::format("{} {} {} {}", describe(*schedule), name_of(test::layouts[layout]), name_of(dtype),
                                  test::name_of(all[index])));
-        function(options_of(*schedule, every_layout[layout], dtype), all[index]);
+        function(options_of(*schedule, test::layouts[layout], dtype), all[index]);
       }
     }
   }

@@ -26,7 +26,7 @@ def declared_columns(header: Path = ROWS_HPP) -> dict[str, dict[str, str]]:
         assert path is not None
         members = re.findall(r'^  (std::int64_t|double|bool|FixedString<\d+>) (\w+)(?: = [\w."]+)?;', body, re.M)
         types = {name: kind for kind, name in members}
-        fields = re.findall(r'Field\{\s*"(\w+)",\s*&R::(\w+),', body)
+        fields = re.findall(r'Column\{\s*"(\w+)",\s*&R::(\w+),', body)
         assert len(fields) == len(types) > 0, f"{header} declares {path.group(1)} in an unknown way"
         tables[path.group(1)] = {column: types[member] for column, member in fields}
     return tables
@@ -36,12 +36,12 @@ def _with_schedules(header: Path) -> str:
     """Return the text of a header whose rows declare the shared columns of schedules themselves."""
     shared = SCHEDULE_COLUMNS_HPP.read_text(encoding="utf-8")
     members = re.findall(r"^  (?:std::int64_t|bool|FixedString<\d+>) \w+ = .*;$", shared, re.MULTILINE)
-    fields = re.findall(r'schedule_field<Row>\("(\w+)", &C::(\w+),', shared)
+    fields = re.findall(r'schedule_column<Row>\("(\w+)", &C::(\w+),', shared)
     assert len(members) == len(fields) > 0, f"{SCHEDULE_COLUMNS_HPP} declares its columns in an unknown way"
     text = header.read_text(encoding="utf-8")
     text = text.replace(" : ScheduleColumns {\n", " {\n" + "\n".join(members) + "\n")
     return text.replace(
-        "schedule_fields<R>()", ", ".join(f'Field{{"{name}", &R::{member}, Role::key,' for name, member in fields)
+        "schedule_columns<R>()", ", ".join(f'Column{{"{name}", &R::{member}, Role::key,' for name, member in fields)
     )
 
 
@@ -88,7 +88,7 @@ def key_columns(table: str = "/attention", header: Path = ROWS_HPP) -> list[str]
     text = _with_schedules(header)
     body = text[text.index(f'path = "{table}"') :]
     body = body[: body.index("\n};")]
-    return re.findall(r'Field\{\s*"(\w+)",\s*&R::\w+,\s*Role::key,', body)
+    return re.findall(r'Column\{\s*"(\w+)",\s*&R::\w+,\s*Role::key,', body)
 
 
 def point_of(row: Any) -> tuple[Any, ...]:

@@ -26,17 +26,17 @@ struct CakeRow {
   std::int64_t memory_limit = 0;
   double time_limit = 0;
   std::int64_t run = 0;
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = CakeRow;
-    return std::tuple{Field{"layers", &R::layers, Role::key, "", ""},
-                      Field{"flavour", &R::flavour, Role::key, "", ""},
-                      Field{"weight", &R::weight, Role::measure, "kg", ""},
-                      Field{"valid", &R::valid, Role::verdict, "", ""},
-                      Field{"outcome", &R::outcome, Role::verdict, "", ""},
-                      Field{"reason", &R::reason, Role::verdict, "", ""},
-                      Field{"memory_limit", &R::memory_limit, Role::origin, "B", ""},
-                      Field{"time_limit", &R::time_limit, Role::origin, "s", ""},
-                      Field{"run", &R::run, Role::origin, "", ""}};
+    return {Column{"layers", &R::layers, Role::key, "", ""},
+            Column{"flavour", &R::flavour, Role::key, "", ""},
+            Column{"weight", &R::weight, Role::measure, "kg", ""},
+            Column{"valid", &R::valid, Role::verdict, "", ""},
+            Column{"outcome", &R::outcome, Role::verdict, "", ""},
+            Column{"reason", &R::reason, Role::verdict, "", ""},
+            Column{"memory_limit", &R::memory_limit, Role::origin, "B", ""},
+            Column{"time_limit", &R::time_limit, Role::origin, "s", ""},
+            Column{"run", &R::run, Role::origin, "", ""}};
   }
 };
 

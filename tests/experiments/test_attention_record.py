@@ -352,13 +352,14 @@ def test_memory_of_a_rank_depends_on_its_tokens_only(pass_name: str, rotation: s
 @pytest.mark.parametrize("backend", ["host", "kokkos", "reference"])
 def test_memory_keeps_its_model(backend: str, tmp_path: Path) -> None:
     output = tmp_path / "record.h5"
-    # Memory of the slow backends is asked for as the host's is, of shorter contexts.
-    lengths = "61,1021" if backend == "host" else "61,253"
-    flags: list[launch.Argument] = ["--context-length", lengths, "--ranks", "1,2,3", "--layout", "contiguous,zigzag"]
-    flags += ["--pass", "forward,forward_backward", "--dtype", "float32,bfloat16", "--batch", "1,2"]
+    # Memory of the slow backends is asked for as the host's is: shorter contexts and one layout will do.
+    is_slow = backend != "host"
+    lengths, layouts = ("61,253", "zigzag") if is_slow else ("61,1021", "contiguous,zigzag")
+    flags: list[launch.Argument] = ["--context-length", lengths, "--ranks", "1,2,3", "--layout", layouts]
+    flags += ["--pass", "forward,forward_backward", "--dtype", "float32,bfloat16", "--batch", "2" if is_slow else "1,2"]
     sweep(output, *SMALL, *flags, "--backend", backend, ranks=3)
     rows = rows_of(output)
-    assert len(rows) == 96
+    assert len(rows) == (24 if is_slow else 96)
     assert np.all(rows["peak_bytes"] <= 1.15 * rows["peak_bytes_model"])
     assert np.all(rows["peak_bytes"] > 0)
 

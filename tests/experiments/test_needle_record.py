@@ -127,6 +127,32 @@ def test_resume_skips_what_is_there_and_ends_with_the_same_rows(folder: Path, go
     assert len(rows_of(output, "/needle/perplexity")) == len(rows_of(good, "/needle/perplexity"))
 
 
+def test_a_scaling_is_that_of_a_model_which_has_it(folder: Path, tmp_path: Path) -> None:
+    own = {"yarn:4": "yarn", "linear:2.5": "linear", "dynamic:2": "dynamic", "none": None}
+    flags = ("--context-length", "256", "--depth", "0.5", "--trials", 2, "--perplexity-windows", 2)
+    needle(folder, tmp_path / "axis.h5", *flags, "--rope-scaling", "model," + ",".join(own), ranks=2)
+    rows = rows_of(tmp_path / "axis.h5")
+    assert [row["rope_scaling"].decode() for row in rows] == ["model", *own]
+    assert {row["rope_theta"] for row in rows} == {1024.0}
+
+    def nll(record: Path, scaling: str) -> list[float]:
+        texts = rows_of(record, "/needle/perplexity")
+        return [row["nll"] for row in texts if row["rope_scaling"] == scaling.encode()]
+
+    plain = nll(tmp_path / "axis.h5", "model")
+    for scaling, kind in own.items():
+        name = f"{kind}.h5"
+        factor = float(scaling.partition(":")[2] or 4)
+        changes: dict[str, Any] = {"rope_scaling_type": kind or "yarn", "rope_scaling_factor": factor,
+                                   "rope_scaling_original_context": 128.0}  # fmt: skip
+        write_checkpoint(folder / name, **changes)
+        asked = "none" if kind is None else "model"
+        needle(folder, tmp_path / name, *flags, "--rope-scaling", asked, checkpoint=name)
+        found = nll(tmp_path / name, asked)
+        np.testing.assert_allclose(nll(tmp_path / "axis.h5", scaling), found, rtol=1e-6)
+        assert np.allclose(found, plain, rtol=1e-6) == (kind is None)
+
+
 def test_generated_answers_are_cells_of_their_own(folder: Path, good: Path, tmp_path: Path) -> None:
     output = tmp_path / "greedy.h5"
     flags = ("--context-length", "0", "--depth", "3", "--needles", "1/1,4/2", "--trials", 6)
@@ -180,6 +206,10 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     ("needles without a slash", {}, ("--needles", "16"), ("'16'", "N/R")),
     ("theta that is none", {}, ("--rope-theta", "scale"), ("'scale'", "scaled")),
     ("negative theta", {}, ("--rope-theta", "-4"), ("'-4'", "positive")),
+    ("scaling that is none", {}, ("--rope-scaling", "none,yarm:4"), ("--rope-scaling", "'yarm:4'", "yarn:F")),
+    ("scaling without a factor", {}, ("--rope-scaling", "yarn"), ("'yarn'", "yarn:F")),
+    ("scaling by what is no number", {}, ("--rope-scaling", "linear:x"), ("linear:x", "'x'")),
+    ("scaling that shrinks", {}, ("--rope-scaling", "dynamic:0.5"), ("dynamic:0.5", "1 or more")),
     ("no trials", {}, ("--trials", "0"), ("--trials", "0")),
     ("template that is none", {}, ("--needle-template", "long2"), ("long2", "long1")),
     ("missing haystack", {}, ("--haystack", "absent.txt"), ("absent.txt",)),

@@ -291,3 +291,14 @@ def test_what_convert_cannot_write_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(launch.run(2, *flags, "--output", tmp_path / "file" / "folder", timeout=TIMEOUT), "cannot make the folder")
     refused(launch.run(None, *flags, "--output", weights, timeout=TIMEOUT), "--checkpoint", "--output")
+
+
+def test_weights_that_an_index_would_hide_are_not_written(tmp_path: Path) -> None:
+    weights = folder(tmp_path / "model", golden_tensors(), max_position_embeddings=64)
+    sharded = tmp_path / "sharded"
+    sharded.mkdir()
+    index = sharded / "model.safetensors.index.json"
+    index.write_text("{}")
+    result = launch.run(2, "convert", "--checkpoint", weights, "--output", sharded, timeout=TIMEOUT)
+    refused(result, "--output", str(index), "another folder")
+    assert list(sharded.iterdir()) == [index]

@@ -28,10 +28,9 @@ struct PathRow {
   std::int64_t first = 0;
   std::int64_t places = 0;
   [[nodiscard]] std::int64_t count() const { return places; }
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = PathRow;
-    return std::tuple{Field{"first", &R::first, Role::measure, "", ""},
-                      Field{"places", &R::places, Role::measure, "", ""}};
+    return {Column{"first", &R::first, Role::measure, "", ""}, Column{"places", &R::places, Role::measure, "", ""}};
   }
   static constexpr std::array<RecordArray, 2> arrays() {
     return {{{"/place", ColumnKind::float32, "m", "where"}, {"/time", ColumnKind::int64, "s", "when"}}};

@@ -17,10 +17,10 @@ struct OldRow {
   double seconds = 0;
   FixedString<8> reason;
   std::int32_t rank = 0;
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = OldRow;
-    return std::tuple{Field{"seconds", &R::seconds, Role::measure, "s", ""},
-                      Field{"reason", &R::reason, Role::verdict, "", ""}, Field{"rank", &R::rank, Role::key, "", ""}};
+    return {Column{"seconds", &R::seconds, Role::measure, "s", ""}, Column{"reason", &R::reason, Role::verdict, "", ""},
+            Column{"rank", &R::rank, Role::key, "", ""}};
   }
 };
 
@@ -34,12 +34,12 @@ struct NewRow {
   std::int64_t rank = 0;
   FixedString<8> layout = "zigzag";
   double tokens = 7;
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = NewRow;
-    return std::tuple{
-        Field{"valid", &R::valid, Role::verdict, "", ""},   Field{"seconds", &R::seconds, Role::measure, "s", ""},
-        Field{"reason", &R::reason, Role::verdict, "", ""}, Field{"rank", &R::rank, Role::key, "", ""},
-        Field{"layout", &R::layout, Role::key, "", ""},     Field{"tokens", &R::tokens, Role::measure, "token", ""}};
+    return {
+        Column{"valid", &R::valid, Role::verdict, "", ""},   Column{"seconds", &R::seconds, Role::measure, "s", ""},
+        Column{"reason", &R::reason, Role::verdict, "", ""}, Column{"rank", &R::rank, Role::key, "", ""},
+        Column{"layout", &R::layout, Role::key, "", ""},     Column{"tokens", &R::tokens, Role::measure, "token", ""}};
   }
 };
 
@@ -47,7 +47,7 @@ struct ChangedRow {
   static constexpr std::string_view path = "/table";
   static constexpr std::string_view meaning = "a row whose number became a text";
   FixedString<8> seconds;
-  static constexpr auto fields() { return std::tuple{Field{"seconds", &ChangedRow::seconds, Role::measure, "", ""}}; }
+  static Columns columns() { return {Column{"seconds", &ChangedRow::seconds, Role::measure, "", ""}}; }
 };
 
 void write_old_rows(const std::filesystem::path& path) {

@@ -27,7 +27,7 @@ struct OtherRow {
   static constexpr std::string_view path = "/others";
   static constexpr std::string_view meaning = "a row of a second table";
   std::int64_t number = 0;
-  static constexpr auto fields() { return std::tuple{Field{"number", &OtherRow::number, Role::key, "", ""}}; }
+  static Columns columns() { return {Column{"number", &OtherRow::number, Role::key, "", ""}}; }
 };
 
 constexpr std::int64_t commits = 4;

@@ -20,12 +20,11 @@ struct PlanetRow {
   bool ringed = false;
   double mass = 0;
   FixedString<8> reason;
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = PlanetRow;
-    return std::tuple{
-        Field{"orbit", &R::orbit, Role::key, "", ""},     Field{"depth", &R::depth, Role::key, "", ""},
-        Field{"moon", &R::moon, Role::key, "", ""},       Field{"ringed", &R::ringed, Role::key, "", ""},
-        Field{"mass", &R::mass, Role::measure, "kg", ""}, Field{"reason", &R::reason, Role::verdict, "", ""}};
+    return {Column{"orbit", &R::orbit, Role::key, "", ""},     Column{"depth", &R::depth, Role::key, "", ""},
+            Column{"moon", &R::moon, Role::key, "", ""},       Column{"ringed", &R::ringed, Role::key, "", ""},
+            Column{"mass", &R::mass, Role::measure, "kg", ""}, Column{"reason", &R::reason, Role::verdict, "", ""}};
   }
 };
 

@@ -20,14 +20,14 @@ struct SampleRow {
 
   friend bool operator==(const SampleRow&, const SampleRow&) = default;
 
-  static constexpr auto fields() {
+  static Columns columns() {
     using R = SampleRow;
-    return std::tuple{Field{"valid", &R::valid, Role::verdict, "", "whether it counts"},
-                      Field{"small", &R::small, Role::key, "", "a small number"},
-                      Field{"name", &R::name, Role::key, "", "a | name"},
-                      Field{"bytes", &R::bytes, Role::model, "B", "memory"},
-                      Field{"causal", &R::causal, Role::key, "", "whether a query sees earlier tokens only"},
-                      Field{"seconds", &R::seconds, Role::measure, "s", "wall time"}};
+    return {Column{"valid", &R::valid, Role::verdict, "", "whether it counts"},
+            Column{"small", &R::small, Role::key, "", "a small number"},
+            Column{"name", &R::name, Role::key, "", "a | name"},
+            Column{"bytes", &R::bytes, Role::model, "B", "memory"},
+            Column{"causal", &R::causal, Role::key, "", "whether a query sees earlier tokens only"},
+            Column{"seconds", &R::seconds, Role::measure, "s", "wall time"}};
   }
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "core/random.hpp"
 #include "support/available_device.hpp"
@@ -182,6 +183,24 @@ TEST(Decoder, PaddingMayBeAnyToken) {
       {.batch = 3, .prompt_length = prompt_length, .new_tokens = new_tokens, .has_padding = true, .rope_theta = theta});
   // Bit for bit: nothing of a hidden token may reach another.
   EXPECT_EQ(logits_of_padded_rows(decoder, paddings[0], 5), logits_of_padded_rows(decoder, paddings[0], 60));
+}
+
+TEST(Decoder, TakesAScalingInPlaceOfTheModelsOwn) {
+  const Mesh mesh(Communicator::world(), MeshShape{{1, 1, 1, Communicator::world().size()}});
+  const RopeScaling scaling{.kind = RopeScalingKind::dynamic, .factor = 2, .original_context = 6};
+  const auto logits = [&](const RopeScaling& own, const std::optional<RopeScaling>& given) {
+    ModelConfig config = small_config();
+    config.rope_scaling = own;
+    ShardedParameters parameters(config, mesh);
+    parameters.initialize(Initialization::lwm, 8);
+    return logits_of_row_alone(parameters, {.new_tokens = new_tokens, .rope_theta = theta, .rope_scaling = given}, 0,
+                               0);
+  };
+  const RowLogits plain = logits({}, std::nullopt);
+  const RowLogits scaled = logits(scaling, std::nullopt);
+  EXPECT_NE(plain, scaled);
+  EXPECT_EQ(logits({}, scaling), scaled);
+  EXPECT_EQ(logits(scaling, RopeScaling{}), plain);
 }
 
 TEST(Decoder, RefusesPaddingThatItCannotHide) {

@@ -8,12 +8,12 @@
 #include "core/clock.hpp"
 #include "sequence/plan_cost.hpp"
 #include "sequence/sequence_problem.hpp"
+#include "support/layouts.hpp"
 #include "support/transports.hpp"
 
 namespace ringworld::test {
 namespace {
 
-constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
 constexpr std::array rotations{BackwardRotation::kv, BackwardRotation::q};
 constexpr std::array dtypes{DType::float32, DType::bfloat16};
 

@@ -4,11 +4,12 @@
 #include <array>
 #include <cstdint>
 
+#include "support/layouts.hpp"
+
 namespace ringworld::test {
 namespace {
 
 constexpr int most_neighbours = 4;
-constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
 
 /// The setting whose mask, rotation and type are the three bits of `choices`.
 Setting setting_of(Layout layout, unsigned choices) {

@@ -8,11 +8,10 @@
 #include <vector>
 
 #include "support/expect_error.hpp"
+#include "support/layouts.hpp"
 
 namespace ringworld::test {
 namespace {
-
-constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
 
 /// The rank that holds each token; fails when a token is held by none or twice.
 std::vector<std::int64_t> holders(const Partition& partition) {

@@ -7,14 +7,13 @@
 #include <algorithm>
 
 #include "sequence/visibility.hpp"
+#include "support/layouts.hpp"
 
 namespace ringworld::test {
 namespace {
 
 constexpr auto kv = BackwardRotation::kv;
 constexpr auto q = BackwardRotation::q;
-constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
-
 std::int64_t ring_bytes(const AttentionProblem& problem, AttentionPass pass, BackwardRotation rotation,
                         std::int64_t ranks) {
   const Partition partition(Layout::zigzag, problem.context_length, ranks);

@@ -13,11 +13,11 @@
 #include "sequence/exchange_block.hpp"
 #include "sequence/plan_cost.hpp"
 #include "sequence/visibility.hpp"
+#include "support/layouts.hpp"
 
 namespace ringworld::test {
 namespace {
 
-constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
 constexpr std::array sizes{1, 2, 3, 4, 8, 1024};
 constexpr std::int64_t tokens = 12;  // of a rank
 

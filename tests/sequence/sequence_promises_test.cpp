@@ -13,11 +13,11 @@
 #include "sequence/plan_cost.hpp"
 #include "sequence/sequence_problem.hpp"
 #include "support/expect_error.hpp"
+#include "support/layouts.hpp"
 
 namespace ringworld::test {
 namespace {
 
-constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
 constexpr std::array rotations{BackwardRotation::kv, BackwardRotation::q};
 constexpr double never = std::numeric_limits<double>::infinity();
 

@@ -9,11 +9,10 @@
 #include <array>
 
 #include "core/random.hpp"
+#include "support/layouts.hpp"
 
 namespace ringworld::test {
 namespace {
-
-constexpr std::array layouts{Layout::contiguous, Layout::striped, Layout::zigzag};
 
 /// The tokens of runs, in local order.
 std::vector<std::int64_t> tokens_of(const std::vector<TokenRun>& runs) {

@@ -49,3 +49,14 @@ def test_stages_are_simulated_under_each_combination(tmp_path: Path) -> None:
     again = run(4, "flat", *flags, "--resume")
     assert again.returncode == 0, again.stdout + again.stderr
     assert rows_of(tmp_path / "sweep.h5", "/training/simulated") == rows
+
+
+def test_another_network_is_another_question(tmp_path: Path) -> None:
+    (tmp_path / "two.toml").write_text(STAGES, encoding="utf-8")
+    flags = ("sweep", "--simulate", "--stages", tmp_path / "two.toml", "--rates", "1e11", "--output", tmp_path / "s.h5")
+    for platform, rows in (("flat", 2), ("dgx_h100", 4), ("flat", 4)):
+        done = run(4, platform, *flags, *(["--resume"] if (tmp_path / "s.h5").exists() else []))
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = rows_of(tmp_path / "s.h5", "/training/simulated")
+        assert len(found) == rows
+    assert {row["platform"] for row in found} == {"flat", "dgx_h100"}

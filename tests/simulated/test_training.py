@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import h5py
 import pytest
@@ -151,23 +151,51 @@ def test_a_platform_made_from_links_is_the_one_that_they_were_measured_on(tmp_pa
     assert hops[0]["seconds"] == pytest.approx(2e-6, rel=0.02)
 
 
-def test_stages_of_lwm_run_and_one_assumption_is_varied_at_a_time(tmp_path: Path) -> None:
-    import subprocess
+def stages(*flags: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts/simulate/stages.py"), *map(str, flags)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts/simulate/stages.py"), "--ranks", "64", "--platform", "tpu_v4",
-         "--contexts", "32K", "--layers-simulated", "1,2", "--output", str(tmp_path), "--vary", "link=0.01", "--vary",
-         "efficiency=0.25"],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+
+def test_stages_of_lwm_run_and_one_assumption_is_varied_at_a_time(tmp_path: Path) -> None:
+    record = tmp_path / "stages.h5"
+    done = stages("--ranks", 64, "--platform", "tpu_v4", "--contexts", "32K", "--layers-simulated", "1,2", "--output",
+                  record, "--vary", "link=0.01", "--vary", "efficiency=0.25", "--vary",
+                  "mesh=1,-1,1,4 layout=contiguous schedule=ring;all_gather")  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    step: dict[str, Any] = {}
-    for name in ("as_given", "link_0.01", "efficiency_0.25"):
-        row = rows_of(tmp_path / f"text_tpu_v4_64_{name}.h5", "/training/simulated")[0]
-        step[name] = row["step_time"]
+    first, link, efficiency, ring, gather = rows_of(record, "/training/simulated")
+    for row in (first, link, efficiency, ring, gather):
         assert row["stage_seconds"] == pytest.approx(1200 * row["step_time"])
-    assert 1.5 < step["efficiency_0.25"] / step["as_given"] < 2.01
-    assert step["link_0.01"] > 1.1 * step["as_given"]
+    assert 1.5 < efficiency["step_time"] / first["step_time"] < 2.01
+    assert link["step_time"] > 1.1 * first["step_time"]
+    assert [(row["mesh"], row["layout"], row["schedule"]) for row in (first, ring, gather)] == [
+        ("1,16,4,1", "zigzag", "ring"), ("1,16,1,4", "contiguous", "ring"), ("1,16,1,4", "contiguous", "all_gather")
+    ]  # fmt: skip
+
+
+def test_stages_of_vision_run_on_any_cluster(tmp_path: Path) -> None:
+    record = tmp_path / "stages.h5"
+    done = stages("--stages", "vision", "--ranks", 32, "--platform", "dgx_h100", "--contexts", "1K,8K",
+                  "--layers-simulated", "1,2", "--with", "micro_batch=4", "--output", record)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = rows_of(record, "/training/simulated")
+    assert [(row["stages"], row["context_length"], row["micro_batch"]) for row in rows] == [
+        ("lwm_vision", 1024, 4), ("lwm_vision", 8192, 4)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--contexts", "2K"), "no stage has 2048 tokens; stages have 32768, 131072"),
+        (("--vary", "speed=2"), "NAME is one of efficiency, link"),
+        (("--vary", "link=0"), "give a number above 0"),
+    ],
+)
+def test_bad_usage_of_stages_is_one_clear_line(tmp_path: Path, flags: tuple[str, ...], said: str) -> None:
+    done = stages("--ranks", 64, "--platform", "tpu_v4", "--output", tmp_path / "a.h5", *flags)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

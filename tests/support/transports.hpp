@@ -25,6 +25,9 @@ inline constexpr std::array device_ways{Way{DeviceKind::kokkos, Transport::stage
   return std::string(name_of(way.memory)) + "_" + std::string(name_of(way.transport));
 }
 
+/// The name of a test's parameter.
+inline constexpr auto way_name = [](const auto& info) { return name_of(info.param); };
+
 /// Why device memory cannot travel so between the ranks of `world`; empty when it can. The same on every rank.
 [[nodiscard]] inline std::string why_unavailable(const Communicator& world, Transport transport) {
   if (!world.all_agree(why_unavailable(DeviceKind::cuda).empty())) {

@@ -11,6 +11,7 @@
 
 #include "comm/communicator.hpp"
 #include "core/error.hpp"
+#include "core/text_file.hpp"
 #include "io/temporary_directory.hpp"
 #include "tensors/safetensors_writer.hpp"
 #include "tensors/tensor_source.hpp"
@@ -28,11 +29,6 @@ constexpr const char* configuration = R"({"architectures": ["LlamaForCausalLM"],
 constexpr const char* index_text = R"({"metadata": {"total_size": 704}, "weight_map":
   {"model.embed_tokens.weight": "one.safetensors", "model.norm.weight": "one.safetensors",
    "lm_head.weight": "two.safetensors"}})";
-
-std::string content_of(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 void write(const fs::path& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
 
@@ -88,7 +84,7 @@ TEST_F(DamagedFolder, NeverEndsTheProgram) {
   const auto below = [&](std::size_t bound) { return static_cast<std::size_t>(random() % bound); };
   int refused = 0;
   for (const char* const name : {"config.json", "model.safetensors.index.json", "one.safetensors", "two.safetensors"}) {
-    const std::string whole = content_of(folder / name);
+    const std::string whole = read_binary_file(folder / name);
     for (int file = 0; file < RINGWORLD_FUZZED_FILES / 4; ++file) {
       std::string content = whole;
       for (std::size_t change = 0; change <= below(4); ++change) {

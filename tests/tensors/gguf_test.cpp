@@ -14,6 +14,7 @@
 
 #include "comm/communicator.hpp"
 #include "core/error.hpp"
+#include "core/text_file.hpp"
 #include "io/expect_error.hpp"
 #include "io/temporary_directory.hpp"
 #include "tensors/gguf_model.hpp"
@@ -24,11 +25,6 @@ namespace ringworld {
 namespace {
 
 const std::filesystem::path golden = RINGWORLD_GOLDEN_GGUF;
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 std::int64_t elements_of(const std::vector<std::int64_t>& shape) {
   std::int64_t elements = 1;
@@ -108,7 +104,7 @@ class DamagedGguf : public ::testing::Test {
 
   test::TemporaryDirectory directory;
   std::filesystem::path path = directory.path() / "damaged.gguf";
-  std::string whole = content_of(golden / "blocks.gguf");
+  std::string whole = read_binary_file(golden / "blocks.gguf");
 };
 
 TEST_F(DamagedGguf, IsRefusedInALine) {

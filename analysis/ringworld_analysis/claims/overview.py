@@ -21,6 +21,11 @@ _WORDS = {
 _SHORT = {NOT_RUN: "not run", NOT_COMPARABLE: "not comparable"}
 
 
+def word(mode: str, verdict: str) -> str:
+    """Return a verdict in the words of its mode: nothing but a formula and a run is called reproduced."""
+    return _WORDS.get((mode, verdict), verdict)
+
+
 def summaries(manifest: Manifest, rows: Sequence[Verdict]) -> dict[str, Summary]:
     """Return what each mode of a manifest says."""
     return {name: summarize(manifest, mode, rows) for name, mode in manifest.modes.items()}
@@ -32,8 +37,7 @@ def cell(summary: Summary | None) -> str:
         return ""
     if summary.verdict in _SHORT:
         return _SHORT[summary.verdict]
-    word = _WORDS.get((summary.mode, summary.verdict), summary.verdict)
-    return f"{word}, {summary.reproduced} of {summary.comparable}"
+    return f"{word(summary.mode, summary.verdict)}, {summary.reproduced} of {summary.comparable}"
 
 
 def remark(manifest: Manifest, found: Mapping[str, Summary]) -> str:

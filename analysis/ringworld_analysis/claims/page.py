@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,11 +14,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ringworld_analysis import markup
 from ringworld_analysis.claims import figures, overview
-from ringworld_analysis.claims.manifest import Manifest
-from ringworld_analysis.claims.verdicts import NOT_COMPARABLE, Verdict
+from ringworld_analysis.claims.manifest import Manifest, Mode
+from ringworld_analysis.claims.verdicts import NOT_COMPARABLE, NOT_REPRODUCED, REPRODUCED, Verdict, number
 from ringworld_analysis.errors import InputError
 
 MODE_NAMES = {"F": "formula", "M": "measured", "S": "simulated", "P": "predicted", "Q": "needs weights"}
+_EVIDENCE = {
+    "primary": "the work itself",
+    "authors": "the authors' repository or documentation",
+    "digitised": "read off a figure",
+    "secondary": "another text about the work",
+    "recalled": "memory, which judges nothing",
+}
 
 
 def write(manifests: Sequence[Manifest], rows: Sequence[Verdict], path: Path) -> None:
@@ -36,12 +44,30 @@ def render(manifests: Sequence[Manifest], rows: Sequence[Verdict]) -> str:
     environment = Environment(
         loader=PackageLoader("ringworld_analysis", "claims"), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(number=_number, signed=_signed, prose=markup.prose)
+    environment.filters.update(number=number, prose=markup.prose)
     style = (resources.files("ringworld_analysis") / "page.css").read_text(encoding="utf-8")
     sections = [_section(manifest, [row for row in rows if row.id == manifest.id]) for manifest in manifests]
     return environment.get_template("claims.html.jinja").render(
-        style=style, sections=sections, modes=MODE_NAMES, shown=overview.SHOWN_MODES, quality=_quality(manifests, rows)
-    )
+        style=style, sections=sections, modes=MODE_NAMES, shown=overview.SHOWN_MODES,
+        quality=_quality(manifests, rows), sums=[_sum(mode, sections) for mode in overview.SHOWN_MODES],
+        evidence=_EVIDENCE,
+    )  # fmt: skip
+
+
+def _sum(mode: str, sections: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the claims that hold in a mode, those that do not, and those without a verdict."""
+    found = [
+        (section["manifest"], part["summary"].verdict)
+        for section in sections
+        for part in section["parts"]
+        if part["mode"].name == mode
+    ]
+    good, bad = ([one for one, verdict in found if verdict == wanted] for wanted in (REPRODUCED, NOT_REPRODUCED))
+    return {
+        "mode": mode, "good": good, "bad": bad,
+        "open": [one for one, verdict in found if verdict not in (REPRODUCED, NOT_REPRODUCED)],
+        "good_word": overview.word(mode, REPRODUCED), "bad_word": overview.word(mode, NOT_REPRODUCED),
+    }  # fmt: skip
 
 
 def _section(manifest: Manifest, rows: Sequence[Verdict]) -> dict[str, Any]:
@@ -51,10 +77,11 @@ def _section(manifest: Manifest, rows: Sequence[Verdict]) -> dict[str, Any]:
         mine = [row for row in rows if row.mode == name]
         picture = figures.picture(manifest, name, mine)
         parts.append({
-            "mode": mode, "summary": found[name], "cell": overview.cell(found[name]), "rows": mine,
+            "mode": mode, "summary": found[name], "cell": overview.cell(found[name]),
+            "rows": [(row, _error(mode, row), _verdict(row)) for row in mine],
             "picture": base64.b64encode(picture.png).decode("ascii") if picture else "",
             "width": picture.width if picture else 0,
-            "sources": sorted({row.computed_from for row in mine if row.verdict != NOT_COMPARABLE}),
+            "sources": _sources(mine),
         })  # fmt: skip
     cells = {
         name: (overview.cell(found.get(name)), found[name].verdict if name in found else "") for name in MODE_NAMES
@@ -78,9 +105,21 @@ def _quality(manifests: Sequence[Manifest], rows: Sequence[Verdict]) -> dict[str
     }  # fmt: skip
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+def _error(mode: Mode, row: Verdict) -> str:
+    """Return how far a row is off, as its rule judges it."""
+    if math.isnan(row.ours) or math.isnan(row.published):
+        return ""
+    if mode.rule == "absolute":
+        return f"{row.difference:+.4g}"
+    return "" if math.isnan(row.error) else f"{100 * row.error:+.1f} %"
 
 
-def _signed(value: float) -> str:
-    return "" if math.isnan(value) else f"{100 * value:+.1f} %"
+def _verdict(row: Verdict) -> str:
+    return "calibration, no verdict" if row.is_calibration else overview.word(row.mode, row.verdict)
+
+
+def _sources(rows: Sequence[Verdict]) -> list[str]:
+    """Return what the values of ours came from; of rows of one file the file alone."""
+    found = {row.computed_from for row in rows if row.verdict != NOT_COMPARABLE}
+    of_files = {re.sub(r", row \d+( of [\w/]+)?", "", text) for text in found}
+    return sorted(dict.fromkeys(" / ".join(dict.fromkeys(re.split(" / | against ", text))) for text in of_files))

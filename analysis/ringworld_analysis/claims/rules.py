@@ -22,12 +22,12 @@ def judge(rule: str, ours: float, published: float, tolerance: float) -> str:
         return "ours is not a number"
     room = tolerance * (1 + _ROUNDING) + _ROUNDING * abs(published)
     if rule == "absolute":
-        return "" if abs(ours - published) <= room else "differs by more than the tolerance"
+        return "" if abs(ours - published) <= room else f"off by more than {tolerance:g}"
     if rule == "relative":
         return (
             ""
             if abs(ours / published - 1) <= tolerance * (1 + _ROUNDING) + _ROUNDING
-            else "differs by more than the tolerance"
+            else f"off by more than {100 * tolerance:g} %"
         )
     if rule == "equal":
         return "" if ours == published else "is another value"

@@ -36,6 +36,11 @@ class Verdict:
         return self.ours / self.published - 1 if self.published else math.nan
 
     @property
+    def difference(self) -> float:
+        """Return ours less published."""
+        return self.ours - self.published
+
+    @property
     def is_calibration(self) -> bool:
         """Tell whether a fit has seen this row."""
         return self.reason.startswith("calibration")
@@ -50,6 +55,11 @@ class Summary:
     reproduced: int
     comparable: int
     why: str
+
+
+def number(value: float) -> str:
+    """Return a value with four digits; empty when it is not a number."""
+    return "" if math.isnan(value) else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def judge(manifest: Manifest, pool: Pool | None = None) -> list[Verdict]:
@@ -90,11 +100,16 @@ def summarize(manifest: Manifest, mode: Mode, rows: Sequence[Verdict]) -> Summar
     if not judged:
         if mine and not mode.commands and not mode.waits_for:
             return Summary(mode.name, NOT_COMPARABLE, 0, 0, mine[0].reason)
-        why = f"waits for {mode.waits_for}" if mode.waits_for else "no record of its commands was judged"
+        why = f"waits for {mode.waits_for}" if mode.waits_for else "`claims --run` can run it on this kind of machine"
         return Summary(mode.name, NOT_RUN, 0, 0, why)
     verdict = REPRODUCED if good >= mode.share * len(judged) - 1e-9 else NOT_REPRODUCED
     failed = [row for row in judged if row.verdict != REPRODUCED]
-    why = f"{failed[0].row}: {failed[0].reason}" if failed else ""
+    why = ""
+    if failed:
+        first = failed[0]
+        others = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+        values = f"ours {number(first.ours)}, published {number(first.published)}"
+        why = f"{first.row}: {first.reason} ({values}){others}"
     return Summary(mode.name, verdict, good, len(judged), why)
 
 

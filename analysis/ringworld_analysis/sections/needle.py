@@ -23,8 +23,8 @@ KEY, TITLE = "needle", "Needle retrieval"
 #: Columns that tell models apart; what differs only in its training seed is added up.
 MODEL = ("stages", "stage", "trained_context_length")
 #: Keys that the figures show: in the name of the model, as axes, panels, bars and squares.
-SHOWN = ("stages", "stage", "decoding", "theta_mode", "context_length", "depth", "kind", "needles_planted",
-         "needles_asked", "position_begin", "position_end")  # fmt: skip
+SHOWN = ("stages", "stage", "decoding", "theta_mode", "rope_scaling", "context_length", "depth", "kind",
+         "needles_planted", "needles_asked", "position_begin", "position_end")  # fmt: skip
 #: Keys over which hits are added up.
 POOLED = ("training_seed", "seed")
 #: Keys that follow from those: a model has its checkpoint, a scaled theta its length, a kind of cell its number of
@@ -37,6 +37,7 @@ PERPLEXITY_COLUMNS = (*MODEL, "theta_mode", "rope_theta", "context_length", "pos
 
 _THETA = {"stage": "θ as trained", "scaled": "θ scaled with the length", "given": "θ given"}
 _THETA_ORDER = ("stage", "scaled", "given")
+_SCALING = {"none": "not scaled", "linear": "linear", "dynamic": "dynamic", "yarn": "YaRN"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def last_of_each_cell(every: Table) -> Table:
 
     Generated answers are those of another schedule, so that they are not added to those of one pass.
     """
-    found = _with_given_thetas(every.take(every.last_valid(every.keys)))
+    found = _with_angles(every.take(every.last_valid(every.keys)))
     schedules = [
         f"{schedule}, generated" if decoding in ("greedy", "open") else schedule
         for schedule, decoding in zip(found["stages"].tolist(), found["decoding"].tolist())
@@ -98,12 +99,23 @@ def last_of_each_cell(every: Table) -> Table:
     return found.with_column("stages", np.array(schedules, dtype=object), meaning="schedule, and how it answers")
 
 
-def _with_given_thetas(rows: Table) -> Table:
-    """Return the rows with the number in `theta_mode` where several thetas were given by hand."""
+def _with_angles(rows: Table) -> Table:
+    """Return the rows with all that sets their angles in `theta_mode`.
+
+    That is the number, where several thetas were given by hand, and the scaling, where it is not the model's own.
+    """
     modes, thetas = rows["theta_mode"].tolist(), rows["rope_theta"].tolist()
-    if len({theta for mode, theta in zip(modes, thetas) if mode == "given"}) < 2:
+    # Records written before there was a choice say nothing.
+    said = rows["rope_scaling"].tolist() if "rope_scaling" in rows else [""] * len(modes)
+    scalings = [scaling or "model" for scaling in said]
+    is_one_given = len({theta for mode, theta in zip(modes, thetas) if mode == "given"}) < 2
+    if is_one_given and set(scalings) <= {"model"}:
         return rows
-    named = [f"given {theta:g}" if mode == "given" else mode for mode, theta in zip(modes, thetas)]
+    named = [
+        (f"given {theta:g}" if mode == "given" and not is_one_given else mode)
+        + ("" if scaling == "model" else f", {scaling}")
+        for mode, theta, scaling in zip(modes, thetas, scalings)
+    ]
     return rows.with_column("theta_mode", np.array(named, dtype=object), meaning=rows.meanings.get("theta_mode", ""))
 
 
@@ -143,13 +155,23 @@ def _models(rows: Table) -> Iterator[tuple[Model, Table]]:
 
 
 def _theta(mode: str) -> str:
-    return _THETA.get(mode) or f"θ {mode}"
+    """Write in words what sets the angles: 'stage, yarn:4' is 'θ as trained, YaRN × 4'."""
+    theta, _, scaling = mode.partition(", ")
+    kind, _, factor = scaling.partition(":")
+    parts = [_THETA.get(theta) or f"θ {theta}"]
+    if scaling:
+        parts.append(_SCALING.get(kind, kind) + (f" × {factor}" if factor else ""))
+    return ", ".join(parts)
 
 
 def _theta_modes(rows: Table) -> list[str]:
-    def rank(mode: str) -> tuple[int, float]:
-        name, _, value = mode.partition(" ")
-        return _THETA_ORDER.index(name) if name in _THETA_ORDER else len(_THETA_ORDER), float(value or 0)
+    def rank(mode: str) -> tuple[int, float, int, float]:
+        theta, _, scaling = mode.partition(", ")
+        name, _, value = theta.partition(" ")
+        kind, _, factor = scaling.partition(":")
+        kinds = ["", *_SCALING]
+        return (_THETA_ORDER.index(name) if name in _THETA_ORDER else len(_THETA_ORDER), float(value or 0),
+                kinds.index(kind) if kind in kinds else len(kinds), float(factor or 0))  # fmt: skip
 
     return sorted(rows.distinct("theta_mode"), key=rank)
 
@@ -366,7 +388,7 @@ def _perplexity_rows(run: Run) -> Table | None:
     table = run.records(PERPLEXITY)
     if table is None or any(name not in table for name in PERPLEXITY_COLUMNS):
         return None
-    valid = _with_given_thetas(table.take(table.last_valid(table.keys)))
+    valid = _with_angles(table.take(table.last_valid(table.keys)))
     return valid if len(valid) else None
 
 

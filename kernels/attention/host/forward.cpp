@@ -1,14 +1,10 @@
 #include "kernels/attention/host/forward.hpp"
 
 #include <algorithm>
-#include <limits>
+
+#include "kernels/attention/minus_infinity.hpp"
 
 namespace ringworld::host_attention {
-namespace {
-
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-
-}  // namespace
 
 /// Keys `first <= j < first + count`, packed in the leader's panel.
 struct ForwardPass::Panel {

@@ -22,6 +22,8 @@
 #include "kernels/attention/attention.hpp"
 #include "kernels/attention/host/backward.hpp"
 #include "kernels/attention/host/forward.hpp"
+#include "kernels/attention/host/one_query.hpp"
+#include "kernels/attention/minus_infinity.hpp"
 #include "kernels/elementwise/parallel.hpp"
 #include "kernels/elementwise/row_functions.hpp"
 
@@ -31,12 +33,11 @@ namespace {
 using host_attention::BackwardPass;
 using host_attention::BlockTiling;
 using host_attention::ForwardPass;
+using host_attention::OneQuery;
 using host_attention::Scratch;
 using host_attention::tile_kernels;
 using host_attention::walk_pairs;
 using host_attention::Walker;
-
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 /// bf16 only where every operand is: words of two kinds cannot be multiplied.
 template <class... View>
@@ -47,14 +48,18 @@ DType narrowest_common(const View&... views) {
 class HostBlockAttention final : public BlockAttention {
  public:
   HostBlockAttention(const BlockAttentionOptions& options, Isa isa)
-      : BlockAttention(options.head_size), options_(options), isa_(isa), rows_(row::row_functions(isa)) {
+      : BlockAttention(options.head_size),
+        options_(options),
+        isa_(isa),
+        rows_(row::row_functions(isa)),
+        one_query_(options, isa) {
     for (int thread = 0; thread < options.threads; ++thread) {
       scratches_.emplace_back(options.head_size);
     }
   }
 
   [[nodiscard]] std::int64_t workspace_bytes() const override {
-    std::int64_t bytes = 0;
+    std::int64_t bytes = one_query_.bytes();
     for (const Scratch& scratch : scratches_) {
       bytes += scratch.memory.bytes();
     }
@@ -71,6 +76,13 @@ class HostBlockAttention final : public BlockAttention {
 
   bool run_accumulate(const ForwardBlock& block, const AttentionState& state, const ActivationView& out,
                       const Progress& progress) override {
+    if (OneQuery::serves(block)) {
+      one_query_.accumulate(block, state);
+      if (!out.is_null()) {
+        run_finalize(state, out);
+      }
+      return !progress || progress();
+    }
     const BlockTiling tiling(block.mask, block.q.tokens(), block.k.tokens());
     const ForwardPass pass{.kernels = tile_kernels(isa_, narrowest_common(block.q, block.k, block.v)),
                            .scale = options_.scale,
@@ -208,6 +220,7 @@ class HostBlockAttention final : public BlockAttention {
   Isa isa_;
   const row::RowFunctions& rows_;
   std::vector<Scratch> scratches_;  // one a thread
+  OneQuery one_query_;
 };
 
 }  // namespace

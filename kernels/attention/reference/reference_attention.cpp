@@ -7,16 +7,15 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "core/error.hpp"
 #include "kernels/attention/attention.hpp"
+#include "kernels/attention/minus_infinity.hpp"
 
 namespace ringworld {
 namespace {
 
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 /// A sum over keys or queries of one head, D elements.
 using HeadSum = std::vector<double>;
 

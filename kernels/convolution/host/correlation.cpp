@@ -8,18 +8,18 @@ namespace ringworld::host_convolution {
 namespace {
 
 /// Of a tile of sums, 64 KiB with a panel's width: it stays in the second-level cache beside a slice of the weight.
-constexpr std::int64_t tile_pixels = 256;
+constexpr std::int64_t product_pixels = 256;
 /// Rows of a panel of the weight that a tile is multiplied with before the next: 64 KiB.
 constexpr std::int64_t slice_steps = 256;
 
 /// Some rows of a group's output and one panel of its channels.
-struct Tile {
+struct ProductTile {
   std::int64_t first_line = 0, lines = 0;  ///< lines count the rows of the group's frames
   std::int64_t column = 0, columns = 0, width = 0;
 };
 
 /// Sums (lines, out_width, width) of a tile: slices of the weight outside, so that one is read while it is in the cache.
-void sum_tile(const CorrelationPass& pass, const Group& group, const PackedInput& input, const Tile& tile,
+void sum_tile(const CorrelationPass& pass, const Group& group, const PackedInput& input, const ProductTile& tile,
               Multiply multiply, float* sums) {
   const Correlation& shape = pass.correlation;
   const std::int64_t run = shape.kernel * shape.channels;  // what one row of taps reads
@@ -49,7 +49,7 @@ void sum_tile(const CorrelationPass& pass, const Group& group, const PackedInput
 }
 
 /// Writes the sums of a tile with the bias and the addend added.
-void finish_tile(const CorrelationPass& pass, const Group& group, const Tile& tile, const float* sums) {
+void finish_tile(const CorrelationPass& pass, const Group& group, const ProductTile& tile, const float* sums) {
   const Correlation& shape = pass.correlation;
   for (std::int64_t line = 0; line < tile.lines; ++line) {
     const std::int64_t at = tile.first_line + line;
@@ -73,7 +73,7 @@ void finish_tile(const CorrelationPass& pass, const Group& group, const Tile& ti
 void correlate(const CorrelationPass& pass, Multiply multiply, int threads, std::vector<float>& memory) {
   const Correlation& shape = pass.correlation;
   const std::int64_t panels = row::range_count(pass.outputs, panel_width);
-  const std::int64_t tile_lines = std::max<std::int64_t>(1, tile_pixels / shape.out_width);
+  const std::int64_t tile_lines = std::max<std::int64_t>(1, product_pixels / shape.out_width);
   for (const Group& group : groups_of(shape)) {
     const PackedInput input = pack_input(shape, group, pass.input, threads, memory);
     const std::int64_t tiles = row::range_count(group.lines(), tile_lines);
@@ -82,11 +82,11 @@ void correlate(const CorrelationPass& pass, Multiply multiply, int threads, std:
       thread_local std::vector<float> sums;
       const std::int64_t column = job % panels * panel_width;
       const std::int64_t first_line = job / panels * tile_lines;
-      const Tile tile{.first_line = first_line,
-                      .lines = std::min(tile_lines, group.lines() - first_line),
-                      .column = column,
-                      .columns = std::min(panel_width, pass.outputs - column),
-                      .width = padded_width(pass.outputs, column)};
+      const ProductTile tile{.first_line = first_line,
+                             .lines = std::min(tile_lines, group.lines() - first_line),
+                             .column = column,
+                             .columns = std::min(panel_width, pass.outputs - column),
+                             .width = padded_width(pass.outputs, column)};
       const auto floats = static_cast<std::size_t>(tile.lines * shape.out_width * tile.width);
       sums.resize(std::max(sums.size(), floats));
       sum_tile(pass, group, input, tile, multiply, sums.data());

@@ -14,7 +14,7 @@ std::int64_t packed_side(const Correlation& correlation, std::int64_t out) {
   return (out - 1) * correlation.stride + correlation.kernel;
 }
 
-void hold(std::vector<float>& memory, std::int64_t floats) {
+void make_room(std::vector<float>& memory, std::int64_t floats) {
   if (std::ssize(memory) < floats) {
     memory.resize(static_cast<std::size_t>(floats));
   }
@@ -85,7 +85,7 @@ PackedInput pack_input(const Correlation& correlation, const Group& group, const
   }
   const std::int64_t rows = packed_side(correlation, group.rows);
   const std::int64_t row_floats = packed_side(correlation, correlation.out_width) * correlation.channels;
-  hold(memory, group.frames * rows * row_floats);
+  make_room(memory, group.frames * rows * row_floats);
   row::for_each_range(
       threads, group.frames * rows, row::rows_per_range(row_floats), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t at = begin; at < end; ++at) {
@@ -109,7 +109,7 @@ PackedWeight pack_weight(const float* weight, std::int64_t depth, std::int64_t o
   if (outputs <= panel_width && outputs % lane_padding == 0) {
     return {.data = weight, .depth = depth};
   }
-  hold(memory, depth * (outputs + lane_padding));
+  make_room(memory, depth * (outputs + lane_padding));
   for_each_panel(threads, outputs, [&](std::int64_t begin, std::int64_t columns, std::int64_t width) {
     float* to = memory.data() + begin * depth;
     for (std::int64_t at = 0; at < depth; ++at) {
@@ -123,7 +123,7 @@ PackedWeight pack_weight(const float* weight, std::int64_t depth, std::int64_t o
 PackedWeight pack_flipped_weight(const float* weight, std::int64_t taps, std::int64_t inputs, std::int64_t outputs,
                                  int threads, std::vector<float>& memory) {
   const std::int64_t depth = taps * outputs;
-  hold(memory, depth * (inputs + lane_padding));
+  make_room(memory, depth * (inputs + lane_padding));
   for_each_panel(threads, inputs, [&](std::int64_t begin, std::int64_t columns, std::int64_t width) {
     float* panel = memory.data() + begin * depth;
     for (std::int64_t tap = 0; tap < taps; ++tap) {

@@ -20,6 +20,8 @@ bool finish_empty_product(const MatmulProblem& problem) {
   return true;
 }
 
-std::unique_ptr<Matmul> make_host_matmul(const KernelOptions& options) { return make_onednn_matmul(options); }
+std::unique_ptr<Matmul> make_host_matmul(const KernelOptions& options) {
+  return make_few_rows_matmul(options, make_onednn_matmul(options));
+}
 
 }  // namespace ringworld

@@ -17,6 +17,9 @@ namespace ringworld {
 /// Widens bfloat16 operands into scratch memory of A's, B's and C's size and multiplies them by `fp32`.
 [[nodiscard]] std::unique_ptr<Matmul> make_widened_matmul(std::unique_ptr<Matmul> fp32);
 
+/// Own products of up to four rows with a transposed B, which is read as it lies; all others by `many`.
+[[nodiscard]] std::unique_ptr<Matmul> make_few_rows_matmul(const KernelOptions& options, std::unique_ptr<Matmul> many);
+
 /// Does the whole work of a problem that has no products in it (an extent is 0), C set to 0 unless it accumulates.
 /// @return whether that was so
 [[nodiscard]] bool finish_empty_product(const MatmulProblem& problem);

@@ -11,7 +11,6 @@ namespace ringworld {
 namespace {
 
 /// Elements whose squares one thread adds up, in their order.
-constexpr std::int64_t chunk = kokkos_square_chunk;
 
 struct AdamWKernel {
   float* parameter;
@@ -42,9 +41,9 @@ struct SquareKernel {
   double* sums;
 
   KOKKOS_INLINE_FUNCTION void operator()(std::int64_t part) const {
-    const std::int64_t end = kokkos::smaller(count, (part + 1) * chunk);
+    const std::int64_t end = kokkos::smaller(count, (part + 1) * kokkos_square_chunk);
     double sum = 0;
-    for (std::int64_t index = part * chunk; index < end; ++index) {
+    for (std::int64_t index = part * kokkos_square_chunk; index < end; ++index) {
       sum += static_cast<double>(values[index]) * static_cast<double>(values[index]);
     }
     sums[part] = sum;
@@ -99,7 +98,9 @@ class KokkosOptimizer final : public Optimizer {
     return result;
   }
 
-  static std::int64_t chunks_of(std::span<const float> values) { return (std::ssize(values) + chunk - 1) / chunk; }
+  static std::int64_t chunks_of(std::span<const float> values) {
+    return (std::ssize(values) + kokkos_square_chunk - 1) / kokkos_square_chunk;
+  }
 
   Buffer sums_;  // the total, then those of the chunks
 };

@@ -17,7 +17,6 @@
 namespace ringworld::test {
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 /// A state of its own memory, whose output is no number where nothing was seen.
@@ -143,7 +142,7 @@ TEST_P(BlockAttentionStates, AreMergedAsTheReferenceDoes) {
   for (std::int64_t b = 0; b < 2; ++b) {
     for (std::int64_t h = 0; h < 3; ++h) {
       for (std::int64_t i = 0; i < 100; ++i) {
-        const bool has_seen_a_key = expected.view().maximum(b, h, i) != -infinity;
+        const bool has_seen_a_key = expected.view().maximum(b, h, i) != -std::numeric_limits<float>::infinity();
         for (std::int64_t d = 0; has_seen_a_key && d < head_size(); ++d) {
           const float value = expected.view().output(b, h, i, d);
           ASSERT_NEAR(merged.view().output(b, h, i, d), value, 2e-5F * std::max(1.0F, std::abs(value)));
@@ -226,10 +225,12 @@ TEST_P(BlockAttentionStates, RelativeToOneMaximumAddUp) {
 }
 
 // Rows: both saw keys; only the one folded in; only the other; neither; the same maximum; a weight that vanishes.
-const std::vector<float> from_maxima{1.0F, 2.0F, -infinity, -infinity, -3.0F, 500.0F};
+const std::vector<float> from_maxima{
+    1.0F, 2.0F, -std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), -3.0F, 500.0F};
 const std::vector<float> from_sums{2.0F, 1.5F, 0.0F, 0.0F, 1.0F, 1.0F};
 const std::vector<float> from_outputs{4.0F, 3.0F, not_a_number, infinity, 5.0F, 7.0F};
-const std::vector<float> into_maxima{1.0F, -infinity, 0.5F, -infinity, -3.0F, -500.0F};
+const std::vector<float> into_maxima{
+    1.0F, -std::numeric_limits<float>::infinity(), 0.5F, -std::numeric_limits<float>::infinity(), -3.0F, -500.0F};
 const std::vector<float> into_sums{1.0F, 0.0F, 2.5F, 0.0F, 3.0F, 9.0F};
 const std::vector<float> into_outputs{8.0F, not_a_number, 6.0F, not_a_number, -5.0F, 9.0F};
 
@@ -238,7 +239,8 @@ TEST_P(BlockAttentionStates, ThatSawNothingAddNothing) {
   State into(into_maxima, into_sums, into_outputs, head_size());
   const auto attention = make();
   attention->merge(from.view(), into.view());
-  EXPECT_EQ(numbers(into.view().maximum), (std::vector<float>{1.0F, 2.0F, 0.5F, -infinity, -3.0F, 500.0F}));
+  EXPECT_EQ(numbers(into.view().maximum),
+            (std::vector<float>{1.0F, 2.0F, 0.5F, -std::numeric_limits<float>::infinity(), -3.0F, 500.0F}));
   EXPECT_EQ(numbers(into.view().sum), (std::vector<float>{3.0F, 1.5F, 2.5F, 0.0F, 4.0F, 1.0F}));
   std::vector<float> outputs = first_elements(into.view());
   outputs[3] = 0.0F;  // unspecified
@@ -249,7 +251,8 @@ TEST_P(BlockAttentionStates, ThatSawNothingAddNothing) {
 
 TEST_P(BlockAttentionStates, ThatSawNothingBecomeZerosUnderAnotherMaximum) {
   State state(into_maxima, into_sums, into_outputs, head_size());
-  State maxima({1.0F, 2.0F, 0.5F, -infinity, -3.0F, 500.0F}, from_sums, from_outputs, head_size());
+  State maxima({1.0F, 2.0F, 0.5F, -std::numeric_limits<float>::infinity(), -3.0F, 500.0F}, from_sums, from_outputs,
+               head_size());
   const auto attention = make();
   attention->rescale(maxima.view().maximum, state.view());
   EXPECT_EQ(numbers(state.view().maximum), numbers(maxima.view().maximum));
@@ -259,8 +262,10 @@ TEST_P(BlockAttentionStates, ThatSawNothingBecomeZerosUnderAnotherMaximum) {
 
 TEST_P(BlockAttentionStates, ShowASumThatIsNoNumber) {
   // What a key that is not finite leaves behind, with a maximum of keys before it or without one.
-  State from({-infinity, 1.0F, 1.0F}, {not_a_number, not_a_number, 1.0F}, {1.0F, 1.0F, 1.0F}, head_size());
-  State into({1.0F, 2.0F, -infinity}, {1.0F, 1.0F, not_a_number}, {1.0F, 1.0F, 1.0F}, head_size());
+  State from({-std::numeric_limits<float>::infinity(), 1.0F, 1.0F}, {not_a_number, not_a_number, 1.0F},
+             {1.0F, 1.0F, 1.0F}, head_size());
+  State into({1.0F, 2.0F, -std::numeric_limits<float>::infinity()}, {1.0F, 1.0F, not_a_number}, {1.0F, 1.0F, 1.0F},
+             head_size());
   const auto attention = make();
   attention->merge(from.view(), into.view());
   attention->rescale(from.view().maximum, from.view());

@@ -84,6 +84,67 @@ TEST_P(Row, RoundsToBfloat16AsTheScalarTypeDoes) {
   }
 }
 
+template <class T>
+void expect_products(const row::TypedRowFunctions<T>& functions, std::int64_t m, std::int64_t n, std::int64_t k) {
+  constexpr std::int64_t gap = 3;  // behind each row
+  const auto value = [](std::int64_t i) { return static_cast<float>((i * 37 + 11) % 64 - 32) / 16.0F; };
+  const auto fill = [&](auto& values) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<std::remove_reference_t<decltype(values[0])>>(value(static_cast<std::int64_t>(i)));
+    }
+  };
+  const auto at = [](const auto& values, std::int64_t i) {
+    return static_cast<double>(static_cast<float>(values[static_cast<std::size_t>(i)]));
+  };
+  const auto sized = [](std::int64_t rows, std::int64_t columns) {
+    return static_cast<std::size_t>(rows * (columns + gap));
+  };
+  std::vector<float> a(sized(m, k));
+  fill(a);
+  for (const bool is_dot : {true, false}) {
+    // (n, k) keys, or (k, n) values.
+    const std::int64_t b_columns = is_dot ? k : n;
+    std::vector<T> b(sized(is_dot ? n : k, b_columns));
+    fill(b);
+    std::vector<float> c(sized(m, n), 0.5F);
+    const row::RowsProduct<T> product{.m = m,
+                                      .n = n,
+                                      .k = k,
+                                      .a = a.data(),
+                                      .a_leading = k + gap,
+                                      .b = b.data(),
+                                      .b_leading = b_columns + gap,
+                                      .c = c.data(),
+                                      .c_leading = n + gap,
+                                      .scale = 0.25F};
+    (is_dot ? functions.dot_products : functions.weighted_sums)(product);
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t j = 0; j < n + gap; ++j) {
+        double expected = is_dot && j < n ? 0.0 : 0.5;
+        for (std::int64_t d = 0; j < n && d < k; ++d) {
+          const double right = is_dot ? 0.25 * at(b, j * product.b_leading + d) : at(b, d * product.b_leading + j);
+          expected += at(a, i * product.a_leading + d) * right;
+        }
+        // Numbers of few bits: every sum is exact.
+        EXPECT_EQ(at(c, i * product.c_leading + j), expected)
+            << m << " x " << n << " x " << k << ", dot " << is_dot << " at " << i << ", " << j;
+      }
+    }
+  }
+}
+
+TEST_P(Row, ProductsOfAFewRowsAreExactWhateverTheirExtents) {
+  const row::RowFunctions& functions = row::row_functions(GetParam().isa);
+  for (const std::int64_t m : {1, 2, 3, 4, 5, 9}) {
+    for (const std::int64_t n : {1, 7, 16, 33, 100}) {
+      for (const std::int64_t k : {1, 8, 16, 40, 64, 100}) {
+        expect_products(functions.of<float>(), m, n, k);
+        expect_products(functions.of<bf16>(), m, n, k);
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isas, Row, testing::ValuesIn(isa_cases()), backend_case_name);
 
 TEST(RowsView, PartsKeepTheStride) {

@@ -154,7 +154,8 @@ TEST_P(MatmulLibrary, EqualsReferenceForEveryTypeAndTransposition) {
   for (const int threads : {1, 2}) {
     const auto matmul = GetParam().make({.threads = threads});
     for (const Types types : all_types) {
-      for (const Extents extents : {Extents{1, 1, 1}, Extents{5, 7, 3}, Extents{33, 65, 129}, Extents{64, 48, 100}}) {
+      for (const Extents extents : {Extents{1, 1, 1}, Extents{1, 2500, 33}, Extents{3, 37, 70}, Extents{4, 48, 64},
+                                    Extents{5, 7, 3}, Extents{33, 65, 129}, Extents{64, 48, 100}}) {
         for (int flags = 0; flags < 8; ++flags) {
           Product product(extents, types, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0);
           SCOPED_TRACE(testing::Message() << extents.m << "x" << extents.n << "x" << extents.k << " flags " << flags
@@ -188,6 +189,10 @@ TEST_P(MatmulLibrary, AShapeIsMultipliedAgainOnOtherOperands) {
 
 INSTANTIATE_TEST_SUITE_P(Libraries, MatmulLibrary,
                          testing::Values(Library{"onednn", make_onednn_matmul}, Library{"openblas", make_blas_matmul},
+                                         Library{"few_rows",
+                                                 [](const KernelOptions& options) {
+                                                   return make_few_rows_matmul(options, make_onednn_matmul(options));
+                                                 }},
                                          Library{"widened",
                                                  [](const KernelOptions& options) {
                                                    return make_widened_matmul(make_onednn_matmul(options));

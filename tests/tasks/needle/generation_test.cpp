@@ -5,17 +5,15 @@
 #include <array>
 #include <optional>
 
-#include "data/small_world.hpp"
 #include "eval/ring_predictor.hpp"
 #include "support/expect_error.hpp"
+#include "tasks/needle/drawn_trial.hpp"
 
 namespace ringworld::test {
 namespace {
 
 constexpr std::int64_t context_length = 96;
 constexpr double theta = 500.0;
-
-const WordTokenizer& words() { return small_world().words; }
 
 ModelConfig small_config() {
   return {.hidden_size = 32,
@@ -28,11 +26,6 @@ ModelConfig small_config() {
           .rope_theta = theta,
           .has_attention_bias = true,
           .initializer_range = 0.4};
-}
-
-NeedleTrial draw(const NeedleCell& cell, std::int64_t trial) {
-  static const NeedleFormat long1(words(), NeedleTemplate::long1);
-  return draw_needle_trial(long1, small_world().word_hay, cell, trial);
 }
 
 /// An untrained model, which knows no answer, with all that is needed to ask it.

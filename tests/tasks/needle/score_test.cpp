@@ -4,18 +4,11 @@
 
 #include <algorithm>
 
-#include "data/small_world.hpp"
 #include "support/expect_error.hpp"
+#include "tasks/needle/drawn_trial.hpp"
 
 namespace ringworld::test {
 namespace {
-
-const WordTokenizer& words() { return small_world().words; }
-
-NeedleTrial draw(const NeedleCell& cell, std::int64_t trial) {
-  static const NeedleFormat long1(words(), NeedleTemplate::long1);
-  return draw_needle_trial(long1, small_world().word_hay, cell, trial);
-}
 
 /// What a rule says at a place: it sees one sequence up to the place, and which token of an answer is asked for.
 using Rule = std::function<Token(std::span<const Token> before, std::int64_t answer_token)>;

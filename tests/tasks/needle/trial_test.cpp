@@ -6,20 +6,11 @@
 #include <cmath>
 #include <set>
 
-#include "data/small_world.hpp"
 #include "support/expect_error.hpp"
+#include "tasks/needle/drawn_trial.hpp"
 
 namespace ringworld::test {
 namespace {
-
-const NeedleFormat& format() {
-  static const NeedleFormat long1(small_world().words, NeedleTemplate::long1);
-  return long1;
-}
-
-NeedleTrial draw(const NeedleCell& cell, std::int64_t trial = 0) {
-  return draw_needle_trial(format(), small_world().word_hay, cell, trial);
-}
 
 std::string decode(const NeedleTrial& trial, std::int64_t begin, std::int64_t length) {
   return small_world().words.decode(

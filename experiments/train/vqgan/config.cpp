@@ -1,4 +1,4 @@
-#include "experiments/train/vqgan_config.hpp"
+#include "experiments/train/vqgan/config.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "experiments/train/vqgan_train.hpp"
+#include "experiments/train/vqgan/train.hpp"
 
 #include <fmt/format.h>
 
@@ -23,8 +23,8 @@
 #include "experiments/common/job_files.hpp"
 #include "experiments/common/run_record.hpp"
 #include "experiments/train/training_settings.hpp"
-#include "experiments/train/vqgan_config.hpp"
-#include "experiments/train/vqgan_display.hpp"
+#include "experiments/train/vqgan/config.hpp"
+#include "experiments/train/vqgan/display.hpp"
 #include "io/console_table.hpp"
 #include "media/media_frames.hpp"
 #include "tensors/tensor_source.hpp"

@@ -1,4 +1,4 @@
-#include "experiments/train/vqgan_display.hpp"
+#include "experiments/train/vqgan/display.hpp"
 
 #include <fmt/format.h>
 
