@@ -70,8 +70,8 @@ struct TrainedFor {
   std::int64_t head_size = 0;
 };
 
-/// The product of the lists; cells that share a model (length, theta and scaling) stand together. A single needle (1/1) has a
-/// cell for each depth, several needles one, and so has each task of RULER.
+/// The product of the lists; cells that share a model (length, theta and scaling) stand together. A single needle (1/1)
+/// has a cell for each depth, several needles one, and so has each task of RULER.
 /// @throws Error(bad_input) naming the flag whose value is invalid.
 [[nodiscard]] std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const TrainedFor& trained);
 

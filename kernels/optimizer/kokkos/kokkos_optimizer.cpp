@@ -10,8 +10,6 @@
 namespace ringworld {
 namespace {
 
-/// Elements whose squares one thread adds up, in their order.
-
 struct AdamWKernel {
   float* parameter;
   const float* gradient;
