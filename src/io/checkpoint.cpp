@@ -97,12 +97,13 @@ void read_at(const Descriptor& file, std::span<float> values, std::int64_t place
   while (!bytes.empty()) {
     note_progress();
     const ssize_t got = ::pread(file.get(), bytes.data(), std::min(bytes.size(), largest_read), place);
-    require_input(got > 0 || (got < 0 && errno == EINTR),
-                  fmt::format("{} cannot be read: {}", label,
-                              got == 0 ? "the file has become shorter" : std::generic_category().message(errno)));
     if (got > 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(got));
       place += got;
+    } else if (got == 0 || errno != EINTR) {
+      throw Error(ErrorKind::bad_input,
+                  fmt::format("{} cannot be read: {}", label,
+                              got == 0 ? "the file has become shorter" : std::generic_category().message(errno)));
     }
   }
 }
