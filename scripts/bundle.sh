@@ -30,8 +30,9 @@ Carry the folder to the other machine and there:
   DIR/run_tests                                   every test; the last line reads 'N passed, N failed, N skipped'
 
 That machine needs Linux with the same kind of processor, a C library no older than this machine's, and for GPUs the
-NVIDIA driver: neither is bundled. With --machine-cuda it also needs cuBLAS and NCCL of the same major versions; they
-are looked for in LD_LIBRARY_PATH, in the packages of its python3 (PyTorch brings them) and in /usr/local/cuda.
+NVIDIA driver: neither is bundled, nor is FFmpeg, which is loaded when a video is opened. With --machine-cuda it also
+needs cuBLAS and NCCL of the same major versions; they are looked for in LD_LIBRARY_PATH, in the packages of its python3
+(PyTorch brings them) and in /usr/local/cuda.
 HELP
 }
 

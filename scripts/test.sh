@@ -25,8 +25,9 @@ gpu_tests='^device\.|[Cc]uda|^[a-z_]+_device(_[a-z]+)?_ranks_|_sass$'
 # Those of code that has a path for each generation of GPUs.
 tests_of_gpu_paths='^device\.|^kernels_attention.*[Cc]uda|^sequence_device_attention_ranks_2'
 
-# Under a sanitizer these take minutes and run the same code as on two and three ranks.
-same_code_on_other_ranks='_ranks_[14678]$'
+# Under a sanitizer these take minutes and run the same code as others do: those on more ranks than two and three, and those
+# of much memory.
+same_code_as_others='_ranks_[14678]$|^(comm_large|train_device_memory)_ranks_'
 
 usage() {
   cat <<'HELP'
@@ -342,7 +343,7 @@ stage_sanitizers() {
   export LSAN_OPTIONS="suppressions=$root/scripts/lsan_suppressions.txt:print_suppressions=0"
   export ASAN_OPTIONS=detect_leaks=0
   if check "asan: configure and build" configure_and_build asan tests; then
-    count "asan: ctest under MPI" ctest_junit asan --label-regex '^mpi$' --exclude-regex "$same_code_on_other_ranks"
+    count "asan: ctest under MPI" ctest_junit asan --label-regex '^mpi$' --exclude-regex "$same_code_as_others"
     export ASAN_OPTIONS=detect_leaks=1
     count "asan: ctest with leak check" ctest_junit asan --label-exclude '^(mpi|lint|scripts|python)$'
   fi

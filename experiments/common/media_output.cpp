@@ -24,8 +24,7 @@ MediaFormat media_format_of(const std::filesystem::path& path, std::string_view 
     return MediaFormat::gif;
   }
   require_input(suffix == ".mp4", fmt::format("{} '{}': its name must end in .png, .gif or .mp4", flag, path.string()));
-  require_input(has_video(),
-                fmt::format("{} '{}': this build writes no video; a .gif can be written", flag, path.string()));
+  require_video(fmt::format("{} '{}'", flag, path.string()));
   return MediaFormat::mp4;
 }
 

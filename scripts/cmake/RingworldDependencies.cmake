@@ -113,9 +113,9 @@ endif()
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(GIF 5.0 REQUIRED)
-# Video is read and written where FFmpeg's libraries are found, unless the build says whether it wants them.
-pkg_check_modules(FFMPEG QUIET IMPORTED_TARGET GLOBAL
-  libavformat>=58 libavcodec>=58 libavutil>=56 libswscale>=5)
+# Video is read and written where FFmpeg's libraries are found, unless the build says whether it wants them. They are loaded
+# when a video is opened, and not linked.
+pkg_check_modules(FFMPEG QUIET libavformat>=58 libavcodec>=58 libavutil>=56 libswscale>=5)
 option(RINGWORLD_ENABLE_FFMPEG "Read and write video" ${FFMPEG_FOUND})
 if(RINGWORLD_ENABLE_FFMPEG AND NOT FFMPEG_FOUND)
   message(FATAL_ERROR "FFmpeg's libraries are missing (libavformat, libavcodec, libavutil, libswscale, by pkg-config): "

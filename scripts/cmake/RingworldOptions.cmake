@@ -37,27 +37,32 @@ if(RINGWORLD_WARNINGS_AS_ERRORS)
     "$<$<COMPILE_LANGUAGE:CXX>:-Werror>" "$<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings>")
 endif()
 
-function(ringworld_sanitize target sanitizers)
-  if(sanitizers)
-    target_compile_options(${target} INTERFACE -fsanitize=${sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-  endif()
-  if(RINGWORLD_SANITIZE)  # what is linked may hold objects of either kind
-    target_link_options(${target} INTERFACE -fsanitize=${RINGWORLD_SANITIZE})
-  endif()
-endfunction()
-
-# Of what ships.
+# Of what ships. The presets of the sanitizers have the flags of release, and here what they change of them.
 add_library(ringworld_options INTERFACE)
 target_link_libraries(ringworld_options INTERFACE ringworld_warnings)
-ringworld_sanitize(ringworld_options "${RINGWORLD_SANITIZE}")
+if(RINGWORLD_SANITIZE)
+  target_compile_options(ringworld_options INTERFACE
+    -O1 -g1 -fsanitize=${RINGWORLD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  if(RINGWORLD_SANITIZE MATCHES "address.*undefined|undefined.*address")
+    # AddressSanitizer finds these as well, where the pointer is used. The checks stand at every access and take a third of
+    # the time of a build.
+    target_compile_options(ringworld_options INTERFACE -fno-sanitize=null,object-size,pointer-overflow)
+  endif()
+  target_link_options(ringworld_options INTERFACE -fsanitize=${RINGWORLD_SANITIZE})
+endif()
 
-# Of tests. They take most of the time that a build takes, so the compiler is asked for less: little optimisation, and
-# undefined behaviour is looked for in what they test.
+# Of tests. They take most of the time that a build takes, so the compiler is asked for less: little optimisation. What
+# looks for faults of memory and for undefined behaviour looks for them in what is tested, and the tests are the same
+# objects as in release, which the compiler cache has. A race is between both sides: there tests are checked as well.
 add_library(ringworld_test_options INTERFACE)
 target_link_libraries(ringworld_test_options INTERFACE ringworld_warnings)
 target_compile_options(ringworld_test_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
-string(REGEX REPLACE ",?undefined" "" sanitizers "${RINGWORLD_SANITIZE}")
-ringworld_sanitize(ringworld_test_options "${sanitizers}")
+if(RINGWORLD_SANITIZE)
+  if(RINGWORLD_SANITIZE MATCHES "thread")
+    target_compile_options(ringworld_test_options INTERFACE -g1 -fsanitize=thread -fno-omit-frame-pointer)
+  endif()
+  target_link_options(ringworld_test_options INTERFACE -fsanitize=${RINGWORLD_SANITIZE})
+endif()
 
 # Files named *_avx2.cpp, *_avx512.cpp and *_avx512bf16.cpp are the only ones compiled for more than the baseline, chosen
 # at run time by core/isa.hpp. Contraction to FMA is what they are for; nothing else of fast-math is on.
@@ -70,15 +75,19 @@ endif()
 
 # Sets the per-file flags of this directory's ISA-specific sources.
 function(ringworld_isa_flags)
-  set(avx512 "-O3;-ffp-contract=fast;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
+  set(optimized -O3)
+  if(RINGWORLD_SANITIZE)  # these files take long to compile with the checks in
+    set(optimized -O1)
+  endif()
+  set(avx512 "${optimized};-ffp-contract=fast;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
   get_property(targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
   foreach(target ${targets})
     get_target_property(sources ${target} SOURCES)
     foreach(source ${sources})
       if(source MATCHES "_portable\\.cpp$")
-        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${optimized};-ffp-contract=fast")
       elseif(source MATCHES "_avx2\\.cpp$")
-        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast;-mavx2;-mfma")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${optimized};-ffp-contract=fast;-mavx2;-mfma")
       elseif(source MATCHES "_avx512\\.cpp$")
         set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${avx512}")
       elseif(source MATCHES "_avx512bf16\\.cpp$")

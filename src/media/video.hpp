@@ -3,14 +3,16 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "media/clip_encoder.hpp"
 #include "media/frame_stream.hpp"
 
 namespace ringworld {
 
-/// Whether this build reads and writes video.
-[[nodiscard]] bool has_video();
+/// @throws ringworld::Error (bad_input) that begins with `what`, when this build reads and writes no video, or this machine
+/// lacks the libraries that it was built with. They are loaded at the first call.
+void require_video(std::string_view what);
 
 /// The frames of the first video stream. Sound is left out; a rotation that a camera notes in the file is not applied.
 /// @throws ringworld::Error (bad_input) that names the file when it is no video, has no video stream, no frame, is

@@ -45,7 +45,17 @@ bool is_spared() {
   return true;
 }
 
-TEST(StopRequestDeathTest, TheFirstSignalIsNotedOnly) {
+/// As a shell starts a program in the foreground: `nohup` and batch systems hand down signals that are ignored.
+class StopRequestDeathTest : public testing::Test {
+ protected:
+  StopRequestDeathTest() {
+    for (const int signal : every_signal) {
+      std::signal(signal, SIG_DFL);
+    }
+  }
+};
+
+TEST_F(StopRequestDeathTest, TheFirstSignalIsNotedOnly) {
   for (const int signal : every_signal) {
     EXPECT_EXIT(
         {
@@ -57,7 +67,7 @@ TEST(StopRequestDeathTest, TheFirstSignalIsNotedOnly) {
   }
 }
 
-TEST(StopRequestDeathTest, ASecondSigtermEndsAtOnce) {
+TEST_F(StopRequestDeathTest, ASecondSigtermEndsAtOnce) {
   EXPECT_EXIT(
       {
         catch_stop_signals();
@@ -69,7 +79,7 @@ TEST(StopRequestDeathTest, ASecondSigtermEndsAtOnce) {
       testing::ExitedWithCode(128 + SIGTERM), "");
 }
 
-TEST(StopRequestDeathTest, TwoSigtermsInThreeSecondsAreOneRequest) {
+TEST_F(StopRequestDeathTest, TwoSigtermsInThreeSecondsAreOneRequest) {
   EXPECT_EXIT(
       {
         catch_stop_signals();
@@ -81,7 +91,7 @@ TEST(StopRequestDeathTest, TwoSigtermsInThreeSecondsAreOneRequest) {
       testing::ExitedWithCode(0), "");
 }
 
-TEST(StopRequestDeathTest, ALaterSigtermEndsAtOnce) {
+TEST_F(StopRequestDeathTest, ALaterSigtermEndsAtOnce) {
   EXPECT_EXIT(
       {
         catch_stop_signals();
@@ -94,7 +104,7 @@ TEST(StopRequestDeathTest, ALaterSigtermEndsAtOnce) {
       testing::ExitedWithCode(128 + SIGTERM), "");
 }
 
-TEST(StopRequestDeathTest, TheEndOfASessionIsOneRequest) {
+TEST_F(StopRequestDeathTest, TheEndOfASessionIsOneRequest) {
   EXPECT_EXIT(
       {
         catch_stop_signals();
@@ -106,7 +116,7 @@ TEST(StopRequestDeathTest, TheEndOfASessionIsOneRequest) {
       testing::ExitedWithCode(0), "");
 }
 
-TEST(StopRequestDeathTest, NohupStaysInForce) {
+TEST_F(StopRequestDeathTest, NohupStaysInForce) {
   EXPECT_EXIT(
       {
         std::signal(SIGHUP, SIG_IGN);
@@ -117,7 +127,7 @@ TEST(StopRequestDeathTest, NohupStaysInForce) {
       testing::ExitedWithCode(0), "");
 }
 
-TEST(StopRequestDeathTest, ARepeatedWarningIsNoHurry) {
+TEST_F(StopRequestDeathTest, ARepeatedWarningIsNoHurry) {
   EXPECT_EXIT(
       {
         catch_stop_signals();
@@ -128,7 +138,7 @@ TEST(StopRequestDeathTest, ARepeatedWarningIsNoHurry) {
       testing::ExitedWithCode(0), "");
 }
 
-TEST(StopRequestDeathTest, ThreadsThatComputeAreSpared) {
+TEST_F(StopRequestDeathTest, ThreadsThatComputeAreSpared) {
   EXPECT_EXIT(
       {
         if (is_spared()) {

@@ -194,7 +194,7 @@ def test_a_second_item_of_a_name_gets_another(folder: Path, tmp_path: Path) -> N
 
 
 def test_a_run_that_was_ended_twice_goes_on(folder: Path, tmp_path: Path) -> None:
-    names = [tmp_path / f"clip{number}.gif" for number in range(400)]
+    names = [tmp_path / f"clip{number}.gif" for number in range(240)]
     frames = [picture(step, 40, 40) for step in range(24)]
     frames[0].save(names[0], save_all=True, append_images=frames[1:], duration=100)
     for name in names[1:]:

@@ -26,7 +26,8 @@ def checksums(launcher: str, program: Path, ranks: int) -> dict[str, str]:
     return {found[1]: found[3] for found in PROBED.finditer(done.stdout)}
 
 
-@pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.slow), 2, 3, pytest.param(4, marks=pytest.mark.slow)])
+# MPICH's ranks spin while they wait: with more of them than cores this takes minutes.
+@pytest.mark.parametrize("ranks", [2, *(pytest.param(ranks, marks=pytest.mark.slow) for ranks in (1, 3, 4))])
 def test_every_probe_has_the_checksum_of_the_other_library(ranks: int) -> None:
     openmpi, mpich = (checksums(launcher, program, ranks) for launcher, program in PROGRAMS.items())
     assert len(openmpi) >= 15

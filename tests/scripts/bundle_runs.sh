@@ -21,6 +21,12 @@ for ranks in 1 2 4; do
   run mpirun -n "$ranks" ringworld attention --context-length 256 --ranks "$ranks" --heads 2 --head-size 32 --warmup 0 \
     --repeats 1 --output "/tmp/run$ranks.h5" | grep "1 points, 1 valid"
 done
+# FFmpeg is not bundled, and there is none: whoever opens a video is told.
+if [[ -e $folder/bundle/bin/test_media ]] && nm "$build/bin/test_media" | grep -q 'ringworld.*libav'; then
+  said=$(run test_media --gtest_filter='Video.*' 2>&1) && { echo "a video without FFmpeg" && exit 1; }
+  [[ $said == *"this machine has not the library that the program was built with (libavutil.so."*"install it, or use PNG"* ]] ||
+    { echo "$said" && exit 1; }
+fi
 in_bare_root "$folder" /bundle/run_tests '^test_(core|ring)$' | tee "$folder/tests.log"
 tail -n 1 "$folder/tests.log" | grep -E '^[1-9][0-9]* passed, 0 failed, [0-9]+ skipped$'
 # A program that hangs, deaf to SIGTERM, is ended and counted.

@@ -7,7 +7,7 @@ namespace ringworld {
 namespace {
 
 TEST(Video, ABuildWithoutItSaysHowToGetIt) {
-  EXPECT_FALSE(has_video());
+  test::expect_error(ErrorKind::bad_input, [] { require_video("clip.mp4"); }, {"clip.mp4: "});
   const test::TemporaryDirectory folder;
   test::write_text(folder / "clip.mp4", "some bytes of a video");
   test::expect_error(ErrorKind::bad_input, [&] { static_cast<void>(open_frame_stream(folder / "clip.mp4", 1)); },
