@@ -2,7 +2,7 @@
 /// @file  FFmpeg's libraries, loaded when the first video is opened.
 ///
 /// They bring 120 other libraries with them, which every rank of every job would load at its start though few of them
-/// ever see a video: a third of the time that the program takes to start, and the same files from a shared file system
+/// ever see a video: a quarter of the CPU time of a start, and the same files from a shared file system
 /// once a rank.
 
 extern "C" {
