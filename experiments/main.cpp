@@ -135,6 +135,21 @@ int dispatch(const Communicator& world, Watchdog& watchdog, TraceFile& trace,
   return 2;
 }
 
+/// Keeps what was traced up to an error that has been told. A trace that cannot be written is worth a line only.
+void keep_trace(TraceFile& trace, bool is_alone, bool speaks) {
+  try {
+    if (is_alone) {
+      trace.write_alone();
+    } else {
+      trace.write();
+    }
+  } catch (const std::exception& error) {
+    if (speaks) {
+      log_warning(error.what());
+    }
+  }
+}
+
 /// Runs the program and turns errors into an exit code: one line from one rank when all ranks met the same error,
 /// else a line from the rank that met it and the end of the job, as others may wait for it.
 int run(const Communicator& world, const std::vector<std::string>& command_line) {
@@ -149,13 +164,19 @@ int run(const Communicator& world, const std::vector<std::string>& command_line)
       if (world.is_root()) {
         log_error(error.what());
       }
+      // Of a job that was refused the trace would say nothing, and would replace that of the job before.
+      if (error.kind() != ErrorKind::bad_input) {
+        keep_trace(trace, false, world.is_root());
+      }
       return error.exit_code();
     }
     log_error(fmt::format("rank {}: {} ({}:{})", world.rank(), error.what(), error.where().file_name(),
                           error.where().line()));
+    keep_trace(trace, true, true);
     Environment::abort(error.exit_code());
   } catch (const std::exception& error) {
     log_error(fmt::format("rank {}: {}", world.rank(), error.what()));
+    keep_trace(trace, true, true);
     Environment::abort(1);
   }
 }

@@ -21,8 +21,8 @@ with weights, tokenizer and chat template. It was trained on 8192 tokens. On two
   at 4096 and 8192 tokens, at 3 depths, 1 text a cell
   at 16384 tokens, needle at the end, 1 text, as it was trained and with RoPE scaled by YaRN's factor 2
 
-in LWM's words, and answers freely: right is an answer that holds the seven digits. Sized for about a quarter of an hour on
-two idle cores, by the rates of its parts: the whole was not timed. Few texts are a glance, no measurement: 2 of 2 has an interval of 0.34 to 1.00.
+in LWM's words, and answers freely: right is an answer that holds the seven digits. Ten minutes or so on two cores, set-up
+left out (8 min 19 s on two of an AMD EPYC). Few texts are a glance, no measurement: 2 of 2 has an interval of 0.34 to 1.00.
 
   --quick   512 to 2048 tokens alone: some minutes
   --full    512 to 8192 tokens, 5 depths, 10 texts a cell; 16384 tokens, 5 depths, 3 texts, with RoPE's theta as trained and

@@ -38,8 +38,11 @@ EVALUATION_TABLES = (MEASURES, VIDEO_NEEDLES, HELD_OUT_TEXT, ROUND_TRIP, EXAMPLE
 SIMULATED_STEPS = "/training/simulated"
 #: The table of `ringworld info --links`.
 LINKS = "/links"
-#: A record with one of these needs no /attention.
-OTHER_TABLES = (STEPS, TERMS, STAGES, CELLS, PERPLEXITY, *EVALUATION_TABLES, LINKS, SIMULATED_STEPS)
+#: Tables of `ringworld train` with a VQGAN.
+VQGAN_STEPS, VQGAN_HELD_OUT = "/vqgan/steps", "/vqgan/evaluation"
+#: Tables of other verbs than `attention` that a section of the report draws. Rows of any other are shown as they are.
+DRAWN_TABLES = (STEPS, TERMS, STAGES, CELLS, PERPLEXITY, *EVALUATION_TABLES, LINKS, SIMULATED_STEPS, VQGAN_STEPS,
+                VQGAN_HELD_OUT)  # fmt: skip
 
 #: Columns of /attention without which there is nothing to report.
 REQUIRED_ATTENTION_COLUMNS = (
@@ -91,6 +94,8 @@ class Source:
     provenance: Node | None
     has_roles: bool = True
     """Whether the tables say what their columns are for; else the keys are those of the old format."""
+    other_tables: tuple[str, ...] = ()
+    """Names of the tables of other verbs than `attention`."""
 
     def table(self, name: str) -> Table | None:
         """Return another table of the file, or None where the file has none of that name."""
@@ -120,18 +125,40 @@ def read_source(path: Path, label: str | None = None, *, needs_attention: bool =
     with _open(path) as file:
         try:
             attention = _read_table(file, ATTENTION, path)
-            if attention is None and not needs_attention and any(name in file for name in OTHER_TABLES):
+            other_tables = _other_tables(file)
+            if attention is None and not needs_attention:
+                if not other_tables:
+                    raise InputError(f"{path}: no table with rows; is it a record of ringworld?")
                 attention = _no_attention()
             if attention is None:
                 raise InputError(f"{path}: no table {ATTENTION}; is it a record of 'ringworld attention'?")
             provenance = _read_node(file[PROVENANCE]) if isinstance(file.get(PROVENANCE), h5py.Group) else None
-            has_roles = all("roles" in file[name].attrs for name in (ATTENTION, *OTHER_TABLES) if name in file)
+            has_roles = all("roles" in file[name].attrs for name in (ATTENTION, *other_tables) if name in file)
         except (OSError, RuntimeError, KeyError) as problem:
             raise InputError(f"{path}: damaged HDF5 file ({_first_line(problem)})") from problem
     missing = [name for name in REQUIRED_ATTENTION_COLUMNS if name not in attention]
     if missing:
         raise InputError(f"{path}: {ATTENTION} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
-    return Source(path, label or path.name, attention, provenance, has_roles)
+    return Source(path, label or path.name, attention, provenance, has_roles, other_tables)
+
+
+def _other_tables(file: h5py.File) -> tuple[str, ...]:
+    """Return the tables of a record, without those of `attention` and of the provenance.
+
+    They tell roles of columns, or are of the time before there were roles.
+    """
+    found: list[str] = []
+
+    def look(name: str, item: object) -> None:
+        path = f"/{name}"
+        is_apart = path in (ATTENTION, SAMPLES, HOPS, PROBES) or path.startswith(f"{PROVENANCE}/")
+        if is_apart or not isinstance(item, h5py.Dataset) or item.dtype.names is None or item.ndim != 1:
+            return
+        if "roles" in item.attrs or path in roles.KEYS_BEFORE_ROLES:
+            found.append(path)
+
+    file.visititems(look)
+    return tuple(found)
 
 
 def _no_attention() -> Table:

@@ -12,7 +12,7 @@ from ringworld_analysis.assets import asset
 from ringworld_analysis.content import DataSet, Finding, Grid, Section
 from ringworld_analysis.definitions import DEFINITIONS
 from ringworld_analysis.errors import InputError
-from ringworld_analysis.reading import OTHER_TABLES, Source
+from ringworld_analysis.reading import Source
 from ringworld_analysis.roles import OLD_FORMAT
 from ringworld_analysis.run import PASS_ORDER, Run, ordered
 from ringworld_analysis.sections import builders_for
@@ -144,9 +144,9 @@ def _noisy_findings(run: Run) -> list[Finding]:
 
 def _other_finding(run: Run) -> Finding:
     """Say how many rows of other verbs are valid."""
-    tables = [(name, run.records(name)) for name in OTHER_TABLES]
+    tables = [(name, run.records(name)) for name in run.other_tables]
     found = [(name, table) for name, table in tables if table is not None]
-    invalid = sum(int(np.count_nonzero(~table["valid"].astype(bool))) for _, table in found)
+    invalid = sum(int(np.count_nonzero(~table["valid"].astype(bool))) for _, table in found if "valid" in table)
     rows = ", ".join(f"{formatting.counted(len(table), 'row')} of `{name}`" for name, table in found)
     if invalid:
         return Finding(f"{rows}; {invalid} not valid and never plotted.", "warn")

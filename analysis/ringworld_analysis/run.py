@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ringworld_analysis.reading import OTHER_TABLES, Source, read_source
+from ringworld_analysis.reading import Source, read_source
 from ringworld_analysis.table import Column, Row, Table, concatenate
 
 #: Keys that the figures of a sweep show, as axes, panels, lines and colours. They hold every other key constant.
@@ -104,7 +104,12 @@ class Run:
     @cached_property
     def has_other_tables(self) -> bool:
         """Whether a file was written by another verb than `attention`."""
-        return any(self.records(name) is not None for name in OTHER_TABLES)
+        return len(self.other_tables) > 0
+
+    @cached_property
+    def other_tables(self) -> tuple[str, ...]:
+        """Names of the tables of other verbs, in the order of the files."""
+        return tuple(dict.fromkeys(name for source in self.sources for name in source.other_tables))
 
     def records(self, name: str) -> Table | None:
         """Return a table of another verb from all files that have it, with the label of each row's file."""

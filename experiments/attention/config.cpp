@@ -209,7 +209,10 @@ SweepPoints make_points(const SweepOptions& values, const std::vector<int>& node
     point.ranks = ranks == 0 ? job_ranks : ranks;
     require_input(
         point.ranks <= job_ranks,
-        fmt::format("--ranks {}: the job has {} ranks; start it with mpirun -n {} or more", ranks, job_ranks, ranks));
+        fmt::format(
+            "--ranks (ranks in a configuration) {0}: the job has {1}; start it with mpirun -n {0} or more, or say "
+            "--ranks with numbers up to {1}",
+            ranks, job_ranks));
     check_kernel(point);
     point.nodes.assign(nodes.begin(), nodes.begin() + point.ranks);
     const UsedValues::Names names = names_of_values(point, schedule);

@@ -62,8 +62,10 @@ constexpr std::array<OfficialProblem, 3> official_problems{{
 }};
 
 struct OfficialOptions {
+  OfficialOptions() { run.output = "ringworld-official.h5"; }
+
   OfficialSize size = OfficialSize::small;
-  RunFlags run{.output = "ringworld-official.h5"};
+  RunFlags run;
   std::string submission = "ringworld-official.json";
   std::string check;
 };

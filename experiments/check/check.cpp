@@ -11,6 +11,7 @@
 #include "comm/stop_agreement.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "experiments/check/link_check.hpp"
 #include "experiments/check/probe_check.hpp"
 #include "experiments/common/figures_of_merit.hpp"
@@ -59,7 +60,21 @@ struct Place {
 /// Prints outcomes and counts them, on the root.
 class Report {
  public:
-  explicit Report(const Communicator& world) : is_root_(world.is_root()), start_(now_seconds()) {}
+  explicit Report(const Communicator& world)
+      : is_root_(world.is_root()), start_(now_seconds()), last_line_(wall_seconds()) {}
+
+  /// So many plans are still to be checked, each by one check or several.
+  void expect(std::size_t plans) { plans_ += plans; }
+
+  /// A plan has been checked. Says now and then how far it is, on stderr, as the lines of the checks may go to a file.
+  void advance() {
+    constexpr double seconds_between_lines = 10;
+    ++done_;
+    if (is_root_ && wall_seconds() - last_line_ >= seconds_between_lines) {
+      last_line_ = wall_seconds();
+      log_info(fmt::format("{} of {} plans checked", done_, plans_));
+    }
+  }
 
   void add(const CheckOutcome& outcome) {
     ++checks_;
@@ -100,6 +115,9 @@ class Report {
  private:
   bool is_root_;
   double start_;
+  double last_line_;  // s, of the wall clock
+  std::size_t plans_ = 0;
+  std::size_t done_ = 0;
   std::int64_t checks_ = 0;
   std::int64_t failed_ = 0;
 };
@@ -254,9 +272,14 @@ bool is_shown(const SequenceAttentionOptions& options, bool is_quick) {
   return is_zigzag && options.is_causal && (has_groups || options.schedule.ulysses > 1);
 }
 
-/// @return whether it was done to its end, and not stopped by a signal
-bool check_attention(const Communicator& world, const Place& place, const CheckOptions& values, Report& report) {
-  const ReportCheck add = [&](const CheckOutcome& outcome) { report.add(outcome); };
+/// The plans of a place: those that the probe looks through, then those that are held against fp64.
+struct CheckedPlans {
+  std::vector<CheckedPlan> by_probe;
+  std::vector<CheckedPlan> by_samples;
+};
+
+CheckedPlans plans_of(const Place& place, const CheckOptions& values) {
+  CheckedPlans plans;
   CheckedPlan plan;
   plan.where = place.name;
   plan.seed = static_cast<std::uint64_t>(values.seed);
@@ -274,11 +297,8 @@ bool check_attention(const Communicator& world, const Place& place, const CheckO
       plan.options.layout = static_cast<Layout>(layout);
       for (const Schedule& schedule : schedules_of(plan.options, place.ranks.size())) {
         plan.options.schedule = schedule;
-        if (is_stop_wanted(world)) {
-          return false;
-        }
         if (is_shown(plan.options, values.is_quick)) {
-          check_by_probe(place.ranks, plan, add);
+          plans.by_probe.push_back(plan);
         }
       }
     }
@@ -289,10 +309,22 @@ bool check_attention(const Communicator& world, const Place& place, const CheckO
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
     problem.dtype = dtype;
     problem.wire_dtype = dtype;
+    plans.by_samples.push_back(plan);
+  }
+  return plans;
+}
+
+using CheckOfPlan = void (*)(const Communicator& ranks, const CheckedPlan& plan, const ReportCheck& report);
+
+/// @return whether it was done to its end, and not stopped by a signal
+bool check_plans(const Communicator& world, const Place& place, const std::vector<CheckedPlan>& plans,
+                 CheckOfPlan check, Report& report) {
+  for (const CheckedPlan& plan : plans) {
     if (is_stop_wanted(world)) {
       return false;
     }
-    check_by_samples(place.ranks, plan, add);
+    check(place.ranks, plan, [&](const CheckOutcome& outcome) { report.add(outcome); });
+    report.advance();
   }
   return true;
 }
@@ -318,8 +350,14 @@ int run_check(const Job& job) {
   Report report(job.world);
   const std::vector<Place> places = places_of(job.world, report);
   check_links(places, values, report);
+  std::vector<CheckedPlans> plans;
   for (const Place& place : places) {
-    if (!check_attention(job.world, place, values, report)) {
+    plans.push_back(plans_of(place, values));
+    report.expect(plans.back().by_probe.size() + plans.back().by_samples.size());
+  }
+  for (std::size_t index = 0; index < places.size(); ++index) {
+    if (!check_plans(job.world, places[index], plans[index].by_probe, check_by_probe, report) ||
+        !check_plans(job.world, places[index], plans[index].by_samples, check_by_samples, report)) {
       return stopped_early(job, report.progress());
     }
   }

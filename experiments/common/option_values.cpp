@@ -10,13 +10,14 @@
 namespace ringworld {
 namespace {
 
-/// The factor of a trailing K, M or G, which is cut off; 1 without one.
+/// The factor of a trailing K, M or G, in upper or lower case, which is cut off; 1 without one.
 std::int64_t take_binary_suffix(std::string_view& word) {
   if (word.empty()) {
     return 1;
   }
-  const std::string_view suffixes = "KMG";
-  const std::size_t index = suffixes.find(word.back());
+  const std::string_view suffixes = "KMGkmg";
+  const std::size_t place = suffixes.find(word.back());
+  const std::size_t index = place == std::string_view::npos ? place : place % 3;
   if (index == std::string_view::npos) {
     return 1;
   }

@@ -21,7 +21,7 @@ std::string minutes_and_seconds(double seconds) {
 }  // namespace
 
 SweepProgress::SweepProgress(std::int64_t points, bool is_speaking)
-    : points_(points), is_speaking_(is_speaking), is_terminal_(isatty(STDERR_FILENO) == 1), start_(now_seconds()) {}
+    : points_(points), is_speaking_(is_speaking), is_terminal_(isatty(STDERR_FILENO) == 1), start_(wall_seconds()) {}
 
 SweepProgress::~SweepProgress() {
   if (is_speaking_ && is_terminal_) {
@@ -36,7 +36,7 @@ void SweepProgress::advance(const std::string& line) {
   if (!is_speaking_) {
     return;
   }
-  const double elapsed = now_seconds() - start_;
+  const double elapsed = wall_seconds() - start_;
   fmt::print(stderr, "{}[{}/{} {}] {}\n", is_terminal_ ? clear_line : "", done_, points_, minutes_and_seconds(elapsed),
              line);
   draw_bar();

@@ -67,11 +67,11 @@ RunRecord::~RunRecord() {
 
 void RunRecord::commit_on_root() {
   file_->commit();
-  last_commit_ = now_seconds();
+  last_commit_ = wall_seconds();
 }
 
 void RunRecord::commit_when_due() {
-  if (now_seconds() - last_commit_ >= options_.seconds_between_commits) {
+  if (wall_seconds() - last_commit_ >= options_.seconds_between_commits) {
     commit_on_root();
   }
 }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/build_info.hpp"
@@ -114,6 +115,32 @@ void send_text(const Communicator& world, const std::string& text) {
   world.send(std::as_bytes(std::span(text)), 0, text_tag);
 }
 
+constexpr std::string_view trace_head = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
+
+/// What a trace says of itself at its end.
+struct TraceSummary {
+  int ranks = 1;
+  std::int64_t spans = 0;
+  std::int64_t left_out = 0;
+  double clock_error = 0;  // s
+};
+
+void finish(std::ofstream& stream, PendingFile& file, const std::string& path, const TraceSummary& summary) {
+  stream << fmt::format(
+      "\n],\"otherData\":{{\"program\":{},\"ranks\":{},\"spans\":{},\"spans_left_out\":{},"
+      "\"clock_error_seconds\":{:.9f}}}}}\n",
+      json_text(fmt::format("ringworld {}", build_info().version)), summary.ranks, summary.spans, summary.left_out,
+      summary.clock_error);
+  stream.close();
+  if (!stream) {
+    throw_cannot_write(path, "the disk is full, or a limit on file sizes was met");
+  }
+  file.publish();
+  log_info(fmt::format(
+      "trace of {} spans{} -> {} (open it in ui.perfetto.dev)", summary.spans,
+      summary.left_out > 0 ? fmt::format(", {} earlier ones left out (--trace-spans)", summary.left_out) : "", path));
+}
+
 std::string receive_text(const Communicator& world, int rank) {
   std::ptrdiff_t length = 0;
   world.receive(std::as_writable_bytes(std::span(&length, 1)), rank, text_tag);
@@ -149,7 +176,9 @@ void TraceFile::begin(const std::string& path, std::int64_t most_spans) {
 }
 
 void TraceFile::write() {
-  if (path_.empty()) {
+  // Emptied: there is one attempt, whatever comes of it.
+  const std::string path = std::exchange(path_, {});
+  if (path.empty()) {
     return;
   }
   DeviceActivity().sample();  // what the device has passed since someone asked
@@ -168,31 +197,35 @@ void TraceFile::write() {
     std::optional<PendingFile> file;
     std::ofstream stream;
     try {
-      file.emplace(path_);
+      file.emplace(path);
       stream.open(file->temporary(), std::ios::binary);
     } catch (const Error& error) {
       failed = error;  // thrown when the texts have been taken: the other ranks wait for that
     }
-    stream << "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n" << mine;
+    stream << trace_head << mine;
     for (int rank = 1; rank < world_.size(); ++rank) {
       stream << ",\n" << receive_text(world_, rank);
     }
     if (failed.has_value()) {
       throw Error(*failed);
     }
-    stream << fmt::format(
-        "\n],\"otherData\":{{\"program\":{},\"ranks\":{},\"spans\":{},\"spans_left_out\":{},"
-        "\"clock_error_seconds\":{:.9f}}}}}\n",
-        json_text(fmt::format("ringworld {}", build_info().version)), world_.size(), counts[0], counts[1], clock_error);
-    stream.close();
-    if (!stream) {
-      throw_cannot_write(path_, "the disk is full, or a limit on file sizes was met");
-    }
-    file->publish();
-    log_info(fmt::format("trace of {} spans{} -> {} (open it in ui.perfetto.dev)", counts[0],
-                         counts[1] > 0 ? fmt::format(", {} earlier ones left out (--trace-spans)", counts[1]) : "",
-                         path_));
+    finish(stream, *file, path,
+           {.ranks = world_.size(), .spans = counts[0], .left_out = counts[1], .clock_error = clock_error});
   });
+}
+
+void TraceFile::write_alone() {
+  std::string path = std::exchange(path_, {});
+  if (path.empty()) {
+    return;
+  }
+  path += fmt::format(".rank{}", world_.rank());
+  const Trace trace = take_trace();
+  PendingFile file(path);
+  std::ofstream stream(file.temporary(), std::ios::binary);
+  stream << trace_head << events_of(trace, world_.rank(), ClockMap(offset_, begin_, offset_, now_seconds(), zero_));
+  finish(stream, file, path,
+         {.ranks = 1, .spans = std::ssize(trace.spans), .left_out = trace.left_out, .clock_error = offset_.error});
 }
 
 }  // namespace ringworld

@@ -40,6 +40,11 @@ class TraceFile {
   /// @throws Error(bad_input, collective) when the file cannot be written
   void write();
 
+  /// The same of this rank alone, into a file whose name ends with ".rank" and its number: for a rank that cannot go on
+  /// while others wait for it.
+  /// @throws Error(bad_input) when the file cannot be written
+  void write_alone();
+
  private:
   Communicator world_;
   std::string path_;

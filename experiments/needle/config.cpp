@@ -61,6 +61,10 @@ void declare(Options& options, NeedleOptions& values) {
               "also measure nll against position, over so many windows of held-out text; 0 = do not");
   options.add("seed", values.seed, "", "seed of the trials");
   declare(options, values, {RunFlag::resume, RunFlag::retry_failed, RunFlag::output});
+  options.add(
+      "transcript", values.transcript, "",
+      "with --decoding open: also write what each trial was asked and answered to this file, a line of JSON each, "
+      "after the lines that it holds; empty = do not");
   declare_csv(options, values.csv);
   options.allow_config_file();
 }
@@ -107,6 +111,8 @@ std::vector<NeedlePoint> make_needle_points(const NeedleOptions& values, const T
                 fmt::format("--answer-tokens: {} must not be negative", values.answer_tokens));
   require_input(values.answer_tokens == 0 || values.decoding == Decoding::open,
                 "--answer-tokens has a use with --decoding open alone");
+  require_input(values.transcript.empty() || values.decoding == Decoding::open,
+                "--transcript has a use with --decoding open alone");
   const std::vector<double> depths = read_depths(values.depth);
   std::vector<RecallTask> tasks;
   for (const std::string& word : values.task) {

@@ -50,6 +50,7 @@ struct NeedleOptions : RunFlags {
   std::int64_t tokens_per_pass = 16384;
   std::int64_t perplexity_windows = 0;
   std::int64_t seed = 1;
+  std::string transcript;  // empty: none
 };
 
 void declare(Options& options, NeedleOptions& values);

@@ -29,6 +29,7 @@
 #include "experiments/common/progress.hpp"
 #include "experiments/common/run_record.hpp"
 #include "experiments/needle/config.hpp"
+#include "experiments/needle/transcript.hpp"
 #include "experiments/needle/trial_source.hpp"
 #include "io/console_table.hpp"
 #include "io/csv_table.hpp"
@@ -217,7 +218,7 @@ NeedleCellRow describe_cell(const NeedlePoint& point, const NeedleOptions& value
 /// Counts of a cell, whatever the way in which it is scored.
 NeedleScore score_of(const Communicator& world, const NeedlePoint& point, const Decoding decoding,
                      ModelOfLength& models, const Tokenizer& tokenizer, const NeedleTrials& source,
-                     const NeedleCellRow& row, bool& is_finite) {
+                     const NeedleCellRow& row, const OpenAnswerObserver& tell, bool& is_finite) {
   const std::int64_t per_pass = models.contexts_per_pass(row.context_length, row.contexts);
   const DecoderSource decoder = [&](const PromptShape& shape) -> GreedyDecoder& {
     return models.get_decoder(world, shape, point);
@@ -225,7 +226,8 @@ NeedleScore score_of(const Communicator& world, const NeedlePoint& point, const 
   if (decoding == Decoding::open) {
     const OpenScore score = score_open_cell(
         {.contexts = row.contexts, .contexts_per_pass = per_pass, .answer_tokens = row.answer_tokens},
-        [&](std::int64_t trial) { return source.draw_open(point, row.answer_tokens, trial); }, tokenizer, decoder);
+        [&](std::int64_t trial) { return source.draw_open(point, row.answer_tokens, trial); }, tokenizer, decoder,
+        tell);
     return {.contexts = score.contexts, .trials = score.expected, .hits = score.hits};
   }
   const NeedleCellPlan plan{.cell = point.cell, .contexts = row.contexts, .contexts_per_pass = per_pass};
@@ -239,11 +241,12 @@ NeedleScore score_of(const Communicator& world, const NeedlePoint& point, const 
 
 /// Scores a cell into `row`. Memory that does not suffice and numbers that are none make an invalid row.
 void score_cell(const Communicator& world, const NeedlePoint& point, const Decoding decoding, ModelOfLength& models,
-                const Tokenizer& tokenizer, const NeedleTrials& source, NeedleCellRow& row) {
+                const Tokenizer& tokenizer, const NeedleTrials& source, const OpenAnswerObserver& tell,
+                NeedleCellRow& row) {
   const double start = now_seconds();
   bool is_finite = true;
   try {
-    const NeedleScore score = score_of(world, point, decoding, models, tokenizer, source, row, is_finite);
+    const NeedleScore score = score_of(world, point, decoding, models, tokenizer, source, row, tell, is_finite);
     const Interval interval = wilson_interval(score.hits, score.trials);
     row.hits = score.hits;
     row.trials = score.trials;
@@ -396,7 +399,9 @@ int run_needle(const Job& job) {
   const Communicator& world = job.world;
   std::vector<JobFile> reads = job_files("--haystack", haystack_files(values.haystack));
   std::ranges::move(job_files("--checkpoint", files_of_weights(values.checkpoint)), std::back_inserter(reads));
-  const JobFiles files(job, std::move(reads), {{.flag = "--output", .path = values.output}});
+  const JobFiles files(
+      job, std::move(reads),
+      {{.flag = "--output", .path = values.output}, {.flag = "--transcript", .path = values.transcript}});
   static_cast<void>(warn_of_shared_cpus(world, values.threads));
   MeshShape shape;
   on_every_rank(world, [&] {
@@ -424,6 +429,13 @@ int run_needle(const Job& job) {
                          .configuration = options.to_toml(),
                          .seeds = {values.seed}});
 
+  std::optional<Transcript> transcript;
+  on_root(world, [&] {
+    if (!values.transcript.empty()) {
+      transcript.emplace(values.transcript);
+    }
+  });
+
   ModelOfLength models(values, trained);
   SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
   bool is_stopped = false;
@@ -443,7 +455,14 @@ int run_needle(const Job& job) {
           conclude(cut, Outcome::interrupted, reason);
           record.add_last_words(cut);
         });
-        score_cell(world, point, values.decoding, models, trained.tokenizer(), *source, row);
+        const auto tell = [&](const OpenAnswer& answer) {
+          on_root(world, [&] {
+            if (transcript.has_value()) {
+              transcript->add(row, name_of_cell(row), answer, trained.tokenizer());
+            }
+          });
+        };
+        score_cell(world, point, values.decoding, models, trained.tokenizer(), *source, tell, row);
       }
       record.add(row);
       progress.advance(describe_result(row));

@@ -153,9 +153,9 @@ int run_sweep(const Job& job) {
       ring->second = world.split(world.rank() < verb_run.ranks ? 0 : -1, world.rank());
     }
     if (!ring->second.is_null()) {
-      const double start = now_seconds();
+      const double start = wall_seconds();
       row.exit_code = run_verb(ring->second, verb_run, values.retry_failed, job, row);
-      row.seconds = ring->second.all_reduce(now_seconds() - start, Reduction::max);
+      row.seconds = ring->second.all_reduce(wall_seconds() - start, Reduction::max);
       is_stopped = row.exit_code == stopped_exit_code;
     }
     // Ranks outside the ring must not spin: they would take the cores of those that compute.

@@ -19,7 +19,7 @@ constexpr std::int64_t bar_width = 24;
 }  // namespace
 
 StepProgress::StepProgress(bool is_speaking)
-    : is_speaking_(is_speaking), is_terminal_(isatty(STDERR_FILENO) == 1), last_line_(now_seconds()) {}
+    : is_speaking_(is_speaking), is_terminal_(isatty(STDERR_FILENO) == 1), last_line_(wall_seconds()) {}
 
 StepProgress::~StepProgress() {
   if (is_speaking_ && is_terminal_) {
@@ -28,7 +28,7 @@ StepProgress::~StepProgress() {
 }
 
 bool StepProgress::is_due() {
-  const double now = now_seconds();
+  const double now = wall_seconds();
   if (!is_speaking_ || now - last_line_ < (is_terminal_ ? seconds_between_redraws : seconds_between_lines)) {
     return false;
   }

@@ -8,11 +8,11 @@ debian_packages=(
   ca-certificates g++ cmake ninja-build ccache git pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev zlib1g-dev libhwloc-dev
   libtrilinos-kokkos-dev libcli11-dev libtomlplusplus-dev libfmt-dev librandom123-dev libopenblas-dev libdnnl-dev
   nlohmann-json3-dev libsentencepiece-dev libpng-dev libjpeg-dev libgif-dev libavformat-dev libavcodec-dev libavutil-dev
-  libswscale-dev libicu-dev bible-kjv libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2
+  libswscale-dev libicu-dev bible-kjv libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2 help2man
 )
 # libomp: the omp.h that clang-tidy reads; boost-context: the fibers of the CUDA emulator; then the presets mpich and simulated
 debian_dev_packages=(
-  clang-format-19 clang-tidy-19 libomp-19-dev shellcheck help2man libboost-context-dev
+  clang-format-19 clang-tidy-19 libomp-19-dev shellcheck libboost-context-dev
   mpich libmpich-dev libhdf5-mpich-dev
   libsimgrid-dev libhdf5-dev libboost-dev
 )

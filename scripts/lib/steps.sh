@@ -16,7 +16,7 @@ watch_log() {
     sleep 30 >/dev/null 2>&1 &
     sleeper=$!
     wait "$sleeper"
-    line=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-90) || true
+    line=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | grep -vE '^[[:space:]]*$|^[[:space:]]*[0-9]* [|]' | tail -n 1 | cut -c 1-90) || true
     printf '     ... %d s: %s\n' "$(($(seconds_now) - started))" "$line"
   done
 }

@@ -8,7 +8,7 @@ namespace ringworld {
 namespace {
 
 constexpr int turns = 20;
-constexpr int tag = 0;
+constexpr int clock_tag = 0;
 
 std::span<std::byte> bytes_of(double& value) { return std::as_writable_bytes(std::span(&value, 1)); }
 
@@ -18,8 +18,8 @@ void ask(const Communicator& ranks, int rank, const std::function<double()>& clo
   for (int turn = 0; turn < turns; ++turn) {
     double theirs = 0;
     const double begin = clock();
-    ranks.send(bytes_of(theirs), rank, tag);
-    ranks.receive(bytes_of(theirs), rank, tag);
+    ranks.send(bytes_of(theirs), rank, clock_tag);
+    ranks.receive(bytes_of(theirs), rank, clock_tag);
     const double end = clock();
     if (const double error = (end - begin) / 2; error < found.error) {
       found = {.seconds = (begin + end) / 2 - theirs, .error = error};
@@ -28,18 +28,18 @@ void ask(const Communicator& ranks, int rank, const std::function<double()>& clo
   if (std::abs(found.seconds) <= found.error) {
     found.seconds = 0;
   }
-  ranks.send(std::as_bytes(std::span(&found, 1)), rank, tag);
+  ranks.send(std::as_bytes(std::span(&found, 1)), rank, clock_tag);
 }
 
 ClockOffset answer(const Communicator& ranks, const std::function<double()>& clock) {
   for (int turn = 0; turn < turns; ++turn) {
     double mine = 0;
-    ranks.receive(bytes_of(mine), 0, tag);
+    ranks.receive(bytes_of(mine), 0, clock_tag);
     mine = clock();
-    ranks.send(bytes_of(mine), 0, tag);
+    ranks.send(bytes_of(mine), 0, clock_tag);
   }
   ClockOffset found;
-  ranks.receive(std::as_writable_bytes(std::span(&found, 1)), 0, tag);
+  ranks.receive(std::as_writable_bytes(std::span(&found, 1)), 0, clock_tag);
   return found;
 }
 

@@ -145,7 +145,7 @@ void Watchdog::check(double now, double limit, double period) {
       end_job(board_.describe_silence(0, now), limit, Speaker::any);
     }
   } else if (!has_root_left_ && !mine.is_waiting && board_.standstill(rank, now) >= own_limit) {
-    end_job(fmt::format("rank {} stands still", rank), limit, Speaker::none);
+    end_job(fmt::format("rank {} stands still", rank), limit, Speaker::nobody);
   }
 }
 

@@ -50,8 +50,8 @@ class Watchdog {
   /// Whose last words are waited for.
   enum class Speaker : std::uint8_t {
     root,
-    any,   ///< the root stands still
-    none,  ///< nothing is known of the root
+    any,     ///< the root stands still
+    nobody,  ///< nothing is known of the root
   };
   [[noreturn]] void end_job(const std::string& reason, double limit, Speaker speaker);
 

@@ -18,9 +18,7 @@ constexpr int most_slices = 500;
 
 }  // namespace
 
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now_seconds() { return wall_seconds(); }
 
 bool pass_time(double seconds, const std::function<bool()>& meanwhile) {
   // Each slice ends at a moment counted from the begin: sleeps that took too long do not add up.

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "core/clock.hpp"
-#include "core/simulated_ranks.hpp"
 #include "core/trace.hpp"
 
 namespace ringworld {
@@ -88,11 +87,11 @@ void pause(Clock::time_point begin) {
 }  // namespace
 
 void mark_device_work(Device& device, PhaseName name) {
-  if (device.kind() == DeviceKind::host) {
+  if (works_in_calls(device.kind())) {
     return;
   }
   marks().forget_passed();
-  const bool is_traced = is_tracing() && !are_ranks_simulated();  // whose marks are one queue
+  const bool is_traced = is_tracing();
   if (is_traced && !marks().clock.has_value()) {
     marks().clock.emplace(device);
   }

@@ -20,8 +20,8 @@
 
 namespace ringworld {
 
-/// Names the work that has been enqueued on the device's compute stream since the last mark. Nothing on the host, whose
-/// work has ended when its call returns.
+/// Names the work that has been enqueued on the device's compute stream since the last mark. Nothing where work
+/// has ended when its call returns.
 void mark_device_work(Device& device, PhaseName name);
 
 /// A phase for what the device is at, none where it has no marked work: for loops that wait for it and for other

@@ -33,6 +33,11 @@ inline constexpr DeviceKind gpu_kind = DeviceKind::cuda;
   return kind == DeviceKind::kokkos || kind == DeviceKind::cuda || kind == DeviceKind::simulated;
 }
 
+/// Whether the device's work has ended when the call that asks for it returns, so that nobody waits for it later.
+[[nodiscard]] constexpr bool works_in_calls(DeviceKind kind) noexcept {
+  return kind == DeviceKind::host || kind == DeviceKind::simulated;
+}
+
 /// Whether every MPI library reads and writes the memory as it is.
 [[nodiscard]] constexpr bool is_within_reach_of_mpi(DeviceKind kind) noexcept {
   return kind == DeviceKind::host || kind == DeviceKind::simulated;

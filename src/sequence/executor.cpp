@@ -135,10 +135,10 @@ class Executor {
   }
 
   /// Names what was enqueued, where a device runs it later.
-  /// @param text  makes the name, which a host, where work has ended by then, has no use for
+  /// @param text  makes the name, for which there is no use where work has ended by then
   template <class Text>
   void mark(bool is_waiting, const Text& text) const {
-    if (ground_.device.kind() != DeviceKind::host) {
+    if (!works_in_calls(ground_.device.kind())) {
       mark_device_work(ground_.device, {.text = text(), .is_waiting = is_waiting});
     }
   }

@@ -10,7 +10,7 @@ namespace ringworld {
 namespace {
 
 constexpr std::int64_t block_alignment = 16;  // numbers in 64 bytes
-constexpr std::int64_t float_bytes = 4;
+constexpr std::int64_t bytes_of_float = 4;
 
 /// Collects blocks, and writes their offsets to where they are wanted.
 class Places {
@@ -118,13 +118,13 @@ MemoryByUse plan_vqgan_memory(const VqganArchitecture& architecture, VqganUse us
   const std::int64_t vectors = architecture.values[architecture.z()].side * architecture.values[architecture.z()].side;
   const std::int64_t frame_numbers = architecture.values.front().size();
   MemoryByUse memory;
-  memory[MemoryUse::parameters] = architecture.numbers * float_bytes;
-  memory[MemoryUse::activations] = plan_places(architecture, use).numbers * frames * float_bytes;
+  memory[MemoryUse::parameters] = architecture.numbers * bytes_of_float;
+  memory[MemoryUse::activations] = plan_places(architecture, use).numbers * frames * bytes_of_float;
   // Frames on their way in or out, codes, squared errors, and the two sums of a frame.
-  memory[MemoryUse::scratch] = frames * (frame_numbers + 2 * vectors + 2) * float_bytes;
+  memory[MemoryUse::scratch] = frames * (frame_numbers + 2 * vectors + 2) * bytes_of_float;
   if (use == VqganUse::training) {
-    memory[MemoryUse::gradients] = architecture.numbers * float_bytes;
-    memory[MemoryUse::moments] = 2 * architecture.numbers * float_bytes;
+    memory[MemoryUse::gradients] = architecture.numbers * bytes_of_float;
+    memory[MemoryUse::moments] = 2 * architecture.numbers * bytes_of_float;
   }
   return memory;
 }

@@ -24,6 +24,7 @@ ROWS_HPP = REPOSITORY / "experiments" / "attention" / "rows.hpp"
 SCHEDULE_COLUMNS_HPP = REPOSITORY / "src" / "io" / "schedule_columns.hpp"
 #: The columns of a schedule that is as usual.
 RING: dict[str, Any] = {"schedule": "ring", "ulysses": 1, "window": 0, "head_groups": 1, "trim": False}
+SCHEMA = REPOSITORY / "results" / "SCHEMA.md"
 PROGRAM = REPOSITORY / "build" / "release" / "bin" / "ringworld"
 Row = dict[str, Any]
 
@@ -88,6 +89,21 @@ def parse_schema(text: str) -> dict[str, RowType]:
         )
         kinds = [(column["name"], _schema_type(column["type"])) for column in columns]
         found[table["path"]] = RowType(table["path"], names, roles, units, meanings, np.dtype(kinds))
+    return found
+
+
+@cache
+def schema_row_types() -> dict[str, RowType]:
+    """Return the row types of every table that the schema page describes, by HDF5 path."""
+    found = {}
+    for body in re.split(r"^## ", SCHEMA.read_text(encoding="utf-8"), flags=re.M)[1:]:
+        path = re.match(r"`(/[\w/]+)`", body)
+        columns = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| ([^|]+) \| (.*) \|$", body, flags=re.M)
+        if path is None or not columns:
+            continue
+        names, roles, units, kinds, meanings = zip(*columns)
+        types = np.dtype([(name, _schema_type(kind)) for name, kind in zip(names, kinds)])
+        found[path.group(1)] = RowType(path.group(1), names, roles, units, meanings, types)
     return found
 
 

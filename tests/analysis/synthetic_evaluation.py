@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from synthetic import RING, RowType, _schema_type, write_provenance, write_table
+from synthetic import RING, RowType, schema_row_types, write_provenance, write_table
 
-SCHEMA = Path(__file__).resolve().parents[2] / "results" / "SCHEMA.md"
 Row = dict[str, Any]
 SIDE = 8
 MODEL: Row = {
@@ -23,17 +21,8 @@ MODEL: Row = {
 
 
 def evaluation_row_types() -> dict[str, RowType]:
-    """Read the tables under /evaluation that the schema page describes."""
-    found = {}
-    for body in re.split(r"^## ", SCHEMA.read_text(encoding="utf-8"), flags=re.M)[1:]:
-        path = re.match(r"`(/evaluation/\w+)`", body)
-        if path is None:
-            continue
-        columns = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| ([^|]+) \| (.*) \|$", body, flags=re.M)
-        names, roles, units, kinds, meanings = zip(*columns)
-        types = np.dtype([(name, _schema_type(kind)) for name, kind in zip(names, kinds)])
-        found[path.group(1)] = RowType(path.group(1), names, roles, units, meanings, types)
-    return found
+    """Return the row types of the tables under /evaluation."""
+    return {path: kind for path, kind in schema_row_types().items() if path.startswith("/evaluation/")}
 
 
 def measure(task: str, part: str, hits: int, trials: int = 100, **values: Any) -> Row:

@@ -437,7 +437,9 @@ def test_a_stopped_conversion_leaves_no_file(tmp_path: Path, name: str) -> None:
 def test_a_diverged_training_says_so_in_its_last_row(tmp_path: Path, ranks: int | None) -> None:
     (tmp_path / "train.toml").write_text(TRAINING.format(first=4, second=20, rate=1e30))
     output = tmp_path / "record.h5"
-    flags = ["train", "--config", tmp_path / "train.toml", "--checkpoint", tmp_path / "model.h5", "--output", output]
+    trace = tmp_path / "trace.json"
+    flags = ["train", "--config", tmp_path / "train.toml", "--checkpoint", tmp_path / "model.h5", "--output", output,
+             "--trace", trace]  # fmt: skip
     finished = launch.run(ranks, *flags)
     assert finished.code == 1, str(finished)
     rows = table(output, "training/steps")
@@ -445,3 +447,7 @@ def test_a_diverged_training_says_so_in_its_last_row(tmp_path: Path, ranks: int 
     assert "finite" in text_of(rows[-1], "reason")
     assert f"stage 1, step {int(rows['step'][-1])}: {text_of(rows[-1], 'reason')}" in finished.stderr
     assert len(rows) == 4 + int(rows["step"][-1]) + 1
+    # What led there is in the trace.
+    events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    assert {event["pid"] for event in events if event["ph"] == "X"} == set(range(ranks or 1))
+    assert any(event["name"].startswith("step ") for event in events if event["ph"] == "X")

@@ -121,7 +121,33 @@ def test_needles_and_the_tasks_of_ruler_are_answered_freely(tmp_path: Path) -> N
     assert {float(theta) for theta in cells["rope_theta"]} == {1e4, 1e4 * (640 / 512) ** 2}
 
 
+def test_a_transcript_says_what_was_asked_and_answered(tmp_path: Path) -> None:
+    model = folder(tmp_path / "model", {"smollm.json": "tokenizer.json"})
+    transcript = tmp_path / "answers.jsonl"
+    flags = ("--decoding", "open", "--answer-tokens", 4, "--context-length", 512, "--task", "lwm,niah_multikey",
+             "--depth", "0,1", "--transcript", transcript)  # fmt: skip
+    finished = needle(model, tmp_path, *flags)
+    assert finished.code == 0, str(finished)
+    lines = [json.loads(line) for line in transcript.read_text(encoding="utf-8").splitlines()]
+    with h5py.File(tmp_path / "needle.h5") as file:
+        cells = file["needle/cells"][()]
+    assert [line["trial"] for line in lines] == [0, 1] * 3
+    assert [line["depth"] for line in lines] == [0, 0, 1, 1, None, None]
+    assert sum(line["hits"] for line in lines) == sum(cells["hits"])
+    for line in lines:
+        assert all(text in line["prompt"] for text in line["expected"])
+        assert len(line["tokens"]) <= 512 - 4 and len(line["expected"]) == 1
+        assert line["hits"] == sum(text.lower() in line["answer"].lower() for text in line["expected"])
+    # What is in the record already is not asked again; what is asked anew is added.
+    assert needle(model, tmp_path, *flags, "--resume").code == 0
+    assert len(transcript.read_text(encoding="utf-8").splitlines()) == 6
+    assert needle(model, tmp_path, *flags, "--resume", "--depth", "0.5").code == 0
+    assert len(transcript.read_text(encoding="utf-8").splitlines()) == 8
+
+
 @pytest.mark.parametrize(("flags", "says"), [
+    (("--transcript", "answers.jsonl"), "--decoding open"),
+    (("--decoding", "open", "--transcript", "/no/such/folder/answers.jsonl"), "cannot write '/no/such/folder/answers.jsonl'"),
     (("--task", "niah_single"), "--decoding open"),
     (("--task", "niah_simple", "--decoding", "open"), "niah_single"),
     (("--answer-tokens", "8"), "--decoding open"),

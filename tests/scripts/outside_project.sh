@@ -18,7 +18,7 @@ runs() {
   echo "$1: ok"
 }
 
-cmake -S "$source_dir/tests/scripts/consumer" -B "$folder/consumer" -DCMAKE_BUILD_TYPE=Release \
+cmake -G Ninja -S "$source_dir/tests/scripts/consumer" -B "$folder/consumer" -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_PREFIX_PATH="$prefix" >"$folder/configure.log" || { cat "$folder/configure.log" && exit 1; }
 cmake --build "$folder/consumer"
 runs "find_package(Ringworld)" "$folder/consumer/ring_of_ranks"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,18 @@ def test_stages_are_simulated_under_each_combination(tmp_path: Path) -> None:
     again = run(4, "flat", *flags, "--resume")
     assert again.returncode == 0, again.stdout + again.stderr
     assert rows_of(tmp_path / "sweep.h5", "/training/simulated") == rows
+
+
+def test_a_run_takes_the_time_of_the_machine_that_simulates(tmp_path: Path) -> None:
+    (tmp_path / "two.toml").write_text(STAGES, encoding="utf-8")
+    begin = time.monotonic()
+    # A step at these rates is more than a day on the simulated machine.
+    done = run(4, "flat", "sweep", "--simulate", "--stages", tmp_path / "two.toml", "--rates", "1e4",
+               "--output", tmp_path / "s.h5")  # fmt: skip
+    elapsed = time.monotonic() - begin
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(row["step_time"] > 86400 for row in rows_of(tmp_path / "s.h5", "/training/simulated"))
+    assert 0 < rows_of(tmp_path / "s.h5", "/sweep/points")[0]["seconds"] < elapsed
 
 
 def test_another_network_is_another_question(tmp_path: Path) -> None:

@@ -211,3 +211,22 @@ def test_bad_usage_of_simulated_training_is_refused(tmp_path: Path, flags: tuple
                *MODEL, *flags)  # fmt: skip
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_a_buffer_too_large_to_be_mapped_ends_the_job_in_a_line(tmp_path: Path) -> None:
+    refused = run(4, "flat", "train", "--backend", "simulated", "--rates", "1e13", "--output", tmp_path / "run.h5",
+                  "--preset", "7b", "--context-length", "1M", "--mesh", "1,1,2,2", "--batch", 16)  # fmt: skip
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    errors = [line for line in refused.stderr.splitlines() if line.startswith("ringworld: error: ")]
+    assert len(errors) == 1 and "micro_batch" in errors[0], refused.stderr
+    assert "Deadlock" not in refused.stderr
+
+
+def test_collectives_of_many_gigabytes_take_the_time_of_their_bytes(tmp_path: Path) -> None:
+    """Each way of the ring carries 9 GiB in the sum of the long one: more than one message holds."""
+    model = ("--preset", "7b", "--context-length", "128K", "--mesh", "1,1,4,1", "--layers-simulated", "1,2")
+    times = [
+        train(tmp_path / f"{batch}.h5", 4, *model, "--batch", batch, platform="dgx_h100", rates=1e18)[0]["layer_time"]
+        for batch in (3, 6)
+    ]
+    assert times[1] == pytest.approx(2 * times[0], rel=0.01)

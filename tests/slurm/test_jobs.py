@@ -121,11 +121,11 @@ def test_a_preempted_job_goes_on_later(cluster: Cluster, tmp_path: Path, partiti
 
 
 def test_a_job_out_of_time_goes_on_later(cluster: Cluster, tmp_path: Path) -> None:
-    points = 16
+    points = 48  # longer than the warning takes, on a fast machine too
     # The shortest limit there is, a minute, and the warning after its first seconds.
     job = sweep_job(cluster, tmp_path, points, ("--time=1", "--signal=B:USR1@55"))
     job.wait_for_line("goes back into the queue")
-    job.wait_for_state("COMPLETED", seconds=200)
+    job.wait_for_state("COMPLETED", seconds=400)
     runs = 1 + int(job.field("Restarts"))
     assert job.text().count("goes back into the queue") == runs - 1 >= 1
     assert "(exit code 75)" in job.text()

@@ -19,6 +19,7 @@ from ringworld_analysis.sections import (
     links,
     memory,
     needle,
+    other_rows,
     overlap,
     prediction,
     scaling,
@@ -26,6 +27,7 @@ from ringworld_analysis.sections import (
     simulated_stages,
     throughput,
     training,
+    vqgan,
     which_schedule,
     wire,
 )
@@ -49,7 +51,9 @@ OTHER_SECTIONS: tuple[Builder, ...] = (
     evaluation.section,
     needle.section,
     training.section,
+    vqgan.section,
     simulated_stages.section,
+    other_rows.section,
 )
 
 

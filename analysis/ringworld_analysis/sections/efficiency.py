@@ -53,6 +53,11 @@ class Point:
         """Whether even the slowest repeat against the fastest baseline does."""
         return self.is_above_bound and self.low > self.row["layout_efficiency_bound"]
 
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the median of this point, or of the one rank that it is held against, is not known well."""
+        return any(bool(row.get("noisy", False)) for row in (self.row, self.baseline))
+
 
 def section(run: Run) -> Section | None:
     """Build the section."""
@@ -62,8 +67,12 @@ def section(run: Run) -> Section | None:
     rows = rows.with_column(INDEX, np.arange(len(rows)))
     points, without = measure(rows, run.point)
     if not any(point.row["ranks"] > 1 for point in points):
-        reason = "no ring larger than one rank" if max(run.ring_sizes) == 1 else "no valid row of ring size 1"
-        return Section(KEY, TITLE, INTRO, missing=f"There is {reason} to compare with.")
+        is_alone = max(run.ring_sizes) == 1
+        missing = "There is no ring larger than one rank" if is_alone else "There is no valid row of ring size 1"
+        cure = "--ranks 1,2,4 on a job of 4" if is_alone else "--ranks 1 added"
+        return Section(
+            KEY, TITLE, INTRO, missing=f"{missing} to compare with; the same sweep with --resume and {cure} brings it."
+        )
     above = [point for point in points if point.is_above_bound]
     numbers = {point.row[INDEX]: index + 1 for index, point in enumerate(above)}
     pictures = []
@@ -247,6 +256,7 @@ def _above_grid(run: Run, above: list[Point]) -> Grid:
     for index, point in enumerate(above):
         row = point.row
         verdict = "beyond the spread of repeats" if point.is_above_beyond_spread else "within the spread of repeats"
+        verdict += ", noisy" * point.is_noisy
         rows.append(
             [index + 1, row["context_length"], row["ranks"], row["layout"], row["pass_label"], run.describe(row),
              formatting.percent(point.efficiency), formatting.percent(row["layout_efficiency_bound"]), verdict]
@@ -277,6 +287,7 @@ def _data(run: Run, points: list[Point]) -> DataSet:
 def _findings(run: Run, points: list[Point], above: list[Point]) -> list[Finding]:
     ringed = [point for point in points if point.row["ranks"] > 1]
     fair = [point for point in ringed if not run.is_oversubscribed.get(point.row["ranks"])] or ringed
+    fair = [point for point in fair if not point.is_noisy] or fair
     best = max(fair, key=lambda point: point.efficiency)
     findings = [
         Finding(
@@ -286,15 +297,22 @@ def _findings(run: Run, points: list[Point], above: list[Point]) -> list[Finding
     ]
     broken = [point for point in above if point.row["layout"] == "contiguous" and point.row["causal"]]
     if broken:
-        sure = any(point.is_above_beyond_spread for point in broken)
-        first = max(broken, key=lambda point: point.efficiency / point.row["layout_efficiency_bound"])
+        judged = [point for point in broken if not point.is_noisy] or broken
+        is_noisy = all(point.is_noisy for point in judged)
+        sure = any(point.is_above_beyond_spread for point in judged) and not is_noisy
+        first = max(judged, key=lambda point: point.efficiency / point.row["layout_efficiency_bound"])
+        why = (
+            "Their times, or those of one rank, are noisy: something else disturbed them."
+            if is_noisy
+            else "A contiguous ring that beats its bound is a broken timer."
+        )
         findings.append(
             Finding(
                 f"{formatting.counted(len(broken), 'contiguous point')} above the bound of the layout, "
-                f"{'beyond' if sure else 'but within'} the spread of repeats; largest: "
+                f"{'beyond' if first.is_above_beyond_spread else 'but within'} the spread of repeats; largest: "
                 f"{formatting.percent(first.efficiency)} against "
                 f"{formatting.percent(first.row['layout_efficiency_bound'])} at "
-                f"{sweep.place(run, first.row)}. A contiguous ring that beats its bound is a broken timer.",
+                f"{sweep.place(run, first.row)}. {why}",
                 "bad" if sure else "warn",
             )
         )

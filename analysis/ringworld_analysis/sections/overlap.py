@@ -26,6 +26,8 @@ MOST_NUMBERED_HOPS = 12
 #: The overlap of a hop is told when the shorter of compute and transfer is at least this share of the longer: below,
 #: the difference of two nearly equal times is divided by a small one, and says only how noisy the machine is.
 TELLING_SHARE = 0.05
+#: Ends of the axis of overlaps. What lies beyond them is no overlap but noise.
+LOWEST_SHOWN, HIGHEST_SHOWN = -1.0, 1.1
 INTRO = (
     "Each hop is timed three ways: the ring step without its transfer, the transfer without compute, and both at once. "
     "Time blocked in a wait is not used: it is small when nothing overlaps and the library moved the data earlier. "
@@ -98,7 +100,7 @@ def _overview(run: Run, hops: Table) -> list[Picture]:
             )
             for axes in figure.axes:
                 drawing.context_axis(axes, lengths)
-                axes.set_ylim(max(lowest, -1.0) - 0.08, 1.14)
+                axes.set_ylim(max(lowest, LOWEST_SHOWN) - 0.08, HIGHEST_SHOWN + 0.04)
             sizes = [int(size) for size in part.distinct("ranks")]
             handles = [
                 Line2D([], [], color=drawing.ring_colour(run, size), marker=drawing.ring_marker(run, size),
@@ -120,7 +122,11 @@ def _overview(run: Run, hops: Table) -> list[Picture]:
                 "0: together they took longer than one after the other. Markers are medians over ranks and hops, bars "
                 "span their 10th to 90th percentile. Filled markers: kernels drove communication between "
                 "tiles (polling on)."
-                + (" The axis is cut at -1." if lowest < -1 else ""),
+                + (
+                    " An arrow at the edge: the median lies beyond the axis, as noise puts it."
+                    if lowest < LOWEST_SHOWN or part["overlap"].max() > HIGHEST_SHOWN
+                    else ""
+                ),
                 "`t_compute`, `t_comm` and `t_both` of `/overlap`, by `polling` and the point of `/attention` that "
                 "`attention_row` names",
                 png, width, "overlap-hops", is_folded=index > 0,
@@ -141,11 +147,20 @@ def _overview_line(run: Run, axes: Axes, lengths: list[int], ranks: int, polling
         low.append(float(np.percentile(at["overlap"], 10)))
         high.append(float(np.percentile(at["overlap"], 90)))
     colour = drawing.ring_colour(run, ranks)
+    face = colour if polling else "white"
+    # A line breaks where a point is off the axis: an arrow at the edge stands for it.
+    centre = np.array(middle)
+    inside = np.where((centre >= LOWEST_SHOWN) & (centre <= HIGHEST_SHOWN), centre, np.nan)
     axes.errorbar(
-        x, middle, yerr=np.clip([np.subtract(middle, low), np.subtract(high, middle)], 0, None), color=colour,
-        marker=drawing.ring_marker(run, ranks), markerfacecolor=colour if polling else "white",
-        linestyle="-" if polling else ":", capsize=2.0, elinewidth=0.8,
+        x, inside, yerr=np.clip([np.subtract(inside, low), np.subtract(high, inside)], 0, None), color=colour,
+        marker=drawing.ring_marker(run, ranks), markerfacecolor=face, linestyle="-" if polling else ":", capsize=2.0,
+        elinewidth=0.8,
     )  # fmt: skip
+    for edge, marker, is_off in (
+        (LOWEST_SHOWN, 7, centre < LOWEST_SHOWN), (HIGHEST_SHOWN, 6, centre > HIGHEST_SHOWN)
+    ):  # fmt: skip
+        axes.plot(np.array(x)[is_off], np.full(int(is_off.sum()), edge), linestyle="none", color=colour, marker=marker,
+                  markersize=7, markerfacecolor=face)  # fmt: skip
 
 
 def _details(run: Run, hops: Table) -> list[Picture]:

@@ -11,7 +11,7 @@ from ringworld_analysis import drawing, formatting
 from ringworld_analysis.content import DataSet, Finding, Picture, Section
 from ringworld_analysis.run import Run
 from ringworld_analysis.sections import sweep
-from ringworld_analysis.table import Column, Table
+from ringworld_analysis.table import Column, Row, Table
 
 KEY, TITLE = "throughput", "Throughput"
 
@@ -122,12 +122,17 @@ def _findings(run: Run, rows: Table) -> list[Finding]:
     found = [row for row in rows.rows() if not row.get("simulated")]
     if not found:
         return []
-    fastest = max(found, key=lambda row: row["flops_per_second_per_rank"])
+    # Nothing is faster than the peak: such a row tells of a machine that did other work when the peak was measured.
+    above = [row for row in found if row["mfu_measured_peak"] > 1]
+    possible = [row for row in found if row["mfu_measured_peak"] <= 1]
+    if not possible:
+        return [_above_peak(run, above)]
+    fastest = max(possible, key=lambda row: row["flops_per_second_per_rank"])
     text = (
         f"Best throughput: **{formatting.si(fastest['flops_per_second_per_rank'], 'FLOP/s')} per rank** "
         f"({formatting.percent(fastest['mfu_measured_peak'])} of the measured peak) at {sweep.place(run, fastest)}"
     )
-    ringed = [row for row in found if row["ranks"] > 1]
+    ringed = [row for row in possible if row["ranks"] > 1]
     if fastest["ranks"] == 1 and ringed:
         best = max(ringed, key=lambda row: row["flops_per_second_per_rank"])
         text += (
@@ -135,13 +140,12 @@ def _findings(run: Run, rows: Table) -> list[Finding]:
             f"({formatting.percent(best['mfu_measured_peak'])}) at {sweep.place(run, best)}"
         )
     findings = [Finding(text + ".")]
-    above = [row for row in found if row["mfu_measured_peak"] > 1]
-    if above:
-        findings.append(
-            Finding(
-                f"{formatting.counted(len(above), 'row')} above 100 % MFU, for instance {sweep.place(run, above[0])}: "
-                "the measured peak was too low or the timer is broken.",
-                "bad",
-            )
-        )
-    return findings
+    return [*findings, *([_above_peak(run, above)] if above else [])]
+
+
+def _above_peak(run: Run, above: list[Row]) -> Finding:
+    return Finding(
+        f"{formatting.counted(len(above), 'row')} above 100 % MFU, for instance {sweep.place(run, above[0])}: the "
+        "machine did other work when its peak was measured, or the timer is broken.",
+        "bad",
+    )

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <exception>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -39,6 +40,9 @@ const MPI_Datatype unit = MPI_DOUBLE;
 constexpr double unit_bytes = sizeof(double);
 /// More than the longest message, in units.
 constexpr int most_units = std::numeric_limits<int>::max() / 2;
+
+/// Bytes of a message; what is longer goes as several side by side, which share the link.
+constexpr double longest_message = 4e9;
 
 /// A neighbour in the rings of a rank, and its share of what a rank sends.
 struct Neighbour {
@@ -99,7 +103,12 @@ std::vector<Neighbour> find_neighbours(const Communicator& ranks) {
 class PhantomPending final : public PendingCollective::Impl {
  public:
   explicit PhantomPending(Communicator messages) : messages_(std::move(messages)) {}
-  ~PhantomPending() override { MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE); }
+  ~PhantomPending() override {
+    // An error unwinds this rank alone, and what it waits for may never come.
+    if (std::uncaught_exceptions() == exceptions_) {
+      MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
+    }
+  }
   PhantomPending(const PhantomPending&) = delete;
   PhantomPending& operator=(const PhantomPending&) = delete;
 
@@ -126,6 +135,7 @@ class PhantomPending final : public PendingCollective::Impl {
  private:
   Communicator messages_;
   std::vector<MPI_Request> requests_;
+  int exceptions_ = std::uncaught_exceptions();
 };
 
 class PhantomCollectives final : public Collectives {
@@ -223,15 +233,23 @@ class PhantomCollectives final : public Collectives {
   Pending turn(double bytes, int steps) {
     auto pending = std::make_unique<PhantomPending>(messages_);
     const double late = (steps - 1) * step_latency();
+    // As many on both ends of a link, whatever latencies they add.
+    const auto messages = [&](const Neighbour& each) {
+      return std::max(1, static_cast<int>(std::ceil(bytes * each.share / 2 / longest_message)));
+    };
     for (int way = 0; way < 2; ++way) {
       for (const Neighbour& each : neighbours_) {
-        pending->receive(memory(), way == 0 ? each.from : each.to, way);
+        for (int message = 0; message < messages(each); ++message) {
+          pending->receive(memory(), way == 0 ? each.from : each.to, way);
+        }
       }
     }
     for (int way = 0; way < 2; ++way) {
       for (const Neighbour& each : neighbours_) {
         const double sent = (bytes * each.share + late * each.route.bytes_per_second) / 2;
-        pending->send(memory(), sent, way == 0 ? each.to : each.from, way);
+        for (int message = 0; message < messages(each); ++message) {
+          pending->send(memory(), sent / messages(each), way == 0 ? each.to : each.from, way);
+        }
       }
     }
     return pending;

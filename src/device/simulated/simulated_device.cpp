@@ -1,11 +1,14 @@
 #include "device/simulated/simulated_device.hpp"
 
+#include <fmt/format.h>
+
 #include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/error.hpp"
 #include "core/simulated_ranks.hpp"
 #include "device/device.hpp"
 
@@ -38,7 +41,16 @@ class SimulatedDevice final : public Device {
   [[nodiscard]] std::string name() const override { return "simulated device"; }
   [[nodiscard]] std::int64_t available_bytes() const override { return std::numeric_limits<std::int64_t>::max(); }
 
-  [[nodiscard]] void* allocate(std::int64_t bytes) override { return take_phantom_memory(bytes); }
+  [[nodiscard]] void* allocate(std::int64_t bytes) override {
+    void* const data = take_phantom_memory(bytes);
+    if (data == nullptr) {
+      throw Error(ErrorKind::out_of_memory,
+                  fmt::format("a buffer of {:.3g} GiB is more than this machine can map for a simulated device: take "
+                              "shorter contexts, fewer sequences at once (micro_batch) or more ranks",
+                              static_cast<double>(bytes) / (1 << 30)));
+    }
+    return data;
+  }
   void release(void* data, std::int64_t bytes) noexcept override { give_phantom_memory_back(data, bytes); }
 
   [[nodiscard]] std::unique_ptr<Stream> make_stream() override { return std::make_unique<SimulatedStream>(); }

@@ -18,10 +18,10 @@
 namespace ringworld {
 namespace {
 
-constexpr int window_slots = 0;  // the first of the operands that begin a window
-constexpr int inner_slots = 2;   // the first of the operands of the inner ring
-constexpr int arrivals = 2;      // of inner sums; before it those computed
-constexpr int collected = 3;     // the first of the sums that go from node to node
+constexpr int window_slots = 0;    // the first of the operands that begin a window
+constexpr int inner_slots = 2;     // the first of the operands of the inner ring
+constexpr int inner_arrivals = 2;  // of inner sums; before it those computed
+constexpr int collected = 3;       // the first of the sums that go from node to node
 
 class DoubleRing {
  public:
@@ -112,12 +112,12 @@ class DoubleRing {
     const int step = step_of(window, turn);
     const Piece received = block_at(node_, place_ - 1, window, turn);
     send(LaneName::up, request_.sums, block_at(node_, place_, window, turn), rank_at(node_, place_ + 1), step % 2,
-         received, rank_at(node_, place_ - 1), arrivals, step + 1, step + 2);
+         received, rank_at(node_, place_ - 1), inner_arrivals, step + 1, step + 2);
     const bool is_last_turn = turn + 1 == window_;
     if (!is_last_turn) {
-      add(received, arrivals, (step + 1) % 2, step + 2);
+      add(received, inner_arrivals, (step + 1) % 2, step + 2);
     } else if (window == 0) {
-      add(received, arrivals, none, step + 2);
+      add(received, inner_arrivals, none, step + 2);
     } else {
       move_between_nodes(received, window, step + 2);
     }
@@ -130,7 +130,7 @@ class DoubleRing {
     plan_.folds.push_back({.kind = window == 1 ? FoldKind::replace : FoldKind::add,
                            .before = boundary,
                            .piece = block,
-                           .arrived_slot = arrivals,
+                           .arrived_slot = inner_arrivals,
                            .into_slot = here});
     const bool is_last = window + 1 == nodes_;
     const Piece next = block_at(node_, place_, window + 1, 0);

@@ -34,11 +34,17 @@ class Answers {
     }
   }
 
-  void add_to(OpenScore& score) const {
+  void add_to(OpenScore& score, const OpenAnswerObserver& tell) const {
     for (std::size_t row = 0; row < trials_.size(); ++row) {
+      const OpenTrial& trial = trials_[row];
+      OpenAnswer answer{.index = score.contexts, .trial = trial, .text = tokenizer_.decode(tokens_[row])};
+      answer.hits = count_matches(answer.text, trial.answers);
       ++score.contexts;
-      score.expected += std::ssize(trials_[row].answers);
-      score.hits += count_matches(tokenizer_.decode(tokens_[row]), trials_[row].answers);
+      score.expected += std::ssize(trial.answers);
+      score.hits += answer.hits;
+      if (tell) {
+        tell(answer);
+      }
     }
   }
 
@@ -74,7 +80,7 @@ std::int64_t count_matches(std::string_view answer, const std::vector<std::strin
 }
 
 OpenScore score_open_cell(const OpenPlan& plan, const OpenTrialSource& draw, const Tokenizer& tokenizer,
-                          const DecoderSource& decoder) {
+                          const DecoderSource& decoder, const OpenAnswerObserver& tell) {
   require_input(plan.contexts >= 1 && plan.contexts_per_pass >= 1 && plan.answer_tokens >= 1,
                 "contexts, contexts a pass and tokens of an answer are at least 1");
   OpenScore score;
@@ -82,7 +88,7 @@ OpenScore score_open_cell(const OpenPlan& plan, const OpenTrialSource& draw, con
   const auto answer_all = [&] {
     Answers answers(trials, plan, tokenizer);
     answers.generate(decoder);
-    answers.add_to(score);
+    answers.add_to(score, tell);
     trials.clear();
   };
   for (std::int64_t index = 0; index < plan.contexts; ++index) {

@@ -29,13 +29,23 @@ struct OpenScore {
 
 using OpenTrialSource = std::function<OpenTrial(std::int64_t index)>;
 
+/// What came of one trial.
+struct OpenAnswer {
+  std::int64_t index = 0;
+  const OpenTrial& trial;
+  std::string text;
+  std::int64_t hits = 0;  ///< expected texts that stand in it
+};
+/// Told of every answer, in the order of trials.
+using OpenAnswerObserver = std::function<void(const OpenAnswer& answer)>;
+
 /// How many of `expected` stand in `answer`; ASCII letters count the same in upper and lower case.
 [[nodiscard]] std::int64_t count_matches(std::string_view answer, const std::vector<std::string>& expected);
 
 /// An answer ends with the tokenizer's end of document, after `answer_tokens`, or when nothing is left to be found.
 /// Collective over the model's ranks.
-/// @throws ringworld::Error (bad_input) when a number of the plan is not positive; whatever `draw` and `decoder` throw.
+/// @throws ringworld::Error (bad_input) when a number of the plan is not positive; whatever the functions throw.
 [[nodiscard]] OpenScore score_open_cell(const OpenPlan& plan, const OpenTrialSource& draw, const Tokenizer& tokenizer,
-                                        const DecoderSource& decoder);
+                                        const DecoderSource& decoder, const OpenAnswerObserver& tell = {});
 
 }  // namespace ringworld
