@@ -45,6 +45,23 @@ KERNEL_POINTS = ("--context-length", "2048,4096,8192", "--layout", "zigzag,strip
                  "--heads", str(HEADS), "--head-size", str(HEAD_SIZE))  # fmt: skip
 
 
+def rows_of(command: list[str], record: Path) -> dict[tuple[int, str, str], dict[str, float]]:
+    """Run a sweep; return the times of each context length, layout and pass.
+
+    :raises SystemExit: when the program fails, with its exit code
+    """
+    done = subprocess.run([*command, "--output", str(record)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout + done.stderr)
+        raise SystemExit(done.returncode)
+    names = ("step_time", "step_time_min", "predicted_time")
+    with h5py.File(record, "r") as file:
+        return {
+            (int(row["context_length"]), row["layout"].decode(), row["pass"].decode()): {n: float(row[n]) for n in names}
+            for row in file["attention"]
+        }
+
+
 def run(launcher: list[str], contexts: list[int], layouts: list[str], rate: float, repeats: int, record: Path) -> Times:
     """Run a forward pass of each context length and layout; return the fastest repeat: other processes only add.
 
@@ -53,14 +70,9 @@ def run(launcher: list[str], contexts: list[int], layouts: list[str], rate: floa
     command = [
         *launcher, "attention", "--backend", "simulated", "--rates", f"{rate:.6g}", "--context-length",
         ",".join(map(str, contexts)), "--layout", ",".join(layouts), "--heads", str(HEADS), "--head-size", str(HEAD_SIZE),
-        "--pass", "forward", "--warmup", "1", "--repeats", str(repeats), "--output", str(record),
+        "--pass", "forward", "--warmup", "1", "--repeats", str(repeats),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.stderr.write(done.stdout + done.stderr)
-        raise SystemExit(done.returncode)
-    with h5py.File(record, "r") as file:
-        return {(int(row["context_length"]), row["layout"].decode()): float(row["step_time_min"]) for row in file["attention"]}
+    return {(context, layout): row["step_time_min"] for (context, layout, _), row in rows_of(command, record).items()}
 
 
 def rate_for(context: int, seconds: float) -> float:
@@ -106,23 +118,6 @@ def check(options: argparse.Namespace, folder: Path) -> int:
         f"worst {errors[-1]:.1%}"
     )
     return 0 if good == len(errors) else 1
-
-
-def rows_of(command: list[str], record: Path) -> dict[tuple[int, str, str], dict[str, float]]:
-    """Run a sweep; return the times of each context length, layout and pass.
-
-    :raises SystemExit: when the program fails, with its exit code
-    """
-    done = subprocess.run([*command, "--output", str(record)], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.stderr.write(done.stdout + done.stderr)
-        raise SystemExit(done.returncode)
-    names = ("step_time", "predicted_time")
-    with h5py.File(record, "r") as file:
-        return {
-            (int(row["context_length"]), row["layout"].decode(), row["pass"].decode()): {n: float(row[n]) for n in names}
-            for row in file["attention"]
-        }
 
 
 def check_kernels(options: argparse.Namespace, folder: Path) -> int:
