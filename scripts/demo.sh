@@ -37,8 +37,8 @@ Tables and progress of each job go to build/logs/demo. The jobs leave in results
   demo-<UTC time>-report/   a page that shows them: needle heat maps, generated pictures and clips among them
   demo-<UTC time>-overlap-report/   the same of step 2, whose times are no measurements of this machine's kernels
 
-Takes less than a quarter of an hour, set-up included. With fewer than 4 cores the ranks share cores: the answers stay
-right, the times say little.
+Takes about a quarter of an hour on two cores, set-up included. With fewer than 4 cores the ranks share cores: the
+answers stay right, the times say little.
 HELP
 }
 

@@ -20,7 +20,7 @@ Gets Ringworld ready on this machine: dependencies, a Python environment in .ven
   scripts/setup.sh [--dev] [--preset NAME] [--jobs N] [--no-build]
 
   --dev          also the tools of scripts/test.sh: clang-format-19, clang-tidy-19, shellcheck, ruff,
-                 mypy, cuobjdump
+                 mypy, cuobjdump, EasyBuild
   --preset NAME  what to build: release, dev, asan, tsan, cuda or simulated (CMakePresets.json)   (default release)
   --jobs N       compile jobs side by side                                             (default: all cores)
   --no-build     dependencies and .venv only

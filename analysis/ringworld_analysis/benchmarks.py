@@ -103,7 +103,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise InputError(f"{path}: cannot be read ({problem.strerror})") from problem
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise InputError(f"{path}: is not JSON ({problem}); make it with --benchmark_out={path.name}") from problem
     if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
         raise InputError(f"{path}: is not the output of a benchmark program (no list 'benchmarks')")

@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     options = _parser().parse_args(arguments)
     try:
+        _keep_what_is_read(options)
         return _VERBS[options.verb](options)
     except InputError as problem:
         print(f"ringworld_analysis: error: {problem}", file=sys.stderr)
@@ -125,6 +126,22 @@ def _platform(options: argparse.Namespace) -> int:
         raise InputError(f"{options.output}: cannot be written ({problem.strerror})") from problem
     print(f"{text}-> {options.output}")
     return OK
+
+
+def _keep_what_is_read(options: argparse.Namespace) -> None:
+    """Refuse an output that is one of the inputs.
+
+    :raises InputError: that names it
+    """
+    given = vars(options)
+    read = [given.get(name) or [] for name in ("files", "base", "new", "record", "links", "bench")]
+    inputs = [path for entry in read for path in (entry if isinstance(entry, list) else [entry])]
+    for name in ("output", "csv"):
+        path = given.get(name)
+        if not isinstance(path, Path) or not path.is_file():
+            continue
+        if any(other.exists() and path.samefile(other) for other in inputs):
+            raise InputError(f"{path}: is read, and --{name} would replace it; give another name")
 
 
 _VERBS = {"report": _report, "compare": _compare, "history": _history, "gate": _gate, "roofline": _roofline,

@@ -205,7 +205,7 @@ def _read_hops(file: h5py.File, path: Path) -> Table | None:
     """Read the overlap probes as one row a hop of a rank."""
     rows = _read_table(file, HOPS, path)
     probes = _read_table(file, PROBES, path)
-    if probes is None:
+    if probes is None or len(probes) == 0:
         return rows
     try:
         unfolded = _unfold(file, probes)

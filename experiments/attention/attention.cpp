@@ -26,6 +26,7 @@
 #include "experiments/attention/point.hpp"
 #include "experiments/attention/prediction.hpp"
 #include "experiments/attention/rows.hpp"
+#include "experiments/common/busy_node.hpp"
 #include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/figures_of_merit.hpp"
 #include "experiments/common/gemm_peak.hpp"
@@ -220,17 +221,32 @@ void decide_transports(const Communicator& world, RingSizes& rings, std::vector<
   }
 }
 
-/// Warns of the first ring size and number of threads that do not fit the CPUs. Collective over the job.
-void warn_of_shared_cpus(const Communicator& world, const std::vector<SweepPoint>& points) {
+/// Warns of the first ring size and number of threads that do not fit the CPUs, or do not beside other work. Collective over
+/// the job.
+void warn_of_lacking_cpus(const Communicator& world, const std::vector<SweepPoint>& points) {
   std::set<std::pair<std::int64_t, int>> teams;
   for (const SweepPoint& point : points) {
     teams.emplace(point.ranks, point.plan.threads);
   }
+  std::int64_t most = 0;
   for (const auto& [ranks, threads] : teams) {
-    if (warn_of_shared_cpus(world, std::int64_t{world.rank() < ranks ? threads : 0})) {
+    const std::int64_t mine{world.rank() < ranks ? threads : 0};
+    if (warn_of_shared_cpus(world, mine)) {
       return;
     }
+    most = std::max(most, mine);
   }
+  static_cast<void>(warn_of_busy_nodes(world, most));
+}
+
+/// What the time of each point depends on: FLOP of a rank in one pass.
+std::vector<double> work_of(const std::vector<SweepPoint>& points, const SweepOptions& values) {
+  std::vector<double> work;
+  for (const SweepPoint& point : points) {
+    const AttentionRow row = describe_point(point, values);
+    work.push_back((row.causal ? row.flop_causal : row.flop_full) / static_cast<double>(row.ranks));
+  }
+  return work;
 }
 
 void say_what_is_left_out(const Communicator& world, const SweepPoints& sweep) {
@@ -294,7 +310,9 @@ int run_attention(const Job& job) {
   if (!is_single_rate(values.rates)) {
     reads.push_back({.flag = "--rates", .path = values.rates});
   }
-  const JobFiles files(job, reads, {{.flag = "--output", .path = values.output}});
+  const JobFiles files(
+      job, reads,
+      {{.flag = "--output", .path = values.output}, {.flag = "--rates-output", .path = values.rates_output}});
   SweepPoints sweep;
   const std::set<DeviceKind> devices = devices_of(values);
   for (const DeviceKind kind : devices) {
@@ -304,7 +322,6 @@ int run_attention(const Job& job) {
   on_every_rank(world, [&] { sweep = make_points(values, nodes); });
   say_what_is_left_out(world, sweep);
   std::vector<SweepPoint>& points = sweep.points;
-  warn_of_shared_cpus(world, points);
   RingSizes rings(world);
   decide_transports(world, rings, points);
   RunRecord record(job, {.output = values.output,
@@ -313,6 +330,7 @@ int run_attention(const Job& job) {
                          .configuration = options.to_toml(),
                          .seeds = {values.seed},
                          .device = describe_devices(devices)});
+  warn_of_lacking_cpus(world, points);  // all that was given is right: whoever erred reads of that alone
 
   std::map<std::tuple<std::int64_t, DType, int, DeviceKind>, MeasuredPeak> peaks;
   Predictor predictor(values);
@@ -321,7 +339,7 @@ int run_attention(const Job& job) {
       predictor.use_links(record.rows<LinkRow>());
     }
   });
-  SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
+  SweepProgress progress(work_of(points, values), world.is_root());
   bool is_stopped = false;
   for (const SweepPoint& point : points) {
     is_stopped = is_stop_wanted(world);
@@ -333,6 +351,7 @@ int run_attention(const Job& job) {
       progress.skip();
       continue;
     }
+    progress.begin();
     const Phase phase = Phase::named(name_of_point(described));
     const Communicator& ring = rings.of(point);
     PointResult result;

@@ -43,6 +43,8 @@ void check_scalars(const SweepOptions& values) {
   require_input(values.time_limit >= 0, fmt::format("--time-limit: {} must not be negative", values.time_limit));
   require_input(!values.output.empty(), "--output is empty");
   require_input(values.overlap >= 0 && values.overlap <= 1, "--overlap must be between 0 and 1");
+  require_input(values.rates_output.empty() || (values.predict && values.rates.empty()),
+                "--rates-output writes the rates that --predict measures: give --predict, and no --rates");
   require_input(values.link.empty() || (values.link.size() == 2 && values.link[0] > 0 && values.link[1] >= 0),
                 "--link takes a positive bandwidth and a latency: --link 25e9,2e-6");
   require_input(!values.predict || !values.dry_run || !values.rates.empty(),
@@ -50,9 +52,24 @@ void check_scalars(const SweepOptions& values) {
   require_positive("--ranks-per-node", {values.ranks_per_node}, 0);
 }
 
+/// Sizes beyond any machine would wrap when they are multiplied.
+void check_size(const AttentionProblem& problem) {
+  constexpr std::int64_t most_heads = 1 << 20;
+  constexpr double most_elements = 1LL << 50;
+  require_input(problem.heads <= most_heads, fmt::format("--heads: {} is more than {}", problem.heads, most_heads));
+  const double elements = static_cast<double>(problem.batch) * static_cast<double>(problem.context_length) *
+                          static_cast<double>(problem.heads) * static_cast<double>(problem.head_size);
+  require_input(
+      elements <= most_elements,
+      fmt::format("--context-length {} with --batch {}, --heads {} and --head-size {}: queries have {:.3g} "
+                  "elements, and no more than {:.3g} are counted",
+                  problem.context_length, problem.batch, problem.heads, problem.head_size, elements, most_elements));
+}
+
 /// Heads, head size and backend, tried on a kernel that is thrown away.
 void check_kernel(const SweepPoint& point) {
   const AttentionProblem& problem = point.plan.problem;
+  check_size(problem);
   require_input(problem.heads % problem.kv_heads == 0,
                 fmt::format("--heads {} is not divisible by --kv-heads {}", problem.heads, problem.kv_heads));
   require_input(
@@ -122,6 +139,7 @@ std::set<DeviceKind> devices_of(const SweepOptions& values) {
 }
 
 void declare(Options& options, SweepOptions& values) {
+  options.begin_group("Sweep: each combination of these lists is a point");
   options.add("context-length", values.context_length, "token", "tokens of one sequence, over all ranks");
   options.add("ranks", values.ranks, "rank", "ring sizes, each up to the size of the job; 0 = all");
   declare(options, RunFlag::schedule, values.schedule);
@@ -146,6 +164,7 @@ void declare(Options& options, SweepOptions& values) {
   options.add("inputs", values.inputs, "",
               "inputs of the timed passes; the answer of probe is known, and every row is checked");
   options.add("polling", values.polling, "", "drive communication from inside the kernels, between tiles");
+  options.begin_group("Measurement of a point");
   options.add("overlap-probe", values.overlap_probe, "", "also time each hop alone, its compute alone, and both");
   options.add("probe-repeats", values.probe_repeats, "",
               "times that the probe runs the pass in each of its three ways");
@@ -164,6 +183,7 @@ void declare(Options& options, SweepOptions& values) {
       "0 = no limit");
   options.add("memory-limit", values.memory_limit, "B", "memory a rank may hold in buffers; 0 = what the node has");
   options.add("seed", values.seed, "", "seed of the inputs, and of the places where samples are taken");
+  options.begin_group("Plans and predictions");
   options.add("dry-run", values.dry_run, "",
               "draw the plan of each point, for any number of ranks, as if those beyond the job's were on its last "
               "node; run and record nothing");
@@ -191,6 +211,12 @@ void declare(Options& options, SweepOptions& values) {
   declare(options, RunFlag::output, values.output);
   declare_csv(options, values.csv);
   options.allow_config_file();
+  options.add_example("mpirun -n 2 ringworld attention --context-length 4K,16K --repeats 5 --output ring.h5",
+                      "a ring of two ranks at two lengths; ringworld_analysis report ring.h5 makes a page of it");
+  options.add_example("mpirun -n 4 ringworld attention --config sweep.toml --resume",
+                      "a sweep that is written down, gone on with after a stop");
+  options.add_example("ringworld attention --ranks 1024 --context-length 1M --dry-run --predict --rates rates.toml",
+                      "what 1,024 ranks would take, from rates that --rates-output measured");
 }
 
 SweepPoints make_points(const SweepOptions& values, const std::vector<int>& nodes) {

@@ -113,7 +113,7 @@ void Predictor::write_rates() const {
     return;
   }
   std::ofstream file(values_.rates_output);
-  file << measured_.rbegin()->second.table.to_toml();
+  file << measured_.rbegin()->second.table.to_toml() << std::flush;
   require_input(file.good(), fmt::format("--rates-output: cannot write {}", values_.rates_output));
 }
 

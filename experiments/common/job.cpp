@@ -30,6 +30,7 @@ bool parse_options(const Job& job, Options& options) {
     require_same_files(job.world, std::span(&config, 1));
   }
   std::optional<std::string> help;
+  options.begin_group(help_group::job);
   const double& limit = options.add_owned(
       "timeout", job.watchdog.limit(), "s",
       fmt::format("longest time without progress of some rank, after which all say what they do and the job ends with "

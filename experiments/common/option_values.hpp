@@ -65,6 +65,12 @@ void read_words(const std::string& source, const OptionWords& given, T& target) 
     require_input(!values.empty(), fmt::format("{}: the list is empty", source));
     target = std::move(values);
   } else {
+    if constexpr (std::is_same_v<T, std::string>) {
+      if (given.words.empty()) {  // text may be empty
+        target.clear();
+        return;
+      }
+    }
     require_input(given.words.size() == 1, fmt::format("{}: expected one value, got {}", source, given.words.size()));
     read_value(source, given.words.front(), target);
   }

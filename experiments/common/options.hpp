@@ -16,6 +16,13 @@
 
 namespace ringworld {
 
+/// Headings of the help text that verbs share.
+namespace help_group {
+inline constexpr std::string_view ranks_and_kernels = "Ranks and kernels";
+inline constexpr std::string_view output = "Output";
+inline constexpr std::string_view job = "Job";
+}  // namespace help_group
+
 /// The options of one verb. The flag `--context-length` is the TOML key `context_length`; lists are comma-separated on
 /// the command line, an item with a comma in double quotes; in TOML they are arrays, whose elements are taken whole, or
 /// text as on the command line. Integers may end in K, M or G (1024 and its powers). A flag given on the command line
@@ -33,6 +40,7 @@ class Options {
     add_option(
         {.name = std::string(name),
          .help = help_of<T>(help, unit, toml_value(target)),
+         .group = {},
          .bare_word = std::is_same_v<T, bool> ? "true" : "",
          .may_be_repeated = is_list<T>,
          .set = [&target](const std::string& source, const OptionWords& given) { read_words(source, given, target); },
@@ -60,6 +68,13 @@ class Options {
   /// @param check  throws Error(bad_input)
   void add_check(std::function<void()> check) { checks_.push_back(std::move(check)); }
 
+  /// The heading below which the help text shows the options that are added from here on, together with those of an
+  /// earlier use of the same heading. Returns the heading before.
+  std::string begin_group(std::string_view heading) { return std::exchange(group_, std::string(heading)); }
+
+  /// Shows a command at the end of the help text, and what it does.
+  void add_example(std::string_view command, std::string_view what) { examples_.emplace_back(command, what); }
+
   /// Lets `--config FILE` name a TOML file of the same keys.
   void allow_config_file() { has_config_file_ = true; }
 
@@ -77,6 +92,7 @@ class Options {
   struct Option {
     std::string name;
     std::string help;
+    std::string group;             ///< the heading it stands below in the help text
     std::string bare_word;         ///< what the flag without a value means; empty: it needs one
     bool may_be_repeated = false;  ///< a list: each use of the flag adds to it
     std::function<void(const std::string& source, const OptionWords& given)> set;
@@ -103,7 +119,11 @@ class Options {
     using Type = T;
   };
 
-  void add_option(Option option) { options_.push_back(std::move(option)); }
+  void add_option(Option option) {
+    option.group = group_;
+    options_.push_back(std::move(option));
+  }
+  [[nodiscard]] std::string footer() const;
   void read_config_file(const std::string& path, const std::vector<bool>& is_given);
 
   std::string verb_;
@@ -111,6 +131,8 @@ class Options {
   std::vector<Option> options_;
   std::vector<std::function<void()>> checks_;
   std::vector<std::shared_ptr<void>> owned_;
+  std::vector<std::pair<std::string, std::string>> examples_;  ///< command, what it does
+  std::string group_ = "Options";
   bool has_config_file_ = false;
 };
 

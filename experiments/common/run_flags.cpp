@@ -58,12 +58,14 @@ FlagText text_of(RunFlag flag) {
     case RunFlag::mesh:
       return {"mesh", "", "ranks on the axes dp,fsdp,tp,sp; one may be -1: what is left"};
     case RunFlag::output:
-      return {"output", "", "HDF5 record; an existing file is renamed, unless --resume goes on with it"};
+      return {"output", "", "HDF5 record; an existing file is renamed, unless --resume goes on with it",
+              help_group::output};
     case RunFlag::resume:
-      return {"resume", "", "continue the record at --output: skip what it holds"};
+      return {"resume", "", "continue the record at --output: skip what it holds", help_group::output};
     case RunFlag::retry_failed:
       return {"retry-failed", "",
-              "with --resume: also try again what failed a check, or ran out of memory or time under the same limits"};
+              "with --resume: also try again what failed a check, or ran out of memory or time under the same limits",
+              help_group::output};
   }
   throw Error(ErrorKind::internal, "a flag without a text");
 }

@@ -32,11 +32,12 @@ enum class RunFlag : std::uint8_t {
   retry_failed,
 };
 
-/// The help text of a flag.
+/// The help text of a flag, and the heading it stands below.
 struct FlagText {
   std::string_view name;
   std::string_view unit;
   std::string_view help;
+  std::string_view group = help_group::ranks_and_kernels;
 };
 [[nodiscard]] FlagText text_of(RunFlag flag);
 
@@ -60,7 +61,9 @@ struct RunFlags {
 template <class T>
 void declare(Options& options, RunFlag flag, T& target) {
   const FlagText text = text_of(flag);
+  const std::string group = options.begin_group(text.group);
   options.add(text.name, target, text.unit, text.help);
+  options.begin_group(group);
 }
 
 /// Declares the wanted flags, in this order; with a schedule all its parameters.

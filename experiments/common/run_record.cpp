@@ -9,6 +9,7 @@
 #include "core/log.hpp"
 #include "core/simulated_ranks.hpp"
 #include "experiments/common/binding_report.hpp"
+#include "io/pending_file.hpp"
 #include "io/provenance.hpp"
 
 namespace ringworld {
@@ -29,6 +30,11 @@ RunRecord::RunRecord(const Job& job, RunRecordOptions options) : world_(job.worl
     file_ = goes_on ? RecordFile::resume(options_.output) : RecordFile::create(options_.output);
     if (file_->backup().has_value()) {
       log_info(fmt::format("{} existed and is now {}", options_.output.string(), file_->backup()->string()));
+    }
+    if (!options_.is_resumed && !options_.checkpoint.empty()) {
+      if (const auto kept = back_up_file(options_.checkpoint)) {
+        log_info(fmt::format("{} existed and is now {}", options_.checkpoint, kept->string()));
+      }
     }
     const RunOrigin origin = begin_provenance(*file_, run);
     run_ = origin.number;

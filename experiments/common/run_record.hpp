@@ -37,6 +37,7 @@ struct RunRecordOptions {
   std::vector<std::int64_t> seeds{};
   std::string device = "host";         ///< what this rank computes on
   double seconds_between_commits = 0;  ///< 0: every added row is committed at once
+  std::string checkpoint{};            ///< written beside the record; an existing one is kept as an existing record is
 };
 
 /// Whether a point that a record holds is to be tried again. What was measured or refused stands, unless points that

@@ -71,9 +71,11 @@ void append_needles(const EvaluateOptions& values, std::vector<EvaluationPoint>&
 }  // namespace
 
 void declare(Options& options, EvaluateOptions& values) {
+  options.begin_group("Model");
   options.add("checkpoint", values.checkpoint, "", "HDF5 file of a world model that `ringworld train` wrote");
   options.add("frame-tokenizer", values.frame_tokenizer, "",
               "file of the VQGAN whose codes the model knows; empty = the one that it was trained with");
+  options.begin_group("What is measured");
   options.add(
       "tasks", values.tasks, "",
       "what is measured. round_trip: frames encoded and decoded; image_text, video_text: captions in one pass "
@@ -86,6 +88,7 @@ void declare(Options& options, EvaluateOptions& values) {
   options.add("temperature", values.temperature, "", "of the draws that generate frames; 0 = the likeliest code");
   options.add("top-k", values.top_k, "", "only so many of the likeliest codes may be drawn; 0 = all");
   options.add("guidance", values.guidance, "", "scale of guidance away from no caption; 1 = none");
+  options.begin_group("Needle videos: each combination of these lists is a cell");
   options.add("frames", values.frames, "frame", "of a needle video, a frame a second: 3600 is an hour");
   options.add("depth", values.depth, "",
               "where a single needle stands, 0 = first frame, 1 = last: a list, or one whole number from 2 on: so many "
@@ -99,6 +102,7 @@ void declare(Options& options, EvaluateOptions& values) {
   options.add("log-length", values.log_length, "token",
               "of needle videos: queries from this position on are longer, by log(position + 1) / log(log-length), for "
               "they choose among more keys; 0 = none is");
+  options.begin_group("What is measured");
   options.add("haystack", values.haystack, "",
               "text that the model was trained on: kjv, synthetic, or text files; its held-out part is used");
   options.add("text-windows", values.text_windows, "", "windows of held-out text");
@@ -111,6 +115,10 @@ void declare(Options& options, EvaluateOptions& values) {
           {RunFlag::mesh, RunFlag::schedule, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads,
            RunFlag::resume, RunFlag::retry_failed, RunFlag::output});
   options.allow_config_file();
+  options.add_example("mpirun -n 2 ringworld evaluate --checkpoint world.h5 --tasks image_text,text_image",
+                      "captions of held-out pictures, and pictures of captions");
+  options.add_example("mpirun -n 4 ringworld evaluate --checkpoint world.h5 --tasks needle --frames 60,3600 --depth 5",
+                      "digits hidden in a minute and in an hour of video");
 }
 
 std::vector<EvaluationPoint> make_evaluation_points(const EvaluateOptions& values) {

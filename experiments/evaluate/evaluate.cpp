@@ -449,6 +449,7 @@ int run_evaluate(const Job& job) {
     if (evaluation.holds(point)) {
       progress.skip();
     } else {
+      progress.begin();
       progress.advance(evaluation.measure(point));
     }
   }

@@ -73,12 +73,14 @@ void require_target(const GenerateOptions& values) {
 }  // namespace
 
 void declare(Options& options, GenerateOptions& values) {
+  options.begin_group("Model");
   options.add("checkpoint", values.checkpoint, "",
               "HDF5 file that `ringworld train` wrote, or a Hugging Face folder, safetensors or GGUF file with its "
               "tokenizer in it "
               "or beside it");
   options.add("frame-tokenizer", values.frame_tokenizer, "",
               "file of the network that turns frames into codes; empty: the one that the checkpoint names");
+  options.begin_group("Prompt");
   options.add("prompt", values.prompt, "",
               "text to continue; with frames a question about them, which may be empty; what new frames are to show");
   options.add("prompt-file", values.prompt_file, "", "file that holds it, in place of --prompt");
@@ -93,6 +95,7 @@ void declare(Options& options, GenerateOptions& values) {
   options.add("video", values.video, "", "video, animated GIF or folder of pictures that the prompt shows, likewise");
   options.add("frames", values.frames, "frame", "frames taken of --video, spread uniformly; 0: all, or as --fps says");
   options.add("fps", values.fps, "frame/s", "frames a second taken of --video; 0: all, or as --frames says");
+  options.begin_group("What is generated");
   options.add("to", values.to, "", "what is generated");
   options.add("new-tokens", values.new_tokens, "token",
               "most that are generated of a text; an end of document ends it earlier");
@@ -111,6 +114,7 @@ void declare(Options& options, GenerateOptions& values) {
               "makes the first frame of a video as an image of this text, as LWM's program does it");
   options.add("first-frame-guidance", values.first_frame_guidance, "1", "its guidance");
   options.add("first-frame-top-k", values.first_frame_top_k, "token", "its top-k");
+  options.begin_group("Model");
   options.add("rope-theta", values.rope_theta, "",
               "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
   options.add(
@@ -120,6 +124,11 @@ void declare(Options& options, GenerateOptions& values) {
           {RunFlag::mesh, RunFlag::schedule, RunFlag::layout, RunFlag::backend, RunFlag::dtype, RunFlag::threads,
            RunFlag::output});
   options.allow_config_file();
+  options.add_example("mpirun -n 2 ringworld generate --checkpoint llama/ --chat auto --prompt 'Who was Noah?'",
+                      "an answer of a chat model");
+  options.add_example(
+      "ringworld generate --checkpoint world.h5 --to image --prompt 'red seven' --media-output seven.png",
+      "a picture from a world model");
 }
 
 void require_sensible(const GenerateOptions& values) {

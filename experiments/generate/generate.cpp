@@ -389,6 +389,9 @@ int run_generate(const Job& job) {
       fmt::print("{}\n", values.media_output);
     }
     std::fflush(stdout);
+    if (!row.valid) {
+      log_error(fmt::format("{}: {}", row.outcome.view(), row.reason.view()));
+    }
     log_info(fmt::format("{} tokens read in {}s ({}token/s), {} generated at {}s a token, cache {}B a rank -> {}",
                          row.prompt_tokens, with_si_prefix(row.prefill_time),
                          with_si_prefix(row.prefill_tokens_per_second), row.new_tokens, with_si_prefix(row.token_time),

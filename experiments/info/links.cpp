@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 #include <set>
 #include <span>
 #include <vector>
@@ -183,7 +184,10 @@ int measure_links(const Job& job, const LinkSettings& settings) {
                          .is_resumed = settings.is_resumed,
                          .configuration = settings.configuration,
                          .device = std::string(name_of(memory))});
-  SweepProgress progress(std::ssize(points), world.is_root());
+  std::vector<double> work;
+  std::ranges::transform(points, std::back_inserter(work),
+                         [](const LinkPoint& point) { return static_cast<double>(point.bytes); });
+  SweepProgress progress(std::move(work), world.is_root());
   bool is_stopped = false;
   for (const LinkPoint& point : points) {
     is_stopped = is_stop_wanted(world);
@@ -196,6 +200,7 @@ int measure_links(const Job& job, const LinkSettings& settings) {
       progress.skip();
       continue;
     }
+    progress.begin();
     {
       const LastWords words([&record, cut = row](const std::string& reason) mutable {
         conclude(cut, Outcome::interrupted, reason);

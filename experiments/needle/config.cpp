@@ -15,10 +15,12 @@
 namespace ringworld {
 
 void declare(Options& options, NeedleOptions& values) {
+  options.begin_group("Model");
   options.add("checkpoint", values.checkpoint, "",
               "HDF5 file that `ringworld train` wrote, or a Hugging Face folder, safetensors or GGUF file with its "
               "tokenizer in it "
               "or beside it");
+  options.begin_group("Cells: each combination of these lists is one");
   options.add("context-length", values.context_length, "token",
               "tokens of a trial, question and answers included; 0 = the longest that was trained");
   options.add(
@@ -26,13 +28,16 @@ void declare(Options& options, NeedleOptions& values) {
       "where a single needle stands, 0 = start, 1 = next to the question: a list, or one whole number from 2 on: "
       "so many depths, evenly spaced");
   options.add("needles", values.needles, "", "N/R: needles planted / asked for; 1/1 has a cell for each depth");
+  options.begin_group("Trials of a cell");
   options.add("trials", values.trials, "", "contexts a cell, each with its own haystack and needles");
+  options.begin_group("Cells: each combination of these lists is one");
   options.add("rope-theta", values.rope_theta, "",
               "stage (as trained), scaled (with the square of the length beyond the trained one), or a number");
   options.add(
       "rope-scaling", values.rope_scaling, "",
       "model (as the checkpoint says), none, or in its place linear:F, dynamic:F or yarn:F with a factor F, as in "
       "none,yarn:4; yarn and dynamic from the trained length on");
+  options.begin_group("Trials of a cell");
   options.add("haystack", values.haystack, "",
               "text that the model was trained on: kjv, synthetic, or text files or folders of .txt files; its "
               "held-out part is "
@@ -61,12 +66,18 @@ void declare(Options& options, NeedleOptions& values) {
               "also measure nll against position, over so many windows of held-out text; 0 = do not");
   options.add("seed", values.seed, "", "seed of the trials");
   declare(options, values, {RunFlag::resume, RunFlag::retry_failed, RunFlag::output});
+  options.begin_group(help_group::output);
   options.add(
       "transcript", values.transcript, "",
       "with --decoding open: also write what each trial was asked and answered to this file, a line of JSON each, "
       "after the lines that it holds; empty = do not");
   declare_csv(options, values.csv);
   options.allow_config_file();
+  options.add_example("mpirun -n 2 ringworld needle --checkpoint model.h5 --context-length 1K,4K --depth 5",
+                      "a heat map of ten cells of a model that ringworld train wrote");
+  options.add_example(
+      "mpirun -n 2 ringworld needle --checkpoint llama/ --decoding open --context-length 8K --depth 0.5",
+      "a Hugging Face folder, asked as LWM's authors ask");
 }
 
 namespace {

@@ -33,6 +33,7 @@
 #include "experiments/needle/trial_source.hpp"
 #include "io/console_table.hpp"
 #include "io/csv_table.hpp"
+#include "model/flop.hpp"
 #include "tasks/needle/generation.hpp"
 #include "tasks/needle/rows.hpp"
 #include "tasks/recall/open_score.hpp"
@@ -366,6 +367,16 @@ void print_summary(RunRecord& record, const std::string& output, bool is_csv) {
   std::fflush(stdout);
 }
 
+/// What the time of each cell depends on: FLOP of the forward pass over its contexts.
+std::vector<double> work_of(const std::vector<NeedlePoint>& points, const ModelConfig& config) {
+  std::vector<double> work;
+  for (const NeedlePoint& point : points) {
+    const std::int64_t length = point.cell.context_length;
+    work.push_back(static_cast<double>(length) * forward_flop_per_token(config, length, true, 0.0));
+  }
+  return work;
+}
+
 /// Everything that can be known to be wrong before the first pass.
 void check_points(const NeedleOptions& values, const NeedleTrials& source, const ModelConfig& config, const Mesh& mesh,
                   const std::vector<NeedlePoint>& points) {
@@ -437,7 +448,7 @@ int run_needle(const Job& job) {
   });
 
   ModelOfLength models(values, trained);
-  SweepProgress progress(static_cast<std::int64_t>(points.size()), world.is_root());
+  SweepProgress progress(work_of(points, trained.parameters().config()), world.is_root());
   bool is_stopped = false;
   for (std::size_t index = 0; index < points.size(); ++index) {
     is_stopped = is_stop_wanted(world);
@@ -450,6 +461,7 @@ int run_needle(const Job& job) {
     if (record.holds(row) || copy_answer(record, row)) {
       progress.skip();
     } else {
+      progress.begin();
       {
         const LastWords words([&record, cut = row](const std::string& reason) mutable {
           conclude(cut, Outcome::interrupted, reason);

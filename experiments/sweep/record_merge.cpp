@@ -68,7 +68,9 @@ std::int64_t merge_record(RunRecord& record, const RecordFile& part) {
           taken.push_back(row);
         }
       }
-      record.append_all(std::span<const Row>(taken));
+      if (!taken.empty()) {  // a table without rows would ask for the arrays that its rows name
+        record.append_all(std::span<const Row>(taken));
+      }
       count += std::ssize(taken);
     }
   });

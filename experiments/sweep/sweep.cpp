@@ -19,6 +19,7 @@
 #include "experiments/common/job_files.hpp"
 #include "experiments/common/progress.hpp"
 #include "experiments/common/run_record.hpp"
+#include "experiments/common/toml_table.hpp"
 #include "experiments/sweep/grid.hpp"
 #include "experiments/sweep/record_merge.hpp"
 #include "experiments/sweep/rows.hpp"
@@ -108,6 +109,20 @@ std::int64_t run_verb(const Communicator& ring, const VerbRun& verb_run, bool re
   }
 }
 
+/// A sweep has lengths, ring sizes and a record of its own: what the file says of them would go unheard.
+void warn_of_own_keys(const std::string& attention_config) {
+  if (attention_config.empty()) {
+    return;
+  }
+  const toml::table table = parse_toml_file(attention_config);
+  for (const std::string_view key : {"context_length", "ranks", "output", "resume"}) {
+    if (table.contains(key)) {
+      log_warning(fmt::format("{}: {} has no effect in a sweep, which goes by its own flag or key of this name",
+                              attention_config, key));
+    }
+  }
+}
+
 }  // namespace
 
 int run_sweep(const Job& job) {
@@ -128,6 +143,7 @@ int run_sweep(const Job& job) {
   if (grid.left_out > 0 && world.is_root()) {
     log_info(fmt::format("{} runs are left out; the first: {}", grid.left_out, grid.first_of_left_out));
   }
+  on_root(world, [&] { warn_of_own_keys(values.attention_config); });
   RunRecord record(job, {.output = values.output,
                          .is_resumed = values.resume,
                          .retries_failed = values.retry_failed,
@@ -148,6 +164,7 @@ int run_sweep(const Job& job) {
       progress.skip();
       continue;
     }
+    progress.begin();
     const auto [ring, is_new] = rings.try_emplace(verb_run.ranks);
     if (is_new) {
       ring->second = world.split(world.rank() < verb_run.ranks ? 0 : -1, world.rank());

@@ -192,6 +192,7 @@ class TokenizeRun {
     for (std::size_t done = pending.size(); done < items.size(); ++done) {
       progress.skip();
     }
+    progress.begin();
     for (std::int64_t turn = 0; turn < std::ssize(pending); turn += world.size()) {
       if (is_stop_wanted(world)) {
         return false;

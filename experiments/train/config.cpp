@@ -192,24 +192,32 @@ std::int64_t warmup_steps_of(double warmup, std::int64_t steps) {
 }
 
 void declare(Options& options, TrainOptions& values) {
+  options.begin_group("What is trained");
   options.add("config", values.config, "", "TOML file with [model], [data], [optimizer] and [[stage]] tables");
   options.add("stages", values.stages_name, "", "name of the list of stages in the record");
   options.add("seed", values.seed, "", "seed of the weights and of the data");
   options.add("weights", values.weights, "",
               "weights to start from, and their model: a Hugging Face folder, safetensors, GGUF or an HDF5 file; "
               "tokenizer = \"weights\" in [data] takes their tokenizer");
-  options.add("checkpoint", values.checkpoint, "", "HDF5 file of parameters, moments and progress");
+  options.begin_group("Checkpoints");
+  options.add(
+      "checkpoint", values.checkpoint, "",
+      "HDF5 file of parameters, moments and progress; an existing one is renamed, unless --resume goes on from it");
   options.add("checkpoint-steps", values.checkpoint_steps, "step", "also write it every so many steps; 0 = no");
   options.add("checkpoint-seconds", values.checkpoint_seconds, "s", "also write it after this time; 0 = no");
+  options.begin_group("What is trained");
   options.add("frame-tokenizer", values.data.frame_tokenizer, "",
               "checkpoint of the VQGAN whose codes stand for frames, in place of the file's");
+  options.begin_group("Checkpoints");
   options.add("keep-stages", values.keep_stages, "", "keep the checkpoint of each stage, as <checkpoint>-stage-<n>");
   declare(options, values, {RunFlag::output});
   options.add("resume", values.resume, "", "go on from --checkpoint, if it is there");
   declare(options, values,
           {RunFlag::schedule, RunFlag::layout, RunFlag::dtype, RunFlag::wire_dtype, RunFlag::backend,
            RunFlag::transport, RunFlag::threads});
+  options.begin_group(help_group::ranks_and_kernels);
   options.add("recomputation", values.recomputation, "", "what backward computes again");
+  options.begin_group("Plans and simulations");
   options.add("rates", values.rates, "",
               "of backend simulated: a TOML file of measured rates, or the FLOP/s of every kernel");
   options.add("layers-simulated", values.layers_simulated, "",
@@ -218,11 +226,16 @@ void declare(Options& options, TrainOptions& values) {
   options.add("dry-run", values.dry_run, "", "print parameters, memory per rank and FLOP per step; train nothing");
   options.add("ranks", values.ranks, "rank", "plan for so many ranks (with --dry-run); 0 = those of the job");
   options.add("memory-per-rank", values.memory_per_rank, "B", "refuse stages that need more (1G = 2^30); 0 = no limit");
+  options.begin_group("In place of what the file says");
   options.add("preset", values.preset, "", "model in place of the file's: debug 200m 1b 3b 7b 13b 30b 65b needle");
   options.add("mesh", values.mesh, "", "dp,fsdp,tp,sp of every stage, in place of the file's; one may be -1");
   options.add("context-length", values.context_length, "token", "of every stage, in place of the file's; 0 = as there");
   options.add("batch", values.batch, "", "sequences a step of every stage, in place of the file's; 0 = as there");
   options.add("stage-count", values.stage_count, "", "only the first so many stages; 0 = all");
+  options.add_example("mpirun -n 2 ringworld train --config needle.toml --checkpoint model.h5 --checkpoint-seconds 600",
+                      "trains all stages, each from the last, and can be gone on with: --resume");
+  options.add_example("ringworld train --config lwm_text.toml --ranks 1024 --dry-run",
+                      "parameters, memory a rank and FLOP a step of another machine");
 }
 
 TrainOptions read_train_config(const std::string& path, std::int64_t depth) {

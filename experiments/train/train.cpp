@@ -318,7 +318,8 @@ int run_train(const Job& job) {
                          .is_resumed = run.is_resumed,
                          .configuration = configuration_text(values),
                          .seeds = {values.seed},
-                         .seconds_between_commits = seconds_between_commits});
+                         .seconds_between_commits = seconds_between_commits,
+                         .checkpoint = values.checkpoint});
   run.peak_flops_per_second = measure_peak(world, run.plan);
 
   TrainingDisplay display(run.plan.stages, world.is_root());

@@ -129,6 +129,17 @@ if(RINGWORLD_ENABLE_HWLOC)
   string(APPEND RINGWORLD_LIBRARY_VERSIONS ", hwloc ${HWLOC_VERSION}")
 endif()
 
+# Regions for Caliper, a profiler of LLNL, where it is found, unless the build says whether it wants them.
+find_package(caliper QUIET)
+option(RINGWORLD_ENABLE_CALIPER "Show the regions of a run to Caliper" ${caliper_FOUND})
+if(RINGWORLD_ENABLE_CALIPER)
+  find_package(caliper REQUIRED)
+  ringworld_external(ringworld_caliper LIBRARIES caliper)
+  file(STRINGS ${caliper_INCLUDE_DIR}/caliper/caliper-config.h caliper_version REGEX "define CALIPER_VERSION ")
+  string(REGEX MATCH "[0-9][0-9.]*" caliper_version "${caliper_version}")
+  string(APPEND RINGWORLD_LIBRARY_VERSIONS ", Caliper ${caliper_version}")
+endif()
+
 if(RINGWORLD_EMULATE_CUDA)
   find_package(boost_context REQUIRED)
 elseif(RINGWORLD_ENABLE_CUDA)

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -23,6 +24,22 @@ struct LazyName {
   [[nodiscard]] std::string to_string() const {
     return is_text ? std::string(format.data(), format.size())
                    : fmt::vformat(format, fmt::make_format_args(values[0], values[1], values[2]));
+  }
+
+  /// What names of one kind have in common: the name with an N in the place of each word that is a number. "S=64" is a word
+  /// of another kind: it says which point it is.
+  [[nodiscard]] std::string kind() const {
+    const std::string name = to_string();
+    std::string text;
+    for (std::size_t begin = 0; begin <= name.size();) {
+      const std::size_t end = std::min(name.find(' ', begin), name.size());
+      const std::string_view word = std::string_view(name).substr(begin, end - begin);
+      const bool is_number = !word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos;
+      text += begin == 0 ? "" : " ";
+      text += is_number ? "N" : word;
+      begin = end + 1;
+    }
+    return text;
   }
 };
 

@@ -46,9 +46,14 @@ std::string join_names(std::span<const std::string_view> names) {
   return fmt::format("{}", fmt::join(names.begin(), names.end(), ", "));
 }
 
-void throw_unknown_name(std::string_view what, std::string_view name, std::span<const std::string_view> known) {
-  throw Error(ErrorKind::bad_input, fmt::format("{} '{}' is unknown; did you mean '{}'? (one of {})", what, name,
-                                                nearest_name(name, known), join_names(known)));
+void throw_unknown_name(std::string_view what, std::string_view name, std::span<const std::string_view> known,
+                        std::string_view where_all_are) {
+  constexpr std::size_t most_read = 10;
+  const std::string others = where_all_are.empty() || known.size() <= most_read
+                                 ? fmt::format("one of {}", join_names(known))
+                                 : std::string(where_all_are);
+  throw Error(ErrorKind::bad_input, fmt::format("{} '{}' is unknown; did you mean '{}'? ({})", what, name,
+                                                nearest_name(name, known), others));
 }
 
 }  // namespace ringworld

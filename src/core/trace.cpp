@@ -108,10 +108,9 @@ void observe_regions(std::unique_ptr<RegionObserver> observer) {
 }
 
 TraceRegion::TraceRegion(const LazyName& name) : name_(name), begin_(is_tracing() ? now_seconds() : unseen) {
-  if (begin_ != unseen && !region_observers().empty()) {
-    const std::string text = name_.to_string();
+  if (begin_ != unseen) {
     for (const auto& observer : region_observers()) {
-      observer->begin(text);
+      observer->begin(name_);
     }
   }
 }
@@ -121,11 +120,10 @@ TraceRegion::~TraceRegion() {
     return;
   }
   const double end = now_seconds();
-  std::string text = name_.to_string();
   for (const auto& observer : region_observers()) {
-    observer->end(text);
+    observer->end(name_);
   }
-  add_to_trace({.track = TraceTrack::work, .name = std::move(text), .begin = begin_, .end = end});
+  add_to_trace({.track = TraceTrack::work, .name = name_.to_string(), .begin = begin_, .end = end});
 }
 
 void TraceFlight::begin(std::string_view name, std::int64_t bytes, int to, int from) {

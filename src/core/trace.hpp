@@ -58,8 +58,8 @@ void add_to_trace(TraceSpan span);
 class RegionObserver {
  public:
   virtual ~RegionObserver() = default;
-  virtual void begin(const std::string& name) = 0;
-  virtual void end(const std::string& name) = 0;
+  virtual void begin(const LazyName& name) = 0;
+  virtual void end(const LazyName& name) = 0;
 };
 /// From now on to the end of the process.
 void observe_regions(std::unique_ptr<RegionObserver> observer);

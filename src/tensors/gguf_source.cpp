@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "core/activity.hpp"
@@ -221,6 +222,10 @@ class GgufSource final : public TensorSource {
 bool is_gguf(const fs::path& path) {
   if (path.extension() == ".gguf") {
     return true;
+  }
+  std::error_code failed;
+  if (!fs::is_regular_file(path, failed)) {
+    return false;  // to look into a pipe would wait for whoever writes to it
   }
   std::array<char, 4> start{};
   std::ifstream(path, std::ios::binary).read(start.data(), start.size());

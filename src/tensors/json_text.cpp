@@ -11,9 +11,11 @@ namespace ringworld {
 
 nlohmann::ordered_json parse_json_object(std::string_view text, const std::string& what) {
   using Json = nlohmann::ordered_json;
+  constexpr int deepest = 100;              // what goes through a document goes as deep as its brackets
   std::vector<std::set<std::string>> keys;  // of the objects that are open
   std::string twice;
-  const auto note_keys = [&](int /*depth*/, Json::parse_event_t event, Json& value) {
+  const auto note_keys = [&](int depth, Json::parse_event_t event, Json& value) {
+    require_input(depth <= deepest, fmt::format("{} has more than {} levels of brackets", what, deepest));
     if (event == Json::parse_event_t::object_start) {
       keys.emplace_back();
     } else if (event == Json::parse_event_t::object_end) {

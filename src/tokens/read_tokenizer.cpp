@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "core/error.hpp"
@@ -27,6 +28,10 @@ constexpr std::string_view what_is_right =
     "GGUF file, or a folder with one of them";
 
 bool is_gguf(const fs::path& file) {
+  std::error_code failed;
+  if (!fs::is_regular_file(file, failed)) {
+    return false;  // to look into a pipe would wait for whoever writes to it
+  }
   std::array<char, 4> magic{};
   std::ifstream(file, std::ios::binary).read(magic.data(), magic.size());
   return std::string_view(magic.data(), magic.size()) == "GGUF";

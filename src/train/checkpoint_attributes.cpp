@@ -327,6 +327,7 @@ constexpr std::array known_attributes{
     KnownAttribute{"max_position_embeddings", anything, ""},
     KnownAttribute{"max_sequence_length", anything, ""},
     KnownAttribute{"max_window_layers", anything, ""},
+    KnownAttribute{"_model_name_or_path", anything, ""},
     KnownAttribute{"_name_or_path", anything, ""},
     KnownAttribute{"name_or_path", anything, ""},
     KnownAttribute{"pad_token_id", anything, ""},

@@ -78,3 +78,15 @@ def test_bad_usage_is_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main(arguments)
     assert stopped.value.code == 2
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = synthetic.write_run(tmp_path / "run.h5", synthetic.attention_rows())
+    before = run.read_bytes()
+    assert "--csv" in fails(capsys, "compare", run, run, "--csv", run)
+    assert str(run) in fails(capsys, "claims", "--output", run)
+    assert run.read_bytes() == before
+    bench = tmp_path / "bench.json"
+    bench.write_text("[" * 100000)
+    assert "--output" in fails(capsys, "roofline", bench, "-o", bench)
+    assert "is not JSON" in fails(capsys, "roofline", bench, "-o", tmp_path / "out.png")

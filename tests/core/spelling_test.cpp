@@ -37,5 +37,16 @@ TEST(Spelling, UnknownNamesAreBadInputWithASuggestion) {
                {"layout 'zagzig' is unknown", "did you mean 'zigzag'?", "(one of contiguous, striped, zigzag, kv)"});
 }
 
+TEST(Spelling, MoreNamesThanOneReadsAreNotListed) {
+  constexpr std::array<std::string_view, 12> many{"one",   "two",   "three", "four", "five",   "six",
+                                                  "seven", "eight", "nine",  "ten",  "eleven", "twelve"};
+  expect_error(ErrorKind::bad_input, [&] { throw_unknown_name("flag", "tree", many, "--help shows all"); },
+               {"flag 'tree' is unknown; did you mean 'three'? (--help shows all)"});
+  expect_error(ErrorKind::bad_input,
+               [&] { throw_unknown_name("flag", "tree", std::span(many).first(4), "see --help"); },
+               {"(one of one, two, three, four)"});
+  expect_error(ErrorKind::bad_input, [&] { throw_unknown_name("flag", "tree", many); }, {"ten, eleven, twelve"});
+}
+
 }  // namespace
 }  // namespace ringworld::test

@@ -79,12 +79,22 @@ TEST(Trace, TransfersMayOverlap) {
   EXPECT_LE(trace.spans[1].begin, trace.spans[0].end);
 }
 
+TEST(LazyName, NamesOfOneKindDifferInTheirNumbers) {
+  constexpr const char* format = "ring step {} of {}";
+  EXPECT_EQ((LazyName{.format = format, .values = {1, 12}}).to_string(), "ring step 1 of 12");
+  EXPECT_EQ((LazyName{.format = format, .values = {1, 12}}).kind(), "ring step N of N");
+  EXPECT_EQ(LazyName::of_text("waiting for hop 3 from rank 17").kind(), "waiting for hop N from rank N");
+  EXPECT_EQ(LazyName::of_text("S=64 P=2 ring, 3x").kind(), "S=64 P=2 ring, 3x");
+  EXPECT_EQ(LazyName::of_text(" two  spaces ").kind(), " two  spaces ");
+  EXPECT_EQ(LazyName::of_text("").kind(), "");
+}
+
 /// Writes down what it is told.
 class Diary final : public RegionObserver {
  public:
   explicit Diary(std::string& text) : text_(text) {}
-  void begin(const std::string& name) override { text_ += "(" + name; }
-  void end(const std::string& name) override { text_ += name + ")"; }
+  void begin(const LazyName& name) override { text_ += "(" + name.to_string(); }
+  void end(const LazyName& name) override { text_ += name.kind() + ")"; }
 
  private:
   std::string& text_;
@@ -97,10 +107,10 @@ TEST(TraceDeathTest, AnObserverHearsOfRegionsWithoutATrace) {
         std::string text;
         observe_regions(std::make_unique<Diary>(text));
         {
-          const Phase step("s{}", 1);
+          const Phase step("s {}", 1);
           const TraceRegion region("c");
         }
-        std::exit(text == "(s1(cc)s1)" && take_trace().spans.empty() ? 0 : 1);
+        std::exit(text == "(s 1(cc)s N)" && take_trace().spans.empty() ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
 }

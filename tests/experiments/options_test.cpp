@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "core/error.hpp"
 
@@ -161,6 +163,50 @@ TEST(Options, HelpShowsUnitsAndDefaults) {
   const auto help = parse(values, {"--help"});
   ASSERT_TRUE(help.has_value());
   EXPECT_NE(help->find("a time [s] (default 0.5)"), std::string::npos);
+}
+
+TEST(Options, HelpIsBrokenBetweenWords) {
+  int value = 1;
+  Options options("verb", "What it does.");
+  options.add("value", value, "",
+              "a text of many words that would be one line of two hundred characters or more if no "
+              "one took care to break it where a word ends, as a page of a book does it, too");
+  const std::string help = options.parse({"--help"}).value();
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 112U) << line;
+  }
+  std::string words = help;
+  std::ranges::replace(words, '\n', ' ');
+  words.erase(std::ranges::unique(words, [](char a, char b) { return a == ' ' && b == ' '; }).begin(), words.end());
+  EXPECT_NE(
+      words.find("if no one took care to break it where a word ends, as a page of a book does it, too (default 1)"),
+      std::string::npos)
+      << help;
+}
+
+TEST(Options, HelpStandsBelowHeadingsWithTheJobsOwnLast) {
+  int first = 1;
+  int second = 2;
+  int third = 3;
+  Options options("verb", "What it does.");
+  options.begin_group("Problem");
+  options.add("first", first, "", "of the problem");
+  EXPECT_EQ(options.begin_group("Result"), "Problem");
+  options.add("second", second, "", "of the result");
+  options.begin_group("Problem");
+  options.add("third", third, "", "of the problem, too");
+  options.allow_config_file();
+  options.add_example("ringworld verb --first 2", "the problem twice");
+  const auto help = options.parse({"--help"});
+  ASSERT_TRUE(help.has_value());
+  std::size_t before = 0;
+  for (const char* const text : {"What it does.", "Problem:", "--first", "--third", "Result:", "--second", "Job:",
+                                 "--config", "--help", "Examples:", "ringworld verb --first 2", "the problem twice"}) {
+    const std::size_t place = help->find(text, before);
+    ASSERT_NE(place, std::string::npos) << text << " is missing, or too early in\n" << *help;
+    before = place;
+  }
 }
 
 TEST(Options, WhatIsRecordedReadsBackAsTheSameConfiguration) {

@@ -314,7 +314,7 @@ TEST(AttentionRows, AreNotValidWithAFault) {
       all.resize(*schedule == Schedule() ? all.size() : 1);
       for (const Fault fault : all) {
         SCOPED_TRACE(test::name_of(fault));
-        SweepPoint point{.ranks = world.size(), .nodes = nodes_of(world), .plan = right};
+        SweepPoint point{.ranks = world.size(), .nodes = nodes_of(world), .simulation = nullptr, .plan = right};
         point.plan.problem.context_length = 512;
         point.plan.pass = of_backward ? AttentionPass::forward_backward : AttentionPass::forward;
         put_fault(point.plan, Ring(world), fault);
@@ -327,7 +327,7 @@ TEST(AttentionRows, AreNotValidWithAFault) {
         }
       }
     }
-    SweepPoint point{.ranks = world.size(), .nodes = nodes_of(world), .plan = right};
+    SweepPoint point{.ranks = world.size(), .nodes = nodes_of(world), .simulation = nullptr, .plan = right};
     for (const InputKind inputs : {InputKind::random, InputKind::probe}) {
       point.inputs = inputs;
       const PointResult result = run_point(world, point, values, peak);

@@ -19,6 +19,7 @@ class SampledCheck : public testing::Test {
   SampledCheck()
       : data_(Communicator::world(),
               {.problem = {.context_length = 200, .batch = 2, .heads = 4, .kv_heads = 2, .head_size = 32},
+               .schedule = {},
                .layout = Layout::zigzag,
                .backward_rotation = BackwardRotation::kv},
               7) {
@@ -82,6 +83,7 @@ TEST(SampledCheckOfBfloat16, FailsALastTokenThatIsLost) {
                                 .head_size = 16,
                                 .dtype = DType::bfloat16,
                                 .wire_dtype = DType::bfloat16},
+                    .schedule = {},
                     .layout = layout,
                     .pass = AttentionPass::forward,
                     .backward_rotation = BackwardRotation::kv},

@@ -139,6 +139,16 @@ MISTAKES = [
     Mistake("empty value", ATTENTION + " --layout=", ("--layout",)),
     Mistake("no truth value", ATTENTION + " --causal maybe", ("--causal", "'maybe'")),
     Mistake("zero repeats", ATTENTION.replace("--repeats 1", "--repeats 0"), ("--repeats", "0")),
+    Mistake(
+        "a length beyond counting", ATTENTION.replace("--context-length 64", "--context-length 4611686018427387904"),
+        ("--context-length 4611686018427387904", "elements"),
+    ),
+    Mistake("heads beyond counting", ATTENTION.replace("--heads 4", "--heads 9223372036854775800"), ("--heads", "more than")),
+    Mistake("rates that nobody measures", ATTENTION + " --rates-output {folder}/rates.toml", ("--rates-output", "--predict")),
+    Mistake(
+        "one file for two outputs", ATTENTION + " --predict --rates-output {folder}/record.h5",
+        ("--rates-output", "--output", "record.h5"),
+    ),
     Mistake("zero heads", ATTENTION.replace("--heads 4", "--heads 0"), ("--heads", "0")),
     Mistake("zero tokens", ATTENTION.replace("--context-length 64", "--context-length 0"), ("--context-length", "0")),
     Mistake("negative warmup", ATTENTION + " --warmup -1", ("--warmup", "-1")),

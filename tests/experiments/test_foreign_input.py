@@ -104,6 +104,7 @@ def test_attributes_that_change_nothing_are_accepted_in_silence(tmp_path: Path) 
             "partial_rotary_factor": 1.0, "hidden_act": "SiLU", "mlp_bias": np.False_, "use_sliding_window": False,
             "sliding_window": 4096, "layer_types": json.dumps(["full_attention"] * 2), "model_type": "llama", "use_cache": True,
             "architectures": ["LlamaForCausalLM"], "torch_dtype": "bfloat16", "bos_token_id": 1, "attention_dropout": 0.0,
+            "_model_name_or_path": "x/y",
             "transformers_version": "4.51.0", "max_position_embeddings": 4096, "attn_logit_softcapping": h5py.Empty("f"),
             # the same values in the types of other writers
             "vocab_size": np.array([61], "u2"), "rope_theta": 10000, "rms_norm_eps": np.array([1e-6], "f4"),

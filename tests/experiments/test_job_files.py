@@ -155,6 +155,7 @@ def test_a_full_disk_ends_the_job_with_its_reason(tmp_path: Path, small_disk: Pa
     train = launch.run(
         ranks, "train", "--config", tmp_path / "t.toml", "--checkpoint", old, "--output", tmp_path / "r.h5", timeout=30
     )
+    (small_disk / "old.h5.1~").rename(old)  # kept when the training began
     verify = launch.run(ranks, "verify", "--input", tmp_path / "in.h5", "--output", old, timeout=30)
     for finished in (train, verify):
         line = error_of(finished)

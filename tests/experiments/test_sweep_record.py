@@ -72,6 +72,15 @@ def test_a_sweep_that_grows_keeps_what_it_has(folder: Path) -> None:
     assert sizes(folder / "sweep.h5")["attention"] == 2
 
 
+def test_keys_that_a_sweep_decides_itself_are_named_and_tables_without_rows_are_not_made(folder: Path) -> None:
+    (folder / "attention.toml").write_text("heads = 1\nhead_size = 8\nrepeats = 2\ncontext_length = [5, 6]\n")
+    finished = sweep(folder, "--ranks", "2", "--context-length", "128", "--attention-config", "attention.toml")
+    warnings = [line for line in finished.stderr.splitlines() if "has no effect" in line]
+    assert len(warnings) == 1 and "attention.toml: context_length" in warnings[0], str(finished)
+    with h5py.File(folder / "sweep.h5", "r") as file:
+        assert "attention" in file and "overlap" not in file
+
+
 def test_a_point_that_cannot_be_run_is_a_row_with_a_reason(folder: Path) -> None:
     (folder / "attention.toml").write_text("heads = 2\nhead_size = 20\n")
     sweep(folder, "--ranks", "2", "--attention-config", "attention.toml", code=1)

@@ -164,6 +164,18 @@ def test_killed_and_resumed_is_the_same_run(tmp_path: Path, ranks: int | None) -
     assert np.array_equal(terms(tmp_path / "whole-run.h5"), terms(tmp_path / "killed-run.h5"))
 
 
+def test_a_checkpoint_that_is_not_gone_on_from_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "model.h5").write_text("my diary")
+    again = train(None, tmp_path, "model", "--stage-count", 1)
+    assert again.code == 0 and f"{tmp_path / 'model.h5'} existed and is now {tmp_path / 'model.h5'}.1~" in again.stderr
+    assert (tmp_path / "model.h5.1~").read_text() == "my diary"
+    first = (tmp_path / "model.h5").read_bytes()
+    assert train(None, tmp_path, "model", "--stage-count", 1, "--resume").code == 0
+    assert not (tmp_path / "model.h5.2~").exists(), "a resumed run needs no other file"
+    assert train(None, tmp_path, "model", "--stage-count", 1, "--seed", 2).code == 0
+    assert (tmp_path / "model.h5.2~").read_bytes() == first
+
+
 def test_the_terms_of_a_step_add_up_to_its_loss(tmp_path: Path) -> None:
     assert train(2, tmp_path, "model").code == 0
     taken, parts = steps(tmp_path / "model-run.h5"), terms(tmp_path / "model-run.h5")

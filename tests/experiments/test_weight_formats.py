@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -148,6 +149,12 @@ def test_damaged_files_are_refused_in_one_line(tmp_path: Path, damage: str, rank
     harm, says = DAMAGE[damage]
     harm(weights / "model.safetensors")
     refused(score(weights, tmp_path / "out.h5", ranks=ranks), says)
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.gguf", "pipe.safetensors", "pipe.h5"])
+def test_a_pipe_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    refused(score(tmp_path / name, tmp_path / "out.h5"), "it is not a file")
 
 
 def refused(finished: launch.Finished, *says: str) -> None:

@@ -52,6 +52,9 @@ TEST(HuggingFaceConfig, HasToBeAnObject) {
                          {"'x/config.json' is no JSON object"});
   test::expect_bad_input([] { static_cast<void>(attributes_of_config(R"({"a": {"b": 1, "b": 2}})", "'c'")); },
                          {"'c' has 'b' twice"});
+  const std::string deep = R"({"a": )" + std::string(100000, '[') + std::string(100000, ']') + "}";
+  test::expect_bad_input([&] { static_cast<void>(attributes_of_config(deep, "'c'")); },
+                         {"'c' has more than 100 levels of brackets"});
 }
 
 }  // namespace

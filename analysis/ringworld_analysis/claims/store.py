@@ -24,6 +24,10 @@ def write(rows: Sequence[Verdict], path: Path) -> None:
     kind = np.dtype([(name, h5py.string_dtype() if name in _TEXTS else np.float64) for name in COLUMNS])
     table = np.array([tuple(getattr(row, name) for name in COLUMNS) for row in rows], dtype=kind)
     try:
+        if h5py.is_hdf5(path):
+            with h5py.File(path) as file:
+                if "claims" not in file:
+                    raise InputError(f"{path}: holds something else than claims; give --output another name")
         with h5py.File(path, "w") as file:
             file.create_dataset("claims/verdicts", data=table)
     except OSError as problem:

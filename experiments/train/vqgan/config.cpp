@@ -72,7 +72,9 @@ bool is_vqgan_training(const std::string& path) { return parse_toml_file(path).c
 void declare(Options& options, VqganOptions& values) {
   options.add("config", values.config, "", "TOML file with [vqgan], [data], [optimizer] and [training] tables");
   options.add("seed", values.seed, "", "seed of the weights, of the frames and of the codebook's draws");
-  options.add("checkpoint", values.checkpoint, "", "HDF5 file of parameters, moments and progress");
+  options.add(
+      "checkpoint", values.checkpoint, "",
+      "HDF5 file of parameters, moments and progress; an existing one is renamed, unless --resume goes on from it");
   options.add("checkpoint-steps", values.checkpoint_steps, "step", "also write it every so many steps; 0 = no");
   options.add("checkpoint-seconds", values.checkpoint_seconds, "s", "also write it after this time; 0 = no");
   declare(options, values, {RunFlag::output});

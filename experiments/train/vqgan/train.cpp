@@ -284,7 +284,8 @@ int run_vqgan_train(const Job& job) {
                          .is_resumed = run.is_resumed,
                          .configuration = configuration_text(values),
                          .seeds = {values.seed},
-                         .seconds_between_commits = seconds_between_commits});
+                         .seconds_between_commits = seconds_between_commits,
+                         .checkpoint = values.checkpoint});
   VqganDisplay display(run.plan.steps, world.is_root());
   Observer observer(record, display);
   TrainingEnd end = TrainingEnd::finished;

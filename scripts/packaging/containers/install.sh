@@ -18,4 +18,4 @@ cmake --install /tmp/ringworld --prefix "$prefix"
 python3 -m venv "$prefix/venv"
 "$prefix/venv/bin/pip" install --no-cache-dir --quiet "$source_dir/analysis"
 ln -sf "$prefix/bin/ringworld" "$prefix/venv/bin/ringworld-analysis" /usr/local/bin/
-rm -rf /tmp/ringworld /var/lib/apt/lists/*
+rm -rf /tmp/ringworld /var/lib/apt/lists/* ~/.cache/{ccache,pip}

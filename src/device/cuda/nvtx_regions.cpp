@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <memory>
-#include <string>
 
 #include "core/trace.hpp"
 #include "device/profiler_regions.hpp"
@@ -15,13 +14,13 @@ namespace {
 
 class NvtxRanges final : public RegionObserver {
  public:
-  void begin(const std::string& name) override { nvtxRangePushA(name.c_str()); }
-  void end(const std::string& /*name*/) override { nvtxRangePop(); }
+  void begin(const LazyName& name) override { nvtxRangePushA(name.to_string().c_str()); }
+  void end(const LazyName& /*name*/) override { nvtxRangePop(); }
 };
 
 }  // namespace
 
-void show_regions_to_profilers() {
+void show_regions_to_nvtx() {
   if (std::getenv("NVTX_INJECTION64_PATH") != nullptr) {
     observe_regions(std::make_unique<NvtxRanges>());
   }

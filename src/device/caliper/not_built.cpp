@@ -1,0 +1,7 @@
+#include "device/profiler_regions.hpp"
+
+namespace ringworld {
+
+void show_regions_to_caliper() {}
+
+}  // namespace ringworld
