@@ -239,7 +239,7 @@ void warn_of_lacking_cpus(const Communicator& world, const std::vector<SweepPoin
   static_cast<void>(warn_of_busy_nodes(world, most));
 }
 
-/// What the time of each point depends on: FLOP of a rank in one pass.
+/// What the time of each point depends on, for the rank that shows it: FLOP of a rank in one pass.
 std::vector<double> work_of(const std::vector<SweepPoint>& points, const SweepOptions& values) {
   std::vector<double> work;
   for (const SweepPoint& point : points) {
@@ -339,7 +339,9 @@ int run_attention(const Job& job) {
       predictor.use_links(record.rows<LinkRow>());
     }
   });
-  SweepProgress progress(work_of(points, values), world.is_root());
+  // Of a thousand simulated ranks each would go through all points again.
+  SweepProgress progress(world.is_root() ? work_of(points, values) : std::vector<double>(points.size()),
+                         world.is_root());
   bool is_stopped = false;
   for (const SweepPoint& point : points) {
     is_stopped = is_stop_wanted(world);

@@ -75,10 +75,10 @@ bool warn_of_busy_nodes(const Communicator& communicator, std::int64_t threads) 
   }
   node.barrier_asleep();
   const std::vector<NodeLoad> nodes = communicator.all_gather(load);
-  const auto is_busy = [](const NodeLoad& each) { return each.others > 0 && each.others + each.threads > each.cpus; };
-  const auto busiest = std::ranges::max_element(
-      nodes, {}, [&](const NodeLoad& each) { return is_busy(each) ? each.others : std::int64_t{0}; });
-  if (!is_busy(*busiest)) {
+  const auto busiest = std::ranges::max_element(nodes, {}, [](const NodeLoad& each) {
+    return is_busy(each.others, each.threads, each.cpus) ? each.others : std::int64_t{0};
+  });
+  if (!is_busy(busiest->others, busiest->threads, busiest->cpus)) {
     return false;
   }
   if (communicator.is_root()) {

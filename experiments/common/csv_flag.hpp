@@ -6,9 +6,7 @@
 namespace ringworld {
 
 inline void declare_csv(Options& options, bool& is_csv) {
-  const std::string group = options.begin_group(help_group::output);
-  options.add("csv", is_csv, "", "print the table of results as CSV, with all digits");
-  options.begin_group(group);
+  options.add_below(help_group::output, "csv", is_csv, "", "print the table of results as CSV, with all digits");
 }
 
 }  // namespace ringworld

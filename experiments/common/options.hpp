@@ -72,6 +72,15 @@ class Options {
   /// earlier use of the same heading. Returns the heading before.
   std::string begin_group(std::string_view heading) { return std::exchange(group_, std::string(heading)); }
 
+  /// Adds an option below a heading of its own; those added next stand below the heading of before.
+  template <class T>
+  void add_below(std::string_view heading, std::string_view name, T& target, std::string_view unit,
+                 std::string_view help) {
+    const std::string before = begin_group(heading);
+    add(name, target, unit, help);
+    begin_group(before);
+  }
+
   /// Shows a command at the end of the help text, and what it does.
   void add_example(std::string_view command, std::string_view what) { examples_.emplace_back(command, what); }
 

@@ -61,9 +61,7 @@ struct RunFlags {
 template <class T>
 void declare(Options& options, RunFlag flag, T& target) {
   const FlagText text = text_of(flag);
-  const std::string group = options.begin_group(text.group);
-  options.add(text.name, target, text.unit, text.help);
-  options.begin_group(group);
+  options.add_below(text.group, text.name, target, text.unit, text.help);
 }
 
 /// Declares the wanted flags, in this order; with a schedule all its parameters.

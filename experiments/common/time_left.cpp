@@ -44,7 +44,7 @@ std::optional<double> seconds_left(std::span<const DonePoint> done, std::span<co
   if (done.size() < 2) {
     return std::nullopt;
   }
-  // A line that was fitted to small points says little of those that are a hundred times as large.
+  // A line that was fitted to small points says little of those that are many times as large.
   constexpr double farthest = 20;
   const double largest = std::ranges::max_element(done, {}, &DonePoint::work)->work;
   if (std::ranges::any_of(left, [&](double work) { return work > farthest * largest; })) {

@@ -17,7 +17,6 @@
 #include "core/last_words.hpp"
 #include "core/log.hpp"
 #include "eval/perplexity.hpp"
-#include "eval/ring_predictor.hpp"
 #include "eval/wilson_interval.hpp"
 #include "experiments/common/cpu_sharing.hpp"
 #include "experiments/common/figures_of_merit.hpp"
@@ -29,6 +28,7 @@
 #include "experiments/common/progress.hpp"
 #include "experiments/common/run_record.hpp"
 #include "experiments/needle/config.hpp"
+#include "experiments/needle/model_of_length.hpp"
 #include "experiments/needle/transcript.hpp"
 #include "experiments/needle/trial_source.hpp"
 #include "io/console_table.hpp"
@@ -72,84 +72,6 @@ bool copy_answer(RunRecord& record, const NeedleCellRow& wanted) {
   });
   return true;
 }
-
-/// Makes models and decoders as cells need them; cells of one length and theta share one.
-class ModelOfLength {
- public:
-  ModelOfLength(const NeedleOptions& values, const TrainedModel& trained) : values_(values), trained_(trained) {}
-
-  [[nodiscard]] std::int64_t contexts_per_pass(std::int64_t context_length, std::int64_t contexts) const {
-    return std::clamp<std::int64_t>(values_.tokens_per_pass / context_length, 1, contexts);
-  }
-
-  /// Collective over the job. @throws Error(out_of_memory), Error(bad_input), on every rank.
-  NextTokenPredictor get(const Communicator& world, std::int64_t context_length, const NeedlePoint& point,
-                         std::int64_t contexts) {
-    const std::int64_t batch = contexts_per_pass(context_length, contexts);
-    const PromptShape shape{.batch = batch, .prompt_length = context_length, .new_tokens = 0};
-    if (!model_ || shape != shape_ || !has_angles_of(point)) {
-      forget();
-      on_every_rank(world, [&] {
-        model_.emplace(trained_.parameters(),
-                       ModelOptions{.batch = batch,
-                                    .context_length = context_length,
-                                    .schedule = values_.schedule,
-                                    .layout = values_.layout,
-                                    .dtype = values_.dtype,
-                                    .wire_dtype = values_.dtype,
-                                    .backend = values_.backend,
-                                    .threads = values_.threads,
-                                    .is_forward_only = true,
-                                    .rope_scaling = point.scaling.given},
-                       point.theta);
-      });
-      shape_ = shape;
-      theta_ = point.theta;
-      scaling_ = point.scaling;
-    }
-    return model_->function();
-  }
-
-  /// The same for generation.
-  GreedyDecoder& get_decoder(const Communicator& world, const PromptShape& shape, const NeedlePoint& point) {
-    if (!decoder_ || shape != shape_ || !has_angles_of(point)) {
-      forget();
-      on_every_rank(world, [&] {
-        decoder_.emplace(trained_.parameters(), DecoderOptions{.batch = shape.batch,
-                                                               .prompt_length = shape.prompt_length,
-                                                               .new_tokens = shape.new_tokens,
-                                                               .schedule = values_.schedule,
-                                                               .layout = values_.layout,
-                                                               .dtype = values_.dtype,
-                                                               .rope_theta = point.theta,
-                                                               .rope_scaling = point.scaling.given,
-                                                               .backend = values_.backend,
-                                                               .threads = static_cast<int>(values_.threads)});
-      });
-      shape_ = shape;
-      theta_ = point.theta;
-      scaling_ = point.scaling;
-    }
-    return *decoder_;
-  }
-
- private:
-  [[nodiscard]] bool has_angles_of(const NeedlePoint& point) const {
-    return point.theta == theta_ && point.scaling == scaling_;
-  }
-  void forget() {
-    model_.reset();
-    decoder_.reset();
-  }
-
-  const NeedleOptions& values_;
-  const TrainedModel& trained_;
-  std::optional<RingPredictor> model_;
-  std::optional<GreedyDecoder> decoder_;
-  PromptShape shape_;
-  double theta_ = 0;
-  RopeScalingChoice scaling_;
-};
 
 /// Wraps a model, and records whether its outputs were finite.
 NextTokenPredictor watched(NextTokenPredictor model, bool& is_finite) {

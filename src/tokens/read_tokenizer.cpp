@@ -4,15 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "core/error.hpp"
 #include "core/text_file.hpp"
+#include "tensors/gguf_source.hpp"
 #include "tokens/gguf_tokenizer.hpp"
 #include "tokens/rank_tokenizer.hpp"
 #include "tokens/sentencepiece_tokenizer.hpp"
@@ -26,16 +25,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view what_is_right =
     "a tokenizer is tokenizer.json, tekken.json, a SentencePiece model (tokenizer.model), a .tiktoken file of ranks, a "
     "GGUF file, or a folder with one of them";
-
-bool is_gguf(const fs::path& file) {
-  std::error_code failed;
-  if (!fs::is_regular_file(file, failed)) {
-    return false;  // to look into a pipe would wait for whoever writes to it
-  }
-  std::array<char, 4> magic{};
-  std::ifstream(file, std::ios::binary).read(magic.data(), magic.size());
-  return std::string_view(magic.data(), magic.size()) == "GGUF";
-}
 
 /// The only file of a folder with this extension.
 std::optional<fs::path> only_file(const fs::path& folder, std::string_view extension) {

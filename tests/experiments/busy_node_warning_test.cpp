@@ -28,9 +28,8 @@ TEST(BusyNodeWarning, OtherWorkThatNeedsTheSameCpusIsTold) {
   }
 }
 
-TEST(BusyNodeWarning, AJobThatComputesNothingIsDisturbedByNoWorkThatHasItsCpus) {
+TEST(BusyNodeWarning, AllRanksHearTheSame) {
   const Communicator world = Communicator::world();
-  // Work of others may be there while tests run side by side, and may be more than there are CPUs: then it is told.
   const bool warned = warn_of_busy_nodes(world, 0);
   EXPECT_EQ(world.all_reduce(std::int64_t{warned}, Reduction::max), std::int64_t{warned}) << "ranks differ";
 }

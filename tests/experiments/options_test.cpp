@@ -165,6 +165,13 @@ TEST(Options, HelpShowsUnitsAndDefaults) {
   EXPECT_NE(help->find("a time [s] (default 0.5)"), std::string::npos);
 }
 
+TEST(Options, TextMayBeEmptyAndNumbersMayNot) {
+  Values values;
+  (void)parse(values, {"--name", ""});
+  EXPECT_EQ(values.name, "");
+  EXPECT_NE(message_of({"--count", ""}).find("--count: expected one value"), std::string::npos);
+}
+
 TEST(Options, HelpIsBrokenBetweenWords) {
   int value = 1;
   Options options("verb", "What it does.");
